@@ -1,0 +1,55 @@
+"""What a run is made of, as it stands in the project file and on the command line. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from models.settings import Settings, setting
+
+Binarization = Literal["none", "threshold", "fixed", "dynamic"]
+
+BINARIZATION_TEXT: dict[Binarization, str] = {
+    "none": "values as they are",
+    "threshold": "bits: value > 0.5",
+    "fixed": "bits drawn once with the split's seed",
+    "dynamic": "bits drawn anew at each visit (held-out bits drawn once)",
+}
+
+
+class DataChoice(Settings):
+    """Which data a run is trained on, and how it is prepared."""
+
+    source: str = setting("digits", title="Data", help="Where the examples come from.")
+    settings: dict[str, Any] = Field(default_factory=dict)
+    binarization: Binarization = setting(
+        "none",
+        title="Binarisation",
+        help="How values in 0…1 become bits. Likelihoods under different protocols cannot be compared.",
+    )
+    split_seed: int = setting(
+        0, title="Split seed", help="Decides which examples are held out, and fixed bits.", ge=0, le=2**31 - 1
+    )
+
+
+class TrainingSettings(Settings):
+    """How long, with what batches and where."""
+
+    steps: int = setting(4000, title="Steps", help="Parameter updates.", ge=1, le=100_000_000)
+    batch_size: int = setting(100, title="Batch size", help="Examples in each step.", ge=1, le=1_000_000)
+    seed: int = setting(0, title="Seed", help="Start of every random number of the run.", ge=0, le=2**31 - 1)
+    device: str = setting(
+        "auto", title="Device", help="auto, cpu, cuda, cuda:N or mps.", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$"
+    )
+
+
+class RunConfig(Settings):
+    """Everything that decides what a run does. Model and learner settings are checked against the catalogue."""
+
+    family: str
+    learner: str
+    data: DataChoice = Field(default_factory=DataChoice)
+    model: dict[str, Any] = Field(default_factory=dict)
+    learning: dict[str, Any] = Field(default_factory=dict)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)

@@ -1,0 +1,25 @@
+"""Every source of data."""
+
+from __future__ import annotations
+
+from dgm_studio.config import DataChoice
+from dgm_studio.datasets import digits
+from dgm_studio.datasets.base import BadData, Dataset, Report, Source, prepare
+from models.settings import read_settings
+
+SOURCES: tuple[Source, ...] = (digits.SOURCE,)
+
+
+def source(key: str) -> Source:
+    """The source named `key`. Raises BadData that lists those there are."""
+    for entry in SOURCES:
+        if entry.key == key:
+            return entry
+    raise BadData(f"There is no data set named {key!r}. There are: {', '.join(s.key for s in SOURCES)}.")
+
+
+def load(choice: DataChoice, report: Report = lambda fraction, text: None) -> Dataset:
+    """Read and prepare what `choice` names. Raises BadData or SettingsError; nothing is changed."""
+    chosen = source(choice.source)
+    raw = chosen.load(read_settings(chosen.settings, choice.settings, "data"), report)
+    return prepare(raw, choice.binarization, choice.split_seed)

@@ -1,0 +1,145 @@
+"""Answers to a person who looks at a run while it trains, or after.
+
+Questions go through a mailbox with one slot per channel: a newer question replaces one that still waits. Answers come
+from a twin of the learner that holds the newest snapshot of the weights, never from the tensors being trained.
+"""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Generator
+
+from dgm_studio.datasets.base import Dataset
+from dgm_studio.events import Snapshot
+from models.catalog import Recipe
+from models.learning.base import Learner
+from models.spec import DataSpec
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a question is asked of: a model as it was at `step`. Nothing in it is being trained."""
+
+    learner: Learner
+    dataset: Dataset
+    step: int
+    generator: Generator  # on the learner's device; one per channel, so that channels do not disturb each other
+
+    @property
+    def model(self) -> Any:
+        """The model that samples, decodes and scores (an average where the learner keeps one)."""
+        return self.learner.sampler()
+
+    @property
+    def spec(self) -> DataSpec:
+        return self.dataset.spec
+
+    @property
+    def device(self) -> torch.device:
+        return self.generator.device
+
+
+Question = Callable[[Subject], Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`value` is what the question returned (arrays on the CPU by convention); or `error` says why there is none."""
+
+    channel: str
+    serial: int  # that of the question: grows within a session
+    step: int
+    value: Any = None
+    error: str = ""
+    details: str = ""
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    serial: int
+    question: Question
+    standing: bool
+
+
+class Inference:
+    """`answers()` is consumed by one thread, which does the work; the other methods may be called from any."""
+
+    def __init__(self, recipe: Recipe, dataset: Dataset, device: torch.device) -> None:
+        self._recipe, self._dataset, self._device = recipe, dataset, device
+        self._changed = threading.Condition()
+        self._snapshot: Snapshot | None = None
+        self._slots: dict[str, _Waiting] = {}
+        self._standing: dict[str, _Waiting] = {}
+        self._serial = 0
+        self._closed = False
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Answer from these weights from now on. Standing questions are asked again."""
+        with self._changed:
+            self._snapshot = snapshot
+            for channel, waiting in self._standing.items():
+                self._slots.setdefault(channel, waiting)
+            self._changed.notify_all()
+
+    def ask(self, channel: str, question: Question, standing: bool = False) -> int:
+        """Put `question` in the channel's slot; a standing one is answered again for each new snapshot until the
+        channel is asked something else. Returns the question's serial number."""
+        with self._changed:
+            self._serial += 1
+            waiting = _Waiting(self._serial, question, standing)
+            self._slots[channel] = waiting
+            if standing:
+                self._standing[channel] = waiting
+            else:
+                self._standing.pop(channel, None)
+            self._changed.notify_all()
+            return self._serial
+
+    def forget(self, channel: str) -> None:
+        """Nobody looks at this channel any more."""
+        with self._changed:
+            self._slots.pop(channel, None)
+            self._standing.pop(channel, None)
+
+    def close(self) -> None:
+        """End `answers()` after the question in work."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def answers(self) -> Iterator[Answer]:
+        """Answers as they become ready, until closed. Waits without using the processor."""
+        torch.set_num_threads(1)
+        twin: Learner | None = None
+        loaded: Snapshot | None = None
+        generators: dict[str, Generator] = {}
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or (self._snapshot is not None and bool(self._slots)))
+                if self._closed:
+                    return
+                newest = self._snapshot
+                # what was asked last is what the person is doing now; standing questions fill the gaps
+                channel = max(self._slots, key=lambda name: self._slots[name].serial)
+                waiting = self._slots.pop(channel)
+            assert newest is not None
+            try:
+                if twin is None:
+                    twin = self._recipe.build_empty(self._dataset.spec, len(self._dataset.train), self._device)
+                    twin.eval()
+                if loaded is not newest:
+                    twin.load_state_dict(newest.tensors)
+                    loaded = newest
+                generator = generators.setdefault(channel, Generator(self._device))
+                with torch.no_grad():
+                    value = waiting.question(Subject(twin, self._dataset, newest.step, generator))
+                answer = Answer(channel, waiting.serial, newest.step, value)
+            except Exception as error:
+                answer = Answer(channel, waiting.serial, newest.step, error=str(error), details=traceback.format_exc())
+            yield answer

@@ -1,0 +1,141 @@
+"""Every family and learner of the studio: the one list from which forms, commands, explorers and tests follow.
+
+Adding a model is one file in models/ and one `Family` here; adding a learner is one file in models/learning/ and one
+`Learning` here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from models.learning.base import Learner
+from models.learning.reparameterized_elbo import ReparameterizedElbo, ReparameterizedElboSettings
+from models.settings import Settings, read_settings
+from models.spec import DataSpec
+from models.vae import Vae, VaeSettings
+
+
+@dataclass(frozen=True)
+class Learning:
+    """A learning rule: its key on the command line and in project files, its class and what can be set."""
+
+    key: str
+    title: str
+    lecture: str  # the lecture's section
+    learner: type[Learner]
+    settings: type[Settings]
+    variant: Mapping[str, Any] | None = None  # constructor keywords that tell siblings of one class apart
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of models. `model(settings, spec)` builds one; `model.check(settings, spec)` raises UnsuitableData."""
+
+    key: str
+    title: str
+    group: str
+    lecture: str
+    summary: str
+    look_for: str  # what to watch while it learns
+    model: type[nn.Module]
+    settings: type[Settings]
+    learners: tuple[str, ...]  # keys; the first is the default
+    data: str  # key of the data set that `train --family` takes when none is named
+    binarization: str = "none"
+
+
+LEARNINGS: tuple[Learning, ...] = (
+    Learning(
+        "reparameterized-elbo",
+        "Reparameterised bound",
+        "Variational auto-encoders",
+        ReparameterizedElbo,
+        ReparameterizedElboSettings,
+    ),
+)
+
+FAMILIES: tuple[Family, ...] = (
+    Family(
+        key="vae",
+        title="Variational auto-encoder",
+        group="variational",
+        lecture="Variational auto-encoders",
+        summary="A decoder p(x|z) and an encoder q(z|x), trained together on a lower bound of the evidence.",
+        look_for="Reconstruction and KL rise together at first. A KL near 0 means that the decoder ignores z.",
+        model=Vae,
+        settings=VaeSettings,
+        learners=("reparameterized-elbo",),
+        data="digits",
+    ),
+)
+
+
+class UnknownKey(KeyError):
+    """A name that is in no catalogue; the sentence lists those that are."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def family(key: str) -> Family:
+    return _find(FAMILIES, key, "family")
+
+
+def learning(key: str) -> Learning:
+    return _find(LEARNINGS, key, "learner")
+
+
+def learnings_of(key: str) -> tuple[Learning, ...]:
+    """The learners a family can be trained by, its default first."""
+    return tuple(learning(k) for k in family(key).learners)
+
+
+def _find(entries: tuple[Any, ...], key: str, kind: str) -> Any:
+    for entry in entries:
+        if entry.key == key:
+            return entry
+    raise UnknownKey(f"There is no {kind} named {key!r}. There are: {', '.join(e.key for e in entries)}.")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Keys and checked settings of one model and its learner: all that is needed, with data, to build them."""
+
+    family: Family
+    learning: Learning
+    model: Settings
+    learner: Settings
+
+    @staticmethod
+    def read(family_key: str, learner_key: str, model: Mapping[str, Any], learner: Mapping[str, Any]) -> Recipe:
+        """Check keys and settings. Raises UnknownKey or SettingsError."""
+        chosen = family(family_key)
+        if learner_key not in chosen.learners:
+            raise UnknownKey(
+                f"{chosen.title} cannot learn by {learner_key!r}. It learns by: {', '.join(chosen.learners)}."
+            )
+        rule = learning(learner_key)
+        return Recipe(
+            chosen, rule, read_settings(chosen.settings, model, "model"), read_settings(rule.settings, learner, "learner")
+        )
+
+    def check(self, spec: DataSpec) -> None:
+        """Raise UnsuitableData when the model cannot take this data."""
+        self.family.model.check(self.model, spec)  # type: ignore[operator]
+
+    def build(self, spec: DataSpec, examples: int) -> Learner:
+        """A freshly initialised learner with its model, on the CPU. Draws from the process-wide generator."""
+        model = self.family.model(self.model, spec)
+        return self.learning.learner(model, self.learner, spec, examples, **(self.learning.variant or {}))
+
+    def build_empty(self, spec: DataSpec, examples: int, device: torch.device) -> Learner:
+        """The same with uninitialised tensors, to load a state into. Draws no random number, so that opening one run
+        never changes another that is training."""
+        with torch.device("meta"):
+            learner = self.build(spec, examples)
+        return learner.to_empty(device=device)

@@ -1,0 +1,76 @@
+"""Distributions with explicit randomness.
+
+torch.distributions draws from the process-wide generator only. Here every draw takes a generator, because the
+process-wide one belongs to the training session (see ARCHITECTURE.md, "Randomness has one owner").
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+LOG_2PI = math.log(2 * math.pi)
+
+
+class Distribution(ABC):
+    """A distribution over vectors; log-probabilities are summed over the last dimension."""
+
+    @property
+    @abstractmethod
+    def mean(self) -> Tensor: ...
+
+    @abstractmethod
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        """n draws: (n, *mean.shape). Differentiable with respect to the parameters where the family allows it."""
+
+    @abstractmethod
+    def log_prob(self, z: Tensor) -> Tensor: ...
+
+
+class Normal(Distribution):
+    """Independent normals with mean and log standard deviation of the same shape (..., D)."""
+
+    def __init__(self, mean: Tensor, log_scale: Tensor) -> None:
+        self._mean, self.log_scale = mean, log_scale
+
+    @property
+    def mean(self) -> Tensor:
+        return self._mean
+
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        shape = (n, *self._mean.shape)
+        noise = torch.randn(shape, generator=generator, device=self._mean.device, dtype=self._mean.dtype)
+        return self._mean + self.log_scale.exp() * noise
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        standard = (z - self._mean) * (-self.log_scale).exp()
+        return (-0.5 * standard.square() - self.log_scale - 0.5 * LOG_2PI).sum(-1)
+
+    def kl_from_standard(self) -> Tensor:
+        """KL(self || N(0, I)) per dimension: (..., D)."""
+        return 0.5 * (self._mean.square() + (2 * self.log_scale).exp() - 1) - self.log_scale
+
+
+def standard_normal(dimensions: int, like: Tensor) -> Normal:
+    """N(0, I) on the device and in the precision of `like`."""
+    zeros = torch.zeros(dimensions, device=like.device, dtype=like.dtype)
+    return Normal(zeros, zeros)
+
+
+def bernoulli(p: Tensor, generator: Generator | None = None) -> Tensor:
+    """Bits with P(1) = p, in p's dtype. Comparing uniforms is faster on the CPU than torch.bernoulli."""
+    return (torch.rand(p.shape, generator=generator, device=p.device, dtype=p.dtype) < p).to(p.dtype)
+
+
+def bernoulli_log_prob(x: Tensor, logits: Tensor) -> Tensor:
+    """Elementwise log Bernoulli(x; sigmoid(logits)); also the usual cross-entropy for x in [0, 1]."""
+    return -F.binary_cross_entropy_with_logits(logits, x, reduction="none")
+
+
+def gaussian_log_prob(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+    """Elementwise log N(x; mean, exp(log_scale)^2)."""
+    return -0.5 * ((x - mean) * (-log_scale).exp()).square() - log_scale - 0.5 * LOG_2PI

@@ -1,0 +1,1 @@
+"""Learners: what changes a model's parameters."""

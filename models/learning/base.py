@@ -1,0 +1,103 @@
+"""What every learner is."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar
+
+import torch
+from torch import Generator, Tensor, nn
+
+from models.settings import Settings, setting
+from models.spec import Batch, DataSpec
+
+
+class Feed(StrEnum):
+    """What a learner is fed at each step."""
+
+    MINIBATCHES = "minibatches"
+    WHOLE_SET = "the whole training set"
+    TWO_DOMAINS = "a minibatch of each domain"
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """Something a learner reports at each step (and as "valid/KEY" on held-out data, if `held_out` gives it)."""
+
+    key: str
+    title: str
+    unit: str = "nats"
+    goal: str = ""  # "higher" or "lower" is better; empty where neither is
+
+
+class Learner(nn.Module):
+    """Changes the parameters of `self.model`. Subclasses own optimisers, chains, critics, baselines and schedules.
+
+    Everything a learner must remember is a parameter, a persistent buffer or an optimiser, so that `state_dict()` and
+    the optimisers' states are all there is to save; buffers keep their shapes. `state_dict()` holds the model under
+    "model.". The constructor draws no random numbers outside parameter and buffer initialisation, because a learner
+    that only shows a stored run is built on the meta device.
+    """
+
+    feed: ClassVar[Feed] = Feed.MINIBATCHES
+    needs: ClassVar[tuple[type, ...]] = ()  # capabilities (models/capabilities.py) that the model must have
+    quantities: ClassVar[tuple[Quantity, ...]] = ()
+
+    model: Any  # an nn.Module with the capabilities in `needs`
+
+    def __init__(self, model: nn.Module, settings: Settings, spec: DataSpec, examples: int) -> None:
+        """`examples`: size of the training set, which stochastic variational inference and schedules need."""
+        super().__init__()
+        self.model = model
+        self.spec = spec
+        self.examples = examples
+        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+
+    def begin(self) -> None:
+        """Make the optimisers. Called once, when parameters are on their device, before the first step or a resume."""
+
+    @abstractmethod
+    def step(self, batch: Batch) -> dict[str, Tensor]:
+        """One update. Returns detached 0-d tensors by the keys of `quantities`; never waits for the device."""
+        raise NotImplementedError
+
+    def held_out(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+        """The same quantities (those that make sense) on held-out data, without changing anything."""
+        return {}
+
+    @property
+    def phase(self) -> str:
+        """What the learner is doing now, for the progress bar; empty when there is one phase only."""
+        return ""
+
+    def sampler(self) -> nn.Module:
+        """The model whose samples the run shows: the model itself unless the learner keeps an average."""
+        return self.model
+
+
+class AdamSettings(Settings):
+    """For learners that follow a gradient with Adam (Kingma & Ba, 2015)."""
+
+    learning_rate: float = setting(
+        1e-3,
+        title="Learning rate",
+        help="Step size of Adam.",
+        reference="Kingma & Ba (2015), α",
+        gt=0,
+        le=1,
+        log=True,
+    )
+
+
+def adam(
+    parameters: nn.Module, learning_rate: float, betas: tuple[float, float] = (0.9, 0.999)
+) -> torch.optim.Optimizer:
+    """Adam over all parameters, fused into one kernel."""
+    return torch.optim.Adam(parameters.parameters(), lr=learning_rate, betas=betas, fused=True)
+
+
+def means(**values: Tensor) -> dict[str, Tensor]:
+    """Batch means, detached, as a learner's `step` reports them."""
+    return {key: value.detach().mean() for key, value in values.items()}

@@ -1,0 +1,79 @@
+"""What data is, as far as a model needs to know it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from math import prod
+
+from torch import Tensor
+
+
+class Support(StrEnum):
+    """The set in which every coordinate of an example lies."""
+
+    BITS = "bits"  # {0, 1}
+    UNIT = "unit interval"  # [0, 1]
+    REALS = "reals"
+    LEVELS = "levels"  # {0, ..., categories - 1}, ordered (grey levels)
+    SYMBOLS = "symbols"  # {0, ..., categories - 1}, without order (characters)
+
+
+class Layout(StrEnum):
+    """How the coordinates of an example lie."""
+
+    IMAGE = "image"  # (channels, height, width)
+    POINTS = "points"  # (2,)
+    VECTOR = "vector"  # (dimensions,)
+    SEQUENCE = "sequence"  # (time,) or (time, dimensions)
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """Describes a data set to a model. Nothing here depends on where the data came from."""
+
+    event_shape: tuple[int, ...]
+    support: Support
+    layout: Layout
+    categories: int = 0  # for LEVELS and SYMBOLS
+    class_names: tuple[str, ...] = ()
+    protocol: str = ""  # how the values were made ("threshold at 0.5"); said wherever a likelihood is shown
+    other: DataSpec | None = None  # the second domain, for models between two sets
+
+    @property
+    def dimensions(self) -> int:
+        """Number of coordinates of one example."""
+        return prod(self.event_shape)
+
+    @property
+    def classes(self) -> int:
+        return len(self.class_names)
+
+
+class UnsuitableData(ValueError):
+    """The model cannot take this data; the sentence says why and what would make it fit."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some examples. `y` is -1 where a label is hidden; `other` holds examples of the second domain."""
+
+    x: Tensor  # (B, *event_shape), float32
+    y: Tensor  # (B,), int64
+    index: Tensor  # (B,), int64: the example's place in its split
+    other: Batch | None = None
+
+
+def require(spec: DataSpec, *supports: Support, model: str) -> None:
+    """Raise UnsuitableData unless the data lies in one of `supports`."""
+    if spec.support in supports:
+        return
+    advice = {
+        Support.BITS: "choose a binarisation (threshold, fixed or dynamic)",
+        Support.UNIT: "choose values scaled to 0…1 (binarisation: none)",
+        Support.REALS: "choose a data set of real numbers, such as a 2-D density",
+        Support.LEVELS: "choose data with whole grey levels",
+        Support.SYMBOLS: "choose a sequence of symbols",
+    }
+    wanted = " or ".join(advice[s] for s in supports)
+    raise UnsuitableData(f"{model} cannot model {spec.support}: {wanted}.")
