@@ -31,7 +31,7 @@ from dgm_studio.events import (
     Tree,
 )
 from dgm_studio.feeds import Feeder
-from models.capabilities import SamplesMeans
+from models.capabilities import SamplesMeans, TooLarge
 from models.catalog import Recipe, UnknownKey
 from models.learning.base import Learner
 from models.settings import SettingsError
@@ -135,7 +135,7 @@ class TrainingSession:
             yield from self._train()
         except Diverged as reason:
             yield from self._diverged(str(reason))
-        except (SettingsError, UnknownKey, UnsuitableData, devices.NoSuchDevice) as error:
+        except (SettingsError, UnknownKey, UnsuitableData, TooLarge, devices.NoSuchDevice) as error:
             yield Failed("bad input", str(error), self._step)
         except Exception as error:
             yield self._failed(error)

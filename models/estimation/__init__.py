@@ -1,0 +1,1 @@
+"""Estimators: what measures a model. Each result is a Measure that says what kind of number it is."""

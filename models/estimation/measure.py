@@ -1,0 +1,57 @@
+"""A number together with what it is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from torch import Tensor
+
+
+class Kind(StrEnum):
+    """How a measured value relates to the true one. Values of different kinds are never compared silently."""
+
+    EXACT = "exact"
+    LOWER_BOUND = "lower bound"
+    UPPER_BOUND = "upper bound"
+    ESTIMATE = "estimate"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """`low` and `high` are a 95 % interval for the mean over examples (and over the estimator's own draws, where it
+    has any); equal to `value` for a quantity without sampling error."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    kind: Kind
+    unit: str  # "nats per example", "bits per dimension", ...
+    protocol: str  # data, binarisation, number of examples, samples, temperatures: enough to repeat it
+    note: str = ""
+
+
+def mean_measure(name: str, values: Tensor, kind: Kind, protocol: str, unit: str = "nats per example") -> Measure:
+    """The mean of per-example values (N,) with a normal 95 % interval of the mean."""
+    values = values.double()
+    mean = values.mean().item()
+    half = 1.96 * values.std().item() / math.sqrt(len(values)) if len(values) > 1 else math.inf
+    return Measure(name, mean, mean - half, mean + half, kind, unit, protocol)
+
+
+def bits_per_dimension(measure: Measure, dimensions: int) -> Measure:
+    """A log-likelihood in nats per example as a code length in bits per dimension; a lower bound becomes an upper one."""
+    flip = {Kind.LOWER_BOUND: Kind.UPPER_BOUND, Kind.UPPER_BOUND: Kind.LOWER_BOUND}
+    scale = -1 / (dimensions * math.log(2))
+    return Measure(
+        measure.name,
+        measure.value * scale,
+        measure.high * scale,
+        measure.low * scale,
+        flip.get(measure.kind, measure.kind),
+        "bits per dimension",
+        measure.protocol,
+        measure.note,
+    )
