@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from models.gan import Gan, GanSettings
+from models.learning.adversarial import MINIMAX, NON_SATURATING, Adversarial, AdversarialSettings
 from models.learning.base import Learner
 from models.learning.reparameterized_elbo import ReparameterizedElbo, ReparameterizedElboSettings
 from models.settings import Settings, read_settings
@@ -57,6 +59,22 @@ LEARNINGS: tuple[Learning, ...] = (
         ReparameterizedElbo,
         ReparameterizedElboSettings,
     ),
+    Learning(
+        "non-saturating",
+        "Adversarial, non-saturating",
+        "Generative adversarial networks",
+        Adversarial,
+        AdversarialSettings,
+        variant={"objective": NON_SATURATING},
+    ),
+    Learning(
+        "minimax",
+        "Adversarial, minimax",
+        "Generative adversarial networks",
+        Adversarial,
+        AdversarialSettings,
+        variant={"objective": MINIMAX},
+    ),
 )
 
 FAMILIES: tuple[Family, ...] = (
@@ -70,6 +88,18 @@ FAMILIES: tuple[Family, ...] = (
         model=Vae,
         settings=VaeSettings,
         learners=("reparameterized-elbo",),
+        data="digits",
+    ),
+    Family(
+        key="gan",
+        title="Generative adversarial network",
+        group="adversarial",
+        lecture="Generative adversarial networks",
+        summary="A generator G(z) learns from a discriminator that tries to tell its samples from the data.",
+        look_for="D(x) on data and on samples should meet near ½. Samples that all look alike are mode collapse.",
+        model=Gan,
+        settings=GanSettings,
+        learners=("non-saturating", "minimax"),
         data="digits",
     ),
 )
@@ -121,12 +151,15 @@ class Recipe:
             )
         rule = learning(learner_key)
         return Recipe(
-            chosen, rule, read_settings(chosen.settings, model, "model"), read_settings(rule.settings, learner, "learner")
+            chosen,
+            rule,
+            read_settings(chosen.settings, model, "model"),
+            read_settings(rule.settings, learner, "learner"),
         )
 
     def check(self, spec: DataSpec) -> None:
         """Raise UnsuitableData when the model cannot take this data."""
-        self.family.model.check(self.model, spec)  # type: ignore[operator]
+        self.family.model.check(self.model, spec)  # type: ignore[attr-defined]
 
     def build(self, spec: DataSpec, examples: int) -> Learner:
         """A freshly initialised learner with its model, on the CPU. Draws from the process-wide generator."""

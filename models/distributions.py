@@ -61,6 +61,27 @@ def standard_normal(dimensions: int, like: Tensor) -> Normal:
     return Normal(zeros, zeros)
 
 
+class Uniform(Distribution):
+    """Independent uniforms on [low, high), two tensors of the same shape (..., D)."""
+
+    def __init__(self, low: Tensor, high: Tensor) -> None:
+        self.low, self.high = low, high
+
+    @property
+    def mean(self) -> Tensor:
+        return (self.low + self.high) / 2
+
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        shape = (n, *self.low.shape)
+        u = torch.rand(shape, generator=generator, device=self.low.device, dtype=self.low.dtype)
+        return self.low + (self.high - self.low) * u
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        inside = ((z >= self.low) & (z <= self.high)).all(-1)
+        log_volume = (self.high - self.low).log().sum(-1)
+        return torch.where(inside, -log_volume, -math.inf)
+
+
 def bernoulli(p: Tensor, generator: Generator | None = None) -> Tensor:
     """Bits with P(1) = p, in p's dtype. Comparing uniforms is faster on the CPU than torch.bernoulli."""
     return (torch.rand(p.shape, generator=generator, device=p.device, dtype=p.dtype) < p).to(p.dtype)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.config import JsonDict
 
 
 class Settings(BaseModel):
@@ -25,7 +26,7 @@ def setting(
 
     `log` says that the value spans decades (a learning rate), so that an editor steps by factors.
     """
-    extra = {"unit": unit, "reference": reference, "log": log}
+    extra: JsonDict = {"unit": unit, "reference": reference, "log": log}
     return Field(default, title=title, description=help, json_schema_extra=extra, **bounds)
 
 

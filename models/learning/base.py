@@ -46,6 +46,7 @@ class Learner(nn.Module):
     quantities: ClassVar[tuple[Quantity, ...]] = ()
 
     model: Any  # an nn.Module with the capabilities in `needs`
+    minibatches: int = 1  # how many of the run's batch size one step takes; they arrive as one batch
 
     def __init__(self, model: nn.Module, settings: Settings, spec: DataSpec, examples: int) -> None:
         """`examples`: size of the training set, which stochastic variational inference and schedules need."""
