@@ -7,20 +7,23 @@ from torch import Tensor
 
 from dgm_studio.datasets.base import Dataset
 from models.distributions import bernoulli
-from models.learning.base import Feed
+from models.learning.base import Feed, Learner
 from models.spec import Batch
 
 
 class Feeder:
     """Serves batches from tensors that stay on the device. Order and bits come from the process-wide generator."""
 
-    def __init__(self, dataset: Dataset, feed: Feed, batch_size: int, device: torch.device) -> None:
+    def __init__(self, dataset: Dataset, learner: Learner, batch_size: int, device: torch.device) -> None:
+        """`batch_size` counts examples per minibatch, of which `learner` may take several in one step."""
         self._x = dataset.train.x.to(device)
         self._y = dataset.train.y.to(device)
         self._draws_bits = dataset.draws_bits
         examples = len(self._x)
-        self.batch_size = examples if feed is Feed.WHOLE_SET else min(batch_size, examples)
-        self._whole = self.batch_size == examples
+        whole = learner.feed is Feed.WHOLE_SET
+        self.batch_size = examples if whole else min(batch_size * learner.minibatches, examples)
+        # several minibatches of one step are told apart by order, so that even all examples are shuffled then
+        self._whole = self.batch_size == examples and learner.minibatches == 1
         self._order = torch.arange(examples, device=device)
         self._position = examples  # so that the first batch draws a permutation
 
@@ -43,7 +46,8 @@ class Feeder:
 
     def load_state(self, state: dict[str, Tensor | int]) -> None:
         order, position = state["order"], state["position"]
-        assert isinstance(order, Tensor) and isinstance(position, int)
+        assert isinstance(order, Tensor)
+        assert isinstance(position, int)
         if len(order) != len(self._order):
             raise ValueError(f"The saved order is of {len(order)} examples; this data has {len(self._order)}.")
         self._order, self._position = order.to(self._order.device), position

@@ -1,0 +1,77 @@
+"""Collecting what a learner reports without waiting for the device at each step."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from dgm_studio.datasets.base import Dataset
+from dgm_studio.state import looking
+from models.learning.base import Learner
+from models.spec import Batch
+
+HELD_OUT_EXAMPLES = 500
+
+
+class Allowance:
+    """Lets side work happen when it is due, as long as it has cost no more than `share` of the time that passed."""
+
+    def __init__(self, share: float, at_least_every: float = 0.0) -> None:
+        self._share, self._pause = share, at_least_every
+        self._begin = time.perf_counter()
+        self._spent = 0.0
+        self._last = -float("inf")
+
+    def due(self) -> bool:
+        now = time.perf_counter()
+        return now - self._last >= self._pause and self._spent <= self._share * (now - self._begin)
+
+    def charge(self, started: float) -> None:
+        """Book the work that began at `started` (time.perf_counter) and ended now."""
+        self._last = time.perf_counter()
+        self._spent += self._last - started
+
+
+class Metrics:
+    """Keeps reported tensors as they are, and reads them together when asked to."""
+
+    def __init__(self, learner: Learner, dataset: Dataset, device: torch.device) -> None:
+        self._learner, self._device = learner, device
+        self._rows: list[tuple[int, str, Tensor]] = []
+        self._due = Allowance(share=0.03, at_least_every=0.5)
+        # the same examples each time, from all over the split: files are often sorted by class
+        index = torch.randperm(len(dataset.valid), generator=Generator().manual_seed(0))[:HELD_OUT_EXAMPLES]
+        self._valid = Batch(dataset.valid.x[index].to(device), dataset.valid.y[index].to(device), index.to(device))
+
+    def add(self, step: int, values: dict[str, Tensor], prefix: str = "") -> None:
+        self._rows += [(step, prefix + key, value) for key, value in values.items()]
+
+    def hold_out(self, step: int, force: bool = False) -> None:
+        """Measure on held-out data if that is due."""
+        if not (force or self._due.due()):
+            return
+        started = time.perf_counter()
+        with looking(self._learner):
+            values = self._learner.held_out(self._valid, Generator(self._device).manual_seed(0))
+        self.add(step, values, "valid/")
+        self._due.charge(started)
+
+    def take(self) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], str]:
+        """Steps and values by key since the last call, up to the first step with a value that is not finite, and where
+        that was ("elbo at step 12"; empty if all are finite)."""
+        if not self._rows:
+            return {}, ""
+        rows, self._rows = self._rows, []
+        values = torch.stack([value for _, _, value in rows]).float().cpu().numpy()
+        steps = np.array([step for step, _, _ in rows], dtype=np.int64)
+        broken = np.flatnonzero(~np.isfinite(values))
+        first = min(broken, key=lambda place: steps[place], default=None)
+        places: dict[str, list[int]] = {}
+        for place, (step, key, _) in enumerate(rows):
+            if first is None or step < steps[first]:
+                places.setdefault(key, []).append(place)
+        where = "" if first is None else f"{rows[first][1]} at step {steps[first]}"
+        return {key: (steps[index], values[index]) for key, index in places.items()}, where

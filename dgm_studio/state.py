@@ -1,0 +1,130 @@
+"""What a run is at a step boundary: copies to keep, to go on from, and to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from dgm_studio.datasets.base import Dataset
+from dgm_studio.events import Preview, Snapshot, Tree
+from dgm_studio.feeds import Feeder
+from models.capabilities import SamplesMeans
+from models.learning.base import Learner
+from models.spec import Layout
+
+PREVIEW_SAMPLES = 64
+PREVIEW_POINTS = 1000
+
+
+class StateMismatch(ValueError):
+    """A kept state that does not fit the model, the learner or the data it should be loaded into."""
+
+
+def device_of(learner: Learner) -> torch.device:
+    """The device of the learner's tensors."""
+    return next(chain(learner.parameters(), learner.buffers())).device
+
+
+@contextmanager
+def looking(learner: Learner) -> Iterator[None]:
+    """Evaluation mode without gradients: what modules change in training mode (batch statistics, dropout's draws from
+    the process-wide generator) stays as it was."""
+    learner.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        learner.train()
+
+
+def state_of(learner: Learner, feeder: Feeder, step: int) -> Tree:
+    """A copy on the CPU of everything a resume needs: the state of a Checkpoint, with text for every key."""
+    tensors = learner.state_dict()
+    device = device_of(learner)
+    rng = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        rng["cuda"] = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
+        rng["mps"] = torch.mps.get_rng_state()
+    state: Tree = {
+        "step": step,
+        "model": {key.removeprefix("model."): value for key, value in tensors.items() if key.startswith("model.")},
+        "learner": {key: value for key, value in tensors.items() if not key.startswith("model.")},
+        "optimizers": {name: optimizer.state_dict() for name, optimizer in learner.optimizers.items()},
+        "rng": rng,
+        "sampler": feeder.state(),
+    }
+    return _copied(state)
+
+
+def learner_tensors(state: Tree) -> dict[str, Tensor]:
+    """The learner's `state_dict()` in a Checkpoint's state."""
+    return {**{f"model.{key}": value for key, value in state["model"].items()}, **state["learner"]}
+
+
+def load_tensors(learner: Learner, state: Tree) -> None:
+    """Put a Checkpoint's model and learner tensors into `learner`. Raises StateMismatch naming what does not fit."""
+    try:
+        learner.load_state_dict(learner_tensors(state))
+    except RuntimeError as error:
+        raise StateMismatch(f"The kept state does not fit these settings: {error}") from None
+
+
+def restore(state: Tree, learner: Learner, feeder: Feeder) -> None:
+    """Make everything as it was when `state_of` was called, except the optimisers' hyperparameters: those belong to
+    the settings, so that a branch can go on with another learning rate. Raises StateMismatch."""
+    load_tensors(learner, state)
+    kept = state["optimizers"]
+    if set(kept) != set(learner.optimizers):
+        raise StateMismatch(f"The kept optimisers are {sorted(kept)}; this learner has {sorted(learner.optimizers)}.")
+    for name, optimizer in learner.optimizers.items():
+        moments = {int(key): value for key, value in _copied(kept[name]["state"]).items()}
+        optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+    try:
+        feeder.load_state(state["sampler"])
+    except ValueError as error:
+        raise StateMismatch(str(error)) from None
+    device = device_of(learner)
+    torch.set_rng_state(state["rng"]["cpu"].cpu())
+    if device.type == "cuda" and "cuda" in state["rng"]:
+        torch.cuda.set_rng_state(state["rng"]["cuda"].cpu(), device)
+    elif device.type == "mps" and "mps" in state["rng"]:
+        torch.mps.set_rng_state(state["rng"]["mps"].cpu())
+
+
+def snapshot(learner: Learner, step: int) -> Snapshot:
+    """A copy of the learner's tensors, on its device."""
+    return Snapshot(step, {key: value.detach().clone() for key, value in learner.state_dict().items()})
+
+
+def preview(learner: Learner, dataset: Dataset, step: int) -> Preview:
+    """Samples from fixed noise, so that what changes between two previews is the model. Raises FloatingPointError
+    when a sample is not a finite number."""
+    generator = Generator(device_of(learner)).manual_seed(0)
+    image = dataset.spec.layout is Layout.IMAGE
+    n = PREVIEW_SAMPLES if image else PREVIEW_POINTS
+    with looking(learner):
+        model: Any = learner.sampler()
+        means = image and isinstance(model, SamplesMeans)
+        samples = model.sample_mean(n, generator) if means else model.sample(n, generator)
+    array = samples.float().cpu().numpy()
+    if not np.isfinite(array).all():
+        raise FloatingPointError(f"a sample at step {step}")
+    return Preview(step, np.round(array.clip(0, 1) * 255).astype(np.uint8) if image else array, means)
+
+
+def _copied(value: Any) -> Any:
+    """Nested dicts and lists with text for every key and every tensor cloned to the CPU."""
+    if isinstance(value, Tensor):
+        return value.detach().cpu().clone()
+    if isinstance(value, dict):
+        return {str(key): _copied(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_copied(item) for item in value]
+    return value
