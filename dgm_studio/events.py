@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from torch import Tensor
 
 Tree = dict[str, Any]  # nested dicts and lists of tensors, numbers, strings and None
@@ -39,6 +40,7 @@ class Snapshot:
 
     step: int
     tensors: dict[str, Tensor]
+    ready: torch.cuda.Event | None = None  # on CUDA: when the copies are complete
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,9 @@ class Inference:
     def answers(self) -> Iterator[Answer]:
         """Answers as they become ready, until closed. Waits without using the processor."""
         torch.set_num_threads(1)
+        if self._device.type == "cuda":
+            # a stream of its own, so that looking never waits in the queue of training
+            torch.cuda.set_stream(torch.cuda.Stream(self._device))
         twin: Learner | None = None
         loaded: Snapshot | None = None
         generators: dict[str, Generator] = {}
@@ -134,8 +137,10 @@ class Inference:
                     twin = self._recipe.build_empty(self._dataset.spec, len(self._dataset.train), self._device)
                     twin.eval()
                 if loaded is not newest:
+                    if newest.ready is not None:
+                        newest.ready.wait()
                     twin.load_state_dict(newest.tensors)
-                    loaded = newest
+                    loaded = newest  # also keeps the copies from being reused before the queued loads have read them
                 generator = generators.setdefault(channel, Generator(self._device))
                 with torch.no_grad():
                     value = waiting.question(Subject(twin, self._dataset, newest.step, generator))

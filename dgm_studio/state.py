@@ -99,8 +99,13 @@ def restore(state: Tree, learner: Learner, feeder: Feeder) -> None:
 
 
 def snapshot(learner: Learner, step: int) -> Snapshot:
-    """A copy of the learner's tensors, on its device."""
-    return Snapshot(step, {key: value.detach().clone() for key, value in learner.state_dict().items()})
+    """A copy of the learner's tensors, on its device. On CUDA the copies are only queued: `ready` says when they are."""
+    tensors = {key: value.detach().clone() for key, value in learner.state_dict().items()}
+    if device_of(learner).type != "cuda":
+        return Snapshot(step, tensors)
+    ready = torch.cuda.Event()
+    ready.record()
+    return Snapshot(step, tensors, ready)
 
 
 def preview(learner: Learner, dataset: Dataset, step: int) -> Preview:
