@@ -99,7 +99,7 @@ def restore(state: Tree, learner: Learner, feeder: Feeder) -> None:
 
 
 def snapshot(learner: Learner, step: int) -> Snapshot:
-    """A copy of the learner's tensors, on its device. On CUDA the copies are only queued: `ready` says when they are."""
+    """A copy of the learner's tensors, on its device. CUDA only queues the copies: `ready` says when they are done."""
     tensors = {key: value.detach().clone() for key, value in learner.state_dict().items()}
     if device_of(learner).type != "cuda":
         return Snapshot(step, tensors)
