@@ -1,0 +1,84 @@
+"""What an evaluation is, and what several of them need."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from dgm_studio.datasets.base import Dataset, Split
+from dgm_studio.inference import Subject
+from dgm_studio.reports import Report
+from models.distributions import bernoulli
+from models.estimation.measure import Kind, mean_measure
+from models.settings import Settings
+from models.spec import DataSpec
+
+CHUNK = 500  # examples measured at once: bounds the memory, and how long a cancel waits
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Something that can be measured of a run.
+
+    `admits(model class, learner class, data)` asks for capabilities only. `run(subject, settings)` yields the fraction
+    done, and reports as they become ready; it may be abandoned at any yield. Every random number comes from the
+    subject's generator, and no gradient is recorded while it runs.
+    """
+
+    key: str
+    title: str
+    summary: str
+    settings: type[Settings]
+    admits: Callable[[type, type, DataSpec], bool]
+    run: Callable[[Subject, Any], Iterator[float | Report]]
+
+
+def stage(work: Generator[float, None, T], start: float, share: float) -> Generator[float, None, T]:
+    """The fractions of `work` as the part of a whole that begins at `start` and is `share` long; gives its result."""
+    while True:
+        try:
+            fraction = next(work)
+        except StopIteration as end:
+            return end.value
+        yield start + share * fraction
+
+
+def chunks(x: Tensor, device: torch.device, size: int = CHUNK) -> Iterator[tuple[float, Tensor]]:
+    """(fraction done with this chunk, chunk on the device), in order."""
+    for begin in range(0, len(x), size):
+        part = x[begin : begin + size]
+        yield (begin + len(part)) / len(x), part.to(device)
+
+
+def training_examples(dataset: Dataset, subject: Subject, limit: int | None = None) -> Tensor:
+    """The first `limit` training examples as the model sees them, on its device: bits are drawn once where training
+    draws them anew at each visit."""
+    x = dataset.train.x[:limit].to(subject.device)
+    return bernoulli(x, subject.generator) if dataset.draws_bits else x
+
+
+def describe(dataset: Dataset, split: Split, name: str = "test") -> str:
+    """Which examples something was measured on: data, preparation, how many."""
+    protocol = f", {dataset.spec.protocol}" if dataset.spec.protocol else ""
+    return f"{dataset.provenance.title}{protocol}, {len(split)} {name} examples"
+
+
+def mean_interval(values: Tensor) -> tuple[float, tuple[float, float]]:
+    """The mean of per-example values and the ends of its normal 95 % interval."""
+    measured = mean_measure("", values, Kind.ESTIMATE, "")
+    return measured.value, (measured.low, measured.high)
+
+
+def difference_interval(a: Tensor, b: Tensor) -> tuple[float, float, float]:
+    """mean(a) - mean(b) of independent samples, with the ends of its normal 95 % interval."""
+    a, b = a.double(), b.double()
+    value = (a.mean() - b.mean()).item()
+    half = 1.96 * math.sqrt(a.var().item() / len(a) + b.var().item() / len(b))
+    return value, value - half, value + half

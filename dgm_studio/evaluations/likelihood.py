@@ -1,0 +1,144 @@
+"""The likelihood of held-out data, by every measure that the model admits, each saying what kind of number it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
+from typing import TypeAlias
+
+import torch
+
+from dgm_studio.evaluations.base import Evaluation, chunks, describe, stage
+from dgm_studio.inference import Subject
+from dgm_studio.reports import Column, Note, Report, Table
+from models.capabilities import (
+    Anneals,
+    BoundsEvidence,
+    HasFreeEnergy,
+    ScoresExactly,
+    SumsExactly,
+    TooLarge,
+    WeighsEvidence,
+)
+from models.estimation.measure import Kind, Measure, bits_per_dimension, mean_measure
+from models.settings import Settings, setting
+from models.spec import DataSpec, Support
+
+Measuring: TypeAlias = Generator[float, None, Measure]
+
+
+class LikelihoodSettings(Settings):
+    importance_samples: int = setting(
+        500,
+        title="Importance samples k",
+        help="Draws of z per example for the importance-weighted bound; more are tighter.",
+        reference="Burda et al. (2016), k",
+        ge=1,
+        le=100_000,
+    )
+
+
+def _admits(model: type, learner: type, spec: DataSpec) -> bool:
+    if issubclass(model, ScoresExactly | BoundsEvidence | WeighsEvidence):
+        return True
+    return issubclass(model, HasFreeEnergy) and issubclass(model, SumsExactly | Anneals)
+
+
+def _run(subject: Subject, settings: LikelihoodSettings) -> Iterator[float | Report]:
+    measures: list[Measure] = []
+    refused: list[str] = []
+    todo = _measurings(subject, settings)
+    for i, measuring in enumerate(todo):
+        try:
+            measures.append((yield from stage(measuring(), i / len(todo), 1 / len(todo))))
+        except TooLarge as error:
+            refused.append(str(error))
+    yield _table(subject, measures)
+    for text in refused:
+        yield Note("Not measured", text)
+
+
+def _measurings(subject: Subject, settings: LikelihoodSettings) -> list[Callable[[], Measuring]]:
+    model = subject.model
+    found: list[Callable[[], Measuring]] = []
+    if isinstance(model, ScoresExactly):
+        found.append(partial(_exact, subject))
+    if isinstance(model, BoundsEvidence):
+        found.append(partial(_elbo, subject))
+    if isinstance(model, WeighsEvidence):
+        found.append(partial(_weighted, subject, settings.importance_samples))
+    return found
+
+
+def _exact(subject: Subject) -> Measuring:
+    parts = []
+    for fraction, x in chunks(subject.dataset.test.x, subject.device):
+        parts.append(subject.model.log_prob(x))
+        yield fraction
+    return mean_measure("log p(x)", torch.cat(parts), Kind.EXACT, _where(subject))
+
+
+def _elbo(subject: Subject) -> Measuring:
+    parts = []
+    for fraction, x in chunks(subject.dataset.test.x, subject.device):
+        parts.append(subject.model.elbo(x, subject.generator).value)
+        yield fraction
+    return mean_measure("ELBO", torch.cat(parts), Kind.LOWER_BOUND, _where(subject))
+
+
+def _weighted(subject: Subject, k: int) -> Measuring:
+    parts = []
+    for fraction, x in chunks(subject.dataset.test.x, subject.device, 100):
+        parts.append(subject.model.log_weights(x, k, subject.generator).logsumexp(0) - math.log(k))
+        yield fraction
+    return mean_measure("importance-weighted bound", torch.cat(parts), Kind.LOWER_BOUND, f"{_where(subject)}, k = {k}")
+
+
+def _where(subject: Subject) -> str:
+    return describe(subject.dataset, subject.dataset.test)
+
+
+def _table(subject: Subject, measures: list[Measure]) -> Table:
+    columns = (
+        Column("Measure"),
+        Column("Value", "number", "nats per example"),
+        Column("95 % interval", "interval", "nats per example"),
+        Column("Kind", "kind"),
+        Column("Code length", "number", "bits per dimension", 3),
+        Column("Protocol", "detail"),
+    )
+    rows = tuple(
+        (
+            m.name,
+            m.value,
+            (m.low, m.high),
+            str(m.kind),
+            bits_per_dimension(m, subject.spec.dimensions).value,
+            m.protocol + (f". {m.note}" if m.note else ""),
+        )
+        for m in measures
+    )
+    return Table("Log-likelihood of the test set", columns, rows, " ".join(_notes(subject.spec, measures)))
+
+
+def _notes(spec: DataSpec, measures: list[Measure]) -> Iterator[str]:
+    if spec.support is Support.UNIT:
+        yield (
+            "The data are grey values, not bits: under a Bernoulli likelihood these numbers are a cross-entropy, not "
+            "the probability of anything; choose a binarisation to compare models."
+        )
+    if spec.support is Support.REALS:
+        yield "The data are real numbers: these are densities, which change with the data's scale and may be positive."
+    if any(m.kind in (Kind.LOWER_BOUND, Kind.UPPER_BOUND) for m in measures):
+        yield "A lower bound in nats is an upper bound as a code length."
+
+
+EVALUATION = Evaluation(
+    "likelihood",
+    "Likelihood",
+    "How probable held-out data are: every measure this model admits, with its kind and interval.",
+    LikelihoodSettings,
+    _admits,
+    _run,
+)

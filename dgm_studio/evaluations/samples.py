@@ -1,0 +1,127 @@
+"""Samples beside the training examples nearest to them: what the model makes, and whether it only remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dgm_studio.evaluations.base import Evaluation, describe, stage, training_examples
+from dgm_studio.inference import Subject
+from dgm_studio.reports import Note, Pictures, Report
+from models.capabilities import Decodes, RunsChain, Samples, SamplesMeans
+from models.distributions import bernoulli
+from models.settings import Settings, setting
+from models.spec import DataSpec, Layout, Support
+
+REFERENCE = 500  # held-out examples whose distance to the training set the samples' is compared with
+
+
+class SamplesSettings(Settings):
+    count: int = setting(24, title="Samples", help="How many examples are drawn and shown.", ge=1, le=400)
+    neighbours: int = setting(
+        3,
+        title="Neighbours",
+        help="Nearest training examples shown beside each sample; 0 shows samples alone.",
+        ge=0,
+        le=8,
+    )
+    temperature: float = setting(
+        1.0,
+        title="Temperature",
+        help="Scales z about its prior mean where the model decodes a code, and the energy where it runs a chain "
+        "(below 1: closer to the modes). Other models have none.",
+        ge=0.05,
+        le=5,
+    )
+    transitions: int = setting(
+        1000,
+        title="Transitions",
+        help="Steps of the chain before it is read, where the model runs one.",
+        ge=1,
+        le=1_000_000,
+    )
+
+
+def _admits(model: type, learner: type, spec: DataSpec) -> bool:
+    return spec.layout is Layout.IMAGE and issubclass(model, Samples)
+
+
+def _run(subject: Subject, settings: SamplesSettings) -> Iterator[float | Report]:
+    shown, how = yield from stage(_draw(subject, settings), 0.0, 0.8)
+    train = training_examples(subject.dataset, subject)
+    if settings.neighbours == 0:
+        yield Pictures("Samples", _bytes(shown), note=how)
+        return
+    distance, index = _nearest(shown, train, settings.neighbours)
+    yield 0.9
+    groups = torch.cat([shown.unsqueeze(1), train[index]], dim=1)  # (n, 1 + neighbours, *event)
+    captions = tuple(text for row in distance.tolist() for text in ("", *(f"{d:.2f}" for d in row)))
+    names = ("sample", *(f"nearest {i + 1}" for i in range(index.shape[1])))
+    note = f"{how} Captions are Euclidean distances."
+    yield Pictures("Samples", _bytes(groups.flatten(0, 1)), names, captions, note)
+    yield _memorised(subject, shown, train)
+
+
+def _draw(subject: Subject, settings: SamplesSettings) -> Generator[float, None, tuple[Tensor, str]]:
+    """Pictures to show (means where the model has them), and a sentence that says how they were drawn."""
+    model, n, t = subject.model, settings.count, settings.temperature
+    if isinstance(model, Decodes):
+        prior = model.prior()
+        z = prior.mean + t * (prior.sample(n, subject.generator) - prior.mean)
+        yield 1.0
+        return model.decode(z), f"Decoded from {n} draws of the prior at temperature {t:g}."
+    if isinstance(model, RunsChain):
+        state = model.start_chain(n, subject.generator)
+        for i in range(settings.transitions):
+            state = model.transition(state.x, temperature=t, generator=subject.generator)
+            if i % 20 == 0:
+                yield i / settings.transitions
+        return state.mean, f"{n} chains, read as means after {settings.transitions} transitions at temperature {t:g}."
+    means = isinstance(model, SamplesMeans)
+    x = model.sample_mean(n, subject.generator) if means else model.sample(n, subject.generator)
+    yield 1.0
+    return x, f"{n} exact draws{', shown as means' if means else ''}; the model has no temperature."
+
+
+def _nearest(x: Tensor, train: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Distances to, and indices of, the k nearest training examples in Euclidean distance: both (len(x), k)."""
+    found = torch.cdist(x.flatten(1), train.flatten(1)).topk(min(k, len(train)), largest=False)
+    return found.values, found.indices
+
+
+def _memorised(subject: Subject, shown: Tensor, train: Tensor) -> Note:
+    """Compares how far samples and held-out examples lie from the training set. Where the data are bits, so are the
+    samples compared: a grey mean lies nearer to every bit picture than any bit picture does."""
+    bits = subject.spec.support is Support.BITS
+    samples = bernoulli(shown, subject.generator) if bits else shown
+    test = subject.dataset.test.x[:REFERENCE].to(subject.device)
+    ours = _nearest(samples, train, 1)[0].median().item()
+    theirs = _nearest(test, train, 1)[0].median().item()
+    text = (
+        f"Median distance to the nearest training example: {ours:.2f} for {'bits drawn from ' if bits else ''}the "
+        f"samples, {theirs:.2f} for held-out examples ({describe(subject.dataset, subject.dataset.test)})."
+    )
+    if ours < 0.5 * theirs:
+        return Note("Memorisation", f"{text} Samples this near to the training set are copies of it.", "bad")
+    if ours < 0.9 * theirs:
+        return Note("Memorisation", f"{text} Smooth pictures lie nearer than sharp ones: look at the neighbours.")
+    return Note("Memorisation", f"{text} Samples are no closer to it than new data would be.", "good")
+
+
+def _bytes(x: Tensor) -> np.ndarray:
+    """(N, C, H, W) in 0…1 as uint8."""
+    array: np.ndarray = (x.float().clamp(0, 1) * 255).round().byte().cpu().numpy()
+    return array
+
+
+EVALUATION = Evaluation(
+    "samples",
+    "Samples and their neighbours",
+    "What the model draws, beside the training examples nearest to each sample: does it make new examples?",
+    SamplesSettings,
+    _admits,
+    _run,
+)

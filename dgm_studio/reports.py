@@ -1,0 +1,274 @@
+"""What an evaluation found, as plain values: the window draws reports by type, the project file keeps their trees.
+
+A report knows nothing of torch, Qt or files. `to_tree` gives nested dicts and lists of strings, numbers and arrays;
+`from_tree` takes them back, also when they were written by a newer studio (then as a note that says so).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import numpy as np
+
+Tree: TypeAlias = dict[str, Any]
+Cell: TypeAlias = str | float | tuple[float, float]
+Tone: TypeAlias = Literal["plain", "good", "warn", "bad"]
+
+# number: right-aligned, `decimals` places; interval: (low, high); kind: a tag; detail: small print under the row
+Format: TypeAlias = Literal["text", "number", "interval", "kind", "detail"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a Table. `unit` stands in its head; cells of a number column may be NaN where there is no value."""
+
+    title: str
+    format: Format = "text"
+    unit: str = ""
+    decimals: int = 2
+
+    @property
+    def head(self) -> str:
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+
+@dataclass(frozen=True)
+class Table:
+    type: ClassVar[str] = "table/1"
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(
+                    f"A row of {self.title!r} has {len(row)} cells; there are {len(self.columns)} columns."
+                )
+
+    @classmethod
+    def read(cls, tree: Tree) -> Table:
+        columns = tuple(Column(**column) for column in tree["columns"])
+        rows = tuple(tuple(tuple(c) if isinstance(c, list) else c for c in row) for row in tree["rows"])
+        return cls(tree["title"], columns, rows, tree["note"])
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """A named sequence of points: x and y are (N,) float arrays."""
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.x.ndim != 1 or self.x.shape != self.y.shape:
+            raise ValueError(f"{self.name!r} needs x and y of one length, not {self.x.shape} and {self.y.shape}.")
+
+    @classmethod
+    def read(cls, tree: Tree) -> Series:
+        return cls(tree["name"], np.asarray(tree["x"]), np.asarray(tree["y"]))
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """Lines over one axis. The axis titles carry the units."""
+
+    type: ClassVar[str] = "curves/1"
+    title: str
+    x_title: str
+    y_title: str
+    series: tuple[Series, ...]
+    note: str = ""
+
+    @classmethod
+    def read(cls, tree: Tree) -> Curves:
+        series = tuple(Series.read(item) for item in tree["series"])
+        return cls(tree["title"], tree["x_title"], tree["y_title"], series, tree["note"])
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Points in a plane, drawn to equal scales when `square`.
+
+    `iso` are values c for which the line x + y = c is drawn, `iso_title` what c is. Points of several reports may be
+    drawn together only when their `plane` is the same non-empty text: it names what was measured, and on what.
+    """
+
+    type: ClassVar[str] = "points/1"
+    title: str
+    x_title: str
+    y_title: str
+    series: tuple[Series, ...]
+    note: str = ""
+    iso: tuple[float, ...] = ()
+    iso_title: str = ""
+    plane: str = ""
+    square: int = 0
+
+    @classmethod
+    def read(cls, tree: Tree) -> Points:
+        series = tuple(Series.read(item) for item in tree["series"])
+        rest = (tree["note"], tuple(tree["iso"]), tree["iso_title"], tree["plane"], tree["square"])
+        return cls(tree["title"], tree["x_title"], tree["y_title"], series, *rest)
+
+
+@dataclass(frozen=True, eq=False)
+class Bars:
+    """One bar for each label. Bars whose `marked` is 0 are drawn muted; `mark_title` says what a marked bar is."""
+
+    type: ClassVar[str] = "bars/1"
+    title: str
+    x_title: str
+    y_title: str
+    labels: tuple[str, ...]
+    values: np.ndarray  # (N,) float
+    marked: np.ndarray  # (N,) uint8
+    mark_title: str = ""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if not (len(self.labels),) == self.values.shape == self.marked.shape:
+            raise ValueError(f"{self.title!r} needs one label, value and mark for each bar.")
+
+    @classmethod
+    def read(cls, tree: Tree) -> Bars:
+        arrays = np.asarray(tree["values"]), np.asarray(tree["marked"])
+        titles = tree["title"], tree["x_title"], tree["y_title"]
+        return cls(*titles, tuple(tree["labels"]), *arrays, tree["mark_title"], tree["note"])
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Pictures in groups of `len(group)` that belong together: the first of each is what the others are compared with.
+
+    `captions` has a text for each picture, or is empty.
+    """
+
+    type: ClassVar[str] = "pictures/1"
+    title: str
+    pictures: np.ndarray  # (N, 1 or 3, H, W) uint8
+    group: tuple[str, ...] = ("",)  # what the pictures of a group are, in order
+    captions: tuple[str, ...] = ()
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.pictures.ndim != 4 or self.pictures.dtype != np.uint8 or self.pictures.shape[1] not in (1, 3):
+            found = f"{self.pictures.shape} {self.pictures.dtype}"
+            raise ValueError(f"{self.title!r} needs pictures (N, 1 or 3, H, W) of uint8, not {found}.")
+        if len(self.pictures) % len(self.group) or (self.captions and len(self.captions) != len(self.pictures)):
+            raise ValueError(f"{self.title!r} needs whole groups of pictures, and a caption for each or none.")
+
+    @classmethod
+    def read(cls, tree: Tree) -> Pictures:
+        texts = tuple(tree["group"]), tuple(tree["captions"]), tree["note"]
+        return cls(tree["title"], np.asarray(tree["pictures"]), *texts)
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence that reads the other reports, or stands where there is nothing to draw."""
+
+    type: ClassVar[str] = "note/1"
+    title: str
+    text: str
+    tone: Tone = "plain"
+
+    @classmethod
+    def read(cls, tree: Tree) -> Note:
+        return cls(tree["title"], tree["text"], tree["tone"])
+
+
+Report: TypeAlias = Table | Curves | Points | Bars | Pictures | Note
+_TYPES: dict[str, type[Report]] = {cls.type: cls for cls in (Table, Curves, Points, Bars, Pictures, Note)}
+
+
+def to_tree(report: Report) -> Tree:
+    """The report as nested dicts and lists of str, int, float and ndarray, with its type and version in "type"."""
+    return {"type": report.type, **_plain(report)}
+
+
+def from_tree(tree: Tree) -> Report:
+    """The report of a tree. One that cannot be read becomes a note, so that the others of a run are still shown."""
+    kind = str(tree.get("type", ""))
+    if kind not in _TYPES:
+        text = f"This studio does not know reports of type {kind!r}; a newer one does. It is kept in the project."
+        return Note(str(tree.get("title", "")), text, "warn")
+    try:
+        return _TYPES[kind].read(tree)
+    except (KeyError, TypeError, ValueError) as error:
+        text = f"This {kind.partition('/')[0]} cannot be read ({error}). Run the evaluation again to replace it."
+        return Note(str(tree.get("title", "")), text, "bad")
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, str):
+        return str(value)  # an enum's text
+    return value
+
+
+def number(value: float, decimals: int) -> str:
+    """A number as it is printed: a true minus sign, thin spaces between thousands, a dash where there is none."""
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    return f"{value:,.{decimals}f}".replace(",", "\u2009").replace("-", "−")
+
+
+def cell_text(column: Column, cell: Cell) -> str:
+    """A cell as it is printed."""
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, tuple):
+        low, high = cell
+        return "–" if math.isnan(low) else f"{number(low, column.decimals)} … {number(high, column.decimals)}"
+    return number(cell, column.decimals)
+
+
+def to_csv(table: Table) -> str:
+    """Comma-separated values with a head, in full precision; an interval takes two columns."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    head: list[str] = []
+    for column in table.columns:
+        head += [f"{column.head} {end}" for end in ("low", "high")] if column.format == "interval" else [column.head]
+    writer.writerow(head)
+    for row in table.rows:
+        cells: list[str] = []
+        for cell in row:
+            cells += [_exact(end) for end in cell] if isinstance(cell, tuple) else [_exact(cell)]
+        writer.writerow(cells)
+    return text.getvalue()
+
+
+def _exact(cell: str | float) -> str:
+    if isinstance(cell, str):
+        return cell
+    return "" if math.isnan(cell) else repr(cell)
+
+
+def to_markdown(table: Table) -> str:
+    """A Markdown table under its title, as it is printed, with its note below."""
+    numeric = ("number", "interval")
+    lines = [
+        [column.head for column in table.columns],
+        ["---:" if column.format in numeric else ":---" for column in table.columns],
+        *([cell_text(c, cell) for c, cell in zip(table.columns, row, strict=True)] for row in table.rows),
+    ]
+    body = "\n".join("| " + " | ".join(_escaped(line)) + " |" for line in lines)
+    return f"**{table.title}**\n\n{body}\n" + (f"\n{table.note}\n" if table.note else "")
+
+
+def _escaped(cells: Sequence[str]) -> list[str]:
+    return [cell.replace("|", "\\|").replace("\n", " ") for cell in cells]
