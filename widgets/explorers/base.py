@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar
 
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from dgm_studio.inference import Answer
+from dgm_studio.inference import Answer, Question
 from models.spec import DataSpec
 from widgets.live import Live
+from widgets.theme import SPACE, look
+
+
+@dataclass
+class _Followed:
+    question: Callable[[], Question | None]
+    timer: QTimer  # runs from an answer until the next one is due
+    waiting: bool = False  # for an answer
+    step: int = -1  # of the newest answer
 
 
 class Explorer(QWidget):
     """A view of a run that asks it questions. Shown when `admits` says that model, learner and data can answer them.
 
-    An explorer asks when it becomes visible and forgets its channels when it is hidden, so that a hidden view costs
-    nothing. `objectName`s of its parts are stable: tests and shortcuts use them.
+    It asks when it becomes visible (`begin`) and forgets every channel when it is hidden, so that a hidden view costs
+    nothing. Answers to what was forgotten are ignored. `objectName`s of its parts are stable: tests and shortcuts use
+    them. A subclass fills `self.body`.
     """
 
     key: ClassVar[str]
@@ -25,22 +39,101 @@ class Explorer(QWidget):
         super().__init__(parent)
         self.live = live
         self.setObjectName(self.key)
+        self._first: dict[str, int] = {}  # the oldest question of a channel that still matters
+        self._followed: dict[str, _Followed] = {}
+        self._notice = QLabel(objectName="notice", wordWrap=True, visible=False)
+        self._failing = ""
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(SPACE // 2)
+        self.body = QHBoxLayout()
+        self.body.setSpacing(SPACE)
+        column.addLayout(self.body, 1)
+        column.addWidget(self._notice)
         live.answered.connect(self._answered)
+        live.moved.connect(self._moved)
 
     @staticmethod
     def admits(model: type, learner: type, spec: DataSpec) -> bool:
         """Whether the run has the capabilities (models/capabilities.py) this view needs."""
         raise NotImplementedError
 
-    def channel(self, name: str) -> str:
-        """The name of one of this view's channels."""
-        return f"{self.key}/{name}"
+    def begin(self) -> None:
+        """Ask what the view needs. Called each time the view becomes visible."""
+        raise NotImplementedError
 
     def receive(self, name: str, answer: Answer) -> None:
-        """An answer on the view's channel `name`, never older than one already received."""
+        """An answer on the view's channel `name`, never older than one already received, never an error."""
         raise NotImplementedError
+
+    def ask(self, name: str, question: Question, standing: bool = False) -> None:
+        """Ask on the view's channel `name`; a standing question is answered again for each newer state."""
+        serial = self.live.ask(f"{self.key}/{name}", question, standing)
+        self._first.setdefault(name, serial)
+
+    def follow(self, name: str, question: Callable[[], Question | None], every_ms: int) -> None:
+        """Ask now, and again when there is a newer state, but not sooner than `every_ms` after an answer: for what is
+        dear to compute or to draw. `question` is called each time; None asks nothing."""
+        if name not in self._followed:
+            timer = QTimer(self, singleShot=True)
+            timer.timeout.connect(lambda: self._follow_up(name))
+            self._followed[name] = _Followed(question, timer)
+        self._followed[name].question = question
+        self._followed[name].timer.setInterval(every_ms)
+        self._ask_followed(name)
+
+    def forget(self, name: str) -> None:
+        """No longer ask on this channel, and ignore what still comes."""
+        self.live.forget(f"{self.key}/{name}")
+        self._first.pop(name, None)
+        followed = self._followed.pop(name, None)
+        if followed is not None:
+            followed.timer.stop()
+            followed.timer.deleteLater()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.begin()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        for name in {*self._first, *self._followed}:
+            self.forget(name)
 
     def _answered(self, answer: Answer) -> None:
         prefix, _, name = answer.channel.partition("/")
-        if prefix == self.key:
-            self.receive(name, answer)
+        if prefix != self.key or answer.serial < self._first.get(name, answer.serial + 1):
+            return
+        followed = self._followed.get(name)
+        if followed is not None:
+            followed.waiting, followed.step = False, answer.step
+            followed.timer.start()
+        if answer.error:
+            self._show_notice(name, f"This view could not be computed at step {answer.step}: {answer.error}", answer)
+            return
+        if self._failing == name:
+            self._failing = ""
+            self._notice.hide()
+        self.receive(name, answer)
+
+    def _show_notice(self, name: str, text: str, answer: Answer) -> None:
+        self._failing = name
+        self._notice.setText(text)
+        self._notice.setToolTip(answer.details)
+        self._notice.setStyleSheet(f"color: {look.theme.bad};")
+        self._notice.show()
+
+    def _moved(self, step: int) -> None:
+        for name, followed in self._followed.items():
+            if not followed.waiting and not followed.timer.isActive():
+                self._follow_up(name)
+
+    def _follow_up(self, name: str) -> None:
+        if self.live.step != self._followed[name].step:
+            self._ask_followed(name)
+
+    def _ask_followed(self, name: str) -> None:
+        question = self._followed[name].question()
+        if question is not None:
+            self._followed[name].waiting = True
+            self.ask(name, question)

@@ -1,0 +1,30 @@
+"""Between the arrays of a view and the tensors of a model."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from dgm_studio.inference import Subject
+
+
+def tensor(subject: Subject, array: np.ndarray) -> Tensor:
+    """`array` on the subject's device: bool stays bool, everything else becomes float32."""
+    if array.dtype != np.bool_:
+        array = array.astype(np.float32, copy=False)
+    return torch.from_numpy(np.ascontiguousarray(array)).to(subject.device)
+
+
+def array(value: Tensor) -> np.ndarray:
+    """A copy on the CPU: bool, integers as int64, everything else float32."""
+    value = value.detach()
+    if value.dtype is torch.bool:
+        return value.cpu().numpy().copy()
+    dtype = torch.float32 if value.is_floating_point() else torch.int64
+    return value.to("cpu", dtype, copy=True).numpy()
+
+
+def seeded(subject: Subject, seed: int) -> Generator:
+    """Randomness that is the same at each asking."""
+    return Generator(subject.device).manual_seed(seed)

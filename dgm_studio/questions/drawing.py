@@ -1,0 +1,139 @@
+"""A picture from outside, as a model sees it, and where it lands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dgm_studio.inference import Subject
+from dgm_studio.questions.arrays import array, seeded, tensor
+from models.capabilities import BoundsEvidence
+from models.distributions import Normal
+from models.spec import Support
+
+INK = 0.2  # a value above this belongs to the figure and not to an empty background
+DRAWS = 64  # Monte Carlo draws behind a reconstruction term
+
+
+@dataclass(frozen=True)
+class Landing:
+    """Where a picture lands in the latent space."""
+
+    input: np.ndarray  # (C, H, W): the picture as the model saw it
+    reconstruction: np.ndarray  # (C, H, W): decoded from the posterior's mean
+    mean: np.ndarray  # (L,) of q(z | x)
+    covariance: np.ndarray  # (L, L) of q(z | x)
+    reconstruction_term: float | None  # E_q[log p(x | z)] in nats, None without a bound
+    kl: float | None  # KL(q(z | x) || p(z)) in nats
+
+
+@dataclass(frozen=True)
+class Land:
+    """Encode `picture` (C, height, width), values in 0…1, of any size; with `centre` it is first moved and scaled so
+    that its figure lies as figures of the training data do."""
+
+    picture: np.ndarray
+    centre: bool = True
+
+    def __call__(self, subject: Subject) -> Landing:
+        x = fit(subject, self.picture, self.centre)
+        model = subject.model
+        posterior = model.encode(x)
+        bound = None
+        if isinstance(model, BoundsEvidence):
+            bound = model.elbo(x.expand(DRAWS, *x.shape[1:]), seeded(subject, 0))
+        if isinstance(posterior, Normal):
+            covariance = torch.diag((2 * posterior.log_scale[0]).exp())
+        else:
+            covariance = posterior.sample(1000, seeded(subject, 0))[:, 0].T.cov().reshape(2 * posterior.mean.shape[-1:])
+        return Landing(
+            array(x[0]),
+            array(model.decode(posterior.mean)[0]),
+            array(posterior.mean[0]),
+            array(covariance),
+            None if bound is None else float(bound.reconstruction.mean()),
+            None if bound is None else float(bound.kl.mean()),
+        )
+
+
+def fit(subject: Subject, picture: np.ndarray, centre: bool) -> Tensor:
+    """`picture` (C, height, width) resampled to the event shape, and made bits where the data are: (1, *event)."""
+    channels, height, width = subject.spec.event_shape
+    x = tensor(subject, picture)
+    if len(x) != channels:
+        x = x.mean(0, keepdim=True).expand(channels, -1, -1)
+    x = _padded(x, width / height)
+    box = (0.0, 0.0, 1.0, 1.0)  # left, top, right, bottom, as shares of the padded picture
+    figure = figure_of(x[None])
+    if centre and figure is not None:
+        usual = usual_figure(subject)
+        if usual is not None:
+            box = _window(figure[0], usual)
+    x = _resample(x, box, height, width)
+    return (x > 0.5).to(x.dtype) if subject.spec.support is Support.BITS else x
+
+
+def figure_of(x: Tensor) -> Tensor | None:
+    """Where the ink is in pictures (N, C, H, W): (M, 3) of centre x, centre y and the longer side of the bounding
+    box, as shares of the picture's sides; the M ≤ N pictures without ink are left out. None if M is 0."""
+    ink = x.amax(1) > INK
+    some = ink.any(2).any(1)
+    if not some.any():
+        return None
+    columns, rows = _extent(ink[some].any(1)), _extent(ink[some].any(2))
+    sides = torch.stack([columns[1] - columns[0], rows[1] - rows[0]]).amax(0)
+    return torch.stack([columns.mean(0), rows.mean(0), sides], dim=1)
+
+
+def usual_figure(subject: Subject) -> tuple[float, float, float] | None:
+    """The mean of `figure_of` over training data; None where pictures have no empty background to move a figure on
+    (ink at nearly every border)."""
+    x = subject.dataset.train.x[:500]
+    ink = x.amax(1) > INK
+    corners = torch.stack([ink[:, 0, 0], ink[:, 0, -1], ink[:, -1, 0], ink[:, -1, -1]]).float().mean()
+    figures = figure_of(x)
+    if figures is None or corners > 0.5:
+        return None
+    x, y, side = figures.mean(0).tolist()
+    return x, y, side
+
+
+def _extent(marked: Tensor) -> Tensor:
+    """Where the marked cells of each row (N, W) begin and end, as shares of the row: (2, N)."""
+    width = marked.shape[1]
+    places = torch.arange(width, device=marked.device)
+    first = torch.where(marked, places, width).amin(1)
+    last = torch.where(marked, places, -1).amax(1)
+    return torch.stack([first / width, (last + 1) / width])
+
+
+def _window(figure: Tensor, usual: tuple[float, float, float]) -> tuple[float, float, float, float]:
+    """The part of a picture that, stretched over the whole, puts its figure where figures usually are."""
+    x, y, side = figure.tolist()
+    scale = side / usual[2]
+    left, top = x - usual[0] * scale, y - usual[1] * scale
+    return left, top, left + scale, top + scale
+
+
+def _padded(x: Tensor, aspect: float) -> Tensor:
+    """A picture (C, H, W) with empty borders, so that width / height is `aspect`."""
+    height, width = x.shape[1:]
+    down = max(0, round(width / aspect) - height)
+    right = max(0, round(height * aspect) - width)
+    return F.pad(x, (right // 2, right - right // 2, down // 2, down - down // 2))
+
+
+def _resample(x: Tensor, box: tuple[float, float, float, float], height: int, width: int) -> Tensor:
+    """The part `box` of a picture (C, H, W), by averaging over each of height × width pixels; empty outside."""
+    finer = max(1, round(x.shape[-1] * (box[2] - box[0]) / width))
+    left, top, right, bottom = box
+    span = [left + right - 1, top + bottom - 1]
+    rows = [[right - left, 0.0, span[0]], [0.0, bottom - top, span[1]]]
+    theta = torch.tensor([rows], dtype=x.dtype, device=x.device)
+    places = F.affine_grid(theta, [1, len(x), height * finer, width * finer], align_corners=False)
+    fine = F.grid_sample(x[None], places, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return F.avg_pool2d(fine, finer).clamp(0, 1)

@@ -1,0 +1,128 @@
+"""Questions about a model of points in the plane."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dgm_studio.inference import Subject
+from dgm_studio.questions.arrays import array, seeded, tensor
+from dgm_studio.questions.examples import spread_out
+from models.capabilities import Decodes, HasDiscriminator, Samples
+
+Bounds = tuple[float, float, float, float]  # left, bottom, right, top
+
+
+class Field(StrEnum):
+    """A number at each place of the plane."""
+
+    DATA = "data density"
+    MODEL = "model density"
+    DISCRIMINATOR = "discriminator"
+
+
+@dataclass(frozen=True)
+class DataPoints:
+    """At most `limit` training points (N, 2) with their labels (N,), and the bounds of the middle 99 % of each
+    coordinate, a tenth wider on each side and square."""
+
+    limit: int = 2000
+
+    def __call__(self, subject: Subject) -> tuple[np.ndarray, np.ndarray, Bounds]:
+        split = subject.dataset.train
+        index = spread_out(len(split), self.limit).to(split.x.device)
+        points = array(split.x[index])
+        low, high = np.quantile(points, [0.005, 0.995], axis=0)
+        centre, half = (low + high) / 2, float((high - low).max() * 0.6) or 1.0
+        (x, y) = centre.tolist()
+        return points, array(split.y[index]), (x - half, y - half, x + half, y + half)
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """Everything drawn over the plane, at one step of the run."""
+
+    field: np.ndarray | None = None  # (resolution, resolution), first row at the lower edge
+    samples: np.ndarray | None = None  # (n, 2)
+    gradients: np.ndarray | None = None  # (k, 2): ∇D at the first k samples
+    warp: np.ndarray | None = None  # (2, lines, points, 2): images of the latent grid's columns and rows
+
+
+@dataclass(frozen=True)
+class AskLandscape:
+    """The layers that are shown. A layer that the subject cannot give stays None."""
+
+    bounds: Bounds
+    field: Field | None = None
+    resolution: int = 96
+    samples: int = 0
+    arrows: int = 0
+    warp: bool = False
+    seed: int = 0
+
+    def __call__(self, subject: Subject) -> Landscape:
+        samples = None
+        if self.samples and isinstance(subject.model, Samples):
+            samples = subject.model.sample(self.samples, seeded(subject, self.seed))
+        gradients = None
+        if samples is not None and self.arrows and isinstance(subject.learner, HasDiscriminator):
+            gradients = array(discriminator_gradient(subject.learner, samples[: self.arrows]))
+        return Landscape(
+            None if self.field is None else self._field(subject, self.field),
+            None if samples is None else array(samples),
+            gradients,
+            warped_grid(subject) if self.warp and isinstance(subject.model, Decodes) else None,
+        )
+
+    def _field(self, subject: Subject, field: Field) -> np.ndarray:
+        """The density, or the discriminator's P(real), at cell centres."""
+        left, bottom, right, top = self.bounds
+        n = self.resolution
+        x = left + (np.arange(n) + 0.5) * (right - left) / n
+        y = bottom + (np.arange(n) + 0.5) * (top - bottom) / n
+        points = tensor(subject, np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2))
+        if field is Field.DISCRIMINATOR:
+            values = _discriminator(subject).discriminate(points)
+        elif field is Field.MODEL:
+            values = subject.model.log_prob(points).exp()
+        else:
+            density = subject.dataset.density
+            if density is None:
+                raise ValueError("The exact density of these data is not known.")
+            values = density.log_prob(points.cpu()).exp()
+        return array(values).reshape(n, n)
+
+
+def discriminator_gradient(learner: HasDiscriminator, x: Tensor) -> Tensor:
+    """∇D(x) at each point: (k, 2) -> (k, 2). A sample that follows it looks more real; where it vanishes, a
+    generator learns nothing (Goodfellow et al., 2014, section 3)."""
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(learner.discriminate(x).sum(), x)
+    return gradient
+
+
+def warped_grid(subject: Subject, lines: int = 17, points: int = 65) -> np.ndarray | None:
+    """Where a regular grid over the middle 95 % of each coordinate of a 2-D latent space is decoded to:
+    (2, lines, points, 2), the grid's columns, then its rows. None for other latent sizes."""
+    prior = subject.model.prior()
+    if prior.mean.numel() != 2:
+        return None
+    draws = prior.sample(2000, seeded(subject, 0))
+    low, high = draws.quantile(0.025, dim=0), draws.quantile(0.975, dim=0)
+    fine = torch.linspace(0, 1, points, device=subject.device)
+    coarse = torch.linspace(0, 1, lines, device=subject.device)
+    across, along = torch.meshgrid(coarse, fine, indexing="ij")
+    share = torch.stack([torch.stack([across, along], -1), torch.stack([along, across], -1)])
+    decoded = subject.model.decode((low + share * (high - low)).reshape(-1, 2))
+    return array(decoded).reshape(2, lines, points, 2)
+
+
+def _discriminator(subject: Subject) -> HasDiscriminator:
+    if not isinstance(subject.learner, HasDiscriminator):
+        raise TypeError("This run has no discriminator.")
+    return subject.learner

@@ -1,0 +1,197 @@
+"""Questions about a latent space: what lies where, and what a place decodes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from dgm_studio.inference import Subject
+from dgm_studio.questions.arrays import array, seeded, tensor
+from dgm_studio.questions.examples import SplitName, split_of, spread_out
+from models.capabilities import BoundsEvidence
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Two directions through a latent space. `u` and `v` are orthonormal, (L,); with one dimension `v` is zero."""
+
+    origin: np.ndarray
+    u: np.ndarray
+    v: np.ndarray
+
+    @staticmethod
+    def axes(size: int, i: int, j: int) -> Plane:
+        """The plane of two coordinates; with `i == j` a line."""
+        u, v = np.zeros(size, np.float32), np.zeros(size, np.float32)
+        u[i] = 1
+        if i != j:
+            v[j] = 1
+        return Plane(np.zeros(size, np.float32), u, v)
+
+    def project(self, z: np.ndarray) -> np.ndarray:
+        """(..., L) -> (..., 2)."""
+        away = z - self.origin
+        return np.stack([away @ self.u, away @ self.v], axis=-1)
+
+    def lift(self, point: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """`z` (L,) moved parallel to the plane until it projects to each `point` (..., 2): (..., L)."""
+        shift = point - self.project(z)
+        return (z + shift[..., :1] * self.u + shift[..., 1:] * self.v).astype(np.float32)
+
+
+def principal_plane(z: np.ndarray, previous: Plane | None = None) -> Plane:
+    """The plane of largest variance of `z` (N, L ≥ 2) through its mean.
+
+    Its basis is only defined up to rotation and reflection; it is turned to agree with `previous` as well as it can
+    (orthogonal Procrustes), so that a map does not flip while a model trains.
+    """
+    origin = z.mean(0)
+    centred = (z - origin).astype(np.float64)
+    basis = np.linalg.eigh(centred.T @ centred)[1][:, :-3:-1]  # (L, 2), largest first
+    if previous is None:
+        basis = basis * np.where(basis[np.abs(basis).argmax(0), [0, 1]] < 0, -1, 1)
+    else:
+        left, _, right = np.linalg.svd(basis.T @ np.stack([previous.u, previous.v], axis=1))
+        basis = basis @ (left @ right)
+    u, v = basis.T.astype(np.float32)
+    return Plane(origin.astype(np.float32), u, v)
+
+
+@dataclass(frozen=True)
+class PriorView:
+    """The prior, as far as a map needs it."""
+
+    mean: np.ndarray  # (L,)
+    scale: np.ndarray  # (L,) standard deviations, measured on 2000 draws
+
+
+@dataclass(frozen=True)
+class AskPrior:
+    """How large the latent space is and where its mass lies."""
+
+    def __call__(self, subject: Subject) -> PriorView:
+        prior = subject.model.prior()
+        return PriorView(array(prior.mean), array(prior.sample(2000, seeded(subject, 0)).std(0)))
+
+
+@dataclass(frozen=True)
+class DrawPrior:
+    """One z from the prior: (L,)."""
+
+    def __call__(self, subject: Subject) -> np.ndarray:
+        return array(subject.model.prior().sample(1, subject.generator)[0])
+
+
+@dataclass(frozen=True)
+class PriorDensity:
+    """p(z) on a grid of the plane through z (L,), relative to its largest value there: (rows, columns), first row at
+    the lower edge. `bounds`: left, bottom, right, top in plane coordinates."""
+
+    plane: Plane
+    z: np.ndarray
+    bounds: tuple[float, float, float, float]
+    resolution: int = 64
+
+    def __call__(self, subject: Subject) -> np.ndarray:
+        z = grid(self.plane, self.z, self.bounds, self.resolution, self.resolution)
+        log_p = subject.model.prior().log_prob(tensor(subject, z)).reshape(self.resolution, self.resolution)
+        # where the whole plane lies outside the prior's support, the density is 0 and not NaN
+        return array((log_p - log_p.max()).exp().nan_to_num(0))
+
+
+@dataclass(frozen=True)
+class Decoded:
+    z: np.ndarray  # (n, L)
+    x: np.ndarray  # (n, *event), the mean of p(x | z) or the generated example
+
+
+@dataclass(frozen=True)
+class Decode:
+    """Decode each of `z` (n, L)."""
+
+    z: np.ndarray
+
+    def __call__(self, subject: Subject) -> Decoded:
+        return Decoded(self.z, array(subject.model.decode(tensor(subject, self.z))))
+
+
+@dataclass(frozen=True)
+class DecodeGrid:
+    """Decode the centres of a grid of cells over part of a plane through z (L,): the learned manifold (Kingma &
+    Welling, 2014, figure 4). Gives (rows, columns, *event), first row at the lower edge."""
+
+    plane: Plane
+    z: np.ndarray
+    bounds: tuple[float, float, float, float]
+    columns: int
+    rows: int
+
+    def __call__(self, subject: Subject) -> np.ndarray:
+        z = grid(self.plane, self.z, self.bounds, self.columns, self.rows)
+        x = array(subject.model.decode(tensor(subject, z)))
+        return x.reshape(self.rows, self.columns, *x.shape[1:])
+
+
+def grid(plane: Plane, z: np.ndarray, bounds: tuple[float, float, float, float], columns: int, rows: int) -> np.ndarray:
+    """Centres of rows × columns cells over `bounds` (left, bottom, right, top), lifted into the space at z:
+    (rows * columns, L), row by row from the lower edge."""
+    left, bottom, right, top = bounds
+    x = left + (np.arange(columns) + 0.5) * (right - left) / columns
+    y = bottom + (np.arange(rows) + 0.5) * (top - bottom) / rows
+    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    return plane.lift(points, z)
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Encoded data: the means of q(z | x)."""
+
+    split: SplitName
+    index: np.ndarray  # (N,) places in the split
+    means: np.ndarray  # (N, L)
+    y: np.ndarray  # (N,) int64, -1 without a label
+    kl: np.ndarray | None  # (L,) KL(q(z_l | x) || p(z_l)) in nats, averaged over the data; None without a bound
+    plane: Plane | None  # the plane of largest variance; None with fewer than two dimensions
+
+
+@dataclass(frozen=True)
+class Embed:
+    """Encode at most `limit` examples. `previous` is the plane that the new one should agree with."""
+
+    limit: int = 4000
+    split: SplitName = "train"
+    previous: Plane | None = None
+
+    def __call__(self, subject: Subject) -> Embedding:
+        split = split_of(subject.dataset, self.split)
+        index = spread_out(len(split), self.limit).to(split.x.device)
+        x = split.x[index].to(subject.device)
+        model = subject.model
+        means, kl = [], []
+        for part in x.split(1000):
+            means.append(model.encode(part).mean)
+            if isinstance(model, BoundsEvidence):
+                kl.append(model.elbo(part, seeded(subject, 0)).kl_per_dimension)
+        z = array(torch.cat(means))
+        return Embedding(
+            self.split,
+            array(index),
+            z,
+            array(split.y[index]),
+            array(torch.cat(kl).mean(0)) if kl else None,
+            principal_plane(z, self.previous) if z.shape[1] > 1 and len(z) > 2 else None,
+        )
+
+
+def interpolate(a: np.ndarray, b: np.ndarray, steps: int, spherical: bool) -> np.ndarray:
+    """`steps` places from a to b (both (L,)): (steps, L), along the straight line or along the great arc, which keeps
+    to the radius where a Gaussian prior has its mass (White, 2016, "Sampling generative networks")."""
+    t = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
+    norms = np.linalg.norm(a) * np.linalg.norm(b)
+    angle = np.arccos(np.clip(a @ b / norms, -1, 1)) if norms > 0 else 0.0
+    # the great arc is not defined for opposite, parallel or zero vectors
+    if not spherical or np.sin(angle) < 1e-4:
+        return (1 - t) * a + t * b
+    return ((np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)).astype(np.float32)

@@ -1,0 +1,307 @@
+"""The map of a latent space: a plane with encoded data, what the plane decodes to, and a handle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontMetricsF,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPixmap,
+    QPolygonF,
+    QTransform,
+)
+from PySide6.QtWidgets import QGraphicsItem, QWidget
+
+from widgets.plots import Plot, pen, rectangle
+from widgets.theme import CATEGORICAL, look
+
+Bounds = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class PointGroup:
+    """Points of one colour, with a tag at their median where `tag` is given."""
+
+    points: np.ndarray  # (N, 2)
+    colour: str
+    tag: str = ""
+
+
+def class_groups(points: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -> list[PointGroup]:
+    """One group for each class that occurs; a label of -1 is the muted colour."""
+    groups = []
+    for label in np.unique(labels).tolist():
+        tag = "" if label < 0 else names[label] if label < len(names) else str(label)
+        shade = look.theme.muted if label < 0 else CATEGORICAL[label % len(CATEGORICAL)]
+        groups.append(PointGroup(points[labels == label], shade, tag))
+    return groups
+
+
+class PointsItem(pg.GraphicsObject):
+    """Many points. They are drawn once for each change of the data or of the view into a pixmap, so that moving
+    something over them costs no more than copying a few pixels of it."""
+
+    def __init__(self, size: float = 5.0, opacity: float = 0.9) -> None:
+        super().__init__()
+        self._groups: list[PointGroup] = []
+        self._size, self._opacity = size, opacity
+        self._tags = True
+        self._pixmap: QPixmap | None = None
+        self._drawn_for: object = None
+
+    def set_groups(self, groups: list[PointGroup]) -> None:
+        self._groups = groups
+        self._pixmap = None
+        self.update()
+
+    def show_tags(self, shown: bool) -> None:
+        self._tags = shown
+        self._pixmap = None
+        self.update()
+
+    def boundingRect(self) -> QRectF:
+        return self.viewRect()
+
+    def viewTransformChanged(self) -> None:
+        self.prepareGeometryChange()
+        self._pixmap = None
+
+    def dataBounds(self, axis: int, frac: float = 1.0, orthoRange: object = None) -> tuple[None, None]:
+        return (None, None)  # the map chooses its own range
+
+    def paint(self, painter: QPainter, option: object, widget: QWidget | None = None) -> None:
+        box = self.getViewBox()
+        if box is None or not self._groups:
+            return
+        area = box.mapRectToScene(box.boundingRect()).toAlignedRect()
+        ratio = painter.device().devicePixelRatioF()
+        if self._pixmap is None or self._drawn_for != (area, ratio):
+            self._pixmap = self._draw(area, ratio)
+            self._drawn_for = (area, ratio)
+        painter.save()
+        painter.setTransform(QTransform.fromScale(1, 1))
+        painter.drawPixmap(area.topLeft(), self._pixmap)
+        painter.restore()
+
+    def _draw(self, area: object, ratio: float) -> QPixmap:
+        pixmap = QPixmap(area.size() * ratio)
+        pixmap.setDevicePixelRatio(ratio)
+        pixmap.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(pixmap)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        to_scene = self.sceneTransform()
+        matrix = np.array([[to_scene.m11(), to_scene.m12()], [to_scene.m21(), to_scene.m22()]])
+        shift = np.array([to_scene.dx() - area.x(), to_scene.dy() - area.y()])
+        places = [group.points.astype(np.float64) @ matrix + shift for group in self._groups]
+        for group, place in zip(self._groups, places, strict=True):
+            dot = pen(group.colour, self._size, self._opacity)
+            dot.setCapStyle(Qt.PenCapStyle.RoundCap)
+            painter.setPen(dot)
+            painter.drawPoints(polygon(place))
+        if self._tags:
+            for group, place in zip(self._groups, places, strict=True):
+                if group.tag and len(place):
+                    draw_tag(painter, QPointF(*np.median(place, axis=0)), group.tag, group.colour)
+        painter.end()
+        return pixmap
+
+
+def polygon(points: np.ndarray) -> QPolygonF:
+    """(N, 2) float64 as Qt takes many points at once."""
+    result = pg.functions.create_qpolygonf(len(points))
+    pg.functions.ndarray_from_qpolygonf(result)[:] = points
+    return result
+
+
+def draw_tag(painter: QPainter, centre: QPointF, text: str, shade: str) -> None:
+    """A class name on its colour."""
+    font = QFont()
+    font.setPixelSize(12)
+    font.setBold(True)
+    painter.setFont(font)
+    text = QFontMetricsF(font).elidedText(text, Qt.TextElideMode.ElideRight, 88)
+    width = max(17.0, QFontMetricsF(font).horizontalAdvance(text) + 8)
+    rect = QRectF(centre.x() - width / 2, centre.y() - 9, width, 18)
+    painter.setPen(pen(look.theme.panel, 1))
+    painter.setBrush(QColor(shade))
+    painter.drawRoundedRect(rect, 3, 3)
+    dark = QColor(shade).lightnessF() > 0.62
+    painter.setPen(QColor("#16181d" if dark else "#ffffff"))
+    painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
+
+
+class HandleItem(pg.GraphicsObject):
+    """The crosshair that is dragged."""
+
+    RADIUS = 17.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFlag(QGraphicsItem.GraphicsItemFlag.ItemIgnoresTransformations)
+        self.setZValue(20)
+
+    def boundingRect(self) -> QRectF:
+        r = self.RADIUS + 2
+        return QRectF(-r, -r, 2 * r, 2 * r)
+
+    def dataBounds(self, axis: int, frac: float = 1.0, orthoRange: object = None) -> tuple[None, None]:
+        return (None, None)
+
+    def paint(self, painter: QPainter, option: object, widget: QWidget | None = None) -> None:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        inner, outer = 8.0, self.RADIUS
+        for shade, width in ((look.theme.panel, 5.0), (look.theme.accent, 2.5)):
+            painter.setPen(pen(shade, width))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawEllipse(QPointF(0, 0), inner, inner)
+            for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+                painter.drawLine(QPointF(x * 3, y * 3), QPointF(x * outer, y * outer))
+
+
+class MapView(Plot):
+    """The map. Pressing or dragging with the left button emits `pointed(x, y)`; the wheel zooms, the other buttons pan
+    and zoom; arrow keys emit `nudged(right, up)`, both in map coordinates. `looked_elsewhere` follows each change of
+    what is visible.
+    """
+
+    pointed = Signal(float, float)
+    nudged = Signal(float, float)
+    looked_elsewhere = Signal()
+
+    def __init__(self, parent: QWidget | None = None, square: bool = True) -> None:
+        self.backdrop = pg.ImageItem(axisOrder="row-major")
+        self.backdrop.setZValue(-20)
+        self.points = PointsItem()
+        self.path = pg.PlotCurveItem(antialias=True)
+        self.pins = PointsItem(size=9.0, opacity=1.0)
+        self.ellipse = pg.PlotCurveItem(antialias=True)
+        self.handle = HandleItem()
+        self._path = np.zeros((0, 2))
+        self._dragging = False
+        self.by_hand = False  # a person has chosen what is visible
+        super().__init__(parent)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.box.setAspectLocked(square)
+        self.box.disableAutoRange()
+        for item in (self.backdrop, self.points, self.path, self.pins, self.ellipse, self.handle):
+            self.addItem(item, ignoreBounds=True)
+        self.box.sigRangeChanged.connect(lambda *_: self.looked_elsewhere.emit())
+        self.box.sigRangeChangedManually.connect(self._chosen_by_hand)
+
+    def restyle(self) -> None:
+        super().restyle()
+        self.path.setPen(pen(look.theme.accent, 1.5, dashed=True))
+        self.ellipse.setPen(pen(look.theme.accent, 2))
+        self.set_path(self._path)
+        self.handle.update()
+
+    def bounds(self) -> Bounds:
+        """What is visible: left, bottom, right, top."""
+        (left, right), (bottom, top) = self.box.viewRange()
+        return left, bottom, right, top
+
+    def look_at(self, bounds: Bounds) -> None:
+        """Make `bounds` visible, unless a person has chosen what is."""
+        if not self.by_hand:
+            self.box.setRange(rectangle(bounds), padding=0, disableAutoRange=True)
+
+    def put_handle(self, x: float, y: float) -> None:
+        self.handle.setPos(x, y)
+
+    def set_path(self, points: np.ndarray) -> None:
+        """Pins and the lines between them: (N, 2)."""
+        self._path = points
+        self.path.setData(points[:, 0], points[:, 1])
+        self.pins.set_groups([PointGroup(points, look.theme.accent)] if len(points) else [])
+
+    def set_ellipse(self, centre: np.ndarray, covariance: np.ndarray, sigmas: float = 2.0) -> None:
+        """The contour `sigmas` standard deviations from `centre` (2,) of a Gaussian with `covariance` (2, 2)."""
+        values, vectors = np.linalg.eigh(covariance)
+        angle = np.linspace(0, 2 * np.pi, 73)
+        circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        curve = centre + sigmas * circle * np.sqrt(np.maximum(values, 0)) @ vectors.T
+        self.ellipse.setData(curve[:, 0], curve[:, 1])
+
+    def set_backdrop(self, image: np.ndarray | None, bounds: Bounds = (0, 0, 1, 1)) -> None:
+        """An RGBA image (rows, columns, 4) uint8 over `bounds`, first row at the lower edge; or none."""
+        self.backdrop.setVisible(image is not None)
+        if image is not None:
+            self.backdrop.setImage(image, autoLevels=False, levels=None)
+            self.backdrop.setRect(rectangle(bounds))
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        inside = self.box.sceneBoundingRect().contains(self.mapToScene(event.position().toPoint()))
+        if event.button() is Qt.MouseButton.LeftButton and inside and self.handle.isVisible():
+            self._dragging = True
+            self.setFocus(Qt.FocusReason.MouseFocusReason)
+            self._point(event)
+        else:
+            super().mousePressEvent(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if self._dragging and event.buttons() & Qt.MouseButton.LeftButton:
+            self._point(event)
+        else:
+            super().mouseMoveEvent(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if self._dragging and event.button() is Qt.MouseButton.LeftButton:
+            self._dragging = False
+            event.accept()
+        else:
+            super().mouseReleaseEvent(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        direction = {
+            Qt.Key.Key_Left: (-1, 0),
+            Qt.Key.Key_Right: (1, 0),
+            Qt.Key.Key_Up: (0, 1),
+            Qt.Key.Key_Down: (0, -1),
+        }.get(Qt.Key(event.key()))
+        if direction is None:
+            super().keyPressEvent(event)
+            return
+        pixels = 10 if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 2
+        width, height = self.box.viewPixelSize()
+        self.nudged.emit(direction[0] * pixels * width, direction[1] * pixels * height)
+
+    def _point(self, event: QMouseEvent) -> None:
+        place = self.box.mapSceneToView(self.mapToScene(event.position().toPoint()))
+        event.accept()
+        self.pointed.emit(place.x(), place.y())
+
+    def _chosen_by_hand(self, *_: object) -> None:
+        self.by_hand = True
+
+
+def manifold_image(cells: np.ndarray, strength: float = 0.45) -> np.ndarray:
+    """Decoded cells (rows, columns, C, H, W), first row at the lower edge, as a dimmed RGBA sheet for a map with its
+    y axis upwards. Grey pictures become ink in the theme's text colour, so that both themes keep their background."""
+    rows, columns, channels, height, width = cells.shape
+    # the map's first image row is the lowest, and so is each picture's
+    sheet = cells[:, :, :, ::-1].transpose(0, 3, 1, 4, 2).reshape(rows * height, columns * width, channels)
+    sheet = np.clip(sheet, 0, 1) * 255
+    image = np.empty((*sheet.shape[:2], 4), np.uint8)
+    if channels == 3:
+        image[..., :3] = sheet
+        image[..., 3] = round(255 * strength)
+    else:
+        image[..., :3] = QColor(look.theme.text).getRgb()[:3]
+        image[..., 3] = sheet.mean(-1) * strength
+    return image
+
+
+def density_image(density: np.ndarray, strength: float = 0.5) -> np.ndarray:
+    """A density (rows, columns) in 0…1 as a veil of the accent colour."""
+    image = np.empty((*density.shape, 4), np.uint8)
+    image[..., :3] = QColor(look.theme.accent).getRgb()[:3]
+    image[..., 3] = density * (255 * strength)
+    return image

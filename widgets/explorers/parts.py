@@ -1,0 +1,264 @@
+"""What the explorers are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QButtonGroup,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from widgets.plots import colour
+from widgets.theme import SPACE, look
+
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def subscript(number: int) -> str:
+    return str(number).translate(SUBSCRIPTS)
+
+
+class Caption(QLabel):
+    """Small text in the muted colour."""
+
+    def __init__(self, text: str = "", name: str = "", heading: bool = False) -> None:
+        super().__init__(text)
+        self.setObjectName(name)
+        font = QFont(self.font())
+        font.setPixelSize(11 if heading else 12)
+        font.setBold(heading)
+        if heading:
+            font.setLetterSpacing(QFont.SpacingType.AbsoluteSpacing, 0.8)
+        self.setFont(font)
+        look.changed.connect(self._restyle)
+        self._restyle()
+
+    def _restyle(self) -> None:
+        palette = self.palette()
+        palette.setColor(self.foregroundRole(), QColor(look.theme.muted))
+        self.setPalette(palette)
+
+
+class Card(QFrame):
+    """A rounded panel with a heading. Its parts go into `column`; `head` takes what stands beside the heading."""
+
+    def __init__(self, title: str = "", margin: int = SPACE * 3 // 2) -> None:
+        super().__init__()
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(margin, SPACE, margin, SPACE)
+        self.column.setSpacing(SPACE // 2)
+        self.head = QHBoxLayout()
+        self.head.setSpacing(SPACE)
+        self.heading = Caption(title, heading=True)
+        if title:
+            self.head.addWidget(self.heading)
+            self.head.addStretch(1)
+        self.column.addLayout(self.head)
+        look.changed.connect(self.update)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(look.theme.border), 1))
+        painter.setBrush(QColor(look.theme.panel))
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
+
+
+class SliderRow(QWidget):
+    """A name, a slider, its number and a note, in one line: light enough for one per latent dimension.
+
+    `changed(value)` is emitted when a person moves it, and not by `set_value`.
+    """
+
+    changed = Signal(float)
+    HEIGHT = 24
+
+    def __init__(
+        self,
+        name: str,
+        low: float,
+        high: float,
+        value: float,
+        form: str = "{:+.2f}",
+        note: str = "",
+        name_width: int = 30,
+        note_width: int = 0,
+    ) -> None:
+        super().__init__()
+        self.name, self.note = name, note
+        self._low, self._high, self._value, self._form = low, high, value, form
+        self._name_width, self._note_width = name_width, note_width
+        self.held = False
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName(name)
+        self.setFixedHeight(self.HEIGHT)
+        self.setMinimumWidth(120)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        font = QFont(self.font())
+        font.setPixelSize(12)
+        self.setFont(font)
+        self._value_width = max(QFontMetricsF(font).horizontalAdvance(form.format(v)) for v in (low, high)) + SPACE
+        look.changed.connect(self.update)
+
+    @property
+    def value(self) -> float:
+        return self._value
+
+    def set_value(self, value: float) -> None:
+        """Show `value`, also one outside the slider's range."""
+        if value != self._value:
+            self._value = value
+            self.update()
+
+    def set_name(self, name: str, note: str) -> None:
+        if (name, note) != (self.name, self.note):
+            self.name, self.note = name, note
+            self.setAccessibleName(name)
+            self.update()
+
+    def set_range(self, low: float, high: float) -> None:
+        self._low, self._high = low, high
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(220, self.HEIGHT)
+
+    def track(self) -> tuple[float, float]:
+        """Where the slider's groove begins and ends, in pixels."""
+        return self._name_width + 6.0, self.width() - self._value_width - self._note_width - 6.0
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        theme = look.theme
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        begin, end = self.track()
+        middle = self.height() / 2
+        share = min(1.0, max(0.0, (self._value - self._low) / (self._high - self._low)))
+        at = begin + share * (end - begin)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(theme.raised))
+        painter.drawRoundedRect(QRectF(begin, middle - 2, end - begin, 4), 2, 2)
+        enabled = self.isEnabled()
+        painter.setBrush(QColor(theme.accent if enabled else theme.border))
+        painter.drawRoundedRect(QRectF(begin, middle - 2, at - begin, 4), 2, 2)
+        if self.hasFocus():
+            painter.setBrush(colour(theme.accent, 0.35))
+            painter.drawEllipse(QRectF(at - 8, middle - 8, 16, 16))
+        painter.setBrush(QColor(theme.text if enabled else theme.muted))
+        painter.drawEllipse(QRectF(at - 5, middle - 5, 10, 10))
+        left, right = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight
+        centre = Qt.AlignmentFlag.AlignVCenter
+        painter.setPen(QColor(theme.text if enabled else theme.muted))
+        painter.drawText(QRectF(0, 0, self._name_width, self.height()), left | centre, self.name)
+        x = end + 6
+        painter.drawText(QRectF(x, 0, self._value_width, self.height()), right | centre, self._form.format(self._value))
+        if self._note_width:
+            painter.setPen(QColor(theme.muted))
+            note = QRectF(self.width() - self._note_width, 0, self._note_width, self.height())
+            painter.drawText(note, right | centre, self.note)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() is Qt.MouseButton.LeftButton:
+            self.held = True
+            self._point(event.position().x())
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if event.buttons() & Qt.MouseButton.LeftButton:
+            self._point(event.position().x())
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self.held = False
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        step = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(Qt.Key(event.key()))
+        if step is None:
+            super().keyPressEvent(event)
+            return
+        self._move(self._value + step * (self._high - self._low) / 100)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() is QEvent.Type.EnabledChange:
+            self.update()
+
+    def _point(self, x: float) -> None:
+        begin, end = self.track()
+        self._move(self._low + (x - begin) / (end - begin) * (self._high - self._low))
+
+    def _move(self, value: float) -> None:
+        value = min(self._high, max(self._low, value))
+        if value != self._value:
+            self._value = value
+            self.update()
+            self.changed.emit(value)
+
+
+class Choice(QWidget):
+    """A few buttons of which one is down. `chosen(key)` is emitted when a person presses another."""
+
+    chosen = Signal(str)
+
+    def __init__(self, options: list[tuple[str, str, str]], name: str) -> None:
+        """`options`: (key, text, tooltip); the first is down."""
+        super().__init__()
+        self.setObjectName(name)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(SPACE // 2)
+        self._group = QButtonGroup(self)
+        self._buttons: dict[str, QPushButton] = {}
+        for key, text, tip in options:
+            button = QPushButton(text, objectName=f"{name}.{key}", checkable=True, toolTip=tip)
+            self._group.addButton(button)
+            self._buttons[key] = button
+            button.clicked.connect(lambda checked, key=key: self.chosen.emit(key))
+            row.addWidget(button)
+        self._buttons[options[0][0]].setChecked(True)
+
+    @property
+    def key(self) -> str:
+        return next(key for key, button in self._buttons.items() if button.isChecked())
+
+    def choose(self, key: str) -> None:
+        self._buttons[key].setChecked(True)
+
+
+def button(text: str, name: str, tip: str, action: Callable[[], None], shortcut: str = "") -> QPushButton:
+    """A push button; `shortcut` acts while the explorer is visible and is said in the tooltip."""
+    result = QPushButton(text, objectName=name, toolTip=f"{tip} ({shortcut})" if shortcut else tip)
+    if shortcut:
+        result.setShortcut(shortcut)
+    result.clicked.connect(lambda checked: action())
+    return result
+
+
+def row_of(*parts: QWidget, stretch: bool = False) -> QHBoxLayout:
+    """Widgets beside each other, one unit apart; `stretch` leaves the room that is left at the end."""
+    row = QHBoxLayout()
+    row.setSpacing(SPACE // 2)
+    fill(row, *parts)
+    if stretch:
+        row.addStretch(1)
+    return row
+
+
+def fill(layout: QBoxLayout, *parts: QWidget) -> None:
+    for part in parts:
+        layout.addWidget(part)
+
+
+def class_titles(names: tuple[str, ...], labels: np.ndarray) -> list[tuple[int, str]]:
+    """The classes that occur in `labels`, with their names: for tags and choices."""
+    present = [int(label) for label in np.unique(labels) if label >= 0]
+    return [(label, names[label] if label < len(names) else str(label)) for label in present]
