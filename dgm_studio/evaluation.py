@@ -19,7 +19,7 @@ from torch import Generator
 from dgm_studio import __version__
 from dgm_studio import device as devices
 from dgm_studio.datasets.base import Dataset
-from dgm_studio.evaluations import free_energy, likelihood, rate_distortion, samples
+from dgm_studio.evaluations import coverage, free_energy, likelihood, rate_distortion, samples
 from dgm_studio.evaluations.base import Evaluation
 from dgm_studio.events import Snapshot
 from dgm_studio.inference import Subject
@@ -35,6 +35,7 @@ EVALUATIONS: tuple[Evaluation, ...] = (
     samples.EVALUATION,
     rate_distortion.EVALUATION,
     free_energy.EVALUATION,
+    coverage.EVALUATION,
 )
 
 

@@ -21,6 +21,7 @@ Tone: TypeAlias = Literal["plain", "good", "warn", "bad"]
 
 # number: right-aligned, `decimals` places; interval: (low, high); kind: a tag; detail: small print under the row
 Format: TypeAlias = Literal["text", "number", "interval", "kind", "detail"]
+NO_INTERVAL = (math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,10 @@ class Table:
     def __post_init__(self) -> None:
         for row in self.rows:
             if len(row) != len(self.columns):
-                raise ValueError(
-                    f"A row of {self.title!r} has {len(row)} cells; there are {len(self.columns)} columns."
-                )
+                raise ValueError(f"A row of {self.title!r} has {len(row)} cells for {len(self.columns)} columns.")
+            for column, cell in zip(self.columns, row, strict=True):
+                if isinstance(cell, tuple) != (column.format == "interval"):
+                    raise ValueError(f"{cell!r} is no cell for column {column.title!r} of {self.title!r}.")
 
     @classmethod
     def read(cls, tree: Tree) -> Table:
@@ -110,7 +112,7 @@ class Points:
     iso: tuple[float, ...] = ()
     iso_title: str = ""
     plane: str = ""
-    square: int = 0
+    square: bool = False
 
     @classmethod
     def read(cls, tree: Tree) -> Points:
@@ -247,7 +249,7 @@ def to_csv(table: Table) -> str:
     for row in table.rows:
         cells: list[str] = []
         for cell in row:
-            cells += [_exact(end) for end in cell] if isinstance(cell, tuple) else [_exact(cell)]
+            cells += [_exact(end) for end in (cell if isinstance(cell, tuple) else (cell,))]
         writer.writerow(cells)
     return text.getvalue()
 
