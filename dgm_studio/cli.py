@@ -1,0 +1,104 @@
+"""The command line: puts the commands together and turns what went wrong into a sentence and an exit code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cyclopts import App, Parameter
+
+from dgm_studio import __version__
+from dgm_studio.commands.output import CommandError
+
+BAD_INPUT, FAILURE, INTERRUPTED = 2, 1, 130
+Photograph = Callable[[Path, Path | None], list[Path]]
+
+
+def run(arguments: Sequence[str], photograph: Photograph) -> int:
+    """Carry out one command and return its exit code: 0, 2 for bad input, 1 for any other failure, 130 for Ctrl+C.
+
+    `photograph(folder, project)` takes pictures of the window; it is handed in because nothing here knows a window.
+    """
+    try:
+        result = application(photograph)(list(arguments), result_action="return_value")
+    except KeyboardInterrupt:
+        print("Aborted.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has gone
+        sys.stderr.close()
+        return FAILURE
+    except CommandError as error:
+        print(error, file=sys.stderr)
+        return error.code
+    except Exception as error:
+        if not _is_bad_input(error):
+            traceback.print_exc()
+            return FAILURE
+        print(error, file=sys.stderr)
+        return BAD_INPUT
+    return result if isinstance(result, int) else 0
+
+
+def application(photograph: Photograph) -> App:
+    """The commands. Their modules are imported when they are called, so that --help answers at once."""
+    app = App(
+        name="dgm",
+        version=__version__,
+        help="Train deep generative models, look at what they learned, and measure them, without a window.",
+        default_parameter=Parameter(negative=()),
+    )
+    commands = "dgm_studio.commands"
+    app.command(f"{commands}.listing:list_", name="list")
+    app.command(f"{commands}.train:train", name="train")
+    app.command(f"{commands}.train:resume", name="resume")
+    app.command(f"{commands}.evaluate:evaluate", name="evaluate")
+    app.command(f"{commands}.sample:sample", name="sample")
+    app.command(f"{commands}.export:export", name="export")
+    app.command(f"{commands}.projects:check", name="check")
+    app.command(f"{commands}.pictures:preset_pictures", name="preset-pictures", show=False)
+
+    @app.command
+    def screenshots(folder: Path, *, project: Path | None = None) -> int:
+        """Write pictures of the window, drawn without a display.
+
+        Parameters
+        ----------
+        folder
+            Where the pictures go.
+        project
+            Show the newest run of this project file instead of the start page.
+        """
+        for path in photograph(folder, project):
+            print(path)
+        return 0
+
+    @app.command
+    def tour(folder: Path = Path("tour")) -> int:
+        """What the window shows first, without one: train the first preset, save, evaluate, and picture the window.
+
+        Parameters
+        ----------
+        folder
+            Where the project and the pictures go.
+        """
+        from dgm_studio.commands.tour import walk
+
+        return walk(folder, photograph)
+
+    return app
+
+
+def _is_bad_input(error: Exception) -> bool:
+    # imported here, because most of these modules import torch, which a good command may not need
+    from dgm_studio.datasets.base import BadData
+    from dgm_studio.device import NoSuchDevice
+    from dgm_studio.presets import UnknownPreset
+    from dgm_studio.store import ProjectError
+    from models.catalog import UnknownKey
+    from models.settings import SettingsError
+    from models.spec import UnsuitableData
+
+    kinds = (BadData, NoSuchDevice, UnknownPreset, ProjectError, UnknownKey, SettingsError, UnsuitableData)
+    return isinstance(error, kinds)

@@ -1,0 +1,1 @@
+"""The commands of the studio, one module per kind. dgm_studio/cli.py puts them together."""

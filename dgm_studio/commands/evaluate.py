@@ -1,0 +1,126 @@
+"""`evaluate`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.progress import Progress
+
+from dgm_studio import device as devices
+from dgm_studio.commands.configure import parse_assignment
+from dgm_studio.commands.output import CommandError, Output
+from dgm_studio.commands.projects import config_of, recipe_of, run_of, writing
+from dgm_studio.datasets.sources import load
+from dgm_studio.evaluation import Fraction, Measured, Result, Unmeasured, admitted
+from dgm_studio.evaluation import evaluate as measure
+from dgm_studio.reports import Note, Pictures, Report, Table, cell_text
+from dgm_studio.store import Project, Run
+
+
+def evaluate(
+    file: Path,
+    *,
+    run: str | None = None,
+    what: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
+    seed: int = 0,
+    device: str = "auto",
+    json: bool = False,
+) -> int:
+    """Measure a run and keep the result in its project.
+
+    Parameters
+    ----------
+    file
+        The project.
+    run
+        Name or id of the run; the newest if not given.
+    what
+        Which evaluations; all that the run admits if not given.
+    set_
+        A setting of an evaluation, as EVALUATION.FIELD=VALUE. May be given again.
+    seed
+        Start of every random number of the evaluation.
+    device
+        auto, cpu, cuda, cuda:N or mps.
+    json
+        Print one JSON document instead of text.
+    """
+    output = Output(json)
+    with writing(file) as project:
+        chosen = run_of(project, run)
+        results, failures = _measured(chosen, what, set_ or [], seed, device, output)
+        _keep(project, chosen, results)
+    output.document(
+        {
+            "project": str(file),
+            "run": chosen.id,
+            "name": chosen.name,
+            "evaluations": [{"key": result.key, "step": result.step, **result.tree()} for result in results],
+        }
+    )
+    if failures:
+        raise CommandError("\n".join(failure.text for failure in failures), code=1)
+    output.say(f"Kept with run {chosen.name!r} in {project.path}.")
+    return 0
+
+
+def _measured(
+    run: Run, what: list[str] | None, assignments: list[str], seed: int, device: str, output: Output
+) -> tuple[list[Result], list[Unmeasured]]:
+    recipe, dataset = recipe_of(config_of(run)), load(config_of(run).data)
+    possible = [entry.key for entry in admitted(recipe, dataset.spec)]
+    keys = what or possible
+    for key in keys:
+        if key not in possible:
+            raise CommandError(f"{key!r} cannot be measured of this run. What can be: {', '.join(possible)}.")
+    settings: dict[str, dict[str, Any]] = {}
+    for assignment in assignments:
+        key, field, value = parse_assignment(assignment, keys)
+        settings.setdefault(key, {})[field] = value
+    results, failures = [], []
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        tasks = {key: bar.add_task(key, total=1.0) for key in keys}
+        for event in measure(recipe, dataset, run.checkpoint(), keys, devices.resolve(device), seed, settings):
+            match event:
+                case Fraction():
+                    bar.update(tasks[event.key], completed=event.fraction)
+                case Measured():
+                    results.append(event.result)
+                    for report in event.result.reports:
+                        _print(report, output)
+                case Unmeasured():
+                    failures.append(event)
+    return results, failures
+
+
+def _keep(project: Project, run: Run, results: list[Result]) -> None:
+    for result in results:
+        run.add_evaluation(result.key, result.step, result.tree())
+    if results:
+        project.save()
+
+
+def _print(report: Report, output: Output) -> None:
+    """A report as text; a picture or a plot only says that it is there."""
+    match report:
+        case Table():
+            rows = [
+                [cell_text(column, cell) for column, cell in zip(report.columns, row, strict=True)]
+                for row in report.rows
+            ]
+            output.table([column.head for column in report.columns], rows, report.title)
+        case Note():
+            output.say(f"{report.title}: {report.text}" if report.title else report.text)
+        case Pictures():
+            output.say(f"{report.title}: {len(report.pictures)} pictures (the window shows them)")
+        case _:
+            output.say(f"{report.title}: a plot (the window shows it)")
+    note = getattr(report, "note", "")
+    if note:
+        output.say(note)
+    output.say("")

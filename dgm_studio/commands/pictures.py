@@ -1,0 +1,128 @@
+"""Pictures of what a model makes, as files, and `preset-pictures`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from dgm_studio.commands.output import CommandError, Output
+from dgm_studio.datasets.sources import load
+from dgm_studio.device import resolve
+from dgm_studio.evaluation import subject_from
+from dgm_studio.events import Checkpoint, Failed
+from dgm_studio.inference import Subject
+from dgm_studio.presets import FOLDER, presets
+from dgm_studio.training import TrainingSession
+from models.capabilities import Decodes, Samples, SamplesMeans
+from models.catalog import Recipe
+from models.spec import DataSpec, Layout
+
+CARD = (320, 200)  # pixels of a preset's picture
+INK = (38, 92, 160)
+
+
+def samples_of(subject: Subject, n: int, means: bool) -> np.ndarray:
+    """n examples (n, *event) float32; with `means` their conditional means where the model has them."""
+    model = subject.model
+    if not isinstance(model, Samples):
+        raise CommandError("This model cannot be sampled.")
+    with torch.no_grad():
+        if means and isinstance(model, SamplesMeans):
+            drawn = model.sample_mean(n, subject.generator)
+        else:
+            drawn = model.sample(n, subject.generator)
+    return drawn.float().cpu().numpy()
+
+
+def picture(samples: np.ndarray, spec: DataSpec, width: int = 640) -> Image.Image:
+    """Samples as one picture about `width` pixels wide: images in rows, points in a plane. Raises CommandError for
+    data that has no picture."""
+    if spec.layout is Layout.IMAGE:
+        columns = int(np.ceil(np.sqrt(len(samples))))
+        return grid(samples, columns, max(1, width // (columns * (samples.shape[-1] + 1))))
+    if spec.layout is Layout.POINTS:
+        return plane(samples, (width, width))
+    raise CommandError(f"Only images and points in a plane can be drawn, not a {spec.layout}. Write to a .npz file.")
+
+
+def grid(images: np.ndarray, columns: int, scale: int) -> Image.Image:
+    """Images (N, C, H, W) with values in 0…1, `columns` in a row, each pixel `scale` pixels wide, one apart."""
+    n, channels, height, width = images.shape
+    rows = -(-n // columns)
+    sheet = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1, channels), 255, np.uint8)
+    for index, image in enumerate(np.round(images.clip(0, 1) * 255).astype(np.uint8)):
+        top, left = index // columns * (height + 1), index % columns * (width + 1)
+        sheet[top : top + height, left : left + width] = image.transpose(1, 2, 0)
+    made = Image.fromarray(sheet[..., 0] if channels == 1 else sheet)
+    return made.resize((made.width * scale, made.height * scale), Image.Resampling.NEAREST)
+
+
+def plane(points: np.ndarray, size: tuple[int, int], limit: float | None = None) -> Image.Image:
+    """Points (N, 2) in a square of side 2 `limit` around the origin (99.5 % of them without it), darker where dense."""
+    side = min(size)
+    reach = limit or float(np.quantile(np.abs(points), 0.995)) * 1.1 or 1.0
+    bins = np.linspace(-reach, reach, side + 1)
+    counts, _, _ = np.histogram2d(-points[:, 1], points[:, 0], bins=(bins, bins))
+    soft = sum(np.roll(counts, (dy, dx), (0, 1)) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
+    ink = (1 - np.exp(-soft))[..., None]
+    square = Image.fromarray(np.round(255 * (1 - ink) + np.array(INK) * ink).astype(np.uint8))
+    page = Image.new("RGB", size, "white")
+    page.paste(square, ((size[0] - side) // 2, (size[1] - side) // 2))
+    return page
+
+
+def preset_pictures(*keys: str, to: Path = FOLDER) -> int:
+    """Train presets and write the pictures of their cards.
+
+    Parameters
+    ----------
+    keys
+        Which presets; all if none is named.
+    to
+        The folder for KEY.png.
+    """
+    output = Output(as_json=False)
+    for preset in presets():
+        if keys and preset.key not in keys:
+            continue
+        dataset = load(preset.config.data)
+        state = None
+        for event in TrainingSession(preset.config, dataset).events():
+            if isinstance(event, Checkpoint):
+                state = event.state
+            if isinstance(event, Failed):
+                raise CommandError(f"{preset.key}: {event.text}", code=1)
+        assert state is not None, "a session that did not fail has kept its last step"
+        config = preset.config
+        recipe = Recipe.read(config.family, config.learner, config.model, config.learning)
+        card = _card(subject_from(recipe, dataset, state, resolve("cpu"), seed=0))
+        to.mkdir(parents=True, exist_ok=True)
+        card.save(to / f"{preset.key}.png", optimize=True)
+        output.say(str(to / f"{preset.key}.png"))
+    return 0
+
+
+def _card(subject: Subject) -> Image.Image:
+    """The manifold where the model decodes a plane; samples elsewhere."""
+    if subject.spec.layout is Layout.POINTS:
+        return plane(samples_of(subject, 4000, means=False), CARD)
+    height, width = subject.spec.event_shape[1:]
+    scale = max(1, 24 // width)
+    rows, columns = CARD[1] // ((height + 1) * scale), CARD[0] // ((width + 1) * scale)
+    model = subject.model
+    if isinstance(model, Decodes) and model.prior().mean.shape == (2,):
+        normal = torch.distributions.Normal(0.0, 1.0)
+        down = normal.icdf(torch.linspace(0.97, 0.03, rows))
+        right = normal.icdf(torch.linspace(0.02, 0.98, columns))
+        z = torch.cartesian_prod(down, right).flip(1)
+        with torch.no_grad():
+            images = model.decode(z).numpy()
+    else:
+        images = samples_of(subject, rows * columns, means=True)
+    page = Image.new("RGB", CARD, "white")
+    sheet = grid(images, columns, scale)
+    page.paste(sheet.convert("RGB"), ((CARD[0] - sheet.width) // 2, (CARD[1] - sheet.height) // 2))
+    return page

@@ -1,0 +1,201 @@
+"""`train` and `resume`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from dgm_studio import device as devices
+from dgm_studio.commands.configure import configure
+from dgm_studio.commands.output import CommandError, Output
+from dgm_studio.commands.progress import clock, display, interruptible
+from dgm_studio.commands.projects import config_of, recipe_of, run_of, writing
+from dgm_studio.config import Binarization, TrainingSettings
+from dgm_studio.datasets.base import Dataset
+from dgm_studio.datasets.sources import load
+from dgm_studio.events import Cancelled, Failed, Finding, Finished, Progress, Started
+from dgm_studio.recording import Recorder
+from dgm_studio.store import Project, Run
+from dgm_studio.training import Resume, TrainingSession
+
+ENDLESS = max(item.le for item in TrainingSettings.model_fields["steps"].metadata if hasattr(item, "le"))
+
+
+def train(
+    preset: str | None = None,
+    *,
+    family: str | None = None,
+    learner: str | None = None,
+    data: str | None = None,
+    binarization: Binarization | None = None,
+    set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
+    project: Path | None = None,
+    run: str = "",
+    steps: int | None = None,
+    minutes: float | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    json: bool = False,
+) -> int:
+    """Train a preset, or a family with the defaults of its learner, data and settings.
+
+    Parameters
+    ----------
+    preset
+        A key of `list presets`. Without it and without --family: the first one.
+    family
+        A key of `list families`.
+    learner
+        A key of `list learners`; the family's first if not given.
+    data
+        A key of `list datasets`; the family's own if not given.
+    binarization
+        How values in 0…1 become bits.
+    set_
+        A setting, as GROUP.FIELD=VALUE: model.hidden=200, learning.learning_rate=3e-4, training.batch_size=64,
+        data.path=FILE. May be given again.
+    project
+        The project file that keeps the run; made if it is not there. Without it: NAME.dgm in this folder, after the
+        preset or family.
+    run
+        A name for the run.
+    steps
+        How many parameter updates.
+    minutes
+        Train for this long instead (or at most this long, when --steps is given too).
+    seed
+        Start of every random number of the run.
+    device
+        auto, cpu, cuda, cuda:N or mps.
+    json
+        Print one JSON document instead of text.
+    """
+    output = Output(json)
+    if minutes is not None and minutes <= 0:
+        raise CommandError("--minutes must be more than 0.")
+    given = {"steps": ENDLESS if minutes and steps is None else steps, "seed": seed, "device": device}
+    training = {key: value for key, value in given.items() if value is not None}
+    config = configure(preset, family, learner, data, binarization, set_ or (), training)
+    devices.resolve(config.training.device)
+    dataset = load(config.data)
+    recipe_of(config).check(dataset.spec)
+    file = project or Path(f"{preset or config.family}.dgm")
+    with writing(file, create=True) as opened:
+        new = opened.new_run(config, run)
+        session = TrainingSession(config, dataset, minutes=minutes)
+        return _carry_out(session, opened, new, dataset, output, minutes)
+
+
+def resume(
+    file: Path,
+    *,
+    run: str | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+    json: bool = False,
+) -> int:
+    """Go on with a run exactly where it stopped.
+
+    Parameters
+    ----------
+    file
+        The project.
+    run
+        Name or id of the run; the newest if not given.
+    steps
+        How many more steps. Without it: those that were left, or as many again when all were done.
+    minutes
+        Train for this long instead (or at most this long, when --steps is given too).
+    json
+        Print one JSON document instead of text.
+    """
+    output = Output(json)
+    if (minutes is not None and minutes <= 0) or (steps is not None and steps < 1):
+        raise CommandError("--steps and --minutes must be more than 0.")
+    with writing(file) as project:
+        chosen = run_of(project, run)
+        config = config_of(chosen)
+        devices.resolve(config.training.device)
+        dataset = load(config.data)
+        state = chosen.checkpoint()
+        session = TrainingSession(config, dataset, Resume(state), minutes=minutes)
+        planned = config.training.steps
+        left = planned - state["step"]
+        more = steps or (ENDLESS if minutes else left if left > 0 else planned)
+        session.extend(state["step"] + more - planned)
+        return _carry_out(session, project, chosen, dataset, output, minutes)
+
+
+@dataclass
+class _Outcome:
+    """What a session came to."""
+
+    started: Started | None = None
+    progress: Progress | None = None
+    findings: list[Finding] = field(default_factory=list)
+    closing: Finished | Cancelled | Failed | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def take(self, event: object) -> None:
+        match event:
+            case Started():
+                self.started = event
+            case Progress():
+                self.progress = event
+                self.metrics |= {key: float(values[-1]) for key, (_, values) in event.metrics.items() if len(values)}
+            case Finding():
+                self.findings.append(event)
+            case Finished() | Cancelled() | Failed():
+                self.closing = event
+
+
+def _carry_out(
+    session: TrainingSession, project: Project, run: Run, dataset: Dataset, output: Output, minutes: float | None
+) -> int:
+    """Drive the session to its end, keep what it gives, and say what came of it."""
+    output.say(f"Training run {run.name!r} into {project.path}.")
+    outcome = _Outcome()
+    recorder = Recorder(project, run, dataset)
+    try:
+        with display(output.as_json, minutes and minutes * 60) as shown, interruptible(session):
+            for event in session.events():
+                recorder.record(event)
+                outcome.take(event)
+                shown.show(event)
+    finally:
+        recorder.close()
+    closing = outcome.closing
+    assert closing is not None, "a session always ends with a closing event"
+    if isinstance(closing, Failed):
+        print(closing.details, end="", file=sys.stderr)
+        raise CommandError(closing.text, code=2 if closing.kind == "bad input" else 1)
+    _report(outcome, closing, project, run, output)
+    return 0
+
+
+def _report(outcome: _Outcome, closing: Finished | Cancelled, project: Project, run: Run, output: Output) -> None:
+    started, progress = outcome.started, outcome.progress
+    assert started is not None, "a session that finished has started"
+    assert progress is not None, "and made progress"
+    status: Literal["stopped", "finished"] = "stopped" if getattr(closing, "stopped", True) else "finished"
+    document: dict[str, Any] = {
+        "project": str(project.path),
+        "run": run.id,
+        "name": run.name,
+        "status": status,
+        "step": closing.step,
+        "seconds": round(progress.seconds, 3),
+        "steps_per_second": round(progress.steps_per_second, 2),
+        "device": started.device,
+        "parameters": started.parameters,
+        "metrics": outcome.metrics,
+        "findings": [{"kind": f.kind, "text": f.text, "remedy": f.remedy} for f in outcome.findings],
+    }
+    output.say(f"{status.capitalize()} at step {closing.step} after {clock(progress.seconds)}.")
+    output.table(("measured", "newest value"), outcome.metrics.items())
+    output.say(f"Kept as {run.name!r} in {project.path}.")
+    output.document(document)
