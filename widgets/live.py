@@ -67,6 +67,15 @@ class Live(QObject):
     def learner_class(self) -> type:
         return self.recipe.learning.learner
 
+    @property
+    def newest(self) -> Snapshot | None:
+        """The newest weights; None before there are any."""
+        return self._inference.newest
+
+    @property
+    def device(self) -> torch.device:
+        return self._inference.device
+
     def publish(self, snapshot: Snapshot) -> None:
         """Newer weights. May be called from the training thread."""
         self._inference.publish(snapshot)
@@ -80,9 +89,15 @@ class Live(QObject):
         self._inference.forget(channel)
 
     def close(self) -> None:
-        """End the thread. Must be called before this object goes."""
+        """End the thread and wait for it: for the end of the window, and for tests."""
         self._inference.close()
         self._thread.wait()
+
+    def retire(self) -> None:
+        """End the thread without waiting for the question in work; this object goes when it has ended."""
+        self._thread.answered.disconnect(self._deliver)
+        self._thread.finished.connect(self.deleteLater)
+        self._inference.close()
 
     def _deliver(self, answer: Answer) -> None:
         age = (answer.serial, answer.step)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import asdict, dataclass
 
-from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QColor, QPalette
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QFontInfo, QPalette
 from PySide6.QtWidgets import QApplication
+
+from dgm_studio import ROOT
 
 SPACE = 8  # px; every distance is a multiple of it or half of it
 
@@ -35,11 +38,12 @@ class Theme:
 
 
 DARK = Theme(
-    "dark", "#16181d", "#1e2128", "#282c35", "#343944", "#e8eaed", "#9aa0ab", "#4c9aec", "#ffffff", "#4fb286", "#e8a13c", "#ef6461",
+    "dark", "#16181d", "#1e2128", "#282c35", "#343944", "#e8eaed", "#9aa0ab", "#4c9aec", "#0d1117", "#4fb286", "#e8a13c", "#ef6461",
 )  # fmt: skip
 LIGHT = Theme(
-    "light", "#f4f5f7", "#ffffff", "#eef0f4", "#d8dce3", "#16181d", "#626a78", "#2a6fc9", "#ffffff", "#2c8a62", "#b36b00", "#c93a37",
+    "light", "#f4f5f7", "#ffffff", "#eef0f4", "#d8dce3", "#16181d", "#5c6472", "#2a6fc9", "#ffffff", "#2c8a62", "#9a5b00", "#c93a37",
 )  # fmt: skip
+THEMES = {theme.name: theme for theme in (DARK, LIGHT)}
 
 
 class Look(QObject):
@@ -54,12 +58,56 @@ class Look(QObject):
     def apply(self, app: QApplication, theme: Theme) -> None:
         """Make `theme` the look of the whole application."""
         self.theme = theme
-        app.setStyle("Fusion")
+        if app.style().name() != "fusion":
+            app.setStyle("Fusion")
         app.setPalette(_palette(theme))
+        app.setStyleSheet(_style_sheet(theme, QFontInfo(app.font()).pixelSize()))
         self.changed.emit()
 
 
 look = Look()
+
+
+def chosen_theme(name: str) -> Theme:
+    """The theme of a preference: "dark", "light" or "system" (dark where the system does not say)."""
+    if name in THEMES:
+        return THEMES[name]
+    return LIGHT if QApplication.styleHints().colorScheme() is Qt.ColorScheme.Light else DARK
+
+
+def tabular(font: QFont) -> QFont:
+    """The same font with figures of equal width, so that numbers that change do not dance."""
+    result = QFont(font)
+    result.setFeature(QFont.Tag("tnum"), 1)
+    return result
+
+
+def mixed(first: str, second: str, share: float) -> QColor:
+    """`share` of the first colour with the rest of the second."""
+    a, b = QColor(first), QColor(second)
+    parts = [
+        round(x * share + y * (1 - share)) for x, y in zip(a.getRgb()[:3], b.getRgb()[:3], strict=True)
+    ]
+    return QColor(*parts)
+
+
+def _style_sheet(theme: Theme, size: int) -> str:
+    """resources/style.qss with `@role` replaced by colours, sizes and the paths of drawn marks."""
+    from widgets.icons import icon_file
+
+    values = {
+        **asdict(theme),
+        "hover": mixed(theme.text, theme.raised, 0.08).name(),
+        "tint": mixed(theme.accent, theme.panel, 0.22).name(),
+        "accent_hover": mixed(theme.accent, theme.text, 0.86).name(),
+        "size_small": f"{max(10, size - 2)}px",
+        "size_large": f"{size + 4}px",
+        "size_title": f"{size + 11}px",
+    }
+    for mark, colour in (("chevron-down", theme.muted), ("chevron-up", theme.muted), ("check", theme.on_accent)):
+        values[f"file_{mark.replace('-', '_')}"] = icon_file(mark, colour).as_posix()
+    text = (ROOT / "resources" / "style.qss").read_text(encoding="utf-8")
+    return re.sub(r"@(\w+)", lambda match: values[match.group(1)], text)
 
 
 def _palette(theme: Theme) -> QPalette:
@@ -89,6 +137,7 @@ def _palette(theme: Theme) -> QPalette:
     }
     for role, colour in roles.items():
         palette.setColor(role, QColor(colour))
+    disabled = mixed(theme.muted, theme.panel, 0.6)
     for role in (QPalette.ColorRole.WindowText, QPalette.ColorRole.Text, QPalette.ColorRole.ButtonText):
-        palette.setColor(QPalette.ColorGroup.Disabled, role, QColor(theme.muted))
+        palette.setColor(QPalette.ColorGroup.Disabled, role, disabled)
     return palette

@@ -1,0 +1,134 @@
+"""Small parts that every panel is built from."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent
+from PySide6.QtWidgets import QFrame, QLabel, QLayout, QLayoutItem, QScrollArea, QVBoxLayout, QWidget
+
+from widgets.theme import SPACE, tabular
+
+
+def label(text: str = "", role: str = "", name: str = "", wrap: bool = False) -> QLabel:
+    """Text in one of the roles of resources/style.qss, with figures of equal width."""
+    result = QLabel(text)
+    result.setProperty("role", role)
+    result.setObjectName(name)
+    result.setWordWrap(wrap)
+    result.setFont(tabular(result.font()))
+    return result
+
+
+def section(text: str) -> QLabel:
+    """The heading of a part of a panel."""
+    return label(text.upper(), "section")
+
+
+def set_role(target: QWidget, name: str, value: object) -> None:
+    """Change a property that the style sheet asks for."""
+    if target.property(name) != value:
+        target.setProperty(name, value)
+        target.style().unpolish(target)
+        target.style().polish(target)
+
+
+class Card(QFrame):
+    """A rounded panel with a column of parts. With `clickable` it is a button."""
+
+    clicked = Signal()
+
+    def __init__(self, parent: QWidget | None = None, clickable: bool = False, margin: int = SPACE * 3 // 2) -> None:
+        super().__init__(parent)
+        self.setProperty("card", True)
+        self.setProperty("clickable", clickable)
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(margin, margin, margin, margin)
+        self.column.setSpacing(SPACE)
+        if clickable:
+            self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            self.setCursor(Qt.CursorShape.PointingHandCursor)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        inside = self.rect().contains(event.position().toPoint())
+        if self.property("clickable") and event.button() is Qt.MouseButton.LeftButton and inside:
+            self.clicked.emit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if self.property("clickable") and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
+            self.clicked.emit()
+        else:
+            super().keyPressEvent(event)
+
+
+def scrolled(content: QWidget, name: str = "") -> QScrollArea:
+    """`content` in a frameless area that scrolls vertically."""
+    content.setProperty("plain", True)
+    area = QScrollArea(widgetResizable=True)
+    area.setObjectName(name)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(content)
+    area.viewport().setAutoFillBackground(False)
+    return area
+
+
+class Flow(QLayout):
+    """Items of one size in rows, as many in each as fit, stretched to fill the width."""
+
+    def __init__(self, parent: QWidget | None = None, spacing: int = 2 * SPACE) -> None:
+        super().__init__(parent)
+        self._items: list[QLayoutItem] = []
+        self.setSpacing(spacing)
+        self.setContentsMargins(0, 0, 0, 0)
+
+    def addItem(self, item: QLayoutItem) -> None:
+        self._items.append(item)
+
+    def count(self) -> int:
+        return len(self._items)
+
+    def itemAt(self, index: int) -> QLayoutItem | None:
+        return self._items[index] if 0 <= index < len(self._items) else None
+
+    def takeAt(self, index: int) -> QLayoutItem | None:
+        return self._items.pop(index) if 0 <= index < len(self._items) else None
+
+    def hasHeightForWidth(self) -> bool:
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        return self._arrange(QRect(0, 0, width, 0), move=False)
+
+    def sizeHint(self) -> QSize:
+        return self.minimumSize()
+
+    def minimumSize(self) -> QSize:
+        return self._cell()
+
+    def setGeometry(self, rect: QRect) -> None:
+        super().setGeometry(rect)
+        self._arrange(rect, move=True)
+
+    def _cell(self) -> QSize:
+        size = QSize(0, 0)
+        for item in self._items:
+            size = size.expandedTo(item.minimumSize())
+        return size
+
+    def _arrange(self, rect: QRect, move: bool) -> int:
+        if not self._items:
+            return 0
+        space, cell = self.spacing(), self._cell()
+        columns = max(1, (rect.width() + space) // (cell.width() + space))
+        width = (rect.width() - (columns - 1) * space) // columns
+        height = max(
+            max(item.heightForWidth(width) if item.hasHeightForWidth() else 0, item.sizeHint().height())
+            for item in self._items
+        )
+        for place, item in enumerate(self._items):
+            row, column = divmod(place, columns)
+            if move:
+                corner = QPoint(rect.x() + column * (width + space), rect.y() + row * (height + space))
+                item.setGeometry(QRect(corner, QSize(width, height)))
+        rows = -(-len(self._items) // columns)
+        return rows * (height + space) - space

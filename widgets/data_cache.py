@@ -1,0 +1,40 @@
+"""Data sets that were read, kept while runs of them are looked at."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+from dgm_studio.config import DataChoice
+from dgm_studio.datasets import sources
+from dgm_studio.datasets.base import Dataset, Report
+
+KEPT = 3
+
+
+class DataCache:
+    """The newest few data sets. Its methods may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sets: OrderedDict[str, Dataset] = OrderedDict()
+
+    def newest(self, choice: DataChoice) -> Dataset | None:
+        """What `choice` gave when it was last read, if that is still kept."""
+        with self._lock:
+            return self._sets.get(choice.model_dump_json())
+
+    def load(self, choice: DataChoice) -> Dataset:
+        """The kept data set, or read now. Raises BadData or SettingsError."""
+        return self.newest(choice) or self.load_fresh(choice, lambda fraction, text: None)
+
+    def load_fresh(self, choice: DataChoice, report: Report) -> Dataset:
+        """Read now, because files may have changed. Raises BadData or SettingsError."""
+        dataset = sources.load(choice, report)
+        with self._lock:
+            key = choice.model_dump_json()
+            self._sets[key] = dataset
+            self._sets.move_to_end(key)
+            while len(self._sets) > KEPT:
+                self._sets.popitem(last=False)
+        return dataset

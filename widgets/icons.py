@@ -1,0 +1,84 @@
+"""Icons: SVG strokes from resources/icons, drawn in the colours of the theme."""
+
+from __future__ import annotations
+
+import weakref
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+
+from PySide6.QtCore import QByteArray, QRectF, Qt, QTemporaryDir
+from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
+from PySide6.QtSvg import QSvgRenderer
+
+from dgm_studio import ROOT
+from widgets.theme import look, mixed
+
+FOLDER = ROOT / "resources" / "icons"
+SIZES = (16, 20, 24, 32, 40, 48, 64)
+
+
+class Wears(Protocol):
+    """What has an icon: an action, a button."""
+
+    def setIcon(self, icon: QIcon) -> None: ...
+
+
+def icon(name: str, role: str = "text") -> QIcon:
+    """The icon `name` in the theme's colour for `role`, muted when disabled."""
+    theme = look.theme
+    result = QIcon()
+    colours = {
+        QIcon.Mode.Normal: getattr(theme, role),
+        QIcon.Mode.Disabled: mixed(theme.muted, theme.panel, 0.6).name(),
+    }
+    for mode, colour in colours.items():
+        for size in SIZES:
+            result.addPixmap(drawn(name, colour, size), mode)
+    return result
+
+
+def dress(target: Wears, name: str, role: str = "text") -> None:
+    """Give `target` an icon that follows the theme."""
+    _dressed[target] = (name, role)
+    target.setIcon(icon(name, role))
+
+
+@cache
+def drawn(name: str, colour: str, size: int) -> QPixmap:
+    """The icon in one colour, `size` pixels wide."""
+    pixmap = QPixmap(size, size)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    renderer = QSvgRenderer(QByteArray(_coloured(name, colour)))
+    with QPainter(pixmap) as painter:
+        renderer.render(painter, QRectF(0, 0, size, size))
+    return pixmap
+
+
+@cache
+def icon_file(name: str, colour: str) -> Path:
+    """The icon in one colour as a file that lives as long as the process: style sheets take nothing else."""
+    path = Path(_folder().path()) / f"{name}-{QColor(colour).name()[1:]}.svg"
+    path.write_bytes(_coloured(name, colour))
+    return path
+
+
+@cache
+def _folder() -> QTemporaryDir:
+    return QTemporaryDir()
+
+
+def _coloured(name: str, colour: str) -> bytes:
+    text = (FOLDER / f"{name}.svg").read_text(encoding="utf-8")
+    return text.replace("currentColor", colour).encode()
+
+
+_dressed: weakref.WeakKeyDictionary[Wears, tuple[str, str]] = weakref.WeakKeyDictionary()
+
+
+def _dress_again() -> None:
+    for target, (name, role) in list(_dressed.items()):
+        target.setIcon(icon(name, role))
+
+
+look.changed.connect(_dress_again)

@@ -1,0 +1,48 @@
+"""What is imported after the window shows: torch, the catalogue, the plots. It takes seconds, so a thread does it."""
+
+from __future__ import annotations
+
+import time
+import traceback
+
+from PySide6.QtCore import QThread, Signal
+
+
+class Loading(QThread):
+    """Imports everything a run needs and takes one optimiser step, whose first time imports for seconds."""
+
+    said = Signal(str)  # what is being done
+    ready = Signal(float)  # seconds it took
+    failed = Signal(str, str)  # sentence, details
+
+    def run(self) -> None:
+        begin = time.perf_counter()
+        try:
+            self.said.emit("Loading torch …")
+            import torch
+
+            torch.set_num_threads(1)
+            self.said.emit("Loading models …")
+            import models.catalog  # noqa: F401
+
+            self.said.emit("Loading plots …")
+            import pyqtgraph  # noqa: F401
+
+            self.said.emit("Warming up …")
+            warm_up()
+        except Exception as error:
+            self.failed.emit(f"The studio could not be loaded: {error}", traceback.format_exc())
+            return
+        self.ready.emit(time.perf_counter() - begin)
+
+
+def warm_up() -> None:
+    """One step of Adam on a tiny network. Draws no random number."""
+    import torch
+
+    layer = torch.nn.utils.skip_init(torch.nn.Linear, 2, 2)
+    torch.nn.init.constant_(layer.weight, 0.5)
+    torch.nn.init.constant_(layer.bias, 0.0)
+    optimizer = torch.optim.Adam(layer.parameters(), fused=True)
+    layer(torch.ones(1, 2)).sum().backward()
+    optimizer.step()

@@ -1,0 +1,153 @@
+"""What the window has to say: a bar above the pages, and the log of everything said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from widgets.icons import dress
+from widgets.theme import SPACE
+
+Kind = Literal["info", "good", "warn", "bad"]
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A button on a notice."""
+
+    title: str
+    do: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A sentence for the person. `lasting` ones stay in a bar until they are dismissed; others are only logged and
+    named in the status bar."""
+
+    kind: Kind
+    text: str
+    details: str = ""
+    remedies: tuple[Remedy, ...] = ()
+    lasting: bool = True
+
+
+class Log(QObject):
+    """Everything that was said, in order."""
+
+    said = Signal(object)  # Notice
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.lines: list[str] = []
+
+    def say(self, notice: Notice) -> None:
+        self.lines.append(f"{datetime.now():%H:%M:%S}  {notice.text}")
+        if notice.details:
+            self.lines.append(notice.details.rstrip())
+        self.said.emit(notice)
+
+
+class NoticeBar(QFrame):
+    """One notice: its text, its remedies, its details on demand. Never modal."""
+
+    ICONS = {"info": ("info", "accent"), "good": ("check", "good"), "warn": ("warn", "warn"), "bad": ("warn", "bad")}
+
+    def __init__(self, notice: Notice, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.notice = notice
+        self.setObjectName("notice")
+        self.setProperty("message", notice.kind)
+        self.setAccessibleName(notice.text)
+        picture = QToolButton(enabled=True, focusPolicy=Qt.FocusPolicy.NoFocus)
+        picture.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        dress(picture, *self.ICONS[notice.kind])
+        text = QLabel(notice.text, wordWrap=True, textInteractionFlags=Qt.TextInteractionFlag.TextSelectableByMouse)
+        text.setObjectName("noticeText")
+        text.setTextFormat(Qt.TextFormat.PlainText)
+        text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        row = QHBoxLayout()
+        row.setSpacing(SPACE)
+        row.addWidget(picture)
+        row.addWidget(text, 1)
+        for remedy in notice.remedies:
+            button = QPushButton(remedy.title)
+            button.setObjectName("remedy")
+            button.clicked.connect(lambda _=False, remedy=remedy: self._choose(remedy))
+            row.addWidget(button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(SPACE, SPACE // 2, SPACE // 2, SPACE // 2)
+        layout.addLayout(row)
+        if notice.details:
+            row.addWidget(self._details(layout))
+        close = QToolButton(toolTip="Dismiss")
+        close.setObjectName("dismiss")
+        close.setAccessibleName("Dismiss this message")
+        dress(close, "discard", "muted")
+        close.clicked.connect(self.deleteLater)
+        row.addWidget(close)
+
+    def _details(self, layout: QVBoxLayout) -> QPushButton:
+        shown = QPlainTextEdit(self.notice.details, readOnly=True, visible=False)
+        shown.setObjectName("details")
+        shown.setProperty("mono", True)
+        shown.setMaximumHeight(20 * SPACE)
+        copy = QPushButton("Copy", visible=False)
+        copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(f"{self.notice.text}\n{self.notice.details}"))
+        layout.addWidget(shown)
+        layout.addWidget(copy, 0, Qt.AlignmentFlag.AlignRight)
+        button = QPushButton("Details", checkable=True)
+        button.setObjectName("showDetails")
+        button.toggled.connect(shown.setVisible)
+        button.toggled.connect(copy.setVisible)
+        return button
+
+    def _choose(self, remedy: Remedy) -> None:
+        self.deleteLater()
+        remedy.do()
+
+
+class Notices(QWidget):
+    """The newest few lasting notices, above the pages."""
+
+    KEPT = 3
+
+    def __init__(self, log: Log, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(SPACE)
+        log.said.connect(self._said)
+
+    def bars(self) -> list[NoticeBar]:
+        return self.findChildren(NoticeBar)
+
+    def clear(self) -> None:
+        """What was said about one project does not belong to the next."""
+        for bar in self.bars():
+            bar.deleteLater()
+
+    def _said(self, notice: Notice) -> None:
+        if not notice.lasting:
+            return
+        bars = self.bars()
+        if any(bar.notice.text == notice.text for bar in bars):
+            return
+        for bar in bars[: max(0, len(bars) - self.KEPT + 1)]:
+            bar.deleteLater()
+        self._layout.addWidget(NoticeBar(notice))

@@ -1,0 +1,105 @@
+"""What the window remembers of a person between two starts."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QSettings, QStandardPaths
+from PySide6.QtGui import QImage
+
+RECENT = 8
+
+
+class Preferences:
+    """Typed access to the application's settings file."""
+
+    def __init__(self) -> None:
+        self._settings = QSettings(
+            QSettings.Format.IniFormat, QSettings.Scope.UserScope, "DGM Studio", "DGM Studio"
+        )
+
+    @property
+    def theme(self) -> str:
+        """ "dark", "light" or "system"."""
+        return str(self._settings.value("theme", "system"))
+
+    @theme.setter
+    def theme(self, name: str) -> None:
+        self._settings.setValue("theme", name)
+
+    @property
+    def folder(self) -> Path:
+        """Where new projects are made."""
+        kept = self._settings.value("folder")
+        return Path(str(kept)) if kept else Path.home() / "DGM Studio"
+
+    @folder.setter
+    def folder(self, path: Path) -> None:
+        self._settings.setValue("folder", str(path))
+
+    @property
+    def geometry(self) -> QByteArray:
+        return self._bytes("window/geometry")
+
+    @geometry.setter
+    def geometry(self, state: QByteArray) -> None:
+        self._settings.setValue("window/geometry", state)
+
+    @property
+    def layout(self) -> QByteArray:
+        """Where docks are, as QMainWindow.saveState gives it."""
+        return self._bytes("window/layout")
+
+    @layout.setter
+    def layout(self, state: QByteArray) -> None:
+        self._settings.setValue("window/layout", state)
+
+    @property
+    def recent(self) -> list[Path]:
+        """Projects that were open, the newest first, those that still exist."""
+        kept = self._settings.value("recent", [])
+        paths = [kept] if isinstance(kept, str) else list(kept or [])  # QSettings gives a list of one as text
+        return [Path(path) for path in paths if Path(path).is_file()]
+
+    def remember(self, path: Path) -> None:
+        """Put `path` first among the recent projects."""
+        path = path.absolute()
+        rest = [other for other in self.recent if other != path]
+        self._settings.setValue("recent", [str(p) for p in [path, *rest][:RECENT]])
+
+    def forget_recent(self) -> None:
+        self._settings.remove("recent")
+
+    def sync(self) -> None:
+        """Write now."""
+        self._settings.sync()
+
+    def _bytes(self, key: str) -> QByteArray:
+        value = self._settings.value(key)
+        return value if isinstance(value, QByteArray) else QByteArray()
+
+
+def thumbnail_file(project: Path) -> Path:
+    """Where the small picture of a project is cached."""
+    folder = Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.GenericCacheLocation)) / "dgm-studio"
+    return folder / f"{hashlib.sha256(str(project.absolute()).encode()).hexdigest()[:24]}.png"
+
+
+def keep_thumbnail(project: Path, picture: QImage) -> None:
+    """Cache the small picture of a project; a cache that cannot be written is done without."""
+    path = thumbnail_file(project)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
+    picture.save(str(path))
+
+
+def free_path(folder: Path, name: str) -> Path:
+    """`folder`/NAME.dgm, numbered if that is taken."""
+    safe = "".join(c if c.isalnum() or c in " -_.()" else "-" for c in name).strip(" .-") or "Project"
+    path, number = folder / f"{safe}.dgm", 2
+    while path.exists():
+        path, number = folder / f"{safe} {number}.dgm", number + 1
+    return path

@@ -1,0 +1,45 @@
+"""Small pictures of samples, for lists and cards."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QColor, QImage, QPainter
+
+from widgets.pictures import to_image, tile
+from widgets.theme import CATEGORICAL
+
+SIDE = 96  # px
+
+
+def thumbnail(samples: np.ndarray) -> QImage:
+    """Samples (N, *event) as one square picture: four images, a cloud of points, or rows of values."""
+    if samples.ndim == 4:
+        return to_image(tile(samples[:4], 2)).scaled(
+            SIDE, SIDE, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.FastTransformation
+        )
+    if samples.ndim == 2 and samples.shape[1] == 2:
+        return _cloud(samples)
+    return to_image(rows_picture(samples)).scaled(SIDE, SIDE)
+
+
+def rows_picture(samples: np.ndarray, rows: int = 64) -> np.ndarray:
+    """Samples (N, …) as a grey picture (1, rows, values), one example a row, from the lowest to the highest value."""
+    flat = samples[:rows].reshape(min(rows, len(samples)), -1).astype(np.float32)
+    low, high = float(flat.min()), float(flat.max())
+    return ((flat - low) / max(high - low, 1e-12))[None]
+
+
+def _cloud(points: np.ndarray) -> QImage:
+    image = QImage(SIDE, SIDE, QImage.Format.Format_ARGB32_Premultiplied)
+    image.fill(Qt.GlobalColor.transparent)
+    # the outermost points must not decide the scale
+    low, high = np.percentile(points, 1, axis=0), np.percentile(points, 99, axis=0)
+    centre, reach = (low + high) / 2, max(float((high - low).max()) / 2, 1e-6) * 1.15
+    with QPainter(image) as painter:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(CATEGORICAL[0]))
+        for x, y in (points[:600] - centre) / reach:
+            painter.drawEllipse(QPointF((x + 1) * SIDE / 2, (1 - y) * SIDE / 2), 1.3, 1.3)
+    return image

@@ -1,0 +1,142 @@
+"""The thread that owns device, model, learner and data while a run trains."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable
+
+import torch
+from PySide6.QtCore import QObject, QThread, Signal
+
+from dgm_studio import device as devices
+from dgm_studio.config import DataChoice, RunConfig
+from dgm_studio.datasets.base import BadData, Dataset, Report
+from dgm_studio.events import CLOSING, Cancelled, Checkpoint, Event, Failed, Snapshot, Tree
+from dgm_studio.recording import Recorder
+from dgm_studio.training import Order, Resume, TrainingSession
+from models.settings import SettingsError
+from widgets.live import Live
+
+Load = Callable[[DataChoice, Report], Dataset]
+
+
+class _Cancelled(Exception):
+    """The data need not be read to the end."""
+
+
+class TrainingThread(QThread):
+    """Trains one run. The window only sends requests; what it receives are copies.
+
+    Signals, all delivered in the window's thread: `loading(fraction, text)` while data is read, `prepared(dataset)`,
+    `happened(event)` for all but snapshots (they go to the inference line) and checkpoints (to the recorder), with
+    exactly one closing event after everything was kept, and `unkept(text, details)` if something could not be.
+    """
+
+    loading = Signal(float, str)
+    prepared = Signal(object)
+    happened = Signal(object)
+    unkept = Signal(str, str)
+
+    def __init__(
+        self,
+        config: RunConfig,
+        load: Load,
+        recorder: Callable[[], Recorder],
+        state: Callable[[], Tree] | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        """`recorder` and `state` (a checkpoint to go on from) are called in the thread, because they read files."""
+        super().__init__(parent)
+        self.setObjectName("training")
+        self._config, self._load, self._make_recorder, self._state = config, load, recorder, state
+        self._lock = threading.Lock()
+        self._session: TrainingSession | None = None
+        self._order = Order.RUN
+        self._live: Live | None = None
+
+    # Requests, from the window's thread.
+
+    def tell(self, order: Order) -> None:
+        """Run, pause, step, stop and keep, or discard; also while data is still being read."""
+        with self._lock:
+            if self._order not in (Order.STOP, Order.DISCARD):
+                self._order = order
+            if self._session is not None:
+                self._session.tell(order)
+
+    def extend(self, steps: int) -> None:
+        """Train for `steps` more than planned."""
+        with self._lock:
+            if self._session is not None:
+                self._session.extend(steps)
+
+    def watch(self, live: Live | None) -> None:
+        """Where snapshots go from now on."""
+        self._live = live
+        self.want_snapshot()
+
+    def want_snapshot(self) -> None:
+        """Ask for newer weights, if anybody looks at them."""
+        with self._lock:
+            if self._session is not None and self._live is not None:
+                self._session.want_snapshot()
+
+    # The thread itself.
+
+    def run(self) -> None:
+        closing: Event = Cancelled(0)
+        recorder: Recorder | None = None
+        try:
+            recorder = self._make_recorder()
+            closing = self._train(recorder)
+        except Exception as error:
+            closing = Failed("error", f"Training could not start: {error}", 0, traceback.format_exc())
+            if recorder is not None:
+                recorder.record(closing)
+        if recorder is not None:
+            self._close(recorder)
+        self.happened.emit(closing)
+
+    def _train(self, recorder: Recorder) -> Event:
+        torch.set_num_threads(devices.training_threads())
+        try:
+            state = self._state() if self._state is not None else None
+            dataset = self._load(self._config.data, self._report)
+        except _Cancelled:
+            return self._recorded(recorder, Cancelled(0))
+        except (BadData, SettingsError) as error:
+            return self._recorded(recorder, Failed("bad input", str(error), 0))
+        session = TrainingSession(self._config, dataset, Resume(state) if state is not None else None)
+        del state
+        with self._lock:
+            self._session = session
+            if self._order is not Order.RUN:
+                session.tell(self._order)
+        self.prepared.emit(dataset)
+        for event in session.events():
+            recorder.record(event)
+            if isinstance(event, CLOSING):
+                return event
+            if isinstance(event, Snapshot):
+                live = self._live
+                if live is not None:
+                    live.publish(event)
+            elif not isinstance(event, Checkpoint):
+                self.happened.emit(event)
+        raise AssertionError("a session ends with a closing event")
+
+    def _recorded(self, recorder: Recorder, event: Event) -> Event:
+        recorder.record(event)
+        return event
+
+    def _close(self, recorder: Recorder) -> None:
+        try:
+            recorder.close()
+        except Exception as error:
+            self.unkept.emit(str(error), traceback.format_exc())
+
+    def _report(self, fraction: float, text: str) -> None:
+        if self._order in (Order.STOP, Order.DISCARD):
+            raise _Cancelled
+        self.loading.emit(fraction, text)

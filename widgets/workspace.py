@@ -1,0 +1,456 @@
+"""What the window works on: a project, the run that is selected, and the runs that train."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtGui import QImage
+
+from dgm_studio import device as devices
+from dgm_studio.config import RunConfig
+from dgm_studio.datasets.base import Dataset
+from dgm_studio.events import Cancelled, Event, Failed, Finding, Finished, Preview, Progress, Snapshot, Tree
+from dgm_studio.recording import Recorder
+from dgm_studio.state import learner_tensors
+from dgm_studio.store import Project, Recovery, Run
+from dgm_studio.training import Order
+from models.catalog import Recipe
+from widgets.background import Background, Problem
+from widgets.data_cache import DataCache
+from widgets.history import History
+from widgets.live import Live
+from widgets.notices import Log, Notice, Remedy
+from widgets.preferences import Preferences, free_path, keep_thumbnail
+from widgets.thumbnails import thumbnail
+from widgets.trainer import Job, Phase, Trainer
+
+SAVE_AFTER = 1500  # ms from a change of names or notes
+
+
+@dataclass
+class Shown:
+    """What the window keeps of a run, to show it without reading the file again."""
+
+    history: History | None = None  # None: not read yet
+    preview: Preview | None = None
+    thumbnail: QImage | None = None
+    progress: Progress | None = None
+    findings: list[Finding] = field(default_factory=list)
+
+
+class Workspace(QObject):
+    """Opens, trains, selects and saves. Whatever touches a file happens in the thread `files`.
+
+    Signals: `project_changed()` another project or path, `runs_changed()` the list or what stands in it,
+    `selected(Run | None)`, `shown(run id)` new curves or pictures of a stored run, `live_changed(Live | None)`,
+    `progressed(run id, Progress)`, `previewed(run id, Preview)`, `training_changed()` phase or queue,
+    `loading(fraction, text)` data is being read, `saved()`.
+    """
+
+    project_changed = Signal()
+    runs_changed = Signal()
+    selected = Signal(object)
+    shown = Signal(str)
+    live_changed = Signal(object)
+    progressed = Signal(str, object)
+    previewed = Signal(str, object)
+    training_changed = Signal()
+    loading = Signal(float, str)
+    saved = Signal()
+
+    def __init__(self, preferences: Preferences, log: Log, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.preferences, self.log = preferences, log
+        self.project: Project | None = None
+        self.run: Run | None = None
+        self.live: Live | None = None
+        self.views: dict[str, Shown] = {}
+        self.data = DataCache()
+        self.files = Background("files", self)
+        self.readers = Background("data", self)
+        self.trainer = Trainer(self.data.load_fresh, self)
+        self.trainer.loading.connect(lambda run, fraction, text: self.loading.emit(fraction, text))
+        self.trainer.prepared.connect(self._prepared)
+        self.trainer.happened.connect(self._happened)
+        self.trainer.unkept.connect(self._unkept)
+        self.trainer.changed.connect(self._training_changed)
+        self._live_run = ""
+        self._saver = QTimer(self, singleShot=True, interval=SAVE_AFTER)
+        self._saver.timeout.connect(self.save)
+        self._pulse = QTimer(self)
+        self._pulse.timeout.connect(self._want_snapshot)
+
+    # Projects.
+
+    def create(self, name: str, then: Callable[[], None] = lambda: None) -> None:
+        """Make a new project in the project folder and open it."""
+        folder = self.preferences.folder
+
+        def work() -> Project:
+            folder.mkdir(parents=True, exist_ok=True)
+            return Project.create(free_path(folder, name))
+
+        self._replace(work, then, f"No project could be made in {folder}.")
+
+    def open(self, path: Path, then: Callable[[], None] = lambda: None) -> None:
+        """Open a project file; read-only when another window holds it."""
+        self._replace(lambda: Project.open(path), then, f"{path.name} was not opened.")
+
+    def close_project(self, then: Callable[[], None] = lambda: None) -> None:
+        """Save what is not saved and close. Nothing may train."""
+        project = self.project
+        if project is None:
+            then()
+            return
+        self._saver.stop()
+        self.select(None)
+        self.project = None
+        self.views.clear()
+        self.project_changed.emit()
+
+        def work() -> None:
+            try:
+                if project.modified and not project.read_only:
+                    project.save()
+            finally:
+                project.close()
+
+        def failed(problem: Problem) -> None:
+            self._say_problem(f"{project.path.name} was not saved.", problem)
+            then()
+
+        self.files.submit(work, lambda _: then(), failed)
+
+    def save(self) -> None:
+        """Write the project file now, if anything changed."""
+        project = self.project
+        if project is None or project.read_only:
+            return
+
+        def failed(problem: Problem) -> None:
+            self._say_problem("The project was not saved; the file on disk is as it was.", problem, self.save)
+
+        self.files.submit(lambda: project.save() if project.modified else None, lambda _: self.saved.emit(), failed)
+
+    def save_as(self, path: Path) -> None:
+        """Write to another file and go on there."""
+        project = self.project
+        assert project is not None
+
+        def done(_: None) -> None:
+            self.preferences.remember(path)
+            self.project_changed.emit()
+            self.saved.emit()
+
+        self.files.submit(
+            lambda: project.save_as(path), done, lambda p: self._say_problem(f"{path.name} was not written.", p)
+        )
+
+    def changed(self) -> None:
+        """Something in the project is another than in the file: save soon."""
+        self.runs_changed.emit()
+        self._saver.start()
+
+    def recover(self, recovery: Recovery) -> None:
+        """Merge what a crash left into its run."""
+        project = self.project
+        assert project is not None
+
+        def done(run: Run) -> None:
+            self.views.pop(run.id, None)
+            self.changed()
+            self._read_thumbnail(run)
+            self.select(run)
+            self.log.say(Notice("good", f"{run.name} was recovered.", lasting=False))
+
+        self.files.submit(
+            lambda: project.recover(recovery), done, lambda p: self._say_problem("Nothing was recovered.", p)
+        )
+
+    def _replace(self, work: Callable[[], Project], then: Callable[[], None], failure: str) -> None:
+        def begin() -> None:
+            self.files.submit(work, done, lambda problem: self._say_problem(failure, problem))
+
+        def done(project: Project) -> None:
+            self.project = project
+            self.preferences.remember(project.path)
+            self.project_changed.emit()
+            self.runs_changed.emit()
+            for run in project.runs.values():
+                self._read_thumbnail(run)
+            self.select(next(reversed(project.runs.values()), None))
+            self._greet(project)
+            then()
+
+        self.close_project(begin)
+
+    def _greet(self, project: Project) -> None:
+        if project.read_only:
+            held = f" because {project.holder} has it open" if project.holder else ""
+            text = f"{project.path.name} is open read-only{held}. Save as another file to change it."
+            self.log.say(Notice("warn", text))
+        for recovery in project.recoveries:
+            remedies = (Remedy("Recover", lambda r=recovery: self.recover(r)), Remedy("Later", lambda: None))
+            text = f"A training of this project did not end properly. {recovery}"
+            self.log.say(Notice("warn", text, remedies=remedies))
+
+    # Runs.
+
+    @property
+    def can_train(self) -> bool:
+        return self.project is not None and not self.project.read_only
+
+    def train(self, config: RunConfig, name: str = "") -> None:
+        """Add a run with these settings and train it when it is its turn."""
+        project = self.project
+        assert project is not None
+
+        def done(run: Run) -> None:
+            self.views[run.id] = Shown(History())
+            self.runs_changed.emit()
+            self._enqueue(run, config)
+            self.select(run)
+
+        self.files.submit(
+            lambda: project.new_run(config, name), done, lambda p: self._say_problem("No run was added.", p)
+        )
+
+    def continue_run(self, run: Run, more: int) -> None:
+        """Train a run further from its newest checkpoint, `more` steps past where it is (or its plan, if that is 0)."""
+        if self.trainer.active is not None and self.trainer.active.run == run.id:
+            self.trainer.extend(more)
+            return
+        assert run.config is not None
+        steps = run.checkpoint_steps()
+        begin = steps[-1] if steps else 0
+        planned = begin + more if more else run.config.training.steps
+        training = run.config.training.model_copy(update={"steps": planned})
+        config = run.config.model_copy(update={"training": training})
+        self._enqueue(run, config, run.checkpoint if steps else None)
+
+    def select(self, run: Run | None) -> None:
+        """Show `run` in all views."""
+        if run is self.run and run is not None:
+            return
+        self.run = run
+        self._drop_live()
+        self.selected.emit(run)
+        if run is None:
+            return
+        if run.id in self.views and self.views[run.id].history is not None:
+            self.shown.emit(run.id)
+        else:
+            self._read_views(run)
+        self._open_live(run)
+
+    def rename(self, run: Run, name: str) -> None:
+        run.name = name
+        self.changed()
+
+    def annotate(self, run: Run, notes: str) -> None:
+        if run.notes != notes:
+            run.notes = notes
+            self.changed()
+
+    def delete(self, run: Run) -> None:
+        """Take a run that does not train out of the project."""
+        project = self.project
+        assert project is not None
+        self.trainer.remove(run.id)
+
+        def done(_: None) -> None:
+            self.views.pop(run.id, None)
+            if self.run is run:
+                self.run = None
+                self.select(next(reversed(project.runs.values()), None))
+            self.changed()
+
+        self.files.submit(
+            lambda: project.delete_run(run.id), done, lambda p: self._say_problem(f"{run.name} was not deleted.", p)
+        )
+
+    def is_training(self, run: Run) -> bool:
+        return self.trainer.active is not None and self.trainer.active.run == run.id
+
+    def watch_every(self, milliseconds: int) -> None:
+        """How often views want newer weights of the run in training; 0 never."""
+        if milliseconds:
+            self._pulse.start(milliseconds)
+        else:
+            self._pulse.stop()
+
+    def close(self) -> None:
+        """End all threads. Nothing may train and the project must be closed."""
+        assert self.trainer.phase is Phase.IDLE
+        self._pulse.stop()
+        self._drop_live(wait=True)
+        self.files.close()
+        self.readers.close()
+
+    # Training.
+
+    def _enqueue(self, run: Run, config: RunConfig, state: Callable[[], Tree] | None = None) -> None:
+        project = self.project
+        assert project is not None
+        self.trainer.add(Job(run.id, run.name, config, lambda: Recorder(project, run, config), state))
+
+    def _prepared(self, run: str, dataset: Dataset) -> None:
+        if self.run is None or self.run.id != run:
+            return
+        if self._live_run != run and self.trainer.active is not None:
+            self._make_live(self.run, self.trainer.active.config, dataset)
+        self._connect_live()
+
+    def _happened(self, run_id: str, event: Event) -> None:
+        view = self.views.setdefault(run_id, Shown())
+        if isinstance(event, Progress):
+            if view.history is not None:
+                view.history.append(event.metrics)
+            view.progress = event
+            self.progressed.emit(run_id, event)
+        elif isinstance(event, Preview):
+            view.preview = event
+            view.thumbnail = thumbnail(event.samples)
+            self.previewed.emit(run_id, event)
+            self.runs_changed.emit()
+        elif isinstance(event, Finding):
+            view.findings.append(event)
+            self.log.say(Notice("warn", f"{event.text} {event.remedy}", event.measured))
+        elif isinstance(event, Finished | Cancelled | Failed):
+            self._closed(run_id, event)
+
+    def _closed(self, run_id: str, event: Finished | Cancelled | Failed) -> None:
+        project = self.project
+        assert project is not None
+        run = project.runs.get(run_id)
+        name = run.name if run is not None else "The run"
+        if isinstance(event, Failed):
+            self._say_failure(run, event)
+        elif isinstance(event, Cancelled):
+            self.log.say(Notice("info", f"{name} was discarded at step {event.step:,}.", lasting=False))
+        else:
+            text = f"{name} {'was stopped at' if event.stopped else 'finished'} step {event.step:,} and was kept."
+            self.log.say(Notice("good", text, lasting=False))
+        if isinstance(event, Cancelled) and run is not None and not run.checkpoint_steps():
+            self.delete(run)
+            return
+        picture = self.views[run_id].thumbnail
+        if picture is not None:
+            keep_thumbnail(project.path, picture)
+        self.runs_changed.emit()
+        self.saved.emit()
+        if self.run is not None and self.run.id == run_id and self.live is None:
+            self._open_live(self.run)
+
+    def _say_failure(self, run: Run | None, event: Failed) -> None:
+        remedies: tuple[Remedy, ...] = ()
+        config = run.config if run is not None else None
+        if event.kind == "memory" and run is not None and config is not None and config.training.batch_size > 1:
+            half = config.training.batch_size // 2
+            training = config.training.model_copy(update={"batch_size": half})
+            smaller = config.model_copy(update={"training": training})
+            remedies = (Remedy(f"Try batch {half}", lambda: self.train(smaller, run.name)),)
+        self.log.say(Notice("bad", event.text, event.details, remedies))
+
+    def _unkept(self, run: str, text: str, details: str) -> None:
+        self.log.say(Notice("bad", text, details, (Remedy("Save again", self.save),)))
+
+    def _training_changed(self) -> None:
+        self.training_changed.emit()
+        self.runs_changed.emit()
+
+    # Views of the selected run.
+
+    def _read_views(self, run: Run) -> None:
+        def work() -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], Preview | None]:
+            steps = run.frame_steps()
+            preview = Preview(steps[-1], *run.frame(steps[-1])) if steps else None
+            return dict(run.metrics), preview
+
+        def done(result: tuple[dict[str, tuple[np.ndarray, np.ndarray]], Preview | None]) -> None:
+            view = self.views.setdefault(run.id, Shown())
+            view.history, view.preview = History(result[0]), result[1]
+            self.shown.emit(run.id)
+
+        self.files.submit(work, done, lambda p: self._say_problem(f"The curves of {run.name} cannot be read.", p))
+
+    def _read_thumbnail(self, run: Run) -> None:
+        def work() -> QImage | None:
+            steps = run.frame_steps()
+            return thumbnail(run.frame(steps[-1])[0]) if steps else None
+
+        def done(picture: QImage | None) -> None:
+            self.views.setdefault(run.id, Shown()).thumbnail = picture
+            self.runs_changed.emit()
+
+        self.files.submit(work, done, lambda p: self._say_problem(f"The frames of {run.name} cannot be read.", p))
+
+    def _open_live(self, run: Run) -> None:
+        """Make the run answer questions: from the session if it trains, from its checkpoint otherwise."""
+        if self.is_training(run):
+            dataset = self.data.newest(self.trainer.active.config.data)  # type: ignore[union-attr]
+            if dataset is not None:
+                self._prepared(run.id, dataset)
+            return
+        config = run.config
+        if config is None or not run.checkpoint_steps():
+            return
+
+        def read() -> Tree:
+            return run.checkpoint()
+
+        def have_state(state: Tree) -> None:
+            self.readers.submit(lambda: self.data.load(config.data), lambda d: have_data(state, d), failed)
+
+        def have_data(state: Tree, dataset: Dataset) -> None:
+            if self.run is not run or self.live is not None:
+                return
+            self._make_live(run, config, dataset)
+            if self.live is not None and not self.is_training(run):
+                self.live.publish(Snapshot(state["step"], learner_tensors(state)))
+            self._connect_live()
+
+        def failed(problem: Problem) -> None:
+            self._say_problem(f"{run.name} can be looked at, but not explored.", problem)
+
+        self.files.submit(read, have_state, failed)
+
+    def _make_live(self, run: Run, config: RunConfig, dataset: Dataset) -> None:
+        self._drop_live()
+        recipe = Recipe.read(config.family, config.learner, config.model, config.learning)
+        try:
+            device = devices.resolve(config.training.device)
+        except devices.NoSuchDevice as problem:
+            self.log.say(Notice("info", f"{problem} The run is shown on the preferred one.", lasting=False))
+            device = devices.resolve("auto")
+        self.live, self._live_run = Live(config, recipe, dataset, device, self), run.id
+        self.live_changed.emit(self.live)
+
+    def _connect_live(self) -> None:
+        thread = self.trainer.thread_in_use
+        if thread is not None and self.trainer.active is not None:
+            thread.watch(self.live if self._live_run == self.trainer.active.run else None)
+
+    def _drop_live(self, wait: bool = False) -> None:
+        if self.live is None:
+            return
+        live, self.live, self._live_run = self.live, None, ""
+        self._connect_live()
+        self.live_changed.emit(None)
+        if wait:
+            live.close()
+        else:
+            live.retire()
+
+    def _want_snapshot(self) -> None:
+        thread = self.trainer.thread_in_use
+        if thread is not None and self.trainer.phase is Phase.TRAINING:
+            thread.want_snapshot()
+
+    def _say_problem(self, what: str, problem: Problem, again: Callable[[], None] | None = None) -> None:
+        remedies = (Remedy("Try again", again),) if again is not None else ()
+        self.log.say(Notice("bad", f"{what} {problem.text}", problem.details, remedies))
