@@ -1,0 +1,311 @@
+"""Keeping what a training session brings, while it trains and for good."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from dgm_studio import device as devices
+from dgm_studio.datasets.base import Provenance
+from dgm_studio.events import CLOSING, Cancelled, Checkpoint, Event, Failed, Finished, Preview, Progress, Started
+from dgm_studio.store.errors import ProjectError
+from dgm_studio.store.project import Project
+from dgm_studio.store.run import Best, Run, Status
+from dgm_studio.store.saving import versions
+from dgm_studio.store.trees import flatten
+from dgm_studio.store.work import Line, Session, metrics_line
+from models.catalog import Recipe
+
+WRITE_EVERY = 0.25  # seconds between writes to the journal: what a killed process loses
+SYNC_EVERY = 2.0  # seconds between fsyncs: what a power cut loses
+
+_STILL_KEPT = "It is kept in memory, and the training goes on; free some space, or stop and save elsewhere."
+
+
+@dataclass(frozen=True)
+class _Left:
+    """Closed without a closing event: whoever drove the session went away."""
+
+
+Closing = Finished | Cancelled | Failed | _Left
+
+
+class Recorder:
+    """Keeps the events of one session in a run of a project. `record` is called by the thread that drives the
+    session and never waits for the disk: one writer thread does.
+
+    Curves and pictures are in the run at once. In the work folder, which survives a crash, stand a journal of the
+    curves, every picture, and the newest two checkpoints and the best (by the learner's first quantity that has a goal,
+    on held-out data); if checkpoints come faster than the disk takes them, only the newest is written. The closing
+    event merges all of it into the project and saves; Cancelled instead puts the run back to what it was before the
+    session or at the last save, and removes it when it had no state then.
+
+    What cannot be written (a full disk, say) is kept in memory and tried again; `problems` lists what happened and
+    `report` is called with each sentence once, in the writer's thread.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        run: Run,
+        data: Provenance | None = None,
+        report: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        """Raises ProjectError when the project is read-only or the run is in training already."""
+        if project.read_only:
+            raise ProjectError("read-only", project.path, "opened read-only: a training could not be kept in it.")
+        self.problems: list[str] = []
+        self._project, self._run, self._report = project, run, report
+        self._data = run.provenance.get("data") if data is None else json.loads(json.dumps(asdict(data)))
+        self._was_new = not run.checkpoint_steps()
+        self._goal = _goal(run)
+        self._failure: ProjectError | None = None
+        self._session: Session | None = None
+        self._unwritten: list[Line] = []
+        self._unsynced = False
+        self._synced = time.monotonic()
+
+        self._changed = threading.Condition()  # guards what record() hands to the writer:
+        self._lines: list[Line] = []
+        self._frames: list[Preview] = []
+        self._checkpoint: Checkpoint | None = None
+        self._closing: Closing | None = None
+
+        run.metrics  # noqa: B018  (read from the file now, so that adding to them never has to)
+        project.begin_training(run)
+        self._thread = threading.Thread(target=self._work, name=f"recorder of {run.name}", daemon=False)
+        self._thread.start()
+
+    def record(self, event: Event) -> None:
+        """Keep what is to be kept of `event`. Nothing may follow a closing event."""
+        line: Line | None = None
+        match event:
+            case Started():
+                self._run.rewind(event.step)
+                self._run.provenance = self._provenance(event.device)
+                self._run.conclude("training")
+                line = {"started": event.step, "provenance": self._run.provenance}
+            case Progress() if event.metrics:
+                self._run.keep_metrics(event.metrics)
+                line = metrics_line(event.metrics)
+            case Preview():
+                self._run.keep_frame(event.step, event.samples, event.means)
+        with self._changed:
+            if self._closing is not None:
+                raise RuntimeError("a closing event ends a recording")
+            if line is not None:
+                self._lines.append(line)
+            if isinstance(event, Preview):
+                self._frames.append(event)
+            elif isinstance(event, Checkpoint):
+                self._checkpoint = event
+            elif isinstance(event, CLOSING):
+                self._closing = event
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Wait until everything is on disk. Raises ProjectError if something could not be kept there; it is still in
+        the project in memory then, and can be saved again or under another name."""
+        with self._changed:
+            if self._closing is None:
+                self._closing = _Left()
+            self._changed.notify()
+        self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    # The writer's thread.
+
+    def _work(self) -> None:
+        try:
+            while (closing := self._write_what_came()) is None:
+                pass
+            self._conclude(closing)
+        except ProjectError as error:
+            self._failure = error
+            self._problem(str(error))
+        except Exception as error:  # nothing may end this thread silently
+            self._failure = ProjectError(
+                "unwritable", self._project.path, f"recording {self._run.name} failed: {error}"
+            )
+            self._problem(str(self._failure))
+        finally:
+            self._project.end_training(self._run)
+            if self._session is not None:
+                self._session.close()
+
+    def _write_what_came(self) -> Closing | None:
+        with self._changed:
+            self._changed.wait_for(self._anything, timeout=SYNC_EVERY if self._unsynced else None)
+            self._changed.wait_for(self._anything_large, timeout=WRITE_EVERY)  # gather lines
+            lines, self._lines = self._lines, []
+            frames, self._frames = self._frames, []
+            checkpoint, self._checkpoint = self._checkpoint, None
+            closing = self._closing
+        self._unwritten += lines
+        self._write_lines()
+        for frame in frames:
+            self._write_frame(frame)
+        if checkpoint is not None:
+            self._write_checkpoint(checkpoint)
+        return closing
+
+    def _anything(self) -> bool:
+        return bool(self._lines or self._frames) or self._anything_large()
+
+    def _anything_large(self) -> bool:
+        return self._checkpoint is not None or self._closing is not None
+
+    def _write_lines(self) -> None:
+        try:
+            session = self._open_session()
+            if self._unwritten:
+                session.append(self._unwritten)
+                self._unwritten, self._unsynced = [], True
+            if self._unsynced and time.monotonic() - self._synced >= SYNC_EVERY:
+                session.sync()
+                self._unsynced, self._synced = False, time.monotonic()
+        except OSError as error:
+            self._problem(f"The journal of {self._run.name} cannot be written ({error}). {_STILL_KEPT}")
+
+    def _open_session(self) -> Session:
+        if self._session is None:
+            header: dict[str, Any] = {
+                "project": self._project.id,
+                "saves": self._project.saves,
+                "run": self._run.id,
+                "record": self._run.record.model_dump(mode="json"),
+            }
+            self._session = Session(self._project.work_folder, header)
+        return self._session
+
+    def _write_frame(self, frame: Preview) -> None:
+        try:
+            stored = self._open_session().frame(frame.step, frame.samples, frame.means)
+        except (OSError, ProjectError) as error:
+            self._problem(f"A picture of {self._run.name} cannot be written ({error}). {_STILL_KEPT}")
+            return
+        with self._project.saving:
+            self._run.keep_frame(frame.step, stored, frame.means)
+
+    def _write_checkpoint(self, checkpoint: Checkpoint) -> None:
+        datasets = flatten(checkpoint.state)
+        with self._project.saving:
+            self._run.keep_checkpoint(checkpoint.step, datasets)
+            self._note_best(checkpoint.step)
+            try:
+                session = self._open_session()
+                self._run.keep_checkpoint(checkpoint.step, session.checkpoint(checkpoint.step, datasets))
+            except (OSError, ProjectError) as error:
+                self._problem(f"The state of step {checkpoint.step} cannot be written ({error}). {_STILL_KEPT}")
+            before = set(self._run.checkpoint_steps())
+            self._run.prune(self._project.branched_steps(self._run))
+            for step in before - set(self._run.checkpoint_steps()):
+                if self._session is not None:
+                    self._session.drop_checkpoint(step)
+
+    def _note_best(self, step: int) -> None:
+        """Whether the state of `step` is the best so far, by what was measured last before it."""
+        if self._goal is None:
+            return
+        key, sign = self._goal
+        steps, values = self._run.metrics.get(key, (np.zeros(0), np.zeros(0)))
+        measured = int(np.searchsorted(steps, step, side="right"))
+        if measured == 0:
+            return
+        value, best = float(values[measured - 1]), self._run.best
+        if best is None or sign * (value - best.value) > 0:
+            self._run.best = Best(step=step, key=key, value=value)
+            self._unwritten.append({"best": self._run.best.model_dump()})
+
+    def _conclude(self, closing: Closing) -> None:
+        """Merge the session into the project, or take it out, and save."""
+        status: Status
+        match closing:
+            case Cancelled():
+                self._discard()
+                return
+            case Failed():
+                status, message = "failed", closing.text
+            case Finished():
+                status, message = "stopped" if closing.stopped else "finished", ""
+            case _Left():
+                status, message = "interrupted", "The session ended without saying why."
+        self._run.conclude(status, message)
+        self._last_line({"closing": status, "message": message})
+        if self._session is not None:
+            self._project.merge(self._run, self._session.folder)
+        self._project.save()
+
+    def _discard(self) -> None:
+        self._last_line({"discarded": True})
+        if self._was_new:
+            self._project.end_training(self._run)
+            self._project.delete_run(self._run.id)
+        else:
+            self._run.go_back()
+        if self._session is not None:
+            self._project.remove_with_next_save(self._session.folder)
+        self._project.save()
+
+    def _last_line(self, line: Line) -> None:
+        self._unwritten.append(line)
+        self._synced = -float("inf")  # due
+        self._write_lines()
+
+    def _problem(self, text: str) -> None:
+        if text not in self.problems:
+            self.problems.append(text)
+            self._report(text)
+
+    def _provenance(self, device: str) -> dict[str, Any]:
+        return {"data": self._data, **_circumstances(device)}
+
+
+def resume_warnings(run: Run) -> list[str]:
+    """Sentences on what is different here from where the run was last trained: its next steps may then differ in the
+    last bits from those of an uninterrupted training."""
+    if run.config is None or not run.provenance:
+        return []
+    then = run.provenance
+    here = _circumstances(devices.title(devices.resolve(run.config.training.device)), devices.training_threads())
+    pairs = (
+        ("version of PyTorch", then.get("versions", {}).get("torch"), here["versions"]["torch"]),
+        ("number of threads", then.get("threads"), here["threads"]),
+        ("CPU instruction set", then.get("cpu"), here["cpu"]),
+        ("device", then.get("device"), here["device"]),
+    )
+    return [
+        f"{run.name} was trained with another {what} ({before}; here it is {now}). It can go on, "
+        "but its numbers may differ in their last digits from an uninterrupted training."
+        for what, before, now in pairs
+        if before != now
+    ]
+
+
+def _circumstances(device: str, threads: int | None = None) -> dict[str, Any]:
+    return {
+        "versions": versions(),
+        "threads": torch.get_num_threads() if threads is None else threads,
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "device": device,
+    }
+
+
+def _goal(run: Run) -> tuple[str, int] | None:
+    """The key of the curve that says which state is best, and 1 where higher is better; None where none does."""
+    if run.config is None:
+        return None
+    config = run.config
+    learner = Recipe.read(config.family, config.learner, config.model, config.learning).learning.learner
+    for quantity in learner.quantities:
+        if quantity.goal:
+            return f"valid/{quantity.key}", 1 if quantity.goal == "higher" else -1
+    return None

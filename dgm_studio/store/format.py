@@ -1,0 +1,139 @@
+"""How a project lies in HDF5: names, types and the manifest. Shared by reading and saving.
+
+A file holds contiguous datasets of plain numbers, text being JSON in bytes. `/manifest` lists every other dataset with
+type, shape and sha256; a root attribute holds the manifest's own sha256. HDF5 describes where things lie; their bytes
+are written and read with plain file calls and checked against the manifest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from h5py import h5t
+
+from dgm_studio.store.errors import ProjectError
+
+SCHEMA = 1
+PROJECT = "dgm-studio project"
+WORK = "dgm-studio work"  # what a training session keeps beside the project until it is merged
+MANIFEST = "manifest"
+
+DTYPES: dict[str, Any] = {
+    "uint8": h5t.STD_U8LE,
+    "uint16": h5t.STD_U16LE,
+    "uint32": h5t.STD_U32LE,
+    "uint64": h5t.STD_U64LE,
+    "int8": h5t.STD_I8LE,
+    "int16": h5t.STD_I16LE,
+    "int32": h5t.STD_I32LE,
+    "int64": h5t.STD_I64LE,
+    "float16": h5t.IEEE_F16LE,
+    "float32": h5t.IEEE_F32LE,
+    "float64": h5t.IEEE_F64LE,
+}
+MAX_RANK = 8
+MAX_DEPTH = 16
+MAX_MANIFEST = 32 * 2**20  # bytes; about 200 000 datasets
+MAX_DOCUMENT = 32 * 2**20  # bytes of one JSON text
+
+_NAME = re.compile(r"[A-Za-z0-9_.+~%-]{1,255}")
+_SHA = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One dataset as the manifest describes it."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    sha256: str
+
+    @property
+    def nbytes(self) -> int:
+        return prod(self.shape) * np.dtype(self.dtype).itemsize
+
+    @staticmethod
+    def of(array: np.ndarray) -> Entry:
+        """Describe an array that is about to be written."""
+        return Entry(array.dtype.name, array.shape, sha256(array))
+
+
+def sha256(array: np.ndarray) -> str:
+    return hashlib.sha256(raw(array)).hexdigest()
+
+
+def raw(array: np.ndarray) -> memoryview:
+    """The bytes of a C-ordered array, without a copy."""
+    return array.reshape(-1).view(np.uint8).data
+
+
+def escaped(name: str) -> str:
+    """`name` as one component of a path; every byte but letters, digits, "_", "-" and inner dots as %XX."""
+    plain = "".join(c if re.match(r"[A-Za-z0-9_.-]", c) else "".join(f"%{b:02X}" for b in c.encode()) for c in name)
+    return plain if plain.strip(".") else "%2E" * len(plain) or "%"
+
+
+def unescaped(component: str) -> str:
+    parts = re.sub(rb"%([0-9A-F]{2})", lambda match: bytes([int(match[1], 16)]), component.encode())
+    return "" if component == "%" else parts.decode()
+
+
+def document(value: Any) -> np.ndarray:
+    """A JSON value as the bytes that are stored."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+def parsed(data: memoryview | bytes, file: Path, place: str) -> Any:
+    """The JSON value in stored bytes. Raises ProjectError("damaged")."""
+    if len(data) > MAX_DOCUMENT:
+        raise ProjectError("unsafe", file, f"{place} is larger than any text of a project.")
+    try:
+        return json.loads(bytes(data), parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise ProjectError("damaged", file, f"{place} cannot be read ({error}).") from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON number")
+
+
+def manifest(entries: dict[str, Entry], versions: dict[str, str]) -> np.ndarray:
+    listed = {path: {"dtype": e.dtype, "shape": e.shape, "sha256": e.sha256} for path, e in entries.items()}
+    return document({"versions": versions, "datasets": listed})
+
+
+def read_manifest(data: bytes, file: Path) -> tuple[dict[str, Entry], dict[str, str]]:
+    """Entries and versions; every path, type and shape is one that a project may have. Raises ProjectError."""
+    value = parsed(data, file, "The manifest")
+    if not isinstance(value, dict) or not isinstance(value.get("datasets"), dict):
+        raise ProjectError("manifest", file, "the manifest is not a list of datasets.")
+    versions = value.get("versions")
+    if not isinstance(versions, dict):
+        raise ProjectError("manifest", file, "the manifest does not say what wrote it.")
+    entries = {path: _entry(path, item, file) for path, item in value["datasets"].items()}
+    return entries, {str(key): str(item) for key, item in versions.items()}
+
+
+def _entry(path: str, item: Any, file: Path) -> Entry:
+    parts = path.split("/")
+    if len(parts) > MAX_DEPTH or not all(_NAME.fullmatch(part) and part.strip(".") for part in parts):
+        raise ProjectError("unsafe", file, f"the manifest names {path[:80]!r}, which no project holds.")
+    if not isinstance(item, dict) or item.keys() != {"dtype", "shape", "sha256"}:
+        raise ProjectError("manifest", file, f"the manifest does not describe {path}.")
+    dtype, shape, sha = item["dtype"], item["shape"], item["sha256"]
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise ProjectError("unsafe", file, f"{path} has the type {dtype!r:.80}, which no project holds.")
+    sizes = isinstance(shape, list) and all(type(n) is int and 0 <= n < 2**48 for n in shape)
+    if not sizes or len(shape) > MAX_RANK:
+        raise ProjectError("unsafe", file, f"{path} has a shape that no project holds.")
+    if not isinstance(sha, str) or not _SHA.fullmatch(sha):
+        raise ProjectError("manifest", file, f"the manifest has no checksum of {path}.")
+    return Entry(dtype, tuple(shape), sha)

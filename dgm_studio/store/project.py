@@ -1,0 +1,391 @@
+"""A project: its runs in memory, one file on disk, and what makes the two agree."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from pydantic import ValidationError
+
+from dgm_studio.config import RunConfig
+from dgm_studio.store import format as fmt
+from dgm_studio.store import lock as locks
+from dgm_studio.store import work
+from dgm_studio.store.errors import ProjectError
+from dgm_studio.store.migrations import migrated
+from dgm_studio.store.reading import Contents, fingerprint, inspect
+from dgm_studio.store.run import Run, RunRecord, Strict, laid_out, now
+from dgm_studio.store.saving import Item, remove_stale_temporaries, replacement, write
+from dgm_studio.store.trees import array_of
+from dgm_studio.store.work import Recovery
+
+ABOUT = "project"  # the project's own record in the file
+
+
+class ProjectRecord(Strict):
+    """What a project knows of itself. `saves` counts them, and tells which of two states is the newer."""
+
+    id: str
+    saves: int = 0
+    notes: str = ""
+    order: list[str]
+
+
+class Project:
+    """Any thread may call any method. `save` waits for the disk; everything else but reading arrays does not.
+
+    `read_only`: changes stay in memory, and `save_as` keeps them elsewhere; `holder` names the window that may save,
+    `notice` says what else a person should know. `recoveries`: what sessions that were cut off have left, the newest
+    first.
+    """
+
+    def __init__(self, path: Path, contents: Contents, lock: locks.Lock | None) -> None:
+        """Use `create` or `open`."""
+        self.path = path
+        self.lock = threading.RLock()  # for the moment of a change; never held while an array is read or written
+        self.saving = threading.RLock()  # held during a save, so that no file it copies from goes away; taken first
+        self.runs: dict[str, Run] = {}
+        self._record: ProjectRecord
+        self._contents, self._file_lock = contents, lock
+        self._changes = self._saved_changes = 0
+        self._training: set[str] = set()
+        self._merged_folders: list[Path] = []
+        self.read_only = lock is None or not lock.mine
+        self.holder = lock.holder if lock else ""
+        self.notice = lock.notice if lock else ""
+        self._load(migrated(dict(contents.items()), contents.schema))
+        self.recoveries = [] if self.read_only else self._find_recoveries()
+
+    @classmethod
+    def create(cls, path: Path) -> Project:
+        """A new, empty project on disk. Raises ProjectError; nothing that exists is touched."""
+        path = resolved(path)
+        if path.exists():
+            raise ProjectError("exists", path, f"there is a file of that name in {path.parent} already.")
+        if not path.parent.is_dir():
+            raise ProjectError("missing", path, f"there is no folder {path.parent}.")
+        lock = _locked(path)
+        try:
+            record = ProjectRecord(id=uuid4().hex, order=[])
+            contents = write(path, {ABOUT: fmt.document(record.model_dump(mode="json"))}, fmt.PROJECT)
+            return cls(path, contents, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    @classmethod
+    def open(cls, path: Path, read_only: bool = False) -> Project:
+        """Check a project and list what is in it; changes nothing. Where another window has it, or it cannot be
+        written to, it opens read-only. Raises ProjectError."""
+        path = resolved(path)
+        contents = inspect(path)
+        lock = None if read_only else _lock_if_writable(path)
+        try:
+            if contents.fingerprint != fingerprint(path):  # its last holder saved before letting go
+                contents = inspect(path)
+            return cls(path, contents, lock)
+        except BaseException:
+            if lock is not None:
+                lock.release()
+            raise
+
+    def __enter__(self) -> Project:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # Runs.
+
+    @property
+    def id(self) -> str:
+        return self._record.id
+
+    @property
+    def saves(self) -> int:
+        return self._record.saves
+
+    @property
+    def modified(self) -> bool:
+        return self._changes != self._saved_changes
+
+    @property
+    def notes(self) -> str:
+        return self._record.notes
+
+    @notes.setter
+    def notes(self, notes: str) -> None:
+        with self.lock:
+            self._record = self._record.model_copy(update={"notes": notes})
+            self.touch()
+
+    def touch(self) -> None:
+        """Something changed that a save would keep."""
+        with self.lock:
+            self._changes += 1
+
+    def unique_name(self, name: str) -> str:
+        """`name`, or with the first number behind it that no run has."""
+        taken = {run.name for run in self.runs.values()}
+        if name not in taken:
+            return name
+        return next(f"{name}-{n}" for n in range(2, len(taken) + 3) if f"{name}-{n}" not in taken)
+
+    def new_run(self, config: RunConfig, name: str = "", parent: tuple[str, int] | None = None) -> Run:
+        """A run that has yet to be trained. `parent`: the run and step it branches from."""
+        with self.lock:
+            taken = {run.name for run in self.runs.values()}
+            if not name:
+                name = next(
+                    f"{config.family}-{n}" for n in range(1, len(taken) + 2) if f"{config.family}-{n}" not in taken
+                )
+            record = RunRecord(
+                name=self.unique_name(name),
+                status="new",
+                created=now(),
+                config=config.model_dump(mode="json"),
+                parent=parent,
+            )
+            run = Run(self, uuid4().hex[:12], record, {})
+            self.runs[run.id] = run
+            self.touch()
+            return run
+
+    def delete_run(self, run_id: str) -> None:
+        """Remove a run from the project; its space is free after the next save. Raises ProjectError("busy")."""
+        with self.lock:
+            if run_id in self._training:
+                raise ProjectError("busy", self.path, f"{self.runs[run_id].name} is in training. Stop it first.")
+            del self.runs[run_id]
+            self.touch()
+
+    def begin_training(self, run: Run) -> None:
+        with self.lock:
+            if run.id in self._training:
+                raise ProjectError("busy", self.path, f"{run.name} is in training already.")
+            self._training.add(run.id)
+            run.remember()
+
+    def end_training(self, run: Run) -> None:
+        with self.lock:
+            self._training.discard(run.id)
+            run.forget()
+
+    def branched_steps(self, run: Run) -> set[int]:
+        """Steps of `run` that other runs branched from."""
+        with self.lock:
+            return {other.parent[1] for other in self.runs.values() if other.parent and other.parent[0] == run.id}
+
+    # Saving.
+
+    def save(self) -> None:
+        """Write everything, atomically. Raises ProjectError, and the file is as it was."""
+        with self.saving:
+            if self.read_only:
+                why = f"{self.holder} has it open" if self.holder else "it was opened read-only"
+                raise ProjectError("read-only", self.path, f"cannot be saved: {why}. Save it under another name.")
+            self._require_unchanged()
+            remove_stale_temporaries(self.path)
+            self._write(self.path, self._record.id)
+            with self.lock:
+                folders, self._merged_folders = self._merged_folders, []
+            for folder in folders:
+                work.remove(folder)
+
+    def save_as(self, path: Path, replace: bool = False) -> None:
+        """Save under another name and go on there, as a project of its own. Raises ProjectError: "exists" unless
+        `replace`, "busy" while a run is in training."""
+        path = resolved(path)
+        with self.saving:
+            if path == self.path:
+                return self.save()
+            if self._training:
+                raise ProjectError("busy", self.path, "a run is in training. Stop it before saving under another name.")
+            if path.exists() and not replace:
+                raise ProjectError("exists", path, f"there is a file of that name in {path.parent} already.")
+            lock = _locked(path)
+            try:
+                self._write(path, uuid4().hex)
+            except BaseException:
+                lock.release()
+                raise
+            if self._file_lock is not None:
+                self._file_lock.release()
+            self._file_lock, self.path = lock, path
+            self.read_only, self.holder, self.notice = False, "", lock.notice
+            # What was cut off belongs to the old file, which has not been saved.
+            self.recoveries, self._merged_folders = [], []
+
+    def close(self) -> None:
+        """Let another window save. Raises ProjectError("busy") while a run is in training."""
+        with self.saving:
+            if self._training:
+                raise ProjectError("busy", self.path, "a run is in training. Stop it before closing the project.")
+            if self._file_lock is not None:
+                self._file_lock.release()
+            self.read_only = True
+
+    # What was cut off.
+
+    @property
+    def work_folder(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.work")
+
+    def recover(self, recovery: Recovery) -> Run:
+        """Make what a session left part of its run (a new one if the run was never saved). The session's folder goes
+        when the next save has succeeded. Raises ProjectError("damaged"), and nothing has changed."""
+        with self.lock:
+            run = self.runs.get(recovery.run_id)
+            try:
+                if run is None:
+                    record = RunRecord.read(recovery.record)
+                    record = record.model_copy(update={"name": self.unique_name(record.name)})
+                    new = Run(self, recovery.run_id, record, {})
+                else:
+                    new = Run(self, run.id, run.record, run.items())
+                recovery.replay(new)
+            except (ValidationError, KeyError, ValueError, TypeError, AttributeError) as error:
+                text = f"what was left of {recovery.name} makes no sense ({error}). The project is as it was."
+                raise ProjectError("damaged", self.path, text) from None
+            if run is None:
+                run = self.runs[new.id] = new
+            else:
+                run.become(new)
+            self.merge(run, recovery.folder)
+            self.recoveries.remove(recovery)
+            return run
+
+    def merge(self, run: Run, folder: Path) -> None:
+        """The session in `folder` is part of `run` from the next save on, and its folder goes then."""
+        with self.lock:
+            run.prune(self.branched_steps(run))
+            run.merged(self.saves + 1, folder.name)
+            self.remove_with_next_save(folder)
+
+    def remove_with_next_save(self, folder: Path) -> None:
+        """Nothing in this session's folder is needed once the project is saved."""
+        with self.lock:
+            self._merged_folders.append(folder)
+
+    def dismiss(self, recovery: Recovery) -> None:
+        """Offer it no more. It stays on disk under another name."""
+        recovery.folder.rename(recovery.folder.with_name(work.DISMISSED + recovery.folder.name))
+        self.recoveries.remove(recovery)
+
+    def _find_recoveries(self) -> list[Recovery]:
+        found = []
+        for recovery in work.leftovers(self.work_folder, self.id):
+            run = self.runs.get(recovery.run_id)
+            merged = run.record.merged if run else None
+            if recovery.discarded or (merged is not None and merged.session == recovery.folder.name):
+                self._merged_folders.append(recovery.folder)  # cut off between the save and the cleaning up
+            elif merged is None or recovery.saves >= merged.saves:
+                found.append(recovery)
+        return sorted(found, key=lambda r: (r.saves, r.step, r.rows), reverse=True)
+
+    # The file.
+
+    def _load(self, items: dict[str, Item]) -> None:
+        if ABOUT not in items:
+            raise ProjectError("damaged", self.path, "it does not say which project it is.")
+        by_run: dict[str, dict[str, Item]] = {}
+        self._other: dict[str, Item] = {}
+        for place, item in items.items():
+            if place.startswith("runs/") and place.count("/") > 1:
+                _, run_id, inner = place.split("/", 2)
+                by_run.setdefault(run_id, {})[inner] = item
+            elif place != ABOUT:
+                self._other[place] = item
+        self._contents.locate(p for p in self._contents.entries if p == ABOUT or p.endswith("/config"))
+        try:
+            self._record = ProjectRecord.model_validate(self._document(ABOUT, items[ABOUT]))
+            if sorted(self._record.order) != sorted(by_run):
+                raise ProjectError("damaged", self.path, "its list of runs is not that of the runs it holds.")
+            self.runs = {run_id: self._run(run_id, by_run[run_id]) for run_id in self._record.order}
+        except ValidationError as error:
+            where = ".".join(str(part) for part in error.errors()[0]["loc"])
+            text = f"a record in it has a wrong entry ({where}: {error.errors()[0]['msg']})."
+            raise ProjectError("damaged", self.path, text) from None
+
+    def _run(self, run_id: str, items: dict[str, Item]) -> Run:
+        if "config" not in items or not laid_out(items):
+            raise ProjectError("damaged", self.path, f"run {run_id} is not laid out as a run.")
+        record = RunRecord.read(self._document(f"runs/{run_id}/config", items.pop("config")))
+        if record.status == "training" and not self.holder:
+            record = record.model_copy(update={"status": "interrupted"})
+        return Run(self, run_id, record, items)
+
+    def _document(self, place: str, item: Item) -> Any:
+        return fmt.parsed(fmt.raw(array_of(item)), self.path, place)
+
+    def _write(self, path: Path, project_id: str) -> None:
+        with self.lock:
+            changes = self._changes
+            record = self._record.model_copy(
+                update={"id": project_id, "saves": self._record.saves + 1, "order": list(self.runs)}
+            )
+            inner = {run_id: run.items() for run_id, run in self.runs.items()}
+            items: dict[str, Item] = {ABOUT: fmt.document(record.model_dump(mode="json")), **self._other}
+            for run_id, run in self.runs.items():
+                items[f"runs/{run_id}/config"] = fmt.document(run.record.model_dump(mode="json"))
+                items.update({f"runs/{run_id}/{place}": item for place, item in inner[run_id].items()})
+        with replacement(path, items, fmt.PROJECT) as new, self.lock:
+            if path == self.path:
+                self._require_unchanged()
+                self._keep_backup()
+            contents = new.commit()
+            stored = contents.items()
+            self._contents, self._saved_changes = contents, changes
+            self._record = record.model_copy(update={"notes": self._record.notes})
+            self._other = {place: stored[place] for place in self._other}
+            for run_id, before in inner.items():
+                if run_id in self.runs:
+                    after: dict[str, Item] = {place: stored[f"runs/{run_id}/{place}"] for place in before}
+                    self.runs[run_id].moved(before, after)
+
+    def _require_unchanged(self) -> None:
+        if fingerprint(self.path) != self._contents.fingerprint:
+            raise ProjectError(
+                "conflict",
+                self.path,
+                "another program has changed the file since it was opened. Save under another name to keep both.",
+            )
+
+    def _keep_backup(self) -> None:
+        """The file of an older format stays beside the new one."""
+        if self._contents.schema < fmt.SCHEMA:
+            backup = self.path.with_name(f"{self.path.name}.format-{self._contents.schema}.bak")
+            if not backup.exists():
+                os.link(self.path, backup)
+
+
+def resolved(path: Path) -> Path:
+    """The file itself, so that saving replaces it and not a link to it."""
+    try:
+        return Path(path).expanduser().resolve()
+    except (RuntimeError, OSError):
+        raise ProjectError("special", Path(path), "this is a loop of links.") from None
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.lock")
+
+
+def _locked(path: Path) -> locks.Lock:
+    lock = locks.take(_lock_path(path))
+    if lock.mine:
+        return lock
+    if lock.holder:
+        raise ProjectError("conflict", path, f"{lock.holder} has a project of that name open.")
+    raise ProjectError("read-only", path, lock.notice)
+
+
+def _lock_if_writable(path: Path) -> locks.Lock:
+    if not path.stat().st_mode & 0o222 or not os.access(path, os.W_OK):
+        return locks.Lock(
+            _lock_path(path), notice="The file is write-protected. Changes can be saved under another name."
+        )
+    return locks.take(_lock_path(path))

@@ -1,0 +1,421 @@
+"""One run of a project: what it was made from, what was measured, and the states and pictures that were kept."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from dgm_studio.config import RunConfig
+from dgm_studio.events import Tree
+from dgm_studio.store.errors import ProjectError
+from dgm_studio.store.metrics import Curve, Metrics
+from dgm_studio.store.saving import Item
+from dgm_studio.store.trees import array_of, flatten, restore
+from models.catalog import Recipe, UnknownKey
+from models.settings import SettingsError, read_settings
+
+if TYPE_CHECKING:
+    from dgm_studio.store.project import Project
+
+Status = Literal["new", "training", "finished", "stopped", "failed", "interrupted"]
+THUMBNAIL_SAMPLES = 16
+
+T = TypeVar("T")
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,14}")
+
+
+class Strict(BaseModel):
+    """What stands as JSON in a project: exactly these fields."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Best(Strict):
+    """The checkpoint with the best value of a quantity on held-out data."""
+
+    step: int
+    key: str
+    value: float
+
+
+class Merged(Strict):
+    """The newest training session that is part of the run. Sessions begun at an earlier save are older than it."""
+
+    saves: int
+    session: str
+
+
+class RunRecord(Strict):
+    """A run but for its arrays."""
+
+    name: str
+    status: Status
+    created: str
+    config: dict[str, Any]
+    message: str = ""
+    notes: str = ""
+    parent: tuple[str, int] | None = None
+    provenance: dict[str, Any] = {}
+    best: Best | None = None
+    merged: Merged | None = None
+
+    @staticmethod
+    def read(value: Any) -> RunRecord:
+        """Raises pydantic's ValidationError."""
+        if isinstance(value, dict) and isinstance(value.get("parent"), list):
+            value = {**value, "parent": tuple(value["parent"])}  # JSON has no tuples
+        return RunRecord.model_validate(value)
+
+
+@dataclass(frozen=True)
+class StoredEvaluation:
+    """A report that was made of the run as it was at `step`. `made`: ISO time, UTC."""
+
+    key: str
+    step: int
+    made: str
+    tree: Tree
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A run as it was at some moment."""
+
+    record: RunRecord
+    items: dict[str, Item]
+    metrics: dict[str, Item]
+
+
+def known_status(text: str) -> Status:
+    """Raises ValueError for anything that is no status."""
+    for status in get_args(Status):
+        if status == text:
+            return status
+    raise ValueError(f"{text!r} is no status of a run")
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class Run:
+    """Reading is allowed from any thread, while another records. Arrays stay in their file until they are asked for;
+    each is compared with its checksum then, and ProjectError("damaged") names what does not match."""
+
+    def __init__(self, project: Project, run_id: str, record: RunRecord, items: Mapping[str, Item]) -> None:
+        """`items`: datasets by their place within the run."""
+        self.id = run_id
+        self._project, self._record = project, record
+        self._items = {place: item for place, item in items.items() if not place.startswith("metrics/")}
+        self._metrics = Metrics(_below(items, "metrics/"))
+        self._reports: dict[str, StoredEvaluation] = {}
+        self._before: Kept | None = None  # training
+
+    @property
+    def lock(self) -> threading.RLock:
+        return self._project.lock
+
+    # What it is.
+
+    @property
+    def name(self) -> str:
+        return self._record.name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        with self.lock:
+            if name != self._record.name:
+                self._change(name=self._project.unique_name(name))
+
+    @property
+    def status(self) -> Status:
+        return self._record.status
+
+    @property
+    def message(self) -> str:
+        """Why it failed, or how it was recovered."""
+        return self._record.message
+
+    def conclude(self, status: Status, message: str = "") -> None:
+        self._change(status=status, message=message)
+
+    @property
+    def notes(self) -> str:
+        return self._record.notes
+
+    @notes.setter
+    def notes(self, notes: str) -> None:
+        self._change(notes=notes)
+
+    @property
+    def created(self) -> str:
+        return self._record.created
+
+    @property
+    def parent(self) -> tuple[str, int] | None:
+        """The run and step that this one was branched from."""
+        return self._record.parent
+
+    @property
+    def best(self) -> Best | None:
+        return self._record.best
+
+    @best.setter
+    def best(self, best: Best | None) -> None:
+        self._change(best=best)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Data (title, files with sha256, steps, licence), versions, threads, device of the newest session."""
+        return self._record.provenance
+
+    @provenance.setter
+    def provenance(self, provenance: dict[str, Any]) -> None:
+        self._change(provenance=provenance)
+
+    @property
+    def raw_config(self) -> dict[str, Any]:
+        return self._record.config
+
+    @property
+    def config(self) -> RunConfig | None:
+        """None when this studio does not know the family or its settings: the run is history then."""
+        return self._read_config[0]
+
+    @property
+    def history_only(self) -> str:
+        """Why the run can be looked at but not continued; empty when it can."""
+        return self._read_config[1]
+
+    @cached_property
+    def _read_config(self) -> tuple[RunConfig | None, str]:
+        try:
+            config = read_settings(RunConfig, self.raw_config, "run")
+            Recipe.read(config.family, config.learner, config.model, config.learning)
+        except (SettingsError, UnknownKey) as error:
+            return None, f"This studio cannot continue {self.name}: {error}"
+        return config, ""
+
+    # What was kept.
+
+    @property
+    def metrics(self) -> dict[str, Curve]:
+        """Steps (int64) and values (float32) by key; not to be written to."""
+        return self._reading(self._metrics.curves)
+
+    def checkpoint_steps(self) -> list[int]:
+        with self.lock:
+            return sorted({int(place.split("/")[1]) for place in self._items if place.startswith("checkpoints/")})
+
+    def checkpoint(self, step: int | None = None) -> Tree:
+        """The state kept at `step`, or the newest: a tree of fresh tensors. Raises ProjectError."""
+
+        def read() -> Tree:
+            with self.lock:
+                steps = self.checkpoint_steps()
+                chosen = step if step is not None else steps[-1] if steps else None
+                if chosen not in steps:
+                    raise ProjectError("missing", self._project.path, f"{self.name} keeps no state of step {chosen}.")
+                items = _below(self._items, f"checkpoints/{chosen}/")
+            return restore(items, self._project.path)
+
+        return self._reading(read)
+
+    def frame_steps(self) -> list[int]:
+        with self.lock:
+            return sorted({int(place.split("/")[2]) for place in self._items if place.startswith("frames/")})
+
+    def frame(self, step: int) -> tuple[np.ndarray, bool]:
+        """The preview kept at `step`, and whether it shows means. Raises ProjectError."""
+
+        def read() -> tuple[np.ndarray, bool]:
+            with self.lock:
+                means = f"frames/means/{step}" in self._items
+                item = self._items.get(f"frames/{'means' if means else 'draws'}/{step}")
+            if item is None:
+                raise ProjectError("missing", self._project.path, f"{self.name} keeps no picture of step {step}.")
+            return array_of(item), means
+
+        return self._reading(read)
+
+    @property
+    def thumbnail(self) -> np.ndarray | None:
+        """A few samples of the newest preview; None before there is one."""
+        steps = self.frame_steps()
+        return self.frame(steps[-1])[0][:THUMBNAIL_SAMPLES] if steps else None
+
+    @property
+    def evaluations(self) -> list[StoredEvaluation]:
+        """In the order they were made."""
+
+        def read() -> list[StoredEvaluation]:
+            with self.lock:
+                found = _below(self._items, "evaluations/")
+                numbers = sorted({place.split("/")[0] for place in found}, key=int)
+            for number in numbers:
+                if number not in self._reports:
+                    self._reports[number] = self._evaluation(number, _below(found, f"{number}/"))
+            return [self._reports[number] for number in numbers]
+
+        return self._reading(read)
+
+    def add_evaluation(self, key: str, step: int, tree: Tree) -> None:
+        """Keep a report: nested dicts and lists of text, numbers and arrays. Raises TypeError for anything else."""
+        datasets = flatten({"key": key, "step": step, "made": now(), "report": tree})
+        with self.lock:
+            numbers = [int(place.split("/")[1]) for place in self._items if place.startswith("evaluations/")]
+            self._put(f"evaluations/{max(numbers, default=0) + 1}/", datasets)
+
+    # What the recorder brings.
+
+    def keep_metrics(self, new: Mapping[str, Curve]) -> None:
+        self._metrics.append(new)
+        self._project.touch()
+
+    def keep_checkpoint(self, step: int, datasets: Mapping[str, Item]) -> None:
+        """`datasets`: a flattened state, in memory or in a file of the work folder."""
+        with self.lock:
+            self.drop_checkpoint(step)
+            self._put(f"checkpoints/{step}/", datasets)
+
+    def drop_checkpoint(self, step: int) -> None:
+        with self.lock:
+            for place in [p for p in self._items if p.startswith(f"checkpoints/{step}/")]:
+                del self._items[place]
+            self._project.touch()
+
+    def keep_frame(self, step: int, samples: Item, means: bool) -> None:
+        with self.lock:
+            self._put(f"frames/{'means' if means else 'draws'}/", {str(step): samples})
+
+    def rewind(self, step: int) -> None:
+        """Training goes on from `step`: what came after it is no longer part of the run."""
+        self._metrics.cut(step)
+        with self.lock:
+            for later in [s for s in self.checkpoint_steps() if s > step]:
+                self.drop_checkpoint(later)
+            for place in [p for p in self._items if p.startswith("frames/") and int(p.split("/")[2]) > step]:
+                del self._items[place]
+            if self.best is not None and self.best.step > step:
+                self.best = None
+
+    def prune(self, keep: set[int]) -> None:
+        """Keep the newest two checkpoints, the best, those in `keep`, and no other."""
+        with self.lock:
+            steps = self.checkpoint_steps()
+            keep = keep | set(steps[-2:]) | ({self.best.step} if self.best else set())
+            for step in steps:
+                if step not in keep:
+                    self.drop_checkpoint(step)
+
+    def merged(self, saves: int, session: str) -> None:
+        self._change(merged=Merged(saves=saves, session=session))
+
+    def remember(self) -> None:
+        """Note what `go_back` returns to: the run as it is now or, if that is later, as it was last saved."""
+        with self.lock:
+            self._before = Kept(self._record, dict(self._items), self._metrics.items())
+
+    def forget(self) -> None:
+        self._before = None
+
+    def go_back(self) -> None:
+        """Be again as `remember` or the last save found it, but for name and notes."""
+        with self.lock:
+            assert self._before is not None, "remember() comes first"
+            before = self._before
+            self._items, self._metrics = dict(before.items), Metrics(before.metrics)
+            self._record = before.record.model_copy(update={"name": self.name, "notes": self.notes})
+            if self.status == "training":
+                self.conclude("stopped")
+            self._project.touch()
+
+    def become(self, other: Run) -> None:
+        """Take over all that `other` holds."""
+        with self.lock:
+            self._record, self._items, self._metrics = other._record, other._items, other._metrics
+            self._project.touch()
+
+    # For the project.
+
+    @property
+    def record(self) -> RunRecord:
+        return self._record
+
+    def items(self) -> dict[str, Item]:
+        """Every dataset but the record, by its place within the run."""
+        with self.lock:
+            return {**self._items, **{f"metrics/{place}": item for place, item in self._metrics.items().items()}}
+
+    def moved(self, before: Mapping[str, Item], after: Mapping[str, Item]) -> None:
+        """What was saved from `before` lies in a new file now; what changed meanwhile stays as it is."""
+        with self.lock:
+            for place, item in self._items.items():
+                if before.get(place) is item:
+                    self._items[place] = after[place]
+            self._metrics.moved(_below(after, "metrics/"))
+            if self._before is not None:
+                self.remember()
+
+    def _change(self, **fields: Any) -> None:
+        with self.lock:
+            self._record = self._record.model_copy(update=fields)
+            self._project.touch()
+
+    def _put(self, prefix: str, datasets: Mapping[str, Item]) -> None:
+        self._items.update({prefix + place: item for place, item in datasets.items()})
+        self._project.touch()
+
+    def _reading(self, read: Callable[[], T]) -> T:
+        try:
+            return read()
+        except ProjectError:
+            with self.lock:  # a save may have been putting the file in place; it is not while we hold the lock
+                return read()
+
+    def _evaluation(self, number: str, items: dict[str, Item]) -> StoredEvaluation:
+        tree = restore(items, self._project.path)
+        try:
+            return StoredEvaluation(tree["key"], tree["step"], tree["made"], tree["report"])
+        except (KeyError, TypeError):
+            place = f"evaluation {number} of {self.name}"
+            raise ProjectError("damaged", self._project.path, f"{place} does not say what it is.") from None
+
+
+def _below(items: Mapping[str, Item], prefix: str) -> dict[str, Item]:
+    return {place.removeprefix(prefix): item for place, item in items.items() if place.startswith(prefix)}
+
+
+def laid_out(items: Mapping[str, Item]) -> bool:
+    """Whether these are the datasets of a run, each in its place."""
+    for place, item in items.items():
+        head, *rest = place.split("/")
+        match head, rest:
+            case "config", []:
+                good = True
+            case "metrics", ["step" | "value" as kind, name]:
+                other = items.get(f"metrics/{'value' if kind == 'step' else 'step'}/{name}")
+                dtype = "int64" if kind == "step" else "float32"
+                good = other is not None and _described(item) == (dtype, _described(other)[1])
+                good = good and len(_described(item)[1]) == 1
+            case "frames", ["means" | "draws", number]:
+                good = _NUMBER.fullmatch(number) is not None and len(_described(item)[1]) >= 1
+            case (("checkpoints" | "evaluations"), [number, _, *_]):
+                good = _NUMBER.fullmatch(number) is not None
+            case _:
+                good = False
+        if not good:
+            return False
+    return True
+
+
+def _described(item: Item) -> tuple[str, tuple[int, ...]]:
+    return (item.dtype.name, item.shape) if isinstance(item, np.ndarray) else (item.entry.dtype, item.entry.shape)

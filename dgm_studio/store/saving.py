@@ -1,0 +1,193 @@
+"""Writing a file so that at every moment either the old one or the new one is whole.
+
+A temporary file beside it is created, written, closed, brought to the disk, opened again and checked; only then does it
+take the old one's name. HDF5 lays out the structure; the bytes follow with plain file calls into space that was
+reserved, so that a full disk is noticed before anything depends on it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import h5py
+import numpy as np
+import torch
+from h5py import h5d, h5g, h5p, h5s
+
+import dgm_studio
+from dgm_studio.store import format as fmt
+from dgm_studio.store.errors import ProjectError
+from dgm_studio.store.format import DTYPES, Entry
+from dgm_studio.store.reading import Contents, Stored, inspect, locate_together
+
+Item = np.ndarray | Stored  # one dataset: in memory, or a place in a file
+
+TEMPORARY = ".tmp"
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """A new file that is whole and checked, and has yet to take its name."""
+
+    contents: Contents
+    path: Path
+
+    def commit(self) -> Contents:
+        os.replace(self.contents.path, self.path)
+        self.contents.path = self.path
+        return self.contents
+
+
+def write(path: Path, items: Mapping[str, Item], form: str) -> Contents:
+    """Replace `path` by a file with these datasets, or leave it as it was and raise ProjectError."""
+    with replacement(path, items, form) as new:
+        return new.commit()
+
+
+@contextmanager
+def replacement(path: Path, items: Mapping[str, Item], form: str) -> Iterator[Replacement]:
+    """A file with these datasets beside `path`, which takes its name if the caller commits it and vanishes otherwise.
+
+    What is already stored is copied as it is, with the checksum of its first writing: damage is never given a new
+    checksum. Raises ProjectError.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{uuid4().hex[:8]}{TEMPORARY}")
+    arrays = {place: np.ascontiguousarray(item) for place, item in items.items() if isinstance(item, np.ndarray)}
+    carried = {place: item for place, item in items.items() if isinstance(item, Stored)}
+    entries = {
+        place: item.entry if isinstance(item, Stored) else Entry.of(arrays[place]) for place, item in items.items()
+    }
+    try:
+        arrays[fmt.MANIFEST] = fmt.manifest(entries, versions())
+        listed = {**entries, fmt.MANIFEST: Entry.of(arrays[fmt.MANIFEST])}
+        offsets = _lay_out(temporary, listed, form)
+        with open(temporary, "r+b", buffering=0) as file:
+            _reserve(file.fileno())
+            for place, array in arrays.items():
+                _put(file.fileno(), fmt.raw(array), offsets[place])
+            locate_together(carried.values())
+            for place, item in carried.items():
+                offset = offsets[place]
+                for chunk in item.chunks():
+                    _put(file.fileno(), memoryview(chunk), offset)
+                    offset += len(chunk)
+            os.fsync(file.fileno())
+        written = inspect(temporary, form)
+        _verify(written, items)
+        if path.exists():
+            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
+        yield Replacement(written, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise _explained(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove_stale_temporaries(path: Path) -> None:
+    """Remove what a save of `path` that was killed has left. Only for the holder of the lock."""
+    for entry in os.scandir(path.parent):
+        if entry.name.startswith(f"{path.name}.") and entry.name.endswith(TEMPORARY) and entry.is_file():
+            os.unlink(entry)
+
+
+def versions() -> dict[str, str]:
+    """What writes a file now."""
+    return {
+        "studio": dgm_studio.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "h5py": h5py.__version__,
+        "hdf5": h5py.version.hdf5_version,
+    }
+
+
+def _lay_out(path: Path, entries: Mapping[str, Entry], form: str) -> dict[str, int]:
+    """Create the file with its attributes and groups, and a contiguous place for every dataset. Returns the places."""
+    plain = h5p.create(h5p.DATASET_CREATE)
+    plain.set_layout(h5d.CONTIGUOUS)
+    plain.set_alloc_time(h5d.ALLOC_TIME_EARLY)
+    plain.set_fill_time(h5d.FILL_TIME_NEVER)
+    plain.set_obj_track_times(False)
+    offsets: dict[str, int] = {}
+    with h5py.File(path, "x", libver=("v110", "v110"), locking=False) as file:
+        groups: dict[str, Any] = {"": file.id}
+        for place, entry in entries.items():
+            parent, _, name = place.rpartition("/")
+            space = h5s.create_simple(entry.shape) if entry.shape else h5s.create(h5s.SCALAR)
+            dataset = h5d.create(_group(groups, parent), name.encode(), DTYPES[entry.dtype], space, plain)
+            offsets[place] = dataset.get_offset() if entry.nbytes else 0
+        file.attrs.create("format", np.bytes_(form))
+        file.attrs.create("schema", fmt.SCHEMA, dtype=np.int64)
+        file.attrs.create("manifest_sha256", np.bytes_(entries[fmt.MANIFEST].sha256))
+        file.attrs.create("complete", 1, dtype=np.int64)
+    return offsets
+
+
+def _group(groups: dict[str, Any], path: str) -> Any:
+    if path not in groups:
+        parent, _, name = path.rpartition("/")
+        groups[path] = h5g.create(_group(groups, parent), name.encode())
+    return groups[path]
+
+
+def _reserve(file: int) -> None:
+    """Make the disk hold all of the file now, so that lack of space is found before anything is written."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    try:
+        os.posix_fallocate(file, 0, os.fstat(file).st_size)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # file systems that cannot reserve
+            raise
+
+
+def _put(file: int, data: memoryview, offset: int) -> None:
+    while data:
+        written = os.pwrite(file, data, offset)
+        data, offset = data[written:], offset + written
+
+
+def _verify(contents: Contents, items: Mapping[str, Item]) -> None:
+    """Read everything back. Bytes that were carried over damaged are still the same bytes."""
+    contents.locate(contents.entries)
+    for place, stored in contents.items().items():
+        digest = stored.digest()
+        if digest == stored.entry.sha256:
+            continue
+        source = items[place]
+        if not (isinstance(source, Stored) and source.digest() == digest):
+            raise ProjectError("unwritable", contents.path, f"the disk gave back other bytes for {place}.")
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # folders cannot be opened there; the rename itself is journalled
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _explained(path: Path, error: OSError) -> ProjectError:
+    reason = str(error)
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "errno = 28" in reason or "errno = 27" in reason
+    if full:
+        return ProjectError(
+            "full",
+            path,
+            "there is no room on the disk. What was saved before is untouched; free some space and save again.",
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return ProjectError("read-only", path, f"the folder {path.parent} cannot be written to. Save it elsewhere.")
+    return ProjectError("unwritable", path, f"it could not be saved ({reason}). What was saved before is untouched.")

@@ -1,0 +1,152 @@
+"""Nested dicts and lists of tensors, arrays, numbers and text as datasets with a JSON skeleton, and back, exactly.
+
+The skeleton writes plain values as themselves and everything else as an object with one key that says what it is:
+{"dict": [[key, value], …]} (keys are text or whole numbers, in order), {"tuple": […]}, {"float": "nan"},
+{"tensor": dtype, …} and {"array": dtype, …}. A tensor or array with at most one element stands in the skeleton as
+"hex"; a larger one is the dataset "at". `bool` is stored as bytes and `bfloat16` as its bits in int16; "strides" names
+the order of dimensions in memory where it is not the usual one (channels last), because a resumed run must have it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dgm_studio.store import format as fmt
+from dgm_studio.store.errors import ProjectError
+from dgm_studio.store.reading import Stored, locate_together
+from dgm_studio.store.saving import Item
+
+SKELETON = "tree.json"
+
+_PLAIN = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float16, torch.float32, torch.float64)
+_STORED_AS = {**{d: d for d in _PLAIN}, torch.bool: torch.uint8, torch.bfloat16: torch.int16}
+_TORCH = {str(dtype).removeprefix("torch."): dtype for dtype in _STORED_AS}
+
+
+def flatten(tree: Any) -> dict[str, Item]:
+    """The datasets that stand for `tree`: "tree.json" and one for each larger tensor or array.
+
+    Raises TypeError that names the place of anything that cannot be stored.
+    """
+    arrays: dict[str, Item] = {SKELETON: np.zeros(0, np.uint8)}
+    skeleton = _node(tree, (), arrays)
+    return {**arrays, SKELETON: fmt.document(skeleton)}
+
+
+def restore(items: Mapping[str, Item], file: Path) -> Any:
+    """The tree again, every byte checked. Raises ProjectError("damaged")."""
+    if SKELETON not in items:
+        raise ProjectError("damaged", file, f"a {SKELETON} is missing.")
+    skeleton = fmt.parsed(fmt.raw(array_of(items[SKELETON])), file, SKELETON)
+    locate_together(item for item in items.values() if isinstance(item, Stored))
+    try:
+        return _value(skeleton, items)
+    except (KeyError, TypeError, ValueError, IndexError, RuntimeError, RecursionError) as error:
+        raise ProjectError("damaged", file, f"a {SKELETON} does not fit its data ({error}).") from None
+
+
+def array_of(item: Item) -> np.ndarray:
+    return item.read() if isinstance(item, Stored) else item
+
+
+def _node(value: Any, place: tuple[str, ...], arrays: dict[str, Item]) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else {"float": repr(value)}
+        case list():
+            return [_node(item, (*place, str(i)), arrays) for i, item in enumerate(value)]
+        case tuple():
+            return {"tuple": [_node(item, (*place, str(i)), arrays) for i, item in enumerate(value)]}
+        case dict():
+            if any(type(key) not in (str, int) for key in value):
+                raise TypeError(f"{_said(place)} has keys that are neither text nor whole numbers.")
+            return {"dict": [[key, _node(item, (*place, str(key)), arrays)] for key, item in value.items()]}
+        case Tensor():
+            return _tensor_node(value.detach().cpu(), place, arrays)
+        case np.ndarray() if value.dtype == bool or value.dtype.name in fmt.DTYPES:
+            data = value.view(np.uint8) if value.dtype == bool else value.astype(value.dtype.newbyteorder("="))
+            return {"array": value.dtype.name, **_data(np.ascontiguousarray(data).reshape(value.shape), place, arrays)}
+    kind = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
+    raise TypeError(f"{_said(place)} is of type {kind}, which a project cannot hold.")
+
+
+def _tensor_node(tensor: Tensor, place: tuple[str, ...], arrays: dict[str, Item]) -> Any:
+    if tensor.dtype not in _STORED_AS or tensor.layout is not torch.strided:
+        raise TypeError(f"{_said(place)} is a tensor of type {tensor.dtype}, which a project cannot hold.")
+    node: dict[str, Any] = {"tensor": str(tensor.dtype).removeprefix("torch.")}
+    dense = torch.empty_like(tensor).stride() == tensor.stride()
+    if dense and not tensor.is_contiguous():
+        node["strides"] = sorted(range(tensor.ndim), key=tensor.stride, reverse=True)
+    data = tensor.contiguous().view(_STORED_AS[tensor.dtype]).numpy()
+    return {**node, **_data(data, place, arrays)}
+
+
+def _data(array: np.ndarray, place: tuple[str, ...], arrays: dict[str, Item]) -> dict[str, Any]:
+    if array.size <= 1:
+        return {"shape": list(array.shape), "hex": array.tobytes().hex()}
+    if array.ndim > fmt.MAX_RANK:
+        raise TypeError(f"{_said(place)} has {array.ndim} dimensions; a project holds up to {fmt.MAX_RANK}.")
+    group, rest = fmt.escaped(place[0] if place else "value"), ".".join(place[1:])
+    name = group if not rest else f"{group}/{_short(fmt.escaped(rest))}"
+    while name in arrays or (not rest and any(other.startswith(f"{name}/") for other in arrays)):
+        name += "~"
+    arrays[name] = array
+    return {"at": name}
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 200 else name[:200]
+
+
+def _said(place: tuple[str, ...]) -> str:
+    return "/".join(place) or "The value"
+
+
+def _value(node: Any, items: Mapping[str, Item]) -> Any:
+    if isinstance(node, list):
+        return [_value(item, items) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "dict" in node:
+        return {key: _value(item, items) for key, item in node["dict"]}
+    if "tuple" in node:
+        return tuple(_value(item, items) for item in node["tuple"])
+    if "float" in node:
+        return float(node["float"])
+    if "tensor" in node:
+        return _tensor_value(node, items)
+    if node["array"] == "bool":
+        return _read(node, np.dtype(np.uint8), items) != 0
+    return _read(node, np.dtype(node["array"]), items)
+
+
+def _tensor_value(node: dict[str, Any], items: Mapping[str, Item]) -> Tensor:
+    dtype = _TORCH[node["tensor"]]
+    stored = torch.empty((), dtype=_STORED_AS[dtype]).numpy().dtype
+    data = torch.from_numpy(_read(node, stored, items))
+    tensor = data != 0 if dtype is torch.bool else data.view(dtype)
+    if "strides" not in node:
+        return tensor
+    return torch.empty_permuted(tensor.shape, node["strides"], dtype=dtype).copy_(tensor)
+
+
+def _read(node: dict[str, Any], dtype: np.dtype[Any], items: Mapping[str, Item]) -> np.ndarray:
+    """A fresh array, so that what is made of it may be changed in place."""
+    if "hex" in node:
+        return np.frombuffer(bytearray.fromhex(node["hex"]), dtype).reshape(node["shape"])
+    item = items[node["at"]]
+    array = item.read() if isinstance(item, Stored) else item.copy()
+    if array.dtype != dtype:
+        raise TypeError(f"{node['at']} holds {array.dtype}, not {dtype}")
+    return array
