@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from models.capabilities import Decodes
 from models.learning.base import Learner, Quantity, adam, means
@@ -58,6 +60,15 @@ class AdversarialSettings(Settings):
         ge=1,
         le=100,
     )
+    average: float = setting(
+        0.99,
+        title="Generator average",
+        help="Samples are shown from a moving average of the generator's weights with this decay; 0 shows the "
+        "generator itself. The game circles its solution, and the average lies nearer to it.",
+        reference="Yazıcı et al. (2019), β",
+        ge=0,
+        lt=1,
+    )
     hidden: int = setting(
         256, title="Discriminator units", help="Width of the discriminator's hidden layers.", ge=1, le=4096
     )
@@ -106,6 +117,9 @@ class Adversarial(Learner):
         self.objective = objective
         self.minibatches = settings.discriminator_steps
         self.discriminator = Discriminator(settings, spec)
+        # kept also with a decay of 0, when it equals the generator, so that there is one way to save and to show
+        self.average = copy.deepcopy(model).requires_grad_(False)
+        self._follow = get_ema_multi_avg_fn(settings.average)
 
     def begin(self) -> None:
         settings = self.settings
@@ -114,6 +128,9 @@ class Adversarial(Learner):
             "generator": adam(self.model, settings.generator_rate, betas),
             "discriminator": adam(self.discriminator, settings.discriminator_rate, betas),
         }
+
+    def sampler(self) -> nn.Module:
+        return self.average
 
     def discriminate(self, x: Tensor) -> Tensor:
         return torch.sigmoid(self.discriminator(x))
@@ -144,6 +161,7 @@ class Adversarial(Learner):
         # gradients pass through the discriminator but are kept for the generator only
         loss.mean().backward(inputs=list(self.model.parameters()))
         self.optimizers["generator"].step()
+        self._follow(list(self.average.parameters()), list(self.model.parameters()), None)
         return means(generator=loss)
 
     def _generate(self, n: int, generator: Generator | None = None) -> Tensor:

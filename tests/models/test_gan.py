@@ -192,6 +192,27 @@ def test_every_discriminator_step_sees_a_minibatch_of_its_own() -> None:
     assert torch.equal(torch.cat([s[:4] for s in seen[:3]]), x)
 
 
+def test_samples_are_shown_from_the_generators_moving_average() -> None:
+    torch.manual_seed(0)
+    learner = game(Gaussian(0.5), hidden=8, average=0.75, generator_rate=0.1)
+    average, shown = 0.5, []
+    for _ in range(5):
+        learner.step(batch(torch.randn(16, 2)))
+        average += 0.25 * (learner.model.mean[0].item() - average)
+        shown.append((learner.sampler().mean[0].item(), average))
+    assert all(found == pytest.approx(expected, abs=1e-6) for found, expected in shown)
+    assert learner.sampler().mean[0].item() != learner.model.mean[0].item()
+
+
+def test_without_an_average_the_generator_itself_is_shown() -> None:
+    torch.manual_seed(0)
+    learner = game(Gan(GanSettings(hidden=8), PLANE), hidden=8, average=0)
+    for _ in range(3):
+        learner.step(batch(torch.randn(16, 2)))
+    pairs = zip(learner.sampler().parameters(), learner.model.parameters(), strict=True)
+    assert all(torch.equal(shown, trained) for shown, trained in pairs)
+
+
 @pytest.mark.parametrize("objective", [MINIMAX, NON_SATURATING], ids=["minimax", "non-saturating"])
 def test_the_game_moves_a_gaussian_onto_the_data(objective: Objective) -> None:
     torch.manual_seed(0)

@@ -1,0 +1,90 @@
+"""What holds for every test: one thread for numbers, no display, nothing of the user's touched, nothing left behind."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+
+# before torch, numpy and Qt are imported
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+_home = tempfile.TemporaryDirectory(prefix="dgm-tests-")
+for _name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
+    os.environ[_name] = os.path.join(_home.name, _name)
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+PATIENCE = 2.0  # seconds that a thread which was told to end has for it
+
+
+@pytest.fixture(autouse=True)
+def _the_process_wide_generator_starts_equal() -> None:
+    """So that no test depends on which ran before it."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test must end the threads it started."""
+    before = set(threading.enumerate())
+    yield
+    after = [thread for thread in threading.enumerate() if thread not in before]
+    for thread in after:
+        if not isinstance(thread, threading._DummyThread):  # a QThread that ran Python: looked at below
+            thread.join(PATIENCE)
+    left = [t.name for t in after if t.is_alive() and not isinstance(t, threading._DummyThread)]
+    if _uses_qt(request):
+        from PySide6.QtCore import QThread
+        from shiboken6 import isValid
+
+        threads = [o for o in gc.get_objects() if isinstance(o, QThread) and isValid(o)]
+        left += [
+            t.objectName() or type(t).__name__ for t in threads if t.isRunning() and not t.wait(int(PATIENCE * 1000))
+        ]
+    if left:
+        pytest.fail(f"threads still run after the test: {', '.join(left)}")
+
+
+@pytest.fixture(autouse=True)
+def _no_window_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test must close and delete the windows it opened (qtbot.addWidget does)."""
+    yield
+    if not _uses_qt(request):
+        return
+    from PySide6.QtCore import QCoreApplication, QEvent
+    from PySide6.QtWidgets import QApplication, QMenu
+
+    if not isinstance(QApplication.instance(), QApplication):
+        return
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    gc.collect()
+    # menus without a parent belong to pyqtgraph's view boxes, tool tips to Qt
+    left = [
+        f"{type(w).__name__} {w.objectName()!r}"
+        for w in QApplication.topLevelWidgets()
+        if not isinstance(w, QMenu) and w.metaObject().className() != "QTipLabel"
+    ]
+    if left:
+        for widget in QApplication.topLevelWidgets():
+            widget.deleteLater()  # so that the next test is not blamed too
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+        pytest.fail(f"windows are still there after the test: {', '.join(left)}")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_unexpected_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Warnings and errors in Python's log fail the test. (Qt's own fail it through pytest-qt: see pyproject.toml.)"""
+    yield
+    found = [r for r in caplog.get_records("call") if r.levelno >= logging.WARNING]
+    if found:
+        pytest.fail("logged: " + "; ".join(f"{r.name}: {r.getMessage()}" for r in found))
+
+
+def _uses_qt(request: pytest.FixtureRequest) -> bool:
+    return "PySide6.QtWidgets" in sys.modules and "qapp" in request.fixturenames
