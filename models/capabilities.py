@@ -7,6 +7,7 @@ whoever only looks at a model passes a generator of its own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -165,6 +166,33 @@ class RunsChain(Protocol):
         generator: Generator | None = None,
     ) -> ChainState:
         """One transition of the model's chain. `clamp` (bool, (*event) or (B, *event)) marks coordinates kept as in `x`."""
+        ...
+
+
+@runtime_checkable
+class HasConditionals(Protocol):
+    """A joint distribution of a visible and a hidden layer, each easy to draw given the other: a harmonium.
+
+    `draw_…` takes the mean that `…_mean` gave, so that a mean that is needed for itself is computed once."""
+
+    def hidden_mean(self, v: Tensor) -> Tensor:
+        """E[h | v]: (B, *event) -> (B, *hidden)."""
+        ...
+
+    def visible_mean(self, h: Tensor) -> Tensor:
+        """E[v | h]: (B, *hidden) -> (B, *event)."""
+        ...
+
+    def draw_hidden(self, mean: Tensor, generator: Generator | None = None) -> Tensor:
+        """h drawn given its conditional mean: (B, *hidden)."""
+        ...
+
+    def draw_visible(self, mean: Tensor, generator: Generator | None = None) -> Tensor:
+        """v drawn given its conditional mean: (B, *event)."""
+        ...
+
+    def add_statistics(self, sums: Mapping[str, Tensor], v: Tensor, h: Tensor, scale: float) -> None:
+        """Add scale × Σ_batch -∂E(v, h)/∂θ to `sums[name of θ]` in place, for every parameter θ."""
         ...
 
 

@@ -83,8 +83,12 @@ class Uniform(Distribution):
 
 
 def bernoulli(p: Tensor, generator: Generator | None = None) -> Tensor:
-    """Bits with P(1) = p, in p's dtype. Comparing uniforms is faster on the CPU than torch.bernoulli."""
-    return (torch.rand(p.shape, generator=generator, device=p.device, dtype=p.dtype) < p).to(p.dtype)
+    """Bits with P(1) = p, in p's shape and dtype; no gradient flows through them.
+
+    Comparing in place costs less than half of torch.bernoulli on the CPU, and in a Gibbs step it is the draws that
+    cost, beside the matrix products.
+    """
+    return torch.rand(p.shape, generator=generator, device=p.device, dtype=p.dtype).lt_(p.detach())
 
 
 def bernoulli_log_prob(x: Tensor, logits: Tensor) -> Tensor:

@@ -1,0 +1,53 @@
+"""Sums over every state of a few bits: the truth that other estimates are checked against."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from models.capabilities import TooLarge
+
+LIMIT = 20  # bits; their 2^20 states take about a second for some hundred units
+CHUNK = 2**14  # states looked at together
+
+
+def require_enumerable(bits: int, what: str) -> None:
+    """Raise TooLarge, with a sentence on `what`, when 2^bits states are too many to visit."""
+    if bits > LIMIT:
+        raise TooLarge(f"{what} is a sum over 2^{bits} states; up to 2^{LIMIT} are summed exactly.")
+
+
+def all_states(bits: int, like: Tensor, chunk: int = CHUNK) -> Iterator[Tensor]:
+    """Every vector of `bits` bits, (<= chunk, bits) at a time, counting up with the first bit slowest.
+
+    On the device and in the precision of `like`. Raises TooLarge.
+    """
+    require_enumerable(bits, "The enumeration")
+    places = torch.arange(bits - 1, -1, -1, device=like.device)
+    for start in range(0, 2**bits, chunk):
+        numbers = torch.arange(start, min(start + chunk, 2**bits), device=like.device)
+        yield ((numbers[:, None] >> places) & 1).to(like.dtype)
+
+
+def log_sum_over_states(bits: int, log_weight: Callable[[Tensor], Tensor], like: Tensor) -> Tensor:
+    """log Σ_s exp(log_weight(s)) over all s in {0, 1}^bits: a 0-d tensor. `log_weight` maps (n, bits) -> (n,).
+
+    The memory is that of one chunk, also when gradients are recorded: each chunk is computed again on the way back.
+    Raises TooLarge.
+    """
+
+    def of_chunk(states: Tensor) -> Tensor:
+        return log_weight(states).logsumexp(0)
+
+    sums = [checkpoint(of_chunk, states, use_reentrant=False) for states in all_states(bits, like)]
+    return torch.stack(sums).logsumexp(0)
+
+
+def log_probabilities(log_prob: Callable[[Tensor], Tensor], event_shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """log_prob of every example of bits with this shape, in the order of `all_states`: (2^D,). Raises TooLarge."""
+    bits = math.prod(event_shape)
+    return torch.cat([log_prob(states.reshape(-1, *event_shape)) for states in all_states(bits, like)])

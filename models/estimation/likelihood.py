@@ -1,0 +1,130 @@
+"""How probable data are: exactly, by bounds, or by a pseudo-likelihood.
+
+What takes long is a generator: it yields the fraction done and returns the result (`yield from`, or `finish`). `where`
+says which examples were measured, for the protocol. Everything random takes a generator, everything per example is
+measured in chunks, and the same seed gives the same value.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator as Yields
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+from models.capabilities import Encodes, HasFreeEnergy, SumsExactly
+from models.estimation.measure import Kind, Measure, mean_measure
+
+EXAMPLES = 500  # measured at once: bounds the memory and how long a cancel waits
+ACTIVE = 0.01  # Burda, Grosse & Salakhutdinov (2016), section 5.2: variance of the posterior mean of an active unit
+
+T = TypeVar("T")
+
+
+def finish(work: Yields[float, None, T]) -> T:
+    """The result of a measurement, without its progress."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
+
+
+def exact_log_likelihood(model: Any, x: Tensor, where: str) -> Yields[float, None, Measure]:
+    """The mean of log p(x). Where that needs log Z, it is summed once; raises TooLarge when it cannot be."""
+    by_energy = isinstance(model, HasFreeEnergy) and isinstance(model, SumsExactly)
+    log_partition = model.log_partition() if by_energy else None
+    parts = []
+    for done, part in _parts(x):
+        parts.append(model.log_prob(part) if log_partition is None else -model.free_energy(part) - log_partition)
+        yield done
+    protocol = where if log_partition is None else f"{where}; log Z = {log_partition:.4f} by enumeration"
+    return mean_measure("log p(x)", torch.cat(parts), Kind.EXACT, protocol)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The evidence lower bound and its terms. Units are dimensions of the latent code."""
+
+    elbo: Measure
+    reconstruction: Measure
+    kl: Measure
+    kl_per_dimension: Tensor  # (latent,)  mean over examples, nats
+    active: Tensor | None  # (latent,)  bool: the posterior mean varies over the examples; None without an encoder
+
+
+def evidence_lower_bound(
+    model: Any, x: Tensor, where: str, draws: int = 1, generator: Generator | None = None
+) -> Yields[float, None, Bound]:
+    """The mean ELBO with its two terms, the reconstruction averaged over `draws` samples of z per example."""
+    reconstructions, kls, means = [], [], []
+    for done, part in _parts(x):
+        terms = [model.elbo(part, generator) for _ in range(draws)]
+        reconstructions.append(torch.stack([t.reconstruction.double() for t in terms]).mean(0))
+        kls.append(torch.stack([t.kl_per_dimension.double() for t in terms]).mean(0))
+        if isinstance(model, Encodes):
+            means.append(model.encode(part).mean.double())
+        yield done
+    reconstruction, kl = torch.cat(reconstructions), torch.cat(kls)
+    protocol = f"{where}; {_count(draws, 'draw')} of z per example"
+    return Bound(
+        mean_measure("ELBO", reconstruction - kl.sum(-1), Kind.LOWER_BOUND, protocol),
+        mean_measure("reconstruction E[log p(x|z)]", reconstruction, Kind.ESTIMATE, protocol),
+        mean_measure("KL(q‖p)", kl.sum(-1), Kind.ESTIMATE, protocol),
+        kl.mean(0),
+        torch.cat(means).var(0) > ACTIVE if means else None,
+    )
+
+
+def log_mean_weight(model: Any, x: Tensor, samples: int, generator: Generator | None = None, chunk: int = 50) -> Tensor:
+    """log (1/k) Σ_k p(x, z_k) / q(z_k | x) for k = `samples`: (B, *event) -> (B,), float64.
+
+    A lower bound on log p(x) in expectation, tighter for larger k (Burda, Grosse & Salakhutdinov, 2016, equation 8).
+    The sum is carried along, `chunk` draws of z at a time, so that memory does not grow with k.
+    """
+    total = torch.full((len(x),), -math.inf, dtype=torch.float64, device=x.device)
+    for begin in range(0, samples, chunk):
+        weights = model.log_weights(x, min(chunk, samples - begin), generator)
+        total = torch.logaddexp(total, weights.double().logsumexp(0))
+    return total - math.log(samples)
+
+
+def importance_weighted_bound(
+    model: Any, x: Tensor, where: str, samples: int, generator: Generator | None = None
+) -> Yields[float, None, Measure]:
+    """The mean of `log_mean_weight`."""
+    parts = []
+    for done, part in _parts(x, 100):
+        parts.append(log_mean_weight(model, part, samples, generator))
+        yield done
+    protocol = f"{where}; k = {samples} draws of z per example"
+    return mean_measure("importance-weighted bound", torch.cat(parts), Kind.LOWER_BOUND, protocol)
+
+
+def pseudo_log_likelihood(model: Any, x: Tensor, generator: Generator | None = None) -> Tensor:
+    """An unbiased estimate of Σ_i log p(x_i | x_-i) for each example of bits: (B, *event) -> (B,).
+
+    One coordinate i is drawn per example, and D log p(x_i | x_-i) = D log σ(F(x with bit i flipped) - F(x)), in which
+    log Z cancels (Besag, 1975). It is no likelihood: compare it with itself only.
+    """
+    dimensions = x[0].numel()
+    chosen = torch.randint(dimensions, (len(x), 1), generator=generator, device=x.device)
+    flat = x.flatten(1)
+    flipped = flat.scatter(1, chosen, 1 - flat.gather(1, chosen)).reshape(x.shape)
+    return dimensions * F.logsigmoid(model.free_energy(flipped) - model.free_energy(x))
+
+
+def _parts(x: Tensor, size: int = EXAMPLES) -> Iterator[tuple[float, Tensor]]:
+    """(fraction done with this chunk, chunk), in order."""
+    for begin in range(0, len(x), size):
+        part = x[begin : begin + size]
+        yield (begin + len(part)) / len(x), part
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"

@@ -1,0 +1,228 @@
+"""Contrastive divergence, and its persistent form: the gradient of an energy model by short Gibbs chains."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import deque
+
+import torch
+from torch import Generator, Tensor, nn
+
+from models.capabilities import HasConditionals, HasFreeEnergy, RunsChain
+from models.estimation.likelihood import pseudo_log_likelihood
+from models.learning.base import Learner, Quantity, means
+from models.settings import Settings, setting
+from models.spec import Batch, DataSpec, Support
+
+TRAINING_BATCHES = 5  # the newest ones stand for the training set in the free-energy gap
+FINAL_RATE = 0.01  # where a linear decay of the learning rate ends, as a part of its start
+MONITORED = 10  # examples of each batch that are reconstructed to be reported
+ACTIVITY_RATE = 0.05  # of the running mean of each hidden unit's activity
+
+
+class ContrastiveDivergenceSettings(Settings):
+    learning_rate: float = setting(
+        0.05,
+        title="Learning rate",
+        help="Step size, of the gradient averaged over the batch.",
+        reference="Hinton (2012), section 7",
+        gt=0,
+        le=10,
+        log=True,
+    )
+    decay: int = setting(
+        0,
+        title="Learning-rate decay",
+        help="The learning rate falls linearly to a hundredth over this many steps, and stays there; 0 keeps it.",
+        unit="steps",
+        reference="Tieleman (2008), section 3",
+        ge=0,
+        le=100_000_000,
+    )
+    k: int = setting(
+        1,
+        title="Gibbs transitions k",
+        help="Transitions of the chain in each step; more are slower and nearer to the likelihood's gradient.",
+        reference="Hinton (2002), CD-k",
+        ge=1,
+        le=1000,
+    )
+    momentum: float = setting(
+        0.5,
+        title="Momentum",
+        help="Part of the last update that is kept.",
+        reference="Hinton (2012), section 9",
+        ge=0,
+        lt=1,
+    )
+    weight_decay: float = setting(
+        0.0,
+        title="Weight decay",
+        help="Pulls weights (not biases) towards zero.",
+        reference="Hinton (2012), section 10",
+        ge=0,
+        le=1,
+        log=True,
+    )
+    sparsity_cost: float = setting(
+        0.0,
+        title="Sparsity cost",
+        help="How strongly the activity of hidden units is pulled towards the sparsity target; 0 leaves them alone.",
+        reference="Hinton (2012), section 11",
+        ge=0,
+        le=100,
+    )
+    sparsity_target: float = setting(
+        0.1,
+        title="Sparsity target",
+        help="Wanted mean activity of a hidden unit, when the sparsity cost is not 0.",
+        reference="Hinton (2012), section 11; Lee, Ekanadham & Ng (2008)",
+        gt=0,
+        lt=1,
+    )
+
+
+class PersistentCdSettings(ContrastiveDivergenceSettings):
+    chains: int = setting(
+        100,
+        title="Chains",
+        help="Markov chains that live through the whole training.",
+        reference="Tieleman (2008), section 3",
+        ge=1,
+        le=100_000,
+    )
+
+
+class _TwoPhases(Learner):
+    """Ascends ⟨-∂E/∂θ⟩ under the data minus ⟨-∂E/∂θ⟩ under a chain, for two layers that are easy given each other.
+
+    With the chain at its stationary distribution this is the gradient of the log-likelihood. Both terms are written
+    down from sufficient statistics: no graph is recorded. Hidden units enter by their probabilities, which have less
+    variance than draws; the chain itself is drawn (Hinton, 2012, section 3).
+    """
+
+    needs = (HasConditionals, HasFreeEnergy, RunsChain)
+    quantities = (
+        Quantity("reconstruction", "Reconstruction error", unit="squared error per coordinate", goal="lower"),
+        Quantity("activity", "Mean activity of hidden units", unit="probability"),
+        Quantity("free_energy_gap", "Free energy, held out − training"),
+        Quantity("pseudo_likelihood", "Pseudo-log-likelihood (one coordinate per example)", goal="higher"),
+    )
+    steps: Tensor
+    mean_activity: Tensor
+
+    def __init__(
+        self, model: nn.Module, settings: ContrastiveDivergenceSettings, spec: DataSpec, examples: int
+    ) -> None:
+        super().__init__(model, settings, spec, examples)
+        self.settings = settings
+        for name, parameter in model.named_parameters():
+            self.register_buffer(_velocity_name(name), torch.zeros_like(parameter))
+        self.register_buffer("steps", torch.zeros(()))
+        one = torch.zeros(1, *spec.event_shape)
+        with torch.no_grad():
+            shape = self.model.hidden_mean(one).shape[1:]
+        self.register_buffer("mean_activity", torch.full(shape, settings.sparsity_target))
+        self._recent: deque[Tensor] = deque(maxlen=TRAINING_BATCHES)
+
+    def begin(self) -> None:
+        self._parameters_by_name = dict(self.model.named_parameters())
+        self._velocities: dict[str, Tensor] = {n: getattr(self, _velocity_name(n)) for n in self._parameters_by_name}
+        self._start_rate = torch.full_like(self.steps, self.settings.learning_rate)
+
+    def learning_rate(self) -> Tensor:
+        """The rate now, as a tensor, so that nothing waits for the device."""
+        if not self.settings.decay:
+            return self._start_rate
+        return self._start_rate * (1 - self.steps / self.settings.decay).clamp(min=FINAL_RATE)
+
+    @abstractmethod
+    def negative_phase(self, positive: Tensor) -> tuple[Tensor, Tensor]:
+        """Chains' visible states and the hidden means given them; `positive`: the hidden means given the data."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def step(self, batch: Batch) -> dict[str, Tensor]:
+        settings, velocities = self.settings, self._velocities
+        positive = self.model.hidden_mean(batch.x)
+        visible, negative = self.negative_phase(positive)
+        for velocity in velocities.values():
+            velocity.mul_(settings.momentum)
+        self.model.add_statistics(velocities, batch.x, self._made_sparse(positive), 1 / len(batch.x))
+        self.model.add_statistics(velocities, visible, negative, -1 / len(visible))
+        rate = self.learning_rate()
+        for name, parameter in self._parameters_by_name.items():
+            if settings.weight_decay and parameter.ndim > 1:
+                velocities[name].sub_(parameter, alpha=settings.weight_decay)
+            parameter.addcmul_(velocities[name], rate)
+        self.steps += 1
+        self._recent.append(batch.x)
+        few = slice(0, MONITORED)
+        return means(reconstruction=self._error(batch.x[few], positive[few]), activity=positive)
+
+    def held_out(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+        positive = self.model.hidden_mean(batch.x)
+        found = {"reconstruction": self._error(batch.x, positive), "activity": positive}
+        energy = self.model.free_energy(batch.x)
+        if self._recent:
+            found["free_energy_gap"] = energy.mean() - self.model.free_energy(torch.cat(list(self._recent))).mean()
+        if self.spec.support is Support.BITS:
+            found["pseudo_likelihood"] = pseudo_log_likelihood(self.model, batch.x, generator)
+        return means(**found)
+
+    def _gibbs(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """k transitions from the hidden state h: the visible state reached, and the hidden means given it."""
+        for _ in range(self.settings.k - 1):
+            h = self.model.draw_hidden(self.model.hidden_mean(self._down(h)))
+        visible = self._down(h)
+        return visible, self.model.hidden_mean(visible)
+
+    def _down(self, h: Tensor) -> Tensor:
+        return self.model.draw_visible(self.model.visible_mean(h))
+
+    def _made_sparse(self, positive: Tensor) -> Tensor:
+        """The hidden means moved towards the target: the penalty's gradient joins that of the data this way."""
+        if not self.settings.sparsity_cost:
+            return positive
+        self.mean_activity.lerp_(positive.mean(0), ACTIVITY_RATE)
+        return positive + self.settings.sparsity_cost * (self.settings.sparsity_target - self.mean_activity)
+
+    def _error(self, x: Tensor, positive: Tensor) -> Tensor:
+        return (self.model.visible_mean(positive) - x).square()
+
+
+class ContrastiveDivergence(_TwoPhases):
+    """CD-k: the chains start at the data in every step (Hinton, 2002). Not the gradient of any function, but cheap."""
+
+    def negative_phase(self, positive: Tensor) -> tuple[Tensor, Tensor]:
+        return self._gibbs(self.model.draw_hidden(positive))
+
+
+class PersistentContrastiveDivergence(_TwoPhases):
+    """PCD-k: the chains go on from where the last step left them (Tieleman, 2008; Younes, 1989).
+
+    While the learning rate is small, the model changes less than the chains move, and they stay near its distribution.
+    """
+
+    visible_chains: Tensor
+    hidden_chains: Tensor
+
+    def __init__(self, model: nn.Module, settings: PersistentCdSettings, spec: DataSpec, examples: int) -> None:
+        super().__init__(model, settings, spec, examples)
+        with torch.no_grad():
+            visible = self.model.start_chain(settings.chains).x
+            self.register_buffer("visible_chains", visible)
+            self.register_buffer("hidden_chains", self.model.draw_hidden(self.model.hidden_mean(visible)))
+
+    def chains(self) -> Tensor:
+        return self.visible_chains
+
+    def negative_phase(self, positive: Tensor) -> tuple[Tensor, Tensor]:
+        visible, negative = self._gibbs(self.hidden_chains)
+        self.visible_chains.copy_(visible)
+        self.hidden_chains.copy_(self.model.draw_hidden(negative))
+        return visible, negative
+
+
+def _velocity_name(parameter: str) -> str:
+    return f"velocity_{parameter.replace('.', '_')}"

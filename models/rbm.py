@@ -1,0 +1,180 @@
+"""Restricted Boltzmann machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from models.capabilities import ChainState
+from models.distributions import bernoulli
+from models.estimation.enumeration import log_sum_over_states, require_enumerable
+from models.networks import flat
+from models.settings import Settings, setting
+from models.spec import DataSpec, Support, require
+
+
+class RbmSettings(Settings):
+    hidden: int = setting(
+        128,
+        title="Hidden units",
+        help="Binary hidden units. Up to 20 of them, log Z is summed exactly, whatever the size of the examples.",
+        reference="Hinton (2012), section 12",
+        ge=1,
+        le=8192,
+    )
+    sweeps: int = setting(
+        500,
+        title="Gibbs sweeps per sample",
+        help="Transitions of the chain, started from random bits, before its state counts as a sample.",
+        unit="sweeps",
+        reference="Salakhutdinov & Murray (2008), section 2",
+        ge=1,
+        le=100_000,
+    )
+
+
+class Rbm(nn.Module):
+    """P(v, h) = exp(-E(v, h)) / Z over bits, with E(v, h) = -b·v - c·h - v·W h (Smolensky's harmonium, 1986).
+
+    There are no connections within a layer, so that each layer is independent given the other:
+    P(h_j = 1 | v) = σ(c_j + v·W_j) and P(v_i = 1 | h) = σ(b_i + W_i·h); and the hidden layer sums out:
+    F(v) = -b·v - Σ_j softplus(c_j + v·W_j), P(v) = exp(-F(v)) / Z (Hinton, 2012, equations 2 to 12).
+
+    v: (B, *event); h: (B, hidden). Takes bits only. To read grey values as probabilities, as is common, train on the
+    dynamic binarisation: it has the same expected statistics, and a likelihood that means something.
+    """
+
+    def __init__(self, settings: RbmSettings, spec: DataSpec) -> None:
+        super().__init__()
+        self.check(settings, spec)
+        self.event_shape, self.dimensions = spec.event_shape, spec.dimensions
+        self.hidden, self.sweeps = settings.hidden, settings.sweeps
+        # small and random, so that hidden units differ at once (Hinton, 2012, section 8)
+        self.weight = nn.Parameter(torch.randn(spec.dimensions, settings.hidden) * 0.01)
+        self.visible_bias = nn.Parameter(torch.zeros(spec.dimensions))
+        self.hidden_bias = nn.Parameter(torch.zeros(settings.hidden))
+
+    @staticmethod
+    def check(settings: RbmSettings, spec: DataSpec) -> None:
+        """Raise UnsuitableData when the data is not made of bits."""
+        require(spec, Support.BITS, model="The restricted Boltzmann machine")
+
+    # Energies.
+
+    def energy(self, v: Tensor, h: Tensor) -> Tensor:
+        """E(v, h) in nats: (B, *event), (B, hidden) -> (B,)."""
+        v = flat(v)
+        return -(v @ self.visible_bias) - h @ self.hidden_bias - ((v @ self.weight) * h).sum(-1)
+
+    def free_energy(self, x: Tensor) -> Tensor:
+        return -(flat(x) @ self.visible_bias) - F.softplus(self._hidden_logits(x)).sum(-1)
+
+    def log_partition(self) -> Tensor:
+        """log Z, summed over the states of the smaller layer, the other summed out. Raises TooLarge."""
+        smaller = min(self.dimensions, self.hidden)
+        require_enumerable(smaller, f"log Z of {self.dimensions} visible and {self.hidden} hidden units")
+        if self.hidden < self.dimensions:
+            return log_sum_over_states(self.hidden, self._hidden_log_weight, self.weight)
+        return log_sum_over_states(self.dimensions, lambda v: -self.free_energy(v), self.weight)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """log P(x) = -F(x) - log Z. Raises TooLarge when log Z cannot be summed."""
+        return -self.free_energy(x) - self.log_partition()
+
+    # Conditionals.
+
+    def hidden_mean(self, v: Tensor) -> Tensor:
+        """P(h_j = 1 | v): (B, *event) -> (B, hidden)."""
+        return self._hidden_logits(v).sigmoid_()
+
+    def visible_mean(self, h: Tensor) -> Tensor:
+        """P(v_i = 1 | h): (B, hidden) -> (B, *event)."""
+        return self._visible_logits(h).sigmoid_().reshape(-1, *self.event_shape)
+
+    def draw_hidden(self, mean: Tensor, generator: Generator | None = None) -> Tensor:
+        """h given its conditional mean: (B, hidden)."""
+        return bernoulli(mean, generator)
+
+    def draw_visible(self, mean: Tensor, generator: Generator | None = None) -> Tensor:
+        """v given its conditional mean: (B, *event)."""
+        return bernoulli(mean, generator)
+
+    def add_statistics(self, sums: Mapping[str, Tensor], v: Tensor, h: Tensor, scale: float) -> None:
+        """Add scale × Σ_batch -∂E(v, h)/∂θ to `sums[name of θ]`, in place. h may be its conditional mean."""
+        v = flat(v)
+        sums["weight"].addmm_(v.t(), h, alpha=scale)
+        sums["visible_bias"].add_(v.sum(0), alpha=scale)
+        sums["hidden_bias"].add_(h.sum(0), alpha=scale)
+
+    # The chain.
+
+    def start_chain(self, n: int, generator: Generator | None = None) -> ChainState:
+        """Bits from fair coins."""
+        half = torch.full((n, *self.event_shape), 0.5, device=self.weight.device, dtype=self.weight.dtype)
+        return ChainState(self.draw_visible(half, generator), half)
+
+    def transition(
+        self,
+        x: Tensor,
+        clamp: Tensor | None = None,
+        temperature: float = 1.0,
+        generator: Generator | None = None,
+    ) -> ChainState:
+        """h ~ P(h | x), then x ~ P(x | h), of the machine with all energies divided by `temperature`."""
+        h = self.draw_hidden(self._hidden_logits(x).div_(temperature).sigmoid_(), generator)
+        mean = self._visible_logits(h).div_(temperature).sigmoid_().reshape(-1, *self.event_shape)
+        drawn = self.draw_visible(mean, generator)
+        if clamp is None:
+            return ChainState(drawn, mean)
+        return ChainState(torch.where(clamp, x, drawn), torch.where(clamp, x, mean))
+
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        """States of n chains after `sweeps` transitions: samples as far as the chain has mixed."""
+        return self._run_chain(n, generator).x
+
+    def sample_mean(self, n: int, generator: Generator | None = None) -> Tensor:
+        return self._run_chain(n, generator).mean
+
+    def filters(self) -> Tensor:
+        return self.weight.t().reshape(-1, *self.event_shape)
+
+    # The path from independent bits to the machine (Salakhutdinov & Murray, 2008, section 4.1): the weights and hidden
+    # biases are scaled by β, the visible biases go from the base's to the machine's.
+
+    def annealed_base(self, data_mean: Tensor) -> Tensor:
+        return data_mean.flatten().to(self.weight.dtype).clamp(0.01, 0.99).logit()
+
+    def annealed_log_prob(self, x: Tensor, beta: float, base: Tensor) -> Tensor:
+        return flat(x) @ self._annealed_bias(beta, base) + F.softplus(beta * self._hidden_logits(x)).sum(-1)
+
+    def annealed_log_partition_base(self, base: Tensor) -> Tensor:
+        return F.softplus(base).sum() + self.hidden * base.new_tensor(2).log()
+
+    def annealed_sample_base(self, n: int, base: Tensor, generator: Generator | None = None) -> Tensor:
+        return bernoulli(base.sigmoid().expand(n, -1), generator).reshape(-1, *self.event_shape)
+
+    def annealed_transition(self, x: Tensor, beta: float, base: Tensor, generator: Generator | None = None) -> Tensor:
+        h = bernoulli((beta * self._hidden_logits(x)).sigmoid_(), generator)
+        logits = torch.addmm(self._annealed_bias(beta, base), h, self.weight.t(), alpha=beta)
+        return bernoulli(logits.sigmoid_(), generator).reshape(-1, *self.event_shape)
+
+    def _annealed_bias(self, beta: float, base: Tensor) -> Tensor:
+        return torch.lerp(base, self.visible_bias, beta)
+
+    def _hidden_logits(self, v: Tensor) -> Tensor:
+        return torch.addmm(self.hidden_bias, flat(v), self.weight)
+
+    def _visible_logits(self, h: Tensor) -> Tensor:
+        return torch.addmm(self.visible_bias, h, self.weight.t())
+
+    def _hidden_log_weight(self, h: Tensor) -> Tensor:
+        return h @ self.hidden_bias + F.softplus(self._visible_logits(h)).sum(-1)
+
+    def _run_chain(self, n: int, generator: Generator | None) -> ChainState:
+        state = self.start_chain(n, generator)
+        for _ in range(self.sweeps):
+            state = self.transition(state.x, generator=generator)
+        return state
