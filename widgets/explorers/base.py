@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from dgm_studio.inference import Answer, Question
 from models.spec import DataSpec
 from widgets.live import Live
-from widgets.theme import SPACE, look
+from widgets.theme import SPACE
 
 
 @dataclass
@@ -42,6 +42,7 @@ class Explorer(QWidget):
         self._first: dict[str, int] = {}  # the oldest question of a channel that still matters
         self._followed: dict[str, _Followed] = {}
         self._notice = QLabel(objectName="notice", wordWrap=True, visible=False)
+        self._notice.setProperty("role", "error")
         self._failing = ""
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -120,7 +121,6 @@ class Explorer(QWidget):
         self._failing = name
         self._notice.setText(text)
         self._notice.setToolTip(answer.details)
-        self._notice.setStyleSheet(f"color: {look.theme.bad};")
         self._notice.show()
 
     def _moved(self, step: int) -> None:

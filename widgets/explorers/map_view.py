@@ -58,7 +58,7 @@ class PointsItem(pg.GraphicsObject):
         self._drawn_for: object = None
 
     def set_groups(self, groups: list[PointGroup]) -> None:
-        self._groups = groups
+        self._groups = [group for group in groups if len(group.points)]
         self._pixmap = None
         self.update()
 
@@ -79,10 +79,10 @@ class PointsItem(pg.GraphicsObject):
 
     def paint(self, painter: QPainter, option: object, widget: QWidget | None = None) -> None:
         box = self.getViewBox()
-        if box is None or not self._groups:
+        if box is None or widget is None or not self._groups:
             return
         area = box.mapRectToScene(box.boundingRect()).toAlignedRect()
-        ratio = painter.device().devicePixelRatioF()
+        ratio = widget.devicePixelRatioF()
         if self._pixmap is None or self._drawn_for != (area, ratio):
             self._pixmap = self._draw(area, ratio)
             self._drawn_for = (area, ratio)
@@ -108,7 +108,7 @@ class PointsItem(pg.GraphicsObject):
             painter.drawPoints(polygon(place))
         if self._tags:
             for group, place in zip(self._groups, places, strict=True):
-                if group.tag and len(place):
+                if group.tag:
                     draw_tag(painter, QPointF(*np.median(place, axis=0)), group.tag, group.colour)
         painter.end()
         return pixmap
@@ -136,6 +136,14 @@ def draw_tag(painter: QPainter, centre: QPointF, text: str, shade: str) -> None:
     dark = QColor(shade).lightnessF() > 0.62
     painter.setPen(QColor("#16181d" if dark else "#ffffff"))
     painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
+
+
+class VeilItem(pg.ImageItem):
+    """An image that is interpolated."""
+
+    def paint(self, painter: QPainter, *args: object) -> None:
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        super().paint(painter, *args)
 
 
 class HandleItem(pg.GraphicsObject):
@@ -177,21 +185,22 @@ class MapView(Plot):
     looked_elsewhere = Signal()
 
     def __init__(self, parent: QWidget | None = None, square: bool = True) -> None:
-        self.backdrop = pg.ImageItem(axisOrder="row-major")
-        self.backdrop.setZValue(-20)
+        self.veil, self.manifold = VeilItem(axisOrder="row-major"), pg.ImageItem(axisOrder="row-major")
+        self.veil.setZValue(-30)
+        self.manifold.setZValue(-20)
         self.points = PointsItem()
         self.path = pg.PlotCurveItem(antialias=True)
         self.pins = PointsItem(size=9.0, opacity=1.0)
         self.ellipse = pg.PlotCurveItem(antialias=True)
         self.handle = HandleItem()
-        self._path = np.zeros((0, 2))
+        self._pins = np.zeros((0, 2))
         self._dragging = False
         self.by_hand = False  # a person has chosen what is visible
         super().__init__(parent)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.box.setAspectLocked(square)
         self.box.disableAutoRange()
-        for item in (self.backdrop, self.points, self.path, self.pins, self.ellipse, self.handle):
+        for item in (self.veil, self.manifold, self.points, self.path, self.pins, self.ellipse, self.handle):
             self.addItem(item, ignoreBounds=True)
         self.box.sigRangeChanged.connect(lambda *_: self.looked_elsewhere.emit())
         self.box.sigRangeChangedManually.connect(self._chosen_by_hand)
@@ -200,7 +209,7 @@ class MapView(Plot):
         super().restyle()
         self.path.setPen(pen(look.theme.accent, 1.5, dashed=True))
         self.ellipse.setPen(pen(look.theme.accent, 2))
-        self.set_path(self._path)
+        self.pins.set_groups([PointGroup(self._pins, look.theme.accent)])
         self.handle.update()
 
     def bounds(self) -> Bounds:
@@ -216,11 +225,11 @@ class MapView(Plot):
     def put_handle(self, x: float, y: float) -> None:
         self.handle.setPos(x, y)
 
-    def set_path(self, points: np.ndarray) -> None:
-        """Pins and the lines between them: (N, 2)."""
-        self._path = points
-        self.path.setData(points[:, 0], points[:, 1])
-        self.pins.set_groups([PointGroup(points, look.theme.accent)] if len(points) else [])
+    def set_path(self, curve: np.ndarray, pins: np.ndarray) -> None:
+        """Pins (M, 2) and the way between them (N, 2)."""
+        self._pins = pins
+        self.path.setData(curve[:, 0], curve[:, 1])
+        self.pins.set_groups([PointGroup(pins, look.theme.accent)])
 
     def set_ellipse(self, centre: np.ndarray, covariance: np.ndarray, sigmas: float = 2.0) -> None:
         """The contour `sigmas` standard deviations from `centre` (2,) of a Gaussian with `covariance` (2, 2)."""
@@ -230,12 +239,13 @@ class MapView(Plot):
         curve = centre + sigmas * circle * np.sqrt(np.maximum(values, 0)) @ vectors.T
         self.ellipse.setData(curve[:, 0], curve[:, 1])
 
-    def set_backdrop(self, image: np.ndarray | None, bounds: Bounds = (0, 0, 1, 1)) -> None:
-        """An RGBA image (rows, columns, 4) uint8 over `bounds`, first row at the lower edge; or none."""
-        self.backdrop.setVisible(image is not None)
-        if image is not None:
-            self.backdrop.setImage(image, autoLevels=False, levels=None)
-            self.backdrop.setRect(rectangle(bounds))
+    def set_manifold(self, image: np.ndarray | None, bounds: Bounds | None = None) -> None:
+        """An RGBA image (rows, columns, 4) uint8 behind the points, over `bounds`, first row lowest; or none."""
+        _spread(self.manifold, image, bounds)
+
+    def set_veil(self, image: np.ndarray | None, bounds: Bounds | None = None) -> None:
+        """Another one, behind the manifold and interpolated."""
+        _spread(self.veil, image, bounds)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         inside = self.box.sceneBoundingRect().contains(self.mapToScene(event.position().toPoint()))
@@ -282,7 +292,15 @@ class MapView(Plot):
         self.by_hand = True
 
 
-def manifold_image(cells: np.ndarray, strength: float = 0.45) -> np.ndarray:
+def _spread(item: pg.ImageItem, image: np.ndarray | None, bounds: Bounds | None) -> None:
+    item.setVisible(image is not None)
+    if image is not None:
+        assert bounds is not None
+        item.setImage(image, autoLevels=False, levels=None)
+        item.setRect(rectangle(bounds))
+
+
+def manifold_image(cells: np.ndarray, strength: float = 0.38) -> np.ndarray:
     """Decoded cells (rows, columns, C, H, W), first row at the lower edge, as a dimmed RGBA sheet for a map with its
     y axis upwards. Grey pictures become ink in the theme's text colour, so that both themes keep their background."""
     rows, columns, channels, height, width = cells.shape

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
     QButtonGroup,
+    QCheckBox,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -20,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from widgets.plots import colour
-from widgets.theme import SPACE, look
+from widgets.theme import SPACE, look, tabular
 
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
@@ -30,49 +31,31 @@ def subscript(number: int) -> str:
 
 
 class Caption(QLabel):
-    """Small text in the muted colour."""
+    """Small text in the muted colour; a heading is in capitals."""
 
     def __init__(self, text: str = "", name: str = "", heading: bool = False) -> None:
-        super().__init__(text)
+        super().__init__(text.upper() if heading else text)
         self.setObjectName(name)
-        font = QFont(self.font())
-        font.setPixelSize(11 if heading else 12)
-        font.setBold(heading)
-        if heading:
-            font.setLetterSpacing(QFont.SpacingType.AbsoluteSpacing, 0.8)
-        self.setFont(font)
-        look.changed.connect(self._restyle)
-        self._restyle()
-
-    def _restyle(self) -> None:
-        palette = self.palette()
-        palette.setColor(self.foregroundRole(), QColor(look.theme.muted))
-        self.setPalette(palette)
+        self.setProperty("role", "section" if heading else "small")
 
 
 class Card(QFrame):
-    """A rounded panel with a heading. Its parts go into `column`; `head` takes what stands beside the heading."""
+    """A rounded panel with a heading and, beside it, a formula. Its parts go into `column`; `head` takes what stands at
+    the end of the heading's line."""
 
-    def __init__(self, title: str = "", margin: int = SPACE * 3 // 2) -> None:
+    def __init__(self, title: str = "", formula: str = "") -> None:
         super().__init__()
+        self.setProperty("card", True)
         self.column = QVBoxLayout(self)
-        self.column.setContentsMargins(margin, SPACE, margin, SPACE)
+        self.column.setContentsMargins(SPACE * 3 // 2, SPACE, SPACE * 3 // 2, SPACE)
         self.column.setSpacing(SPACE // 2)
         self.head = QHBoxLayout()
         self.head.setSpacing(SPACE)
-        self.heading = Caption(title, heading=True)
         if title:
-            self.head.addWidget(self.heading)
+            self.head.addWidget(Caption(title, heading=True))
+            self.head.addWidget(Caption(formula))
             self.head.addStretch(1)
         self.column.addLayout(self.head)
-        look.changed.connect(self.update)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(QColor(look.theme.border), 1))
-        painter.setBrush(QColor(look.theme.panel))
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
 
 
 class SliderRow(QWidget):
@@ -105,7 +88,7 @@ class SliderRow(QWidget):
         self.setFixedHeight(self.HEIGHT)
         self.setMinimumWidth(120)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        font = QFont(self.font())
+        font = tabular(self.font())
         font.setPixelSize(12)
         self.setFont(font)
         self._value_width = max(QFontMetricsF(font).horizontalAdvance(form.format(v)) for v in (low, high)) + SPACE
@@ -220,6 +203,7 @@ class Choice(QWidget):
         self._buttons: dict[str, QPushButton] = {}
         for key, text, tip in options:
             button = QPushButton(text, objectName=f"{name}.{key}", checkable=True, toolTip=tip)
+            button.setProperty("segment", True)
             self._group.addButton(button)
             self._buttons[key] = button
             button.clicked.connect(lambda checked, key=key: self.chosen.emit(key))
@@ -240,6 +224,13 @@ def button(text: str, name: str, tip: str, action: Callable[[], None], shortcut:
     if shortcut:
         result.setShortcut(shortcut)
     result.clicked.connect(lambda checked: action())
+    return result
+
+
+def check(text: str, name: str, tip: str, on: bool, action: Callable[[bool], object]) -> QCheckBox:
+    """A check box; `action(on)` runs when it is switched."""
+    result = QCheckBox(text, objectName=name, toolTip=tip, checked=on)
+    result.toggled.connect(action)
     return result
 
 

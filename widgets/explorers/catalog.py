@@ -1,0 +1,8 @@
+"""Every explorer: the one list from which the window offers those that a run admits."""
+
+from __future__ import annotations
+
+from widgets.explorers.base import Explorer
+from widgets.explorers.latent_map import LatentMap
+
+EXPLORERS: tuple[type[Explorer], ...] = (LatentMap,)

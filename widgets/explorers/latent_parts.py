@@ -1,0 +1,188 @@
+"""Beside the latent map: what the handle decodes to, and a slider for every dimension."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QScrollArea, QStackedLayout, QVBoxLayout, QWidget
+
+from dgm_studio.questions.latent import Plane, PriorView
+from widgets.explorers.map_view import Bounds, MapView, PointGroup
+from widgets.explorers.parts import Caption, SliderRow, subscript
+from widgets.picture_view import PictureView
+from widgets.theme import SPACE, look
+
+PRINCIPAL = -1  # stands for the principal plane where a dimension is chosen
+REACH = 4.0  # prior standard deviations to each side of a slider
+
+
+class Outcome(QWidget):
+    """A generated example: a picture, or a point among samples."""
+
+    def __init__(self, is_picture: bool) -> None:
+        super().__init__()
+        layout = QStackedLayout(self)
+        self.picture = PictureView(minimum=96)
+        self.picture.setObjectName("decoded")
+        self.plane = MapView(self)
+        self.plane.setObjectName("decodedPoint")
+        self.is_picture = is_picture
+        layout.addWidget(self.picture)
+        layout.addWidget(self.plane)
+        layout.setCurrentWidget(self.picture if is_picture else self.plane)
+        self._samples = np.zeros((0, 2), np.float32)
+        look.changed.connect(self._restyle)
+
+    def show_example(self, x: np.ndarray) -> None:
+        """(C, H, W) or (2,)."""
+        if self.is_picture:
+            self.picture.show_picture(x)
+        else:
+            self.plane.put_handle(*x.tolist())
+
+    def show_samples(self, points: np.ndarray, bounds: Bounds) -> None:
+        """What the model generates altogether: (N, 2)."""
+        self._samples = points
+        self._restyle()
+        self.plane.look_at(bounds)
+
+    def _restyle(self) -> None:
+        self.plane.points.set_groups([PointGroup(self._samples, look.theme.muted)])
+
+
+class DatumLine(QWidget):
+    """A training example that the handle was moved to. Hidden while there is none."""
+
+    def __init__(self, is_picture: bool) -> None:
+        super().__init__(visible=False)
+        self._picture = PictureView(minimum=40)
+        self._picture.setFixedSize(48, 48)
+        self._picture.setVisible(is_picture)
+        self._caption = Caption(name="datumCaption")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self._picture)
+        row.addWidget(self._caption, 1)
+
+    def announce(self, index: int, title: str) -> None:
+        """Say which example it is, before its picture is there."""
+        self._picture.show_picture(None)
+        self._caption.setText(f"training example {index:,}\n{title}")
+        self.show()
+
+    def show_picture(self, picture: np.ndarray) -> None:
+        self._picture.show_picture(picture)
+
+
+class DimensionSliders(QScrollArea):
+    """One slider for each latent dimension, the most informative first. `moved(dimension, value)` by hand only."""
+
+    moved = Signal(int, float)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("sliders")
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._content = QWidget()
+        self._content.setProperty("plain", True)
+        self._column = QVBoxLayout(self._content)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(0)
+        self.setWidget(self._content)
+        self.rows: list[SliderRow] = []
+        self._order = np.zeros(0, np.int64)  # the dimension that each row shows
+        self._prior: PriorView | None = None
+        self._z = np.zeros(0, np.float32)
+        self._kl: np.ndarray | None = None
+
+    def set_space(self, prior: PriorView, with_kl: bool) -> None:
+        """Make the sliders. They reach some standard deviations of the prior to each side."""
+        self._prior, self._z = prior, prior.mean
+        self._order = np.arange(len(prior.mean))
+        for row in self.rows:
+            self._column.removeWidget(row)
+            row.deleteLater()
+        widths = {"name_width": 18 + 8 * len(str(len(prior.mean))), "note_width": 62 if with_kl else 0}
+        self.rows = [SliderRow("", -1, 1, 0, **widths) for _ in self._order]
+        for place, row in enumerate(self.rows):
+            row.setObjectName(f"slider{place}")
+            row.changed.connect(lambda value, place=place: self._moved(place, value))
+            self._column.addWidget(row)
+        self.setMinimumHeight(min(len(self.rows), 4) * SliderRow.HEIGHT)
+        self.setMaximumHeight(len(self.rows) * SliderRow.HEIGHT)
+        self._bind()
+
+    def set_z(self, z: np.ndarray) -> None:
+        self._z = z
+        for dimension, row in zip(self._order.tolist(), self.rows, strict=True):
+            row.set_value(float(z[dimension]))
+
+    def set_kl(self, kl: np.ndarray | None) -> None:
+        """Show KL per dimension (L,) in nats. Rows change places only while no one is at them."""
+        self._kl = kl
+        busy = self.underMouse() or any(row.hasFocus() for row in self.rows)
+        if kl is not None and len(self.rows) > 2 and not busy:
+            self._order = np.argsort(-kl, kind="stable")
+        self._bind()
+
+    def _bind(self) -> None:
+        assert self._prior is not None
+        for dimension, row in zip(self._order.tolist(), self.rows, strict=True):
+            note = "" if self._kl is None else f"KL {self._kl[dimension]:.2f}"
+            row.set_name(f"z{subscript(dimension + 1)}", note)
+            mean, scale = float(self._prior.mean[dimension]), float(self._prior.scale[dimension])
+            row.set_range(mean - REACH * scale, mean + REACH * scale)
+        self.set_z(self._z)
+
+    def _moved(self, place: int, value: float) -> None:
+        self.moved.emit(int(self._order[place]), value)
+
+
+class PlaneChoice(QWidget):
+    """Which plane through the latent space the map shows. Hidden where there is only one. `changed` by hand only."""
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__(visible=False)
+        self._across, self._up = QComboBox(objectName="across"), QComboBox(objectName="up")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(SPACE // 2)
+        for box, axis in ((self._across, "horizontal"), (self._up, "vertical")):
+            box.setToolTip(f"What the {axis} axis shows")
+            box.activated.connect(self._choose)
+            row.addWidget(box)
+
+    def set_space(self, size: int, with_principal: bool) -> None:
+        """Offer the dimensions of a space, and the principal plane of encoded data, which is then the first choice."""
+        for box in (self._across, self._up):
+            box.clear()
+        if with_principal and size > 2:
+            self._across.addItem("principal plane", PRINCIPAL)
+        for i in range(size):
+            self._across.addItem(f"z{subscript(i + 1)}", i)
+            self._up.addItem(f"z{subscript(i + 1)}", i)
+        self._up.setCurrentIndex(min(1, size - 1))
+        self._up.setVisible(not self.is_principal)
+        self.setVisible(size > 2)
+
+    @property
+    def is_principal(self) -> bool:
+        """Whether the plane of largest variance is meant."""
+        return self._across.currentData() == PRINCIPAL
+
+    def plane(self, principal: Plane | None) -> tuple[Plane, str, str]:
+        """The plane, and what its axes are called. The first two dimensions until `principal` is known."""
+        size = self._up.count()
+        if self.is_principal and principal is not None:
+            return principal, "first principal direction", "second principal direction"
+        i, j = (0, 1) if self.is_principal else (self._across.currentData(), self._up.currentData())
+        return Plane.axes(size, i, j), f"z{subscript(i + 1)}", f"z{subscript(j + 1)}" if i != j else ""
+
+    def _choose(self) -> None:
+        self._up.setVisible(not self.is_principal)
+        self.changed.emit()
