@@ -49,15 +49,18 @@ def application(photograph: Photograph) -> App:
         help="Train deep generative models, look at what they learned, and measure them, without a window.",
         default_parameter=Parameter(negative=()),
     )
-    commands = "dgm_studio.commands"
-    app.command(f"{commands}.listing:list_", name="list")
-    app.command(f"{commands}.train:train", name="train")
-    app.command(f"{commands}.train:resume", name="resume")
-    app.command(f"{commands}.evaluate:evaluate", name="evaluate")
-    app.command(f"{commands}.sample:sample", name="sample")
-    app.command(f"{commands}.export:export", name="export")
-    app.command(f"{commands}.projects:check", name="check")
-    app.command(f"{commands}.pictures:preset_pictures", name="preset-pictures", show=False)
+    for name, place, summary in (
+        ("list", "listing:list_", "List families, learners, datasets, presets or lessons."),
+        ("train", "train:train", "Train a preset, or a family with the defaults of its learner, data and settings."),
+        ("resume", "train:resume", "Go on with a run exactly where it stopped."),
+        ("evaluate", "evaluate:evaluate", "Measure a run and keep the result in its project."),
+        ("sample", "sample:sample", "Draw examples from a run into a picture or a file of numbers."),
+        ("export", "export:export", "Write a run's weights, configuration and samples for use without the studio."),
+        ("check", "projects:check", "Verify every byte of a project file and print what is in it."),
+        ("recover", "projects:recover", "Bring back what trainings that were cut off have left."),
+        ("preset-pictures", "pictures:preset_pictures", "Train presets and write the pictures of their cards."),
+    ):
+        app.command(f"dgm_studio.commands.{place}", name=name, help=summary)
 
     @app.command
     def screenshots(folder: Path, *, project: Path | None = None) -> int:

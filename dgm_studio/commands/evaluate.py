@@ -109,11 +109,7 @@ def _print(report: Report, output: Output) -> None:
     """A report as text; a picture or a plot only says that it is there."""
     match report:
         case Table():
-            rows = [
-                [cell_text(column, cell) for column, cell in zip(report.columns, row, strict=True)]
-                for row in report.rows
-            ]
-            output.table([column.head for column in report.columns], rows, report.title)
+            _print_table(report, output)
         case Note():
             output.say(f"{report.title}: {report.text}" if report.title else report.text)
         case Pictures():
@@ -124,3 +120,18 @@ def _print(report: Report, output: Output) -> None:
     if note:
         output.say(note)
     output.say("")
+
+
+def _print_table(report: Table, output: Output) -> None:
+    """The table, and its small print (columns of details) once for all rows that share it."""
+    shown = [index for index, column in enumerate(report.columns) if column.format != "detail"]
+    small = [index for index, column in enumerate(report.columns) if column.format == "detail"]
+    rows = [[cell_text(column, cell) for column, cell in zip(report.columns, row, strict=True)] for row in report.rows]
+    output.table([report.columns[i].head for i in shown], [[row[i] for i in shown] for row in rows], report.title)
+    for index in small:
+        details: dict[str, list[str]] = {}
+        for row in rows:
+            if row[index]:
+                details.setdefault(row[index], []).append(row[0])
+        for text, names in details.items():
+            output.say(f"{report.columns[index].head} of {', '.join(names)}: {text}")

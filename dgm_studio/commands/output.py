@@ -11,6 +11,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+PIPED_WIDTH = 160  # characters, where no terminal says how wide it is
+
 
 class CommandError(Exception):
     """A command that cannot be carried out; the sentence says why and what to do. `code` is the exit code."""
@@ -26,6 +28,8 @@ class Output:
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
         self.console = Console(soft_wrap=True, highlight=False, quiet=as_json)
+        if not self.console.is_terminal:
+            self.console.width = PIPED_WIDTH
 
     def say(self, text: str) -> None:
         """A line for a person; markup in it is not interpreted."""

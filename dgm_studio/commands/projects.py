@@ -1,7 +1,8 @@
-"""What commands need of project files, and `check`."""
+"""What commands need of project files; `check` and `recover`."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,29 +36,50 @@ def check(file: Path, *, json: bool = False) -> int:
     return 0
 
 
-@contextmanager
-def reading(file: Path) -> Iterator[Project]:
+def recover(file: Path, *, json: bool = False) -> int:
+    """Bring back what trainings that were cut off (a crash, a power cut) have left beside a project.
+
+    Parameters
+    ----------
+    file
+        The project.
+    json
+        Print one JSON document instead of text.
+    """
+    output = Output(json)
+    recovered = []
+    with writing(file, hint=False) as project:
+        for left in list(project.recoveries):
+            run = project.recover(left)
+            recovered.append({"run": run.id, "name": run.name, "step": left.step, "problems": list(left.problems)})
+            output.say(f"{run.name}: back at step {left.step}.")
+            for problem in left.problems:
+                output.say(f"    could not be kept: {problem}")
+        if recovered:
+            project.save()
+        else:
+            output.say(f"Nothing was left beside {file}.")
+    output.document({"project": str(file), "recovered": recovered})
+    return 0
+
+
+def reading(file: Path) -> Project:
     """The project, not to be changed."""
-    project = Project.open(file, read_only=True)
-    try:
-        yield project
-    finally:
-        project.close()
+    return Project.open(file, read_only=True)
 
 
 @contextmanager
-def writing(file: Path, create: bool = False) -> Iterator[Project]:
+def writing(file: Path, create: bool = False, hint: bool = True) -> Iterator[Project]:
     """The project, to be changed; with `create` a new one where there is none. Raises CommandError when another
-    process holds it."""
-    project = Project.create(file) if create and not file.exists() else Project.open(file)
-    try:
+    process holds it. With `hint`, says so when a training was cut off."""
+    with Project.create(file) if create and not file.exists() else Project.open(file) as project:
         if project.read_only:
-            raise CommandError(
-                f"{file} is open elsewhere ({project.holder}). Close it there first; nothing was changed."
-            )
+            who = f" by {project.holder}" if project.holder else ""
+            raise CommandError(f"{file} cannot be changed: it is open elsewhere{who}, or it is write-protected.")
+        if hint and project.recoveries:
+            names = ", ".join(left.name for left in project.recoveries)
+            print(f"A training was cut off ({names}). `dgm recover {file}` brings it back.", file=sys.stderr)
         yield project
-    finally:
-        project.close()
 
 
 def run_of(project: Project, name: str | None) -> Run:

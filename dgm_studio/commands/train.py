@@ -18,7 +18,7 @@ from dgm_studio.config import Binarization, TrainingSettings
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.datasets.sources import load
 from dgm_studio.events import Cancelled, Failed, Finding, Finished, Progress, Started
-from dgm_studio.recording import Recorder
+from dgm_studio.recording import Recorder, resume_warnings
 from dgm_studio.store import Project, Run
 from dgm_studio.training import Resume, TrainingSession
 
@@ -62,7 +62,7 @@ def train(
         The project file that keeps the run; made if it is not there. Without it: NAME.dgm in this folder, after the
         preset or family.
     run
-        A name for the run.
+        A name for the run; the preset's key, or a new name after the family, if not given.
     steps
         How many parameter updates.
     minutes
@@ -85,7 +85,7 @@ def train(
     recipe_of(config).check(dataset.spec)
     file = project or Path(f"{preset or config.family}.dgm")
     with writing(file, create=True) as opened:
-        new = opened.new_run(config, run)
+        new = opened.new_run(config, run or preset or "")
         session = TrainingSession(config, dataset, minutes=minutes)
         return _carry_out(session, opened, new, dataset, output, minutes)
 
@@ -121,6 +121,8 @@ def resume(
         config = config_of(chosen)
         devices.resolve(config.training.device)
         dataset = load(config.data)
+        for warning in resume_warnings(chosen):
+            print(warning, file=sys.stderr)
         state = chosen.checkpoint()
         session = TrainingSession(config, dataset, Resume(state), minutes=minutes)
         planned = config.training.steps
@@ -159,7 +161,7 @@ def _carry_out(
     """Drive the session to its end, keep what it gives, and say what came of it."""
     output.say(f"Training run {run.name!r} into {project.path}.")
     outcome = _Outcome()
-    recorder = Recorder(project, run, dataset)
+    recorder = Recorder(project, run, dataset.provenance)
     try:
         with display(output.as_json, minutes and minutes * 60) as shown, interruptible(session):
             for event in session.events():
