@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,13 +42,15 @@ class RawData:
     """What a source reads. `x` is (N, *event) float32; `split` holds given parts (0 train, 1 valid, 2 test)."""
 
     x: np.ndarray
-    y: np.ndarray | None  # (N,) int64, or None without labels
+    y: np.ndarray | None  # (N,) int64, -1 without a label; or None without labels
     support: Support
     layout: Layout
     provenance: Provenance
     class_names: tuple[str, ...] = ()
     split: np.ndarray | None = None  # (N,) uint8; None: split by seed
     density: Density | None = None
+    standardise: bool = False  # shift and scale by the training part
+    warnings: tuple[str, ...] = ()
 
 
 Report = Callable[[float, str], None]  # fraction done, what is being done; may raise Stop to cancel
@@ -87,47 +89,100 @@ class Dataset:
     provenance: Provenance
     draws_bits: bool = False
     density: Density | None = None
+    warnings: tuple[str, ...] = ()  # sentences about what is odd but can be used
+
+
+PARTS = ("training", "validation", "test")
 
 
 def prepare(raw: RawData, binarization: Binarization, split_seed: int) -> Dataset:
-    """Split by seed (80 / 10 / 10 unless the source brings a split), binarise, describe. Raises BadData."""
+    """Split by seed (80 / 10 / 10 unless the source brings a split), scale, binarise, describe. Raises BadData."""
+    title = raw.provenance.title
+    given_bits = raw.support is Support.BITS
+    if binarization != "none" and not given_bits and (raw.support is not Support.UNIT or raw.standardise):
+        kind = "standardised values" if raw.standardise else raw.support
+        raise BadData(f"{title} holds {kind}; only values in 0…1 can be made bits. Choose binarisation: none.")
     generator = torch.Generator().manual_seed(split_seed)
     x = torch.from_numpy(np.ascontiguousarray(raw.x, dtype=np.float32))
     y = torch.full((len(x),), -1) if raw.y is None else torch.from_numpy(raw.y.astype(np.int64))
-    if binarization != "none" and raw.support is not Support.UNIT:
-        raise BadData(f"{raw.provenance.title} holds {raw.support}; only values in 0…1 can be made bits.")
-    draws_bits = binarization == "dynamic"
-    part = _parts(len(x), raw.split, generator)
-    if binarization == "threshold":
-        x = (x > 0.5).float()
-    elif binarization in ("fixed", "dynamic"):
-        bits = bernoulli(x, generator)
-        keep = (part == 0) if draws_bits else torch.zeros(len(x), dtype=torch.bool)
-        x = torch.where(keep.reshape(-1, *[1] * (x.ndim - 1)), x, bits)
-    spec = DataSpec(
-        event_shape=tuple(x.shape[1:]),
-        support=raw.support if binarization == "none" else Support.BITS,
-        layout=raw.layout,
-        class_names=raw.class_names,
-        protocol=BINARIZATION_TEXT[binarization],
+    part, way = _parts(len(x), raw.split, generator)
+    places = [(part == k).nonzero().flatten() for k in range(3)]
+    for name, place in zip(PARTS, places, strict=True):
+        if len(place) == 0:
+            raise BadData(f"{title} has too few examples ({len(x)}): its {name} part would be empty.")
+    steps = [f"{way}, seed {split_seed}: {' / '.join(str(len(p)) for p in places)} for {', '.join(PARTS)}"]
+    support, draws_bits = raw.support, False
+    protocol = "bits as they are in the data" if given_bits else BINARIZATION_TEXT[binarization]
+    if raw.standardise:
+        x, support, protocol = _standardised(x, places[0]), Support.REALS, "standardised values"
+        steps.append("standardised: less the mean and divided by the standard deviation of the training part")
+    elif binarization != "none" and not given_bits:
+        support, draws_bits = Support.BITS, binarization == "dynamic"
+        x = _bits(x, binarization, part, generator)
+        steps.append(protocol)
+    spec = DataSpec(tuple(x.shape[1:]), support, raw.layout, class_names=raw.class_names, protocol=protocol)
+    train, valid, test = (Split(x[place], y[place]) for place in places)
+    return Dataset(
+        spec,
+        train,
+        valid,
+        test,
+        replace(raw.provenance, steps=(*raw.provenance.steps, *steps)),
+        draws_bits,
+        raw.density,
+        (*raw.warnings, *_missing_classes(spec, (train, valid, test))),
     )
-    splits = [Split(x[part == k], y[part == k]) for k in range(3)]
-    for name, split in zip(("training", "validation", "test"), splits, strict=True):
-        if len(split) == 0:
-            raise BadData(f"{raw.provenance.title} has too few examples ({len(x)}): its {name} part would be empty.")
-    return Dataset(spec, *splits, raw.provenance, draws_bits, raw.density)
 
 
-def _parts(n: int, given: np.ndarray | None, generator: Generator) -> Tensor:
-    """0, 1 or 2 for each example. A given split without a validation part gives up a tenth of its training part."""
+def _bits(x: Tensor, binarization: Binarization, part: Tensor, generator: Generator) -> Tensor:
+    """Bits, each example's drawn once; with dynamic binarisation training examples stay probabilities."""
+    if binarization == "threshold":
+        return (x > 0.5).float()
+    bits = bernoulli(x, generator)  # for all parts, so that fixed and dynamic hold out the same bits
+    if binarization == "dynamic":
+        bits[part == 0] = x[part == 0]
+    return bits
+
+
+def _standardised(x: Tensor, train: Tensor) -> Tensor:
+    """Each channel of an image, or coordinate of a vector, with mean 0 and standard deviation 1 over training data."""
+    over = (0,) if x.ndim == 2 else (0, *range(2, x.ndim))
+    deviation, mean = torch.std_mean(x[train].double(), over, correction=0, keepdim=True)
+    deviation = torch.where(deviation > 0, deviation, 1.0)  # a constant coordinate is shifted to 0
+    return ((x - mean) / deviation).float()
+
+
+def _parts(n: int, given: np.ndarray | None, generator: Generator) -> tuple[Tensor, str]:
+    """0, 1 or 2 for each example, and how that came about. A given split without a validation or test part gives up a
+    tenth of its training part for it."""
     order = torch.randperm(n, generator=generator)
     if given is None:
         part = torch.zeros(n, dtype=torch.uint8)
         held = max(1, n // 10)
         part[order[:held]], part[order[held : 2 * held]] = 2, 1
-        return part
-    part = torch.from_numpy(given.copy())
-    if not (part == 1).any():
-        train = order[part[order] == 0]
-        part[train[: max(1, len(train) // 10)]] = 1
-    return part
+        return part, "split at random"
+    part = torch.from_numpy(given.astype(np.uint8))
+    train = order[part[order] == 0]
+    held = max(1, len(train) // 10)
+    drawn = []
+    for k in (2, 1):
+        if not (part == k).any():
+            part[train[:held]] = k
+            train = train[held:]
+            drawn.append(PARTS[k])
+    return part, f"given split, {' and '.join(drawn)} part drawn from training" if drawn else "given split"
+
+
+def _missing_classes(spec: DataSpec, splits: tuple[Split, ...]) -> list[str]:
+    """A sentence for each part in which classes do not occur. Such data can be used, but not every question asked."""
+    sentences = []
+    for name, split in zip(PARTS, splits, strict=True):
+        counts = torch.bincount(split.y[split.y >= 0], minlength=spec.classes)
+        missing = [spec.class_names[k] for k in (counts == 0).nonzero().flatten().tolist()] if spec.classes else []
+        if missing:
+            more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+            verb = "does" if len(missing) == 1 else "do"
+            what = "class" if len(missing) == 1 else "classes"
+            names = ", ".join(repr(m) for m in missing[:5])
+            sentences.append(f"The {what} {names}{more} {verb} not occur in the {name} part.")
+    return sentences

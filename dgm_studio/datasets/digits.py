@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dgm_studio.datasets.base import Provenance, RawData, Report, Source
+from dgm_studio.datasets.base import BadData, Provenance, RawData, Report, Source
 from models.settings import NoSettings
 from models.spec import Layout, Support
 
@@ -17,7 +17,8 @@ from models.spec import Layout, Support
 def _load(settings: NoSettings, report: Report) -> RawData:
     # The file is read from scikit-learn's folder, because importing scikit-learn takes longer than all of this.
     package = find_spec("sklearn")
-    assert package is not None and package.origin is not None, "scikit-learn is a dependency of the studio"
+    if package is None or package.origin is None:
+        raise BadData("The digits come with scikit-learn, which is not installed. Install it, or choose other data.")
     path = Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
     content = path.read_bytes()
     table = np.loadtxt(gzip.decompress(content).decode().splitlines(), delimiter=",", dtype=np.float32)
@@ -36,6 +37,4 @@ def _load(settings: NoSettings, report: Report) -> RawData:
     )
 
 
-SOURCE = Source(
-    "digits", "Handwritten digits 8×8", "1797 grey images that come with the studio.", NoSettings, _load
-)
+SOURCE = Source("digits", "Handwritten digits 8×8", "1797 grey images that come with the studio.", NoSettings, _load)

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from dgm_studio.config import DataChoice
-from dgm_studio.datasets import digits
+from dgm_studio.datasets import csv_files, digits, hdf5, idx, images, mnist, numpy_files, toys
 from dgm_studio.datasets.base import BadData, Dataset, Report, Source, prepare
 from models.settings import read_settings
 
-SOURCES: tuple[Source, ...] = (digits.SOURCE,)
+SOURCES: tuple[Source, ...] = (
+    digits.SOURCE,
+    *toys.SOURCES,
+    mnist.MNIST,
+    mnist.FASHION,
+    images.SOURCE,
+    numpy_files.SOURCE,
+    hdf5.SOURCE,
+    idx.SOURCE,
+    csv_files.SOURCE,
+)
 
 
 def source(key: str) -> Source:

@@ -1,0 +1,108 @@
+"""Arrays in HDF5 files from elsewhere, read without trusting them.
+
+Only what lies in the file itself is followed (no soft or external links, external storage or virtual data sets), only
+plain numbers are read, and the declared size is checked before memory is taken.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+MAX_OBJECTS = 10_000
+MAX_DEPTH = 8
+BLOCK = 2**24  # bytes read between two reports
+
+
+class UnreadableArrays(ValueError):
+    """A file that cannot be used; the sentence names it and says what is wrong."""
+
+
+@dataclass(frozen=True)
+class ArrayHeader:
+    name: str  # its path in the file, without the leading slash
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+def list_arrays(path: Path) -> list[ArrayHeader]:
+    """Every plain array of numbers in the file, in order of name. Raises UnreadableArrays."""
+    with _opened(path) as file, _sentences(path):
+        return [ArrayHeader(name, array.shape, array.dtype) for name, array in _arrays(file, path)]
+
+
+def read_array(path: Path, name: str, limit: int, report: Callable[[float], None]) -> np.ndarray:
+    """The array `name`. Raises UnreadableArrays if it takes more than `limit` bytes or cannot be read; `report` is
+    called with the fraction done, and what it raises passes through."""
+    with _opened(path) as file:
+        with _sentences(path):
+            array = dict(_arrays(file, path)).get(name)
+        if array is None:
+            raise UnreadableArrays(f"{path} has no plain array named {name!r}.")
+        size = math.prod(array.shape) * array.dtype.itemsize
+        chunk = math.prod(array.chunks or (0,)) * array.dtype.itemsize
+        if max(size, chunk) > limit:
+            raise UnreadableArrays(f"{name} in {path} takes {max(size, chunk):,} bytes; up to {limit:,} are read.")
+        if size and array.id.get_storage_size() == 0:
+            raise UnreadableArrays(f"{name} in {path} was declared but never written.")
+        result = np.empty(array.shape, array.dtype.newbyteorder("="))
+        rows = max(1, BLOCK // max(1, size // max(1, len(result))), (array.chunks or (1,))[0]) if result.ndim else 1
+        for start in range(0, len(result) if result.ndim else 0, rows):
+            report(start / len(result))
+            with _sentences(path):
+                array.read_direct(result, np.s_[start : start + rows], np.s_[start : start + rows])
+        return result
+
+
+def _arrays(file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.Dataset]]:
+    """Walk the groups by hard links alone; a group that is reached again is not walked again."""
+    seen: set[int] = set()
+    waiting: list[tuple[str, h5py.Group, int]] = [("", file, 0)]
+    met = 0
+    while waiting:
+        prefix, group, depth = waiting.pop(0)
+        address = h5py.h5o.get_info(group.id).addr
+        if address in seen or depth > MAX_DEPTH:
+            continue
+        seen.add(address)
+        for name in group:
+            met += 1
+            if met > MAX_OBJECTS:
+                raise UnreadableArrays(f"{path} has more than {MAX_OBJECTS:,} objects.")
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                continue
+            item = group.get(name)
+            if isinstance(item, h5py.Group):
+                waiting.append((f"{prefix}{name}/", item, depth + 1))
+            elif isinstance(item, h5py.Dataset) and _plain(item):
+                yield f"{prefix}{name}", item
+
+
+def _plain(array: h5py.Dataset) -> bool:
+    return bool(array.shape) and array.dtype.kind in "buif" and not array.is_virtual and not array.external
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    with _sentences(path):
+        file = h5py.File(path, "r", locking=False)
+    with file:
+        yield file
+
+
+@contextmanager
+def _sentences(path: Path) -> Iterator[None]:
+    """What HDF5 raises about a damaged file, as a sentence."""
+    try:
+        yield
+    except UnreadableArrays:
+        raise
+    except (OSError, RuntimeError, ValueError, KeyError, MemoryError) as error:
+        raise UnreadableArrays(f"{path} cannot be read as HDF5: {error}.") from None
