@@ -207,6 +207,6 @@ def _sentence(entry: Evaluation, error: Exception) -> str:
 
 
 def _made_with(device: torch.device) -> str:
-    threads = f", {torch.get_num_threads()} threads" if device.type == "cpu" else ""
+    threads = f", {torch.get_num_threads()} thread(s)" if device.type == "cpu" else ""
     versions = f"torch {torch.__version__}, Python {platform.python_version()}, studio {__version__}"
     return f"{devices.title(device)}{threads}, {versions}"

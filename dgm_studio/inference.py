@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -64,7 +64,7 @@ class Answer:
 class _Waiting:
     serial: int
     question: Question
-    standing: bool
+    repeated: bool = False  # asked again because newer weights arrived, not by the person
 
 
 class Inference:
@@ -76,15 +76,25 @@ class Inference:
         self._snapshot: Snapshot | None = None
         self._slots: dict[str, _Waiting] = {}
         self._standing: dict[str, _Waiting] = {}
+        self._answered: dict[str, int] = {}  # channel -> the turn in which it was answered last
         self._serial = 0
         self._closed = False
+
+    @property
+    def newest(self) -> Snapshot | None:
+        """The weights that answers are given from; None before there are any. They are copies: nothing trains them."""
+        return self._snapshot
+
+    @property
+    def device(self) -> torch.device:
+        return self._device
 
     def publish(self, snapshot: Snapshot) -> None:
         """Answer from these weights from now on. Standing questions are asked again."""
         with self._changed:
             self._snapshot = snapshot
             for channel, waiting in self._standing.items():
-                self._slots.setdefault(channel, waiting)
+                self._slots.setdefault(channel, replace(waiting, repeated=True))
             self._changed.notify_all()
 
     def ask(self, channel: str, question: Question, standing: bool = False) -> int:
@@ -92,7 +102,7 @@ class Inference:
         channel is asked something else. Returns the question's serial number."""
         with self._changed:
             self._serial += 1
-            waiting = _Waiting(self._serial, question, standing)
+            waiting = _Waiting(self._serial, question)
             self._slots[channel] = waiting
             if standing:
                 self._standing[channel] = waiting
@@ -128,8 +138,7 @@ class Inference:
                 if self._closed:
                     return
                 newest = self._snapshot
-                # what was asked last is what the person is doing now; standing questions fill the gaps
-                channel = max(self._slots, key=lambda name: self._slots[name].serial)
+                channel = self._next_channel()
                 waiting = self._slots.pop(channel)
             assert newest is not None
             try:
@@ -146,5 +155,21 @@ class Inference:
                     value = waiting.question(Subject(twin, self._dataset, newest.step, generator))
                 answer = Answer(channel, waiting.serial, newest.step, value)
             except Exception as error:
-                answer = Answer(channel, waiting.serial, newest.step, error=str(error), details=traceback.format_exc())
+                answer = Answer(
+                    channel,
+                    waiting.serial,
+                    newest.step,
+                    error=str(error) or type(error).__name__,
+                    details=traceback.format_exc(),
+                )
             yield answer
+
+    def _next_channel(self) -> str:
+        """What was asked last is what the person is doing now; standing questions fill the gaps, each in its turn."""
+        asked = [channel for channel, waiting in self._slots.items() if not waiting.repeated]
+        if asked:
+            channel = max(asked, key=lambda name: self._slots[name].serial)
+        else:
+            channel = min(self._slots, key=lambda name: self._answered.get(name, 0))
+        self._answered[channel] = max(self._answered.values(), default=0) + 1
+        return channel

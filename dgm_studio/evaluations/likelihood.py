@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
+from torch import Tensor
 
-from dgm_studio.evaluations.base import Evaluation, chunks, describe, stage
+from dgm_studio.evaluations.base import Evaluation, describe, stage
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Note, Report, Table
 from models.capabilities import (
@@ -21,7 +21,8 @@ from models.capabilities import (
     TooLarge,
     WeighsEvidence,
 )
-from models.estimation.measure import Kind, Measure, bits_per_dimension, mean_measure
+from models.estimation.likelihood import evidence_lower_bound, exact_log_likelihood, importance_weighted_bound
+from models.estimation.measure import Kind, Measure, bits_per_dimension
 from models.settings import Settings, setting
 from models.spec import DataSpec, Support
 
@@ -60,43 +61,25 @@ def _run(subject: Subject, settings: LikelihoodSettings) -> Iterator[float | Rep
 
 
 def _measurings(subject: Subject, settings: LikelihoodSettings) -> list[Callable[[], Measuring]]:
-    model = subject.model
+    """What this model admits, the surest first."""
+    model, generator = subject.model, subject.generator
+    x, where = subject.dataset.test.x.to(subject.device), describe(subject.dataset, subject.dataset.test)
     found: list[Callable[[], Measuring]] = []
-    if isinstance(model, ScoresExactly):
-        found.append(partial(_exact, subject))
+    if isinstance(model, ScoresExactly) or _enumerable(type(model)):
+        found.append(partial(exact_log_likelihood, model, x, where))
     if isinstance(model, BoundsEvidence):
-        found.append(partial(_elbo, subject))
+        found.append(partial(_elbo, model, x, where, generator))
     if isinstance(model, WeighsEvidence):
-        found.append(partial(_weighted, subject, settings.importance_samples))
+        found.append(partial(importance_weighted_bound, model, x, where, settings.importance_samples, generator))
     return found
 
 
-def _exact(subject: Subject) -> Measuring:
-    parts = []
-    for fraction, x in chunks(subject.dataset.test.x, subject.device):
-        parts.append(subject.model.log_prob(x))
-        yield fraction
-    return mean_measure("log p(x)", torch.cat(parts), Kind.EXACT, _where(subject))
+def _enumerable(model: type) -> bool:
+    return issubclass(model, HasFreeEnergy) and issubclass(model, SumsExactly)
 
 
-def _elbo(subject: Subject) -> Measuring:
-    parts = []
-    for fraction, x in chunks(subject.dataset.test.x, subject.device):
-        parts.append(subject.model.elbo(x, subject.generator).value)
-        yield fraction
-    return mean_measure("ELBO", torch.cat(parts), Kind.LOWER_BOUND, _where(subject))
-
-
-def _weighted(subject: Subject, k: int) -> Measuring:
-    parts = []
-    for fraction, x in chunks(subject.dataset.test.x, subject.device, 100):
-        parts.append(subject.model.log_weights(x, k, subject.generator).logsumexp(0) - math.log(k))
-        yield fraction
-    return mean_measure("importance-weighted bound", torch.cat(parts), Kind.LOWER_BOUND, f"{_where(subject)}, k = {k}")
-
-
-def _where(subject: Subject) -> str:
-    return describe(subject.dataset, subject.dataset.test)
+def _elbo(model: Any, x: Tensor, where: str, generator: torch.Generator) -> Measuring:
+    return (yield from evidence_lower_bound(model, x, where, generator=generator)).elbo
 
 
 def _table(subject: Subject, measures: list[Measure]) -> Table:

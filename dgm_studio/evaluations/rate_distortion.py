@@ -9,14 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dgm_studio.evaluations.base import Evaluation, chunks, describe, mean_interval
+from dgm_studio.evaluations.base import Evaluation, describe
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Bars, Column, Note, Points, Report, Series, Table
-from models.capabilities import BoundsEvidence, Encodes
+from models.capabilities import BoundsEvidence
+from models.estimation.likelihood import ACTIVE, Bound, evidence_lower_bound
 from models.settings import Settings, setting
 from models.spec import DataSpec
 
-ACTIVE = 0.01  # Burda et al. (2016), section 5.2: a unit is active when Var_x(E_q[z|x]) exceeds this
+MEANING_OF_ACTIVE = f"variance over test examples of the posterior mean > {ACTIVE:g} (Burda et al., 2016)"
 
 
 class RateDistortionSettings(Settings):
@@ -28,73 +29,67 @@ def _admits(model: type, learner: type, spec: DataSpec) -> bool:
 
 
 def _run(subject: Subject, settings: RateDistortionSettings) -> Iterator[float | Report]:
-    model, dataset = subject.model, subject.dataset
-    distortions, rates, kls, means = [], [], [], []
-    for fraction, x in chunks(dataset.test.x, subject.device):
-        distortion = torch.zeros(len(x), dtype=torch.float64, device=x.device)
-        for draw in range(settings.draws):
-            elbo = model.elbo(x, subject.generator)
-            distortion -= elbo.reconstruction.double() / settings.draws
-            yield fraction - len(x) / len(dataset.test) * (1 - (draw + 1) / settings.draws)
-        distortions.append(distortion)
-        rates.append(elbo.kl.double())
-        kls.append(elbo.kl_per_dimension.double())
-        if isinstance(model, Encodes):
-            means.append(model.encode(x).mean.double())
-    distortion, rate = torch.cat(distortions), torch.cat(rates)
-    protocol = f"{describe(dataset, dataset.test)}, {settings.draws} draws of z each."
-    yield _table(distortion, rate, protocol)
-    if means:
-        yield from _units(torch.cat(kls).mean(0), torch.cat(means))
-    yield _plane(subject, distortion.mean().item(), rate.mean().item())
+    dataset = subject.dataset
+    x, where = dataset.test.x.to(subject.device), describe(dataset, dataset.test)
+    bound = yield from evidence_lower_bound(subject.model, x, where, settings.draws, subject.generator)
+    yield _table(bound)
+    yield _units(bound)
+    yield _plane(subject, -bound.reconstruction.value, bound.kl.value)
+    if bound.active is not None:
+        yield _collapse(bound.active)
 
 
-def _table(distortion: Tensor, rate: Tensor, protocol: str) -> Table:
+def _table(bound: Bound) -> Table:
     columns = (
         Column("Quantity"),
         Column("Mean", "number", "nats per example"),
         Column("95 % interval", "interval", "nats per example"),
+        Column("Kind", "kind"),
     )
-    named = (("Distortion −E[log p(x|z)]", distortion), ("Rate KL(q‖p)", rate), ("ELBO", -distortion - rate))
-    rows = tuple((name, *mean_interval(values)) for name, values in named)
-    return Table("Rate and distortion", columns, rows, protocol)
+    measures = (bound.elbo, bound.reconstruction, bound.kl)
+    rows = tuple((m.name, m.value, (m.low, m.high), str(m.kind)) for m in measures)
+    return Table("Evidence lower bound and its terms", columns, rows, f"{bound.elbo.protocol}.")
 
 
-def _units(kl: Tensor, means: Tensor) -> Iterator[Report]:
-    """Bars of each unit's KL, the largest first, and a sentence on those that carry nothing."""
-    variance = means.var(0)
+def _units(bound: Bound) -> Bars:
+    """The KL of each latent unit, the largest first; all are marked where no encoder says which are active."""
+    kl = bound.kl_per_dimension
     order = kl.argsort(descending=True)
-    active = (variance > ACTIVE)[order]
-    total, alive = len(kl), int(active.sum())
-    how = f"variance over test examples of the posterior mean > {ACTIVE:g} (Burda et al., 2016)"
-    yield Bars(
+    active = torch.ones_like(kl, dtype=torch.bool) if bound.active is None else bound.active[order]
+    return Bars(
         "KL of each latent unit",
         "latent unit, sorted by KL",
         "KL (nats)",
         tuple(f"z{i + 1}" for i in order.tolist()),
         kl[order].cpu().numpy(),
         active.byte().cpu().numpy(),
-        "active",
-        f"Active: {how}.",
+        "" if bound.active is None else "active",
+        "" if bound.active is None else f"Active: {MEANING_OF_ACTIVE}.",
     )
-    said = f"{alive} of {total} latent units are active ({how})."
-    remedy = "Remedies: anneal the KL weight from 0, a smaller KL weight, a weaker decoder."
+
+
+def _collapse(active: Tensor) -> Note:
+    """A sentence on the units that carry nothing."""
+    total, alive = len(active), int(active.sum())
+    said = f"{alive} of {total} latent units are active."
     if alive == total:
-        yield Note("No collapse", said, "good")
-    elif alive:
-        text = f"{said} The posterior of the other {total - alive} equals the prior: they carry no information on x."
-        yield Note("Some units collapsed", f"{text} With more units than the data need this is no fault.", "warn")
-    else:
-        yield Note("Posterior collapse", f"{said} The decoder ignores z. {remedy}", "bad")
+        return Note("No collapse", said, "good")
+    if alive:
+        rest = f"The posterior means of the other {total - alive} hardly depend on x."
+        return Note(
+            "Some units collapsed", f"{said} {rest} With more units than the data need this is no fault.", "warn"
+        )
+    remedy = "Remedies: anneal the KL weight from 0, a smaller KL weight, a weaker decoder."
+    return Note("Posterior collapse", f"{said} The decoder ignores z. {remedy}", "bad")
 
 
 def _plane(subject: Subject, distortion: float, rate: float) -> Points:
     test = subject.dataset.test.x.numpy()
     examples = hashlib.sha256(np.ascontiguousarray(test).tobytes()).hexdigest()
     negative = distortion + rate
-    step = _round(max(abs(negative), 1.0) / 10)
+    step = _round(max(abs(negative), 1.0) / 20)
     near = round(negative / step)
-    iso = tuple(float(step * (near + i)) for i in range(-4, 5))
+    iso = tuple(float(step * (near + i)) for i in range(-10, 11))
     return Points(
         "Rate–distortion plane",
         "rate KL(q‖p) (nats)",
@@ -104,6 +99,7 @@ def _plane(subject: Subject, distortion: float, rate: float) -> Points:
         "the same test examples are drawn too.",
         iso,
         "−ELBO",
+        square=True,
         plane=f"rate-distortion {subject.spec.support} {examples[:16]}",
     )
 

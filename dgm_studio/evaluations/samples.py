@@ -83,7 +83,7 @@ def _draw(subject: Subject, settings: SamplesSettings) -> Generator[float, None,
     means = isinstance(model, SamplesMeans)
     x = model.sample_mean(n, subject.generator) if means else model.sample(n, subject.generator)
     yield 1.0
-    return x, f"{n} exact draws{', shown as means' if means else ''}; the model has no temperature."
+    return x, f"{n} draws of the model{', shown as means' if means else ''}; it has no temperature."
 
 
 def _nearest(x: Tensor, train: Tensor, k: int) -> tuple[Tensor, Tensor]:

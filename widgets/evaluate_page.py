@@ -1,0 +1,346 @@
+"""The Evaluate page: what can be measured of a run, and everything that was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from PySide6.QtCore import QCoreApplication, Qt, Signal
+from PySide6.QtGui import QCloseEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from shiboken6 import isValid
+
+from dgm_studio.datasets.base import Dataset
+from dgm_studio.evaluation import EVALUATIONS, Evaluation, Fraction, Measured, Reported, Result, Unmeasured, admitted
+from dgm_studio.events import Snapshot
+from dgm_studio.reports import Points, Report, Series
+from dgm_studio.store.errors import ProjectError
+from dgm_studio.store.project import Project
+from dgm_studio.store.run import Run, StoredEvaluation
+from models.catalog import Recipe
+from widgets.evaluation_card import EvaluationCard, Progress, Stored, grouped
+from widgets.evaluation_thread import EvaluationThread
+from widgets.live import Live
+from widgets.report_views import text_label
+from widgets.theme import SPACE
+
+
+@dataclass
+class _Job:
+    """An evaluation that was asked for. The weights are those that were the newest then."""
+
+    project: Project
+    run: Run
+    recipe: Recipe
+    dataset: Dataset
+    weights: Snapshot
+    device: torch.device
+    evaluation: Evaluation
+    settings: Mapping[str, Any]
+    reports: list[Report] = field(default_factory=list)
+
+    def is_of(self, run: Run | None, key: str) -> bool:
+        return self.run is run and self.evaluation.key == key
+
+
+class EvaluatePage(QWidget):
+    """Measures runs one evaluation after the other in a thread of its own, and keeps what it finds in their project.
+
+    An evaluation goes on while another run of the same project is shown; it is cancelled when the project goes.
+    `shut_down()` must be called before this page goes.
+    """
+
+    changed = Signal()  # the project holds a new result
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("evaluate-page")
+        self._project: Project | None = None
+        self._run: Run | None = None
+        self._live: Live | None = None
+        self._cards: dict[str, EvaluationCard] = {}
+        self._waiting: list[_Job] = []
+        self._job: _Job | None = None
+        self._thread: EvaluationThread | None = None
+
+        self._heading = QLabel()
+        self._heading.setObjectName("evaluate-heading")
+        self._heading.setProperty("role", "muted")
+        self._heading.setTextFormat(Qt.TextFormat.PlainText)
+        self._heading.setWordWrap(True)
+        self._all = QPushButton("Measure all")
+        self._all.setObjectName("run-all")
+        self._all.setProperty("primary", True)
+        self._all.setToolTip("Put the newest weights through every evaluation below")
+        self._all.clicked.connect(self._ask_all)
+        top = QHBoxLayout()
+        top.addWidget(self._heading, 1)
+        top.addWidget(self._all)
+
+        self._elsewhere = Progress("elsewhere")
+        self._elsewhere.cancelled.connect(self._cancel_active)
+        self._elsewhere.hide()
+        self._scroll = QScrollArea()
+        self._scroll.setObjectName("evaluate-scroll")
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(SPACE, SPACE, SPACE, SPACE)
+        column.setSpacing(SPACE)
+        column.addLayout(top)
+        column.addWidget(self._elsewhere)
+        column.addWidget(self._scroll, 1)
+        application = QCoreApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(self.shut_down)
+        self._rebuild()
+
+    # What the window says to it.
+
+    def show_run(self, project: Project | None, run: Run | None, live: Live | None) -> None:
+        """Show what was measured of `run`, and what can be through `live`: None when its data or its model are not
+        there."""
+        if self._live is not live:
+            if self._live is not None and isValid(self._live):
+                self._live.moved.disconnect(self._moved)
+            if live is not None:
+                live.moved.connect(self._moved)
+        if project is not self._project:
+            self._drop(lambda job: True)
+        self._project, self._run, self._live = project, run, live
+        self._rebuild()
+
+    def shut_down(self) -> None:
+        """Cancel what is being measured and wait for the thread."""
+        self._drop(lambda job: True)
+        if self._thread is not None:
+            thread, self._thread = self._thread, None
+            thread.wait()
+            thread.deleteLater()
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being measured or waits for it."""
+        return self._job is not None or bool(self._waiting)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.shut_down()
+        super().closeEvent(event)
+
+    # The cards.
+
+    def _rebuild(self) -> None:
+        content = QWidget()
+        content.setProperty("plain", True)
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, SPACE, 0)
+        column.setSpacing(SPACE)
+        self._cards = {}
+        stored, trouble = self._stored()
+        if trouble:
+            column.addWidget(text_label(trouble, "error"))
+        for card in self._make_cards(stored):
+            self._cards[card.key] = card
+            column.addWidget(card)
+        if not self._cards:
+            column.addWidget(self._empty(), 1)
+        column.addStretch()
+        self._scroll.setWidget(content)
+        for key, card in self._cards.items():
+            card.set_newest(self._newest_step())
+            card.set_results(stored.get(key, []))
+        self._refresh()
+
+    def _make_cards(self, stored: Mapping[str, Sequence[Stored]]) -> list[EvaluationCard]:
+        if self._run is None:
+            return []
+        live, name = self._live, self._run.name
+        possible = admitted(live.recipe, live.spec) if live is not None else ()
+        titles = {entry.key: entry.title for entry in EVALUATIONS}
+        cards = [EvaluationCard(entry.key, entry.title, name, entry, self._others) for entry in possible]
+        done = {card.key for card in cards}
+        cards += [
+            EvaluationCard(key, titles.get(key, key), name, None, self._others) for key in stored if key not in done
+        ]
+        for card in cards:
+            card.asked.connect(self._ask)
+            card.cancelled.connect(self._cancel)
+        return cards
+
+    def _empty(self) -> QLabel:
+        if self._run is None:
+            text = "Choose a run to measure it."
+        elif self._live is None:
+            text = "Nothing was measured of this run. It can be measured when its data and its model are there."
+        else:
+            text = "No evaluation applies to this model and these data."
+        label = text_label(text, "muted", selectable=False)
+        label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        return label
+
+    def _stored(self) -> tuple[dict[str, list[Stored]], str]:
+        """The run's results by key, oldest first; and why they could not be read."""
+        if self._run is None:
+            return {}, ""
+        found: dict[str, list[Stored]] = {}
+        try:
+            for one in self._run.evaluations:
+                found.setdefault(one.key, []).append(_read(one))
+        except ProjectError as error:
+            return {}, f"Kept results cannot be shown. {error}"
+        return found, ""
+
+    def _others(self, report: Points) -> list[Series]:
+        """Points that were measured on the same plane: earlier results, and other runs of the project."""
+        if not report.plane or self._project is None:
+            return []
+        found: list[Series] = []
+        for run in self._project.runs.values():
+            try:
+                kept = run.evaluations
+            except ProjectError:
+                continue  # said when that run is shown
+            for one in kept:
+                for other in _read(one).result.reports:
+                    if isinstance(other, Points) and other.plane == report.plane and not _same(other, report):
+                        found += [Series(f"{run.name}, {s.name}", s.x, s.y) for s in other.series]
+        return found
+
+    def _newest_step(self) -> int:
+        newest = self._live.newest if self._live is not None else None
+        return newest.step if newest is not None else -1
+
+    def _moved(self, step: int) -> None:
+        for card in self._cards.values():
+            card.set_newest(step)
+        self._refresh_heading()
+
+    # Asking.
+
+    def _ask_all(self) -> None:
+        for key in self._cards:
+            self._ask(key)
+
+    def _ask(self, key: str) -> None:
+        project, run, live = self._project, self._run, self._live
+        if project is None or run is None or live is None or live.newest is None or self._asked(key):
+            return
+        chosen = next((entry for entry in admitted(live.recipe, live.spec) if entry.key == key), None)
+        if chosen is not None:
+            settings = self._cards[key].settings()
+            job = _Job(project, run, live.recipe, live.dataset, live.newest, live.device, chosen, settings)
+            self._waiting.append(job)
+            self._refresh()
+            self._next()
+
+    def _asked(self, key: str) -> bool:
+        """Whether the shown run is being put through this evaluation, or waits for it."""
+        jobs = [*self._waiting, *([self._job] if self._job is not None else [])]
+        return any(job.is_of(self._run, key) for job in jobs)
+
+    def _cancel(self, key: str) -> None:
+        run = self._run
+        self._drop(lambda job: job.is_of(run, key))
+
+    def _cancel_active(self) -> None:
+        active = self._job
+        self._drop(lambda job: job is active)
+
+    def _drop(self, which: Any) -> None:
+        """Cancel the jobs that `which` picks."""
+        self._waiting = [job for job in self._waiting if not which(job)]
+        if self._job is not None and which(self._job):
+            job, self._job = self._job, None
+            if self._thread is not None:
+                self._thread.cancel()
+            if job.run is self._run and job.evaluation.key in self._cards:
+                self._cards[job.evaluation.key].show_message("Cancelled. Earlier results are untouched.")
+        self._refresh()
+
+    # The thread.
+
+    def _next(self) -> None:
+        if self._thread is not None or not self._waiting:
+            return
+        job = self._job = self._waiting.pop(0)
+        what = (job.recipe, job.dataset, job.weights, job.evaluation.key, job.settings, job.device)
+        self._thread = EvaluationThread(*what, parent=self)
+        self._thread.happened.connect(self._happened)
+        self._thread.finished.connect(self._ended)
+        self._thread.start()
+        self._refresh()
+
+    def _ended(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.deleteLater()
+        self._next()
+
+    def _happened(self, event: object) -> None:
+        job = self._job
+        if job is None:
+            return  # it was cancelled; the next one starts when its thread has ended
+        card = self._cards.get(job.evaluation.key) if job.run is self._run else None
+        match event:
+            case Fraction():
+                (card.progress if card is not None else self._elsewhere).show_fraction(event)
+            case Reported():
+                job.reports.append(event.report)
+                if card is not None:
+                    card.show_partial(job.reports)
+            case Measured():
+                self._job = None
+                self._keep(job, event.result, card)
+            case Unmeasured():
+                self._job = None
+                self._refresh()
+                if card is not None:
+                    card.show_message(event.text)
+
+    def _keep(self, job: _Job, result: Result, card: EvaluationCard | None) -> None:
+        if job.run.id in job.project.runs:
+            job.run.add_evaluation(result.key, result.step, result.tree())
+            self.changed.emit()
+        if card is not None:
+            card.set_results(self._stored()[0].get(result.key, []))
+        self._refresh()
+
+    # What is seen of it.
+
+    def _refresh(self) -> None:
+        """Cards, strip and heading say what is being measured and what waits."""
+        active = self._job
+        for key, card in self._cards.items():
+            running = active is not None and active.is_of(self._run, key)
+            waits = any(job.is_of(self._run, key) for job in self._waiting)
+            card.set_state("starting" if running else "waits for its turn" if waits else "")
+        elsewhere = active is not None and active.run is not self._run
+        self._elsewhere.setVisible(elsewhere)
+        if active is not None and elsewhere:
+            self._elsewhere.say(f"{active.evaluation.title} of {active.run.name}")
+        self._refresh_heading()
+
+    def _refresh_heading(self) -> None:
+        run, live, step = self._run, self._live, self._newest_step()
+        self._all.setVisible(live is not None and bool(self._cards))
+        self._all.setEnabled(step >= 0 and not self.busy)
+        if run is None or live is None:
+            self._heading.setText(run.name if run is not None else "")
+            return
+        protocol = f", {live.spec.protocol}" if live.spec.protocol else ""
+        examples = f"{grouped(len(live.dataset.test))} test examples"
+        weights = f"step {grouped(step)}" if step >= 0 else "no weights yet"
+        self._heading.setText(f"{run.name}  ·  {weights}  ·  {live.dataset.provenance.title}{protocol}  ·  {examples}")
+
+
+def _read(one: StoredEvaluation) -> Stored:
+    return Stored(Result.read(one.key, one.step, one.tree), one.made)
+
+
+def _same(a: Points, b: Points) -> bool:
+    """Whether two reports show the very same points."""
+    first, second = ([(s.x.tobytes(), s.y.tobytes()) for s in report.series] for report in (a, b))
+    return first == second

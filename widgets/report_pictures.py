@@ -1,0 +1,111 @@
+"""Pictures of a report, in groups, with sharp pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QRect, QSize, Qt
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from dgm_studio.reports import Pictures
+from widgets.pictures import to_image
+from widgets.theme import SPACE, look, tabular
+
+SIDES = (40, 64)  # px: a small picture is enlarged by a whole number to about this, so that rows are filled best
+CAPTION = 15  # px
+GAP = 3  # px between the pictures of a group
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where everything goes at some width."""
+
+    picture: QSize
+    columns: int  # groups in a row
+    group: QSize
+    head: int  # height of the line that names what the pictures of a group are
+
+    @property
+    def used(self) -> int:
+        return self.columns * (self.group.width() + 2 * SPACE) - 2 * SPACE
+
+    def origin(self, group: int) -> tuple[int, int]:
+        row, column = divmod(group, self.columns)
+        return column * (self.group.width() + 2 * SPACE), self.head + row * (self.group.height() + SPACE)
+
+
+class PictureGroups(QWidget):
+    """As many groups in a row as fit. The height follows from the width."""
+
+    def __init__(self, report: Pictures) -> None:
+        super().__init__()
+        self.setObjectName("report-pictures")
+        self.report = report
+        self._images = [to_image(picture) for picture in report.pictures]
+        font = tabular(self.font())
+        font.setPixelSize(10)
+        self.setFont(font)
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+        self.setAccessibleName(report.title)
+        look.changed.connect(self.update)
+
+    def hasHeightForWidth(self) -> bool:
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        places = self._places(width)
+        rows = -(-len(self._images) // (len(self.report.group) * places.columns))
+        return places.head + rows * (places.group.height() + SPACE) - SPACE
+
+    def sizeHint(self) -> QSize:
+        return QSize(600, self.heightForWidth(600))
+
+    def minimumSizeHint(self) -> QSize:
+        return self._places(1).group
+
+    def _places(self, width: int) -> _Places:
+        pixels = self.report.pictures.shape[3], self.report.pictures.shape[2]
+        smallest, largest = (max(1, side // max(pixels)) for side in SIDES)
+        sizes = [QSize(pixels[0] * scale, pixels[1] * scale) for scale in range(smallest, largest + 1)]
+        return max((self._placed(size, width) for size in sizes), key=lambda places: min(places.used, width))
+
+    def _placed(self, picture: QSize, width: int) -> _Places:
+        size = len(self.report.group)
+        caption = CAPTION if self.report.captions else 0
+        group = QSize(size * (picture.width() + GAP) - GAP, picture.height() + caption)
+        columns = max(1, (width + 2 * SPACE) // (group.width() + 2 * SPACE))
+        return _Places(picture, columns, group, CAPTION + 2 if size > 1 else 0)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        with QPainter(self) as painter:
+            self._paint(painter, self._places(self.width()), QColor(look.theme.muted))
+
+    def _paint(self, painter: QPainter, places: _Places, colour: QColor) -> None:
+        size, captions = len(self.report.group), self.report.captions
+        painter.setPen(colour)
+        for i, image in enumerate(self._images):
+            group, member = divmod(i, size)
+            left, top = places.origin(group)
+            left += member * (places.picture.width() + GAP)
+            target = QRect(left, top, places.picture.width(), places.picture.height())
+            painter.drawImage(target, image)  # without smoothing: pixels stay sharp
+            below = QRect(left - GAP, target.bottom() + 1, places.picture.width() + 2 * GAP, CAPTION)
+            if captions and captions[i]:
+                painter.drawText(below, Qt.AlignmentFlag.AlignCenter, captions[i])
+            if size > 1 and group < places.columns:
+                above = QRect(left - GAP, 0, places.picture.width() + 2 * GAP, CAPTION)
+                painter.drawText(above, Qt.AlignmentFlag.AlignCenter, self.report.group[member])
+
+    def picture(self) -> QImage:
+        """All of it on white, twice as large as a window of usual width shows it: for a file."""
+        width = max(720, self._places(1).group.width())
+        image = QImage(2 * width, 2 * self.heightForWidth(width), QImage.Format.Format_RGB32)
+        image.fill(Qt.GlobalColor.white)
+        with QPainter(image) as painter:
+            painter.scale(2, 2)
+            painter.setFont(self.font())
+            self._paint(painter, self._places(width), QColor("black"))
+        return image

@@ -1,0 +1,163 @@
+"""Plots of a report: curves, bars, and points in a plane."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QRectF, QSize
+from PySide6.QtGui import QColor, QImage, QPainter, QWheelEvent
+from PySide6.QtSvg import QSvgGenerator
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from dgm_studio.reports import Bars, Curves, Points, Series, number
+from widgets.plots import Plot, pen
+from widgets.theme import CATEGORICAL, look
+
+HEIGHT = 230  # px
+LABELLED_BARS = 16  # more labels would overlap
+MOST_POINTS = 5000  # drawn of a series: a cloud looks the same beyond it
+
+
+class ReportPlot(QWidget):
+    """A plot with a legend above it. It stays where it is: a wheel turned over it scrolls the page."""
+
+    def __init__(self, x_title: str, y_title: str) -> None:
+        super().__init__()
+        self.setObjectName("report-plot")
+        self.plot = _StillPlot()
+        self.plot.set_titles(x_title, y_title)
+        self.plot.setFixedHeight(HEIGHT)
+        self._legend = QLabel()
+        self._legend.setWordWrap(True)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addWidget(self._legend)
+        column.addWidget(self.plot)
+
+    def name(self, entries: Sequence[tuple[str, str]]) -> None:
+        """Show (colour, name) pairs as the legend."""
+        self._legend.setText("&nbsp;&nbsp; ".join(f'<span style="color: {c}">■</span> {escape(n)}' for c, n in entries))
+        self._legend.setVisible(bool(entries))
+
+    def picture(self, scale: int = 3) -> QImage:
+        """The plot and its legend as a picture, enlarged."""
+        size = self.size()
+        image = QImage(scale * size.width(), scale * size.height(), QImage.Format.Format_RGB32)
+        image.setDevicePixelRatio(scale)
+        image.fill(QColor(look.theme.panel))
+        self.render(image)
+        return image
+
+    def write_svg(self, path: str) -> bool:
+        """The plot as a drawing. False when the file could not be written."""
+        generator = QSvgGenerator()
+        generator.setFileName(path)
+        size: QSize = self.plot.viewport().size()
+        generator.setSize(size)
+        generator.setViewBox(QRectF(0, 0, size.width(), size.height()))
+        generator.setTitle(self.accessibleName())
+        painter = QPainter()
+        if not painter.begin(generator):
+            return False
+        painter.fillRect(QRectF(0, 0, size.width(), size.height()), QColor(look.theme.panel))
+        self.plot.render(painter)
+        return painter.end()
+
+
+class _StillPlot(Plot):
+    def __init__(self) -> None:
+        super().__init__()
+        self.setMouseEnabled(False, False)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()
+
+
+class CurvesPlot(ReportPlot):
+    def __init__(self, report: Curves) -> None:
+        super().__init__(report.x_title, report.y_title)
+        for colour, series in zip(_cycle(len(report.series)), report.series, strict=True):
+            self.plot.plot(series.x, series.y, pen=pen(colour))
+        self.name([(c, s.name) for c, s in zip(_cycle(len(report.series)), report.series, strict=True)])
+
+
+class BarsPlot(ReportPlot):
+    def __init__(self, report: Bars) -> None:
+        super().__init__(report.x_title, report.y_title)
+        self._report = report
+        self._bars: pg.BarGraphItem | None = None
+        if len(report.labels) <= LABELLED_BARS:
+            self.plot.getAxis("bottom").setTicks([list(enumerate(report.labels))])
+        look.changed.connect(self._draw)
+        self._draw()
+
+    def _draw(self) -> None:
+        theme, report = look.theme, self._report
+        if self._bars is not None:
+            self.plot.removeItem(self._bars)
+        colours = [QColor(theme.accent if marked else theme.muted) for marked in report.marked]
+        places = np.arange(len(report.values))
+        self._bars = pg.BarGraphItem(x=places, height=report.values, width=0.7, brushes=colours, pen=None)
+        self.plot.addItem(self._bars)
+        self.plot.setYRange(min(0.0, float(report.values.min())), max(1e-3, float(report.values.max())))
+        marks = [(theme.accent, report.mark_title)] if report.marked.any() else []
+        self.name(marks + ([(theme.muted, f"not {report.mark_title}")] if not report.marked.all() else []))
+
+
+class PointsPlot(ReportPlot):
+    """`others` are points measured elsewhere on the same plane."""
+
+    def __init__(self, report: Points, others: Sequence[Series] = ()) -> None:
+        super().__init__(report.x_title, report.y_title)
+        self._report = report
+        series = [*report.series, *others]
+        many = any(len(s.x) > 50 for s in series)
+        entries = []
+        for i, (colour, one) in enumerate(zip(_cycle(len(series)), series, strict=True)):
+            dots = {"symbol": "o", "symbolSize": 3 if many else 9, "symbolPen": None, "symbolBrush": QColor(colour)}
+            if i < len(report.series) and not many:
+                dots |= {"symbol": "star", "symbolSize": 16}
+            self.plot.plot(one.x[:MOST_POINTS], one.y[:MOST_POINTS], pen=None, **dots)
+            entries.append((colour, one.name))
+        if report.iso:
+            entries.append((look.theme.muted, f"constant {report.iso_title}"))
+        self.name(entries)
+        if report.square:
+            self.plot.setAspectLocked(True)
+        self._frame(np.concatenate([s.x for s in series]), np.concatenate([s.y for s in series]))
+        self._iso: list[tuple[float, pg.PlotCurveItem, pg.TextItem]] = []
+        for value in report.iso:
+            line, text = pg.PlotCurveItem(), pg.TextItem(number(value, 0), anchor=(1, 1))
+            self.plot.addItem(line, ignoreBounds=True)
+            self.plot.addItem(text, ignoreBounds=True)
+            self._iso.append((value, line, text))
+        self.plot.box.sigRangeChanged.connect(self._place)
+        look.changed.connect(self._place)
+        self._place()
+
+    def _frame(self, x: np.ndarray, y: np.ndarray) -> None:
+        for values, set_range in ((x, self.plot.setXRange), (y, self.plot.setYRange)):
+            if len(values):
+                span = max(float(np.ptp(values)), 0.2 * float(np.abs(values).max()), 1e-3)
+                middle = float(values.max() + values.min()) / 2
+                set_range(middle - 0.65 * span, middle + 0.65 * span, padding=0)
+
+    def _place(self) -> None:
+        """Lines and their labels follow the visible range and the theme."""
+        (left, right), (bottom, top) = self.plot.box.viewRange()
+        margin = 0.01 * (right - left)
+        for value, line, text in self._iso:
+            line.setData([left, right], [value - left, value - right])
+            line.setPen(pen(look.theme.muted, 1, 0.5, dashed=True))
+            text.setColor(QColor(look.theme.muted))
+            x = right - margin
+            text.setVisible(bottom < value - x < top - 0.06 * (top - bottom))
+            text.setPos(x, value - x)
+
+
+def _cycle(n: int) -> list[str]:
+    return [CATEGORICAL[i % len(CATEGORICAL)] for i in range(n)]

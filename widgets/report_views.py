@@ -1,0 +1,160 @@
+"""Reports as widgets: one view for each type of report, in the window's look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from dgm_studio.reports import Bars, Cell, Column, Curves, Note, Pictures, Points, Report, Series, Table, cell_text
+from widgets.report_pictures import PictureGroups
+from widgets.report_plots import BarsPlot, CurvesPlot, PointsPlot, ReportPlot
+from widgets.theme import SPACE, look, mixed, tabular
+
+KIND_ROLES = {"exact": "good", "lower bound": "accent", "upper bound": "warn", "estimate": "muted"}
+
+
+def text_label(text: str, role: str = "", selectable: bool = True) -> QLabel:
+    """A label that wraps, styled by `role` (resources/style.qss)."""
+    label = QLabel(text)
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    if role:
+        label.setProperty("role", role)
+    if selectable:
+        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
+
+
+class Tag(QLabel):
+    """A word on a tinted ground."""
+
+    def __init__(self, text: str, role: str) -> None:
+        super().__init__(text)
+        self._role = role
+        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Maximum)
+        look.changed.connect(self._restyle)
+        self._restyle()
+
+    def _restyle(self) -> None:
+        theme = look.theme
+        ground = mixed(getattr(theme, self._role), theme.panel, 0.18).name()
+        text = mixed(getattr(theme, self._role), theme.text, 0.75).name()
+        self.setStyleSheet(f"background: {ground}; color: {text}; border-radius: 4px; padding: 1px 7px;")
+
+
+class TableView(QWidget):
+    """A table of a few rows, its numbers in tabular figures; details stand under their row in small print."""
+
+    def __init__(self, table: Table) -> None:
+        super().__init__()
+        self.setObjectName("report-table")
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(2 * SPACE)
+        grid.setVerticalSpacing(SPACE // 2)
+        shown = [i for i, column in enumerate(table.columns) if column.format != "detail"]
+        for place, i in enumerate(shown):
+            grid.addWidget(self._head(table.columns[i]), 0, place)
+        grid.setColumnStretch(0, 1)
+        line = 1
+        for row in table.rows:
+            grid.addWidget(_Rule(), line, 0, 1, len(shown))
+            for place, i in enumerate(shown):
+                grid.addWidget(self._cell(table.columns[i], row[i]), line + 1, place, _side(table.columns[i]))
+            line += 2
+            for column, cell in zip(table.columns, row, strict=True):
+                if column.format == "detail" and cell:
+                    grid.addWidget(text_label(cell_text(column, cell), "small"), line, 0, 1, len(shown))
+                    line += 1
+
+    def _head(self, column: Column) -> QLabel:
+        label = text_label(f"{column.title}\n{column.unit}".strip(), "small", selectable=False)
+        label.setWordWrap(False)
+        label.setAlignment(_side(column) | Qt.AlignmentFlag.AlignBottom)
+        return label
+
+    def _cell(self, column: Column, cell: Cell) -> QLabel:
+        text = cell_text(column, cell)
+        if column.format == "kind":
+            return Tag(text, KIND_ROLES.get(text, "muted"))
+        label = text_label(text)
+        label.setWordWrap(False)
+        if column.format == "text":
+            return label
+        label.setFont(tabular(label.font()))
+        label.setAlignment(_side(column))
+        if column.format == "interval":
+            label.setProperty("role", "muted")
+        return label
+
+
+def _side(column: Column) -> Qt.AlignmentFlag:
+    right = column.format in ("number", "interval")
+    return (Qt.AlignmentFlag.AlignRight if right else Qt.AlignmentFlag.AlignLeft) | Qt.AlignmentFlag.AlignVCenter
+
+
+class _Rule(QWidget):
+    """A line between rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFixedHeight(1)
+        look.changed.connect(self.update)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        with QPainter(self) as painter:
+            painter.fillRect(self.rect(), QColor(look.theme.border))
+
+
+class NoteView(QWidget):
+    """A sentence with a dot in the colour of its tone."""
+
+    def __init__(self, note: Note) -> None:
+        super().__init__()
+        self.setObjectName("report-note")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(SPACE)
+        self._tone, self._dot = note.tone, QLabel("●")
+        row.addWidget(self._dot, 0, Qt.AlignmentFlag.AlignTop)
+        column = QVBoxLayout()
+        column.setSpacing(2)
+        if note.title:
+            column.addWidget(text_label(note.title, "strong"))
+        column.addWidget(text_label(note.text, "muted"))
+        row.addLayout(column, 1)
+        look.changed.connect(self._restyle)
+        self._restyle()
+
+    def _restyle(self) -> None:
+        role = "muted" if self._tone == "plain" else self._tone
+        self._dot.setStyleSheet(f"color: {getattr(look.theme, role)};")
+
+
+def content_view(report: Report, others: Sequence[Series] = ()) -> QWidget:
+    """What a report shows, without its title and note. `others` are drawn muted on a plane of points."""
+    match report:
+        case Table():
+            return TableView(report)
+        case Pictures():
+            return PictureGroups(report)
+        case Points():
+            return PointsPlot(report, others)
+        case Bars():
+            return BarsPlot(report)
+        case Curves():
+            return CurvesPlot(report)
+        case Note():
+            return NoteView(report)
+
+
+def is_plot(report: Report) -> bool:
+    """Whether two of this kind may stand side by side."""
+    return isinstance(report, Points | Bars | Curves)
+
+
+__all__ = ["NoteView", "ReportPlot", "TableView", "Tag", "content_view", "is_plot", "text_label"]
