@@ -207,6 +207,7 @@ def _sentence(entry: Evaluation, error: Exception) -> str:
 
 
 def _made_with(device: torch.device) -> str:
-    threads = f", {torch.get_num_threads()} thread(s)" if device.type == "cpu" else ""
+    n = torch.get_num_threads()
+    threads = f", {n} thread{'s' if n > 1 else ''}" if device.type == "cpu" else ""
     versions = f"torch {torch.__version__}, Python {platform.python_version()}, studio {__version__}"
     return f"{devices.title(device)}{threads}, {versions}"

@@ -316,7 +316,7 @@ class EvaluatePage(QWidget):
         for key, card in self._cards.items():
             running = active is not None and active.is_of(self._run, key)
             waits = any(job.is_of(self._run, key) for job in self._waiting)
-            card.set_state("starting" if running else "waits for its turn" if waits else "")
+            card.set_state("Measuring …" if running else "Waiting …" if waits else "")
         elsewhere = active is not None and active.run is not self._run
         self._elsewhere.setVisible(elsewhere)
         if active is not None and elsewhere:

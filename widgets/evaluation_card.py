@@ -159,7 +159,7 @@ class EvaluationCard(QFrame):
             return
         self._state = state
         self.progress.setVisible(bool(state))
-        self.progress.say(state)
+        self.progress.say("")
         if state:
             self._message.hide()
         self._refresh_age()
@@ -236,7 +236,7 @@ class EvaluationCard(QFrame):
         index = self._choice.currentIndex()
         old = 0 <= index < len(self._stored) and self._stored[index].result.step < self._newest
         self._age.setText(f"The run has moved on to step {grouped(self._newest)}." if old else "")
-        self._run.setText("Measure again" if self._stored else "Measure")
+        self._run.setText(self._state or ("Measure again" if self._stored else "Measure"))
         self._run.setEnabled(self._newest >= 0 and not self._state)
 
     def _show(self, reports: Sequence[Report], how: str) -> None:
@@ -287,13 +287,12 @@ class EvaluationCard(QFrame):
         dress(button, "save", "muted")
         button.setObjectName(f"export-{file_name(report.title)}")
         button.setToolTip(f"Write “{report.title}” to a file")
-        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(button)
         for form in formats(report, view):
             action = menu.addAction(f"{form.title} …")
             action.setObjectName(f"export{form.suffix}")
             action.triggered.connect(lambda checked=False, form=form: self._export(report, form))
-        button.setMenu(menu)
+        button.clicked.connect(lambda: menu.popup(button.mapToGlobal(button.rect().bottomLeft())))
         return button
 
     def _export(self, report: Report, form: Format) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from dgm_studio.reports import Bars, Cell, Column, Curves, Note, Pictures, Points, Report, Series, Table, cell_text
 from widgets.report_pictures import PictureGroups
@@ -52,24 +52,26 @@ class TableView(QWidget):
     def __init__(self, table: Table) -> None:
         super().__init__()
         self.setObjectName("report-table")
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(2 * SPACE)
-        grid.setVerticalSpacing(SPACE // 2)
-        shown = [i for i, column in enumerate(table.columns) if column.format != "detail"]
-        for place, i in enumerate(shown):
-            grid.addWidget(self._head(table.columns[i]), 0, place)
-        grid.setColumnStretch(0, 1)
-        line = 1
+        columns = [column for column in table.columns if column.format != "detail"]
+        lines = [[self._head(column) for column in columns]]
         for row in table.rows:
-            grid.addWidget(_Rule(), line, 0, 1, len(shown))
-            for place, i in enumerate(shown):
-                grid.addWidget(self._cell(table.columns[i], row[i]), line + 1, place, _side(table.columns[i]))
-            line += 2
+            cells = zip(table.columns, row, strict=True)
+            lines.append([self._cell(column, cell) for column, cell in cells if column.format != "detail"])
+        # Not a grid: one that has cells over several columns misjudges how tall wrapped text is.
+        for same in zip(*lines, strict=True):
+            width = max(_width(cell) for cell in same)
+            for cell in same:
+                cell.setMinimumWidth(width)
+        self._rows = QVBoxLayout(self)
+        self._rows.setContentsMargins(0, 0, 0, 0)
+        self._rows.setSpacing(SPACE // 2)
+        self._rows.addLayout(_line(lines[0], columns))
+        for cells, row in zip(lines[1:], table.rows, strict=True):
+            self._rows.addWidget(_Rule())
+            self._rows.addLayout(_line(cells, columns))
             for column, cell in zip(table.columns, row, strict=True):
                 if column.format == "detail" and cell:
-                    grid.addWidget(text_label(cell_text(column, cell), "small"), line, 0, 1, len(shown))
-                    line += 1
+                    self._rows.addWidget(text_label(cell_text(column, cell), "small"))
 
     def _head(self, column: Column) -> QLabel:
         label = text_label(f"{column.title}\n{column.unit}".strip(), "small", selectable=False)
@@ -90,6 +92,29 @@ class TableView(QWidget):
         if column.format == "interval":
             label.setProperty("role", "muted")
         return label
+
+
+def _line(cells: Sequence[QLabel], columns: Sequence[Column]) -> QHBoxLayout:
+    line = QHBoxLayout()
+    line.setSpacing(2 * SPACE)
+    for i, (cell, column) in enumerate(zip(cells, columns, strict=True)):
+        if isinstance(cell, Tag):  # as wide as its word, in a column as wide as the widest
+            place = QWidget()
+            place.setMinimumWidth(cell.minimumWidth())
+            cell.setMinimumWidth(0)
+            inner = QHBoxLayout(place)
+            inner.setContentsMargins(0, 0, 0, 0)
+            inner.addWidget(cell)
+            inner.addStretch()
+            line.addWidget(place)
+        else:
+            line.addWidget(cell, 0 if i else 1, _side(column) if i else Qt.AlignmentFlag(0))
+    return line
+
+
+def _width(label: QLabel) -> int:
+    label.ensurePolished()
+    return label.sizeHint().width()
 
 
 def _side(column: Column) -> Qt.AlignmentFlag:

@@ -21,6 +21,7 @@ from models.capabilities import (
     TooLarge,
     WeighsEvidence,
 )
+from models.estimation.annealing import annealed_log_likelihood, reverse_log_likelihood
 from models.estimation.likelihood import evidence_lower_bound, exact_log_likelihood, importance_weighted_bound
 from models.estimation.measure import Kind, Measure, bits_per_dimension
 from models.settings import Settings, setting
@@ -38,44 +39,76 @@ class LikelihoodSettings(Settings):
         ge=1,
         le=100_000,
     )
+    temperatures: int = setting(
+        10_000,
+        title="Temperatures",
+        help="Intermediate distributions of annealed importance sampling, for energy models.",
+        reference="Neal (2001); Salakhutdinov & Murray (2008)",
+        ge=10,
+        le=10_000_000,
+    )
+    chains: int = setting(
+        100, title="Chains", help="Annealed chains whose weights are averaged, for energy models.", ge=2, le=100_000
+    )
+    reverse_examples: int = setting(
+        200,
+        title="Reverse examples",
+        help="Test examples, drawn at random, from which the reverse bound anneals back, for energy models.",
+        reference="Burda et al. (2015)",
+        ge=2,
+        le=1_000_000,
+    )
 
 
 def _admits(model: type, learner: type, spec: DataSpec) -> bool:
-    if issubclass(model, ScoresExactly | BoundsEvidence | WeighsEvidence):
+    if any(issubclass(model, one) for one in (ScoresExactly, BoundsEvidence, WeighsEvidence)):
         return True
-    return issubclass(model, HasFreeEnergy) and issubclass(model, SumsExactly | Anneals)
+    return _enumerable(model) or _annealed(model)
 
 
 def _run(subject: Subject, settings: LikelihoodSettings) -> Iterator[float | Report]:
     measures: list[Measure] = []
     refused: list[str] = []
     todo = _measurings(subject, settings)
-    for i, measuring in enumerate(todo):
+    total, done = sum(weight for weight, _ in todo), 0
+    for weight, measuring in todo:
         try:
-            measures.append((yield from stage(measuring(), i / len(todo), 1 / len(todo))))
+            measures.append((yield from stage(measuring(), done / total, weight / total)))
         except TooLarge as error:
             refused.append(str(error))
+        done += weight
     yield _table(subject, measures)
     for text in refused:
-        yield Note("Not measured", text)
+        yield Note("The exact likelihood was not measured", text)
 
 
-def _measurings(subject: Subject, settings: LikelihoodSettings) -> list[Callable[[], Measuring]]:
-    """What this model admits, the surest first."""
+def _measurings(subject: Subject, settings: LikelihoodSettings) -> list[tuple[int, Callable[[], Measuring]]]:
+    """What this model admits, the surest first, each with about how long it takes beside the others."""
     model, generator = subject.model, subject.generator
     x, where = subject.dataset.test.x.to(subject.device), describe(subject.dataset, subject.dataset.test)
-    found: list[Callable[[], Measuring]] = []
+    found: list[tuple[int, Callable[[], Measuring]]] = []
     if isinstance(model, ScoresExactly) or _enumerable(type(model)):
-        found.append(partial(exact_log_likelihood, model, x, where))
+        found.append((1, partial(exact_log_likelihood, model, x, where)))
     if isinstance(model, BoundsEvidence):
-        found.append(partial(_elbo, model, x, where, generator))
+        found.append((1, partial(_elbo, model, x, where, generator)))
     if isinstance(model, WeighsEvidence):
-        found.append(partial(importance_weighted_bound, model, x, where, settings.importance_samples, generator))
+        k = settings.importance_samples
+        found.append((20, partial(importance_weighted_bound, model, x, where, k, generator)))
+    if _annealed(type(model)):
+        mean, steps = subject.dataset.train.x.mean(0).to(subject.device), settings.temperatures
+        chosen = torch.randperm(len(x), generator=generator, device=x.device)[: settings.reverse_examples]
+        some = f"{where}, of which {len(chosen)} at random" if len(chosen) < len(x) else where
+        found.append((20, partial(annealed_log_likelihood, model, x, where, mean, steps, settings.chains, generator)))
+        found.append((30, partial(reverse_log_likelihood, model, x[chosen], some, mean, steps, 1, generator)))
     return found
 
 
 def _enumerable(model: type) -> bool:
     return issubclass(model, HasFreeEnergy) and issubclass(model, SumsExactly)
+
+
+def _annealed(model: type) -> bool:
+    return issubclass(model, HasFreeEnergy) and issubclass(model, Anneals)
 
 
 def _elbo(model: Any, x: Tensor, where: str, generator: torch.Generator) -> Measuring:

@@ -53,7 +53,7 @@ def _run(subject: Subject, settings: SamplesSettings) -> Iterator[float | Report
     shown, how = yield from stage(_draw(subject, settings), 0.0, 0.8)
     train = training_examples(subject.dataset, subject)
     if settings.neighbours == 0:
-        yield Pictures("Samples", _bytes(shown), note=how)
+        yield Pictures("Samples", _bytes(shown, subject.spec), note=how)
         return
     distance, index = _nearest(shown, train, settings.neighbours)
     yield 0.9
@@ -61,7 +61,7 @@ def _run(subject: Subject, settings: SamplesSettings) -> Iterator[float | Report
     captions = tuple(text for row in distance.tolist() for text in ("", *(f"{d:.2f}" for d in row)))
     names = ("sample", *(f"nearest {i + 1}" for i in range(index.shape[1])))
     note = f"{how} Captions are Euclidean distances."
-    yield Pictures("Samples", _bytes(groups.flatten(0, 1)), names, captions, note)
+    yield Pictures("Samples", _bytes(groups.flatten(0, 1), subject.spec), names, captions, note)
     yield _memorised(subject, shown, train)
 
 
@@ -111,9 +111,10 @@ def _memorised(subject: Subject, shown: Tensor, train: Tensor) -> Note:
     return Note("Memorisation", f"{text} Samples are no closer to it than new data would be.", "good")
 
 
-def _bytes(x: Tensor) -> np.ndarray:
-    """(N, C, H, W) in 0…1 as uint8."""
-    array: np.ndarray = (x.float().clamp(0, 1) * 255).round().byte().cpu().numpy()
+def _bytes(x: Tensor, spec: DataSpec) -> np.ndarray:
+    """Examples (N, C, H, W) as uint8 pictures."""
+    brightest = spec.categories - 1 if spec.support is Support.LEVELS else 1
+    array: np.ndarray = ((x.float() / brightest).clamp(0, 1) * 255).round().byte().cpu().numpy()
     return array
 
 
