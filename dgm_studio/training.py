@@ -22,7 +22,6 @@ from dgm_studio.events import (
     Finding,
     Finished,
     Paused,
-    Preview,
     Progress,
     Snapshot,
     Started,
@@ -155,7 +154,7 @@ class TrainingSession:
                 break
             if self._step >= next_frame and frames.due():
                 started = time.perf_counter()
-                yield self._preview(learner)
+                yield from self._preview(learner, metrics)
                 frames.charge(started)
                 next_frame = max(self._step + 1, int(self._step * 1.15))
             if self._snapshot_wanted.is_set():
@@ -177,7 +176,7 @@ class TrainingSession:
                     saves.charge(started)
         metrics.hold_out(self._step, force=True)
         yield from self._report(learner, metrics)
-        yield self._preview(learner)
+        yield from self._preview(learner, metrics)
         yield snapshot(learner, self._step)
         yield self._checkpoint(learner, feeder)
         yield Finished(self._step, stopped=self._step < self.steps)
@@ -226,11 +225,14 @@ class TrainingSession:
         if broken:
             raise Diverged(broken)
 
-    def _preview(self, learner: Learner) -> Preview:
+    def _preview(self, learner: Learner, metrics: Metrics) -> Iterator[Event]:
         try:
-            return preview(learner, self.dataset, self._step)
+            shown = preview(learner, self.dataset, self._step)
         except FloatingPointError as error:
+            # what was measured on the way here; raises Diverged itself where that shows it first
+            yield from self._report(learner, metrics)
             raise Diverged(str(error)) from None
+        yield shown
 
     def _checkpoint(self, learner: Learner, feeder: Feeder) -> Checkpoint:
         # the last update may have broken the weights before any reported value shows it
