@@ -15,9 +15,7 @@ class Preferences:
     """Typed access to the application's settings file."""
 
     def __init__(self) -> None:
-        self._settings = QSettings(
-            QSettings.Format.IniFormat, QSettings.Scope.UserScope, "DGM Studio", "DGM Studio"
-        )
+        self._settings = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "DGM Studio", "DGM Studio")
 
     @property
     def theme(self) -> str:

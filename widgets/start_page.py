@@ -7,11 +7,20 @@ from pathlib import Path
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent, QPixmap, QResizeEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from dgm_studio.presets import Preset
 from widgets.building import Card, Flow, label, scrolled, section
-from widgets.icons import dress, drawn
+from widgets.icons import drawn, dress
 from widgets.preferences import thumbnail_file
 from widgets.theme import SPACE, look
 
@@ -41,7 +50,11 @@ class Cover(QWidget):
             if self._pixmap.isNull():
                 side = 40
                 mark = drawn("curves", look.theme.muted, 2 * side)
-                painter.drawPixmap(QRectF(area.center().x() - side / 2, area.center().y() - side / 2, side, side), mark, QRectF(mark.rect()))
+                painter.drawPixmap(
+                    QRectF(area.center().x() - side / 2, area.center().y() - side / 2, side, side),
+                    mark,
+                    QRectF(mark.rect()),
+                )
                 return
             size = self._pixmap.size()
             scaled = size.scaled(area.size().toSize(), Qt.AspectRatioMode.KeepAspectRatioByExpanding)
@@ -107,7 +120,11 @@ class StartPage(QWidget):
         column.setSpacing(SPACE)
         column.addWidget(label("DGM Studio", "title"))
         column.addWidget(
-            label("Train deep generative models, watch them learn, and drag through what they learned.", "muted", wrap=True)
+            label(
+                "Train deep generative models, watch them learn, and drag through what they learned.",
+                "muted",
+                wrap=True,
+            )
         )
         column.addSpacing(SPACE)
         for text, name, picture, signal, tip in (
@@ -134,7 +151,9 @@ class StartPage(QWidget):
         head.addWidget(self._loading)
         head.addWidget(self._progress, 0, Qt.AlignmentFlag.AlignVCenter)
         column.addLayout(head)
-        column.addWidget(label("A card makes a project of its own and starts at once, with settings that were tried.", "muted"))
+        column.addWidget(
+            label("A card makes a project of its own and starts at once, with settings that were tried.", "muted")
+        )
         for group in dict.fromkeys(preset.group for preset in presets):
             column.addSpacing(SPACE)
             column.addWidget(section(group))

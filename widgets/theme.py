@@ -85,9 +85,7 @@ def tabular(font: QFont) -> QFont:
 def mixed(first: str, second: str, share: float) -> QColor:
     """`share` of the first colour with the rest of the second."""
     a, b = QColor(first), QColor(second)
-    parts = [
-        round(x * share + y * (1 - share)) for x, y in zip(a.getRgb()[:3], b.getRgb()[:3], strict=True)
-    ]
+    parts = [round(x * share + y * (1 - share)) for x, y in zip(a.getRgb()[:3], b.getRgb()[:3], strict=True)]
     return QColor(*parts)
 
 

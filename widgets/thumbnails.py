@@ -6,7 +6,7 @@ import numpy as np
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter
 
-from widgets.pictures import to_image, tile
+from widgets.pictures import tile, to_image
 from widgets.theme import CATEGORICAL
 
 SIDE = 96  # px

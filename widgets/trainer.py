@@ -11,9 +11,8 @@ from PySide6.QtCore import QObject, Signal
 from dgm_studio.config import RunConfig
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.events import CLOSING, Event, Paused, Progress, Started, Tree
-from dgm_studio.recording import Recorder
 from dgm_studio.training import Order
-from widgets.training_thread import Load, TrainingThread
+from widgets.training_thread import Load, MakeRecorder, TrainingThread
 
 
 class Phase(Enum):
@@ -33,7 +32,7 @@ class Job:
     run: str
     name: str
     config: RunConfig
-    recorder: Callable[[], Recorder]
+    recorder: MakeRecorder
     state: Callable[[], Tree] | None = None
 
 

@@ -11,14 +11,16 @@ from PySide6.QtCore import QObject, QThread, Signal
 
 from dgm_studio import device as devices
 from dgm_studio.config import DataChoice, RunConfig
-from dgm_studio.datasets.base import BadData, Dataset, Report
+from dgm_studio.datasets.base import BadData, Dataset, Provenance, Report
 from dgm_studio.events import CLOSING, Cancelled, Checkpoint, Event, Failed, Snapshot, Tree
 from dgm_studio.recording import Recorder
+from dgm_studio.store import ProjectError
 from dgm_studio.training import Order, Resume, TrainingSession
 from models.settings import SettingsError
 from widgets.live import Live
 
 Load = Callable[[DataChoice, Report], Dataset]
+MakeRecorder = Callable[[Provenance | None, Callable[[str], None]], Recorder]
 
 
 class _Cancelled(Exception):
@@ -42,11 +44,12 @@ class TrainingThread(QThread):
         self,
         config: RunConfig,
         load: Load,
-        recorder: Callable[[], Recorder],
+        recorder: MakeRecorder,
         state: Callable[[], Tree] | None = None,
         parent: QObject | None = None,
     ) -> None:
-        """`recorder` and `state` (a checkpoint to go on from) are called in the thread, because they read files."""
+        """`recorder` (given where the data came from, and whom to tell what cannot be written) and `state` (a
+        checkpoint to go on from) are called in the thread, because they touch files."""
         super().__init__(parent)
         self.setObjectName("training")
         self._config, self._load, self._make_recorder, self._state = config, load, recorder, state
@@ -85,30 +88,40 @@ class TrainingThread(QThread):
     # The thread itself.
 
     def run(self) -> None:
-        closing: Event = Cancelled(0)
         recorder: Recorder | None = None
         try:
-            recorder = self._make_recorder()
-            closing = self._train(recorder)
+            torch.set_num_threads(devices.training_threads())
+            dataset, problem = self._read()
+            recorder = self._make_recorder(dataset.provenance if dataset else None, self._not_kept)
+            if dataset is None:
+                closing = problem
+                recorder.record(closing)
+            else:
+                closing = self._train(recorder, dataset)
         except Exception as error:
             closing = Failed("error", f"Training could not start: {error}", 0, traceback.format_exc())
             if recorder is not None:
                 recorder.record(closing)
         if recorder is not None:
-            self._close(recorder)
+            try:
+                recorder.close()
+            except ProjectError as error:
+                self.unkept.emit(str(error), traceback.format_exc())
         self.happened.emit(closing)
 
-    def _train(self, recorder: Recorder) -> Event:
-        torch.set_num_threads(devices.training_threads())
+    def _read(self) -> tuple[Dataset | None, Event]:
+        """The data; or None and the closing event that says why there is none."""
         try:
-            state = self._state() if self._state is not None else None
-            dataset = self._load(self._config.data, self._report)
+            return self._load(self._config.data, self._report), Cancelled(0)
         except _Cancelled:
-            return self._recorded(recorder, Cancelled(0))
+            return None, Cancelled(0)
         except (BadData, SettingsError) as error:
-            return self._recorded(recorder, Failed("bad input", str(error), 0))
-        session = TrainingSession(self._config, dataset, Resume(state) if state is not None else None)
-        del state
+            return None, Failed("bad input", str(error), 0)
+
+    def _train(self, recorder: Recorder, dataset: Dataset) -> Event:
+        resume = Resume(self._state()) if self._state is not None else None
+        session = TrainingSession(self._config, dataset, resume)
+        del resume
         with self._lock:
             self._session = session
             if self._order is not Order.RUN:
@@ -126,15 +139,8 @@ class TrainingThread(QThread):
                 self.happened.emit(event)
         raise AssertionError("a session ends with a closing event")
 
-    def _recorded(self, recorder: Recorder, event: Event) -> Event:
-        recorder.record(event)
-        return event
-
-    def _close(self, recorder: Recorder) -> None:
-        try:
-            recorder.close()
-        except Exception as error:
-            self.unkept.emit(str(error), traceback.format_exc())
+    def _not_kept(self, text: str) -> None:
+        self.unkept.emit(text, "")
 
     def _report(self, fraction: float, text: str) -> None:
         if self._order in (Order.STOP, Order.DISCARD):

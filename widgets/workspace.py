@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,10 @@ from PySide6.QtGui import QImage
 from dgm_studio import device as devices
 from dgm_studio.config import RunConfig
 from dgm_studio.datasets.base import Dataset
-from dgm_studio.events import Cancelled, Event, Failed, Finding, Finished, Preview, Progress, Snapshot, Tree
+from dgm_studio.events import Cancelled, Event, Failed, Finding, Finished, Preview, Progress, Snapshot, Started, Tree
 from dgm_studio.recording import Recorder
 from dgm_studio.state import learner_tensors
 from dgm_studio.store import Project, Recovery, Run
-from dgm_studio.training import Order
 from models.catalog import Recipe
 from widgets.background import Background, Problem
 from widgets.data_cache import DataCache
@@ -39,6 +39,7 @@ class Shown:
     preview: Preview | None = None
     thumbnail: QImage | None = None
     progress: Progress | None = None
+    device: str = ""  # where it trains, as a person knows it
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -195,7 +196,7 @@ class Workspace(QObject):
             self.log.say(Notice("warn", text))
         for recovery in project.recoveries:
             remedies = (Remedy("Recover", lambda r=recovery: self.recover(r)), Remedy("Later", lambda: None))
-            text = f"A training of this project did not end properly. {recovery}"
+            text = f"A training of {recovery.name} was cut off. {recovery.rows} rows of curves and the state of step {recovery.step:,} can be recovered."
             self.log.say(Notice("warn", text, remedies=remedies))
 
     # Runs.
@@ -263,15 +264,19 @@ class Workspace(QObject):
         self.trainer.remove(run.id)
 
         def done(_: None) -> None:
-            self.views.pop(run.id, None)
-            if self.run is run:
-                self.run = None
-                self.select(next(reversed(project.runs.values()), None))
+            self._forget(run.id)
             self.changed()
 
         self.files.submit(
             lambda: project.delete_run(run.id), done, lambda p: self._say_problem(f"{run.name} was not deleted.", p)
         )
+
+    def _forget(self, run_id: str) -> None:
+        assert self.project is not None
+        self.views.pop(run_id, None)
+        if self.run is not None and self.run.id == run_id:
+            self.select(next(reversed(self.project.runs.values()), None))
+        self.runs_changed.emit()
 
     def is_training(self, run: Run) -> bool:
         return self.trainer.active is not None and self.trainer.active.run == run.id
@@ -296,7 +301,7 @@ class Workspace(QObject):
     def _enqueue(self, run: Run, config: RunConfig, state: Callable[[], Tree] | None = None) -> None:
         project = self.project
         assert project is not None
-        self.trainer.add(Job(run.id, run.name, config, lambda: Recorder(project, run, config), state))
+        self.trainer.add(Job(run.id, run.name, config, partial(Recorder, project, run), state))
 
     def _prepared(self, run: str, dataset: Dataset) -> None:
         if self.run is None or self.run.id != run:
@@ -312,6 +317,8 @@ class Workspace(QObject):
                 view.history.append(event.metrics)
             view.progress = event
             self.progressed.emit(run_id, event)
+        elif isinstance(event, Started):
+            view.device = event.device
         elif isinstance(event, Preview):
             view.preview = event
             view.thumbnail = thumbnail(event.samples)
@@ -335,8 +342,8 @@ class Workspace(QObject):
         else:
             text = f"{name} {'was stopped at' if event.stopped else 'finished'} step {event.step:,} and was kept."
             self.log.say(Notice("good", text, lasting=False))
-        if isinstance(event, Cancelled) and run is not None and not run.checkpoint_steps():
-            self.delete(run)
+        if run is None:  # a run that was discarded before it had a state is gone
+            self._forget(run_id)
             return
         picture = self.views[run_id].thumbnail
         if picture is not None:
@@ -380,8 +387,8 @@ class Workspace(QObject):
 
     def _read_thumbnail(self, run: Run) -> None:
         def work() -> QImage | None:
-            steps = run.frame_steps()
-            return thumbnail(run.frame(steps[-1])[0]) if steps else None
+            samples = run.thumbnail
+            return None if samples is None else thumbnail(samples)
 
         def done(picture: QImage | None) -> None:
             self.views.setdefault(run.id, Shown()).thumbnail = picture

@@ -1,0 +1,127 @@
+"""Every action of the window, declared once: its menu, shortcut, icon and tooltip follow from here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMenuBar
+
+from widgets.icons import dress
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One action. `key` is its objectName; an empty key is a separator."""
+
+    key: str = ""
+    text: str = ""
+    help: str = ""
+    shortcut: str = ""
+    icon: str = ""
+    checkable: bool = False
+
+
+MENUS: dict[str, tuple[Entry, ...]] = {
+    "&File": (
+        Entry("new", "&New project", "Make an empty project in the project folder.", "Ctrl+N", "new"),
+        Entry("open", "&Open …", "Open a project file.", "Ctrl+O", "open"),
+        Entry("recent", "Open &recent", "Projects that were open lately."),
+        Entry(),
+        Entry("save", "&Save", "Write the project file now. Training saves by itself.", "Ctrl+S", "save"),
+        Entry("saveAs", "Save &as …", "Write to another file and go on there.", "Ctrl+Shift+S"),
+        Entry("folder", "Project &folder …", "Choose where new projects are made."),
+        Entry(),
+        Entry("start", "Start &page", "Close this project and show the start page.", "Ctrl+W", "home"),
+        Entry("quit", "&Quit", "Close the window. A run that trains is stopped and kept.", "Ctrl+Q", "quit"),
+    ),
+    "&Edit": (
+        Entry("undo", "&Undo", "Take back the last change of settings.", "Ctrl+Z", "undo"),
+        Entry("redo", "&Redo", "Do it again.", "Ctrl+Shift+Z", "redo"),
+        Entry(),
+        Entry("reset", "Reset &settings", "Set everything to the family's defaults.", "", "reset"),
+        Entry("search", "&Find a family", "Search the families of models.", "Ctrl+F", "search"),
+    ),
+    "&Run": (
+        Entry("train", "&Train", "Train a run with the settings on the right; pause and resume it.", "F5", "train"),
+        Entry("step", "S&tep", "Do one step and pause.", "F10", "step"),
+        Entry("stop", "Stop and &keep", "End training here and keep what was learned.", "Shift+F5", "stop"),
+        Entry(
+            "discard", "&Discard", "End training and throw away what this training learned.", "Ctrl+Shift+F5", "discard"
+        ),
+        Entry("continue", "&Continue for more steps", "Train the selected run further.", "F6", "continue"),
+        Entry(),
+        Entry("rename", "Re&name", "Give the selected run another name.", "F2", "rename"),
+        Entry(
+            "duplicate",
+            "&Use settings for a new run",
+            "Copy the selected run's settings to the form.",
+            "Ctrl+D",
+            "duplicate",
+        ),
+        Entry("delete", "De&lete", "Take the selected run out of the project.", "Ctrl+Del", "delete"),
+    ),
+    "&View": (
+        Entry("pageTrain", "&Train", "Curves and samples.", "Ctrl+1", "curves"),
+        Entry("pageExplore", "&Explore", "Drag through what the run learned.", "Ctrl+2", "explore"),
+        Entry("pageEvaluate", "E&valuate", "Measure the run.", "Ctrl+3", "evaluate"),
+        Entry(),
+        Entry("nextRun", "&Next run", "Select the next run.", "Ctrl+PgDown"),
+        Entry("previousRun", "&Previous run", "Select the run before.", "Ctrl+PgUp"),
+        Entry(),
+        Entry("showRuns", "Project panel", "Show or hide the runs.", "Ctrl+Alt+1", "", True),
+        Entry("showModel", "Model panel", "Show or hide the settings.", "Ctrl+Alt+2", "", True),
+        Entry("log", "&Messages", "Everything that was said.", "Ctrl+L", "log", True),
+        Entry("layout", "&Reset layout", "Put all panels back."),
+        Entry(),
+        Entry("themeSystem", "Theme of the s&ystem", "Light or dark, as the system is.", "", "", True),
+        Entry("themeDark", "&Dark theme", "Light text on dark.", "", "moon", True),
+        Entry("themeLight", "&Light theme", "Dark text on light.", "", "sun", True),
+        Entry("theme", "S&witch theme", "Change between dark and light.", "Ctrl+T", "sun"),
+    ),
+    "&Help": (
+        Entry("shortcuts", "&Keyboard shortcuts", "All shortcuts.", "F1", "keyboard"),
+        Entry("about", "&About", "Versions and licence.", "", "info"),
+    ),
+}
+
+
+class Actions:
+    """The actions by key, and the menu bar that holds them all."""
+
+    def __init__(self, parent: QObject) -> None:
+        self.menu_bar = QMenuBar()
+        self.menu_bar.setObjectName("menuBar")
+        self.menu_bar.setNativeMenuBar(False)  # the bar stands in one line with the buttons
+        self._actions: dict[str, QAction] = {}
+        for title, entries in MENUS.items():
+            menu = self.menu_bar.addMenu(title)
+            menu.setToolTipsVisible(True)
+            for entry in entries:
+                if not entry.key:
+                    menu.addSeparator()
+                    continue
+                action = self._make(entry, parent)
+                menu.addAction(action)
+
+    def __getitem__(self, key: str) -> QAction:
+        return self._actions[key]
+
+    def __iter__(self) -> Iterator[tuple[str, QAction]]:
+        return iter(self._actions.items())
+
+    def _make(self, entry: Entry, parent: QObject) -> QAction:
+        action = QAction(entry.text, parent)
+        action.setObjectName(entry.key)
+        action.setCheckable(entry.checkable)
+        if entry.shortcut:
+            action.setShortcut(QKeySequence(entry.shortcut))
+        shown = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+        action.setToolTip(f"{entry.help} ({shown})" if shown else entry.help)
+        action.setStatusTip(entry.help)
+        if entry.icon:
+            dress(action, entry.icon)
+        self._actions[entry.key] = action
+        return action

@@ -1,0 +1,357 @@
+"""What the window shows of a project: panels, pages, and the actions on runs. Imported when torch is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QActionGroup
+from PySide6.QtWidgets import QFileDialog, QMainWindow
+
+from dgm_studio import device as devices
+from dgm_studio.config import RunConfig
+from dgm_studio.events import Progress
+from dgm_studio.presets import Preset
+from dgm_studio.store import Run
+from dgm_studio.training import Order
+from models.catalog import UnknownKey
+from models.settings import SettingsError
+from widgets.actions import Actions
+from widgets.data_panel import DataPanel
+from widgets.dock import Dock
+from widgets.draft import Draft, completed
+from widgets.header import Header
+from widgets.model_panel import ModelPanel
+from widgets.notices import Log, Notice, Remedy
+from widgets.preferences import Preferences
+from widgets.runs_panel import RunsPanel
+from widgets.status import LogView, StatusLine, thousands
+from widgets.trainer import Phase
+from widgets.work_area import WorkArea
+from widgets.workspace import Workspace
+
+MORE = (1000, 4000, 20000)
+
+
+class Desk(QObject):
+    """Made once, when everything is loaded. `worked()` when a project is open, `left()` when there is none."""
+
+    worked = Signal()
+    left = Signal()
+
+    def __init__(
+        self,
+        window: QMainWindow,
+        actions: Actions,
+        header: Header,
+        status: StatusLine,
+        preferences: Preferences,
+        log: Log,
+        config: RunConfig,
+    ) -> None:
+        """`config`: what the form shows before a run is selected."""
+        super().__init__(window)
+        self._actions, self._header, self._status, self.log = actions, header, status, log
+        self.workspace = Workspace(preferences, log, self)
+        self.draft = Draft(config, self)
+        self.area = WorkArea(self.workspace)
+        self.data = DataPanel(self.draft, self.workspace.data, self.workspace.readers)
+        self.model = ModelPanel(self.draft, self.data)
+        self.runs = RunsPanel(self.workspace, actions)
+        self.docks = {
+            "showRuns": Dock("Project", "runsDock", self.runs, window),
+            "showModel": Dock("Model", "modelDock", self.model, window),
+            "log": Dock("Messages", "logDock", LogView(log), window),
+        }
+        self._when_stopped: Callable[[], None] | None = None
+        self._problem = ""  # why the model cannot learn from the draft's data
+        self._connect()
+        self.draft.load(config)
+        self._update()
+
+    def _connect(self) -> None:
+        workspace, actions = self.workspace, self._actions
+        workspace.project_changed.connect(self._project_changed)
+        workspace.selected.connect(self._selected)
+        workspace.training_changed.connect(self._training_changed)
+        workspace.runs_changed.connect(self._update)
+        workspace.saved.connect(self._update)
+        workspace.progressed.connect(self._progressed)
+        workspace.loading.connect(lambda fraction, text: self._status.show_text(text, fraction))
+        self.draft.changed.connect(self._update)
+        self.draft.stack.canUndoChanged.connect(actions["undo"].setEnabled)
+        self.draft.stack.canRedoChanged.connect(actions["redo"].setEnabled)
+        self.data.checked.connect(self._checked)
+        self.model.train_wanted.connect(self.train_draft)
+        for key, do in {
+            "train": self.train_or_pause,
+            "step": lambda: workspace.trainer.tell(Order.STEP),
+            "stop": lambda: workspace.trainer.tell(Order.STOP),
+            "discard": lambda: workspace.trainer.tell(Order.DISCARD),
+            "continue": lambda: self._continue(self._as_many_again()),
+            "undo": self.draft.stack.undo,
+            "redo": self.draft.stack.redo,
+            "reset": self._reset,
+            "search": self._search,
+            "duplicate": self._duplicate,
+            "delete": self._delete,
+            "save": workspace.save,
+            "saveAs": self._save_as,
+            "pageTrain": lambda: self.area.show_page("Train"),
+            "pageExplore": lambda: self.area.show_page("Explore"),
+            "pageEvaluate": lambda: self.area.show_page("Evaluate"),
+        }.items():
+            actions[key].triggered.connect(lambda _=False, do=do: do())
+        for key, dock in self.docks.items():
+            actions[key].toggled.connect(dock.setVisible)
+            dock.visibilityChanged.connect(lambda _, key=key, dock=dock: actions[key].setChecked(not dock.isHidden()))
+        self._header.more.aboutToShow.connect(self._fill_more)
+        self._header.devices.aboutToShow.connect(self._fill_devices)
+
+    # Projects.
+
+    def open(self, path: Path) -> None:
+        self.when_idle(lambda: self.workspace.open(path), f"Open {path.name}")
+
+    def new(self) -> None:
+        self.when_idle(lambda: self.workspace.create("Project"), "New project")
+
+    def start(self, preset: Preset) -> None:
+        """Make a project of its own for the preset and train it."""
+
+        def train() -> None:
+            self.area.show_page("Train")
+            self.workspace.train(completed(preset.config))
+
+        self.when_idle(lambda: self.workspace.create(preset.title, train), preset.title)
+
+    def take_data(self, path: Path) -> None:
+        """Use a file or folder as the data of the next run."""
+        if self.workspace.project is None:
+            self.workspace.create(path.stem, lambda: self.take_data(path))
+            return
+        problem = self.data.take(path)
+        if problem:
+            self.log.say(Notice("bad", problem))
+        else:
+            self.docks["showModel"].show()
+            self.log.say(Notice("info", f"The next run learns from {path.name}.", lasting=False))
+
+    def leave(self) -> None:
+        """Close the project."""
+        self.when_idle(lambda: self.workspace.close_project(), "Close the project")
+
+    def when_idle(self, then: Callable[[], None], what: str) -> None:
+        """Do `then` now, or offer to stop the run that trains first."""
+        trainer = self.workspace.trainer
+        if trainer.phase is Phase.IDLE:
+            then()
+            return
+        assert trainer.active is not None
+        remedy = Remedy(f"Stop and keep it, then: {what}", lambda: self.stop_all(then))
+        self.log.say(Notice("warn", f"{trainer.active.name} is in training in this project.", remedies=(remedy,)))
+
+    def stop_all(self, then: Callable[[], None]) -> None:
+        """Stop and keep what trains, take the rest out of the queue, then do `then`."""
+        trainer = self.workspace.trainer
+        if trainer.phase is Phase.IDLE:
+            then()
+            return
+        self._when_stopped = then
+        trainer.clear()
+        trainer.tell(Order.STOP)
+
+    def shut_down(self, then: Callable[[], None]) -> None:
+        """Stop and keep, save, end all threads; then do `then`."""
+
+        def closed() -> None:
+            self.workspace.close()
+            then()
+
+        self.area.evaluate.shut_down()
+        self.stop_all(lambda: self.workspace.close_project(closed))
+
+    # Runs.
+
+    def train_or_pause(self) -> None:
+        """What the coloured button does."""
+        trainer = self.workspace.trainer
+        if trainer.phase is Phase.TRAINING:
+            trainer.tell(Order.PAUSE)
+        elif trainer.phase is Phase.PAUSED:
+            trainer.tell(Order.RUN)
+        elif trainer.phase is Phase.IDLE:
+            run = self.workspace.run
+            if run is not None and self._can_resume(run):
+                self.workspace.continue_run(run, 0)
+            else:
+                self.train_draft()
+
+    def train_draft(self) -> None:
+        """Add a run with the settings of the form; it trains when it is its turn."""
+        try:
+            config = completed(self.draft.config)
+        except (SettingsError, UnknownKey) as problem:
+            self.log.say(Notice("bad", f"These settings cannot be trained: {problem}"))
+            return
+        self.workspace.train(config)
+
+    def _can_resume(self, run: Run) -> bool:
+        """Whether the run was cut short and the form still holds its settings."""
+        steps = run.checkpoint_steps()
+        if run.config is None or not steps or run.status not in ("stopped", "interrupted"):
+            return False
+        return steps[-1] < run.config.training.steps and self.draft.config == run.config
+
+    def _as_many_again(self) -> int:
+        run = self.workspace.run
+        return run.config.training.steps if run is not None and run.config is not None else MORE[1]
+
+    def _continue(self, more: int) -> None:
+        if self.workspace.run is not None:
+            self.workspace.continue_run(self.workspace.run, more)
+
+    def _duplicate(self) -> None:
+        run = self.workspace.run
+        if run is not None and run.config is not None:
+            self.draft.replace(run.config, f"settings of {run.name}")
+            self.docks["showModel"].show()
+            self.model.family.setFocus()
+
+    def _delete(self) -> None:
+        run = self.workspace.run
+        if run is not None:
+            remedy = Remedy("Delete", lambda: self.workspace.delete(run))
+            text = f"Delete {run.name} with its curves, states and evaluations?"
+            self.log.say(Notice("warn", text, remedies=(remedy,)))
+
+    def _reset(self) -> None:
+        from widgets.draft import default_config
+
+        self.draft.replace(default_config(self.draft.config.family), "reset")
+
+    def _search(self) -> None:
+        self.docks["showModel"].show()
+        self.model.family.setFocus()
+        self.model.family.lineEdit().selectAll()
+
+    def _save_as(self) -> None:
+        project = self.workspace.project
+        assert project is not None
+        window = self.parent()
+        assert isinstance(window, QMainWindow)
+        name, _ = QFileDialog.getSaveFileName(window, "Save as", str(project.path), "DGM Studio projects (*.dgm)")
+        if name:
+            self.workspace.save_as(Path(name).with_suffix(".dgm"))
+
+    # Menus.
+
+    def _fill_more(self) -> None:
+        menu = self._header.more
+        menu.clear()
+        for more in sorted({*MORE, self._as_many_again()}):
+            menu.addAction(f"{thousands(more)} more steps", lambda more=more: self._continue(more))
+
+    def _fill_devices(self) -> None:
+        menu = self._header.devices
+        menu.clear()
+        group = QActionGroup(menu)
+        for name in ("auto", *devices.available()):
+            device = devices.resolve(name)
+            text = f"Automatic: {devices.title(device)}" if name == "auto" else f"{devices.title(device)} ({name})"
+            action = menu.addAction(text, lambda name=name: self.draft.set_field("training", "device", name))
+            action.setCheckable(True)
+            action.setChecked(self.draft.config.training.device == name)
+            group.addAction(action)
+
+    # What changed.
+
+    def _project_changed(self) -> None:
+        (self.left if self.workspace.project is None else self.worked).emit()
+        self._update()
+
+    def _selected(self, run: Run | None) -> None:
+        if run is not None and run.config is not None and run.config != self.draft.config:
+            if self.draft.stack.canUndo():
+                self.draft.replace(run.config, f"settings of {run.name}")  # what was edited can be had back
+            else:
+                self.draft.load(run.config)
+        self._update()
+
+    def _checked(self, problem: str) -> None:
+        self._problem = problem
+        self._update()
+
+    def _progressed(self, run_id: str, event: Progress) -> None:
+        self._status.show_progress(event, len(self.workspace.trainer.queued))
+        self._status.show_place(self.workspace.views[run_id].device, event.memory)
+
+    def _training_changed(self) -> None:
+        trainer = self.workspace.trainer
+        if trainer.phase is Phase.LOADING:
+            self._status.show_text("Reading data …", None)
+        elif trainer.phase is Phase.ENDING:
+            self._status.show_text("Saving …", None)
+        elif trainer.phase is Phase.IDLE:
+            self._status.show_text("Nothing is in training")
+        self._update()
+        if trainer.phase is Phase.IDLE and self._when_stopped is not None:
+            then, self._when_stopped = self._when_stopped, None
+            then()
+
+    def _update(self) -> None:
+        """Offer what can be done now."""
+        workspace, actions = self.workspace, self._actions
+        project, run, phase = workspace.project, workspace.run, workspace.trainer.phase
+        busy = phase in (Phase.TRAINING, Phase.PAUSED)
+        can_train = workspace.can_train and not self._problem
+        resumable = phase is Phase.IDLE and run is not None and self._can_resume(run)
+        text, icon = {
+            Phase.TRAINING: ("Pause", "pause"),
+            Phase.PAUSED: ("Resume", "train"),
+        }.get(phase, ("Resume", "train") if resumable else ("Train", "train"))
+        self._header.show_primary(text, icon, actions)
+        known = run is not None and run.config is not None
+        for key, enabled in {
+            "train": busy or (phase is Phase.IDLE and (can_train or (resumable and workspace.can_train))),
+            "step": busy,
+            "stop": busy or phase is Phase.LOADING,
+            "discard": busy or phase is Phase.LOADING,
+            "continue": workspace.can_train and known and not workspace.trainer.waits(run.id),  # type: ignore[union-attr]
+            "rename": run is not None,
+            "delete": run is not None and not workspace.is_training(run),
+            "duplicate": known,
+            "reset": project is not None,
+            "search": project is not None,
+            "undo": self.draft.stack.canUndo(),
+            "redo": self.draft.stack.canRedo(),
+            "save": workspace.can_train,
+            "saveAs": project is not None and phase is Phase.IDLE,
+            "start": project is not None,
+        }.items():
+            actions[key].setEnabled(enabled)
+        for key in (
+            "pageTrain",
+            "pageExplore",
+            "pageEvaluate",
+            "nextRun",
+            "previousRun",
+            "showRuns",
+            "showModel",
+            "log",
+        ):
+            actions[key].setEnabled(project is not None)
+        self._header.buttons["continue"].setEnabled(actions["continue"].isEnabled())
+        self.model.allow_training(can_train, self._problem)
+        self._header.buttons["device"].setText(_device_text(self.draft.config.training.device))
+        if project is not None:
+            state = "read-only" if project.read_only else "not saved yet" if project.modified else "all changes saved"
+            self._header.show_project(project.path.name, state)
+
+
+def _device_text(name: str) -> str:
+    try:
+        return devices.title(devices.resolve(name))
+    except devices.NoSuchDevice:
+        return f"{name}: not here"

@@ -1,0 +1,112 @@
+"""The settings of the next run: edited on the right, undone and redone, and turned into a run by Train."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QUndoCommand, QUndoStack
+
+from dgm_studio.config import DataChoice, RunConfig, TrainingSettings
+from models import catalog
+from models.catalog import Recipe
+
+
+def default_config(family: str) -> RunConfig:
+    """A run of `family` with everything at its default."""
+    entry = catalog.family(family)
+    data = DataChoice(source=entry.data, binarization=entry.binarization)
+    return RunConfig(family=family, learner=entry.learners[0], data=data)
+
+
+def completed(config: RunConfig) -> RunConfig:
+    """The same run with every setting written out, so that later defaults cannot change what it means. Raises
+    UnknownKey or SettingsError."""
+    recipe = Recipe.read(config.family, config.learner, config.model, config.learning)
+    return config.model_copy(update={"model": recipe.model.model_dump(), "learning": recipe.learner.model_dump()})
+
+
+class _Change(QUndoCommand):
+    # Successive changes of one field are one step of undo.
+    def __init__(self, draft: Draft, after: RunConfig, text: str, field: str) -> None:
+        super().__init__(text)
+        self._draft, self._before, self._after, self._field = draft, draft.config, after, field
+
+    def redo(self) -> None:
+        self._draft._show(self._after)
+
+    def undo(self) -> None:
+        self._draft._show(self._before)
+
+    def id(self) -> int:
+        return hash(self._field) % 2**31 if self._field else -1
+
+    def mergeWith(self, other: QUndoCommand) -> bool:
+        assert isinstance(other, _Change)
+        if other._field != self._field:
+            return False
+        self._after = other._after
+        return True
+
+
+class Draft(QObject):
+    """A RunConfig that a person edits. `changed(config)` after each edit, undo and redo."""
+
+    changed = Signal(object)
+
+    def __init__(self, config: RunConfig, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.config = config
+        self.stack = QUndoStack(self)
+
+    def load(self, config: RunConfig) -> None:
+        """Show the settings of a run; what was edited before can no longer be undone."""
+        self.stack.clear()
+        self._show(config)
+
+    def replace(self, config: RunConfig, text: str) -> None:
+        """An edit of several fields at once."""
+        self._edit(config, text, "")
+
+    def set_family(self, key: str) -> None:
+        """Another family, with its own learner, data and settings; steps, batches and seed stay."""
+        if key != self.config.family:
+            fresh = default_config(key).model_copy(update={"training": self.config.training})
+            self._edit(fresh, f"family {catalog.family(key).title}", "")
+
+    def set_learner(self, key: str) -> None:
+        """Another way to learn, at its defaults."""
+        if key != self.config.learner:
+            title = catalog.learning(key).title
+            self._edit(self.config.model_copy(update={"learner": key, "learning": {}}), f"learns by {title}", "")
+
+    def set_source(self, key: str, settings: Mapping[str, Any] | None = None) -> None:
+        """Another source of data."""
+        data = self.config.data.model_copy(update={"source": key, "settings": dict(settings or {})})
+        if data != self.config.data:
+            self._edit(self.config.model_copy(update={"data": data}), "data", "")
+
+    def set_field(self, group: str, field: str, value: Any) -> None:
+        """Set one setting of "model", "learning", "data", "training" or (of the data's source) "source"."""
+        config = self.config
+        update: dict[str, Any]
+        if group in ("model", "learning"):
+            update = {group: {**getattr(config, group), field: value}}
+        elif group == "source":
+            data = config.data.model_copy(update={"settings": {**config.data.settings, field: value}})
+            update = {"data": data}
+        elif group == "data":
+            update = {"data": DataChoice.model_validate({**config.data.model_dump(), field: value})}
+        else:
+            update = {"training": TrainingSettings.model_validate({**config.training.model_dump(), field: value})}
+        after = config.model_copy(update=update)
+        if after != config:
+            self._edit(after, field.replace("_", " "), f"{group}.{field}")
+
+    def _edit(self, after: RunConfig, text: str, field: str) -> None:
+        self.stack.push(_Change(self, after, text, field))
+
+    def _show(self, config: RunConfig) -> None:
+        self.config = config
+        self.changed.emit(config)

@@ -1,0 +1,29 @@
+"""What a page says when it has nothing to show."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import QToolButton, QVBoxLayout, QWidget
+
+from widgets.building import label
+from widgets.icons import dress
+
+
+class Empty(QWidget):
+    """What a page says when it has nothing to show: what to do."""
+
+    def __init__(self, title: str, text: str, icon: str = "curves", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        picture = QToolButton(focusPolicy=Qt.FocusPolicy.NoFocus)
+        picture.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        picture.setIconSize(QSize(40, 40))
+        dress(picture, icon, "muted")
+        self.title = label(title, "heading")
+        self.text = label(text, "muted", wrap=True)
+        self.text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self.text.setMinimumWidth(360)
+        column = QVBoxLayout(self)
+        column.addStretch(1)
+        for part in (picture, self.title, self.text):
+            column.addWidget(part, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addStretch(1)

@@ -1,0 +1,90 @@
+"""The explorers that the selected run admits, one at a time."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QStackedLayout, QVBoxLayout, QWidget
+
+from widgets.empty import Empty
+from widgets.explorers.base import Explorer
+from widgets.explorers.catalog import EXPLORERS
+from widgets.live import Live
+from widgets.theme import SPACE
+from widgets.workspace import Workspace
+
+
+class ExplorePage(QWidget):
+    """A switch with one segment per explorer. An explorer is made when it is first looked at."""
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("explorePage")
+        self._live: Live | None = None
+        self._kinds: list[type[Explorer]] = []
+        self._made: dict[type[Explorer], Explorer] = {}
+        self._preferred = ""
+        self.switch = QWidget()
+        self.switch.setObjectName("explorerSwitch")
+        self._segments = QHBoxLayout(self.switch)
+        self._segments.setContentsMargins(0, 0, 0, 0)
+        self._segments.setSpacing(SPACE // 2)
+        self._group = QButtonGroup(self)
+        self._group.setExclusive(True)
+        self._group.idClicked.connect(self.show_explorer)
+        self._empty = Empty(
+            "Nothing to explore yet",
+            "Train a run or select one that was trained: what it learned can be dragged through here, also while it trains.",
+            "explore",
+        )
+        self._stack = QStackedLayout()
+        self._stack.addWidget(self._empty)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(self._stack)
+        workspace.live_changed.connect(self._follow)
+        self._follow(workspace.live)
+
+    @property
+    def current(self) -> Explorer | None:
+        """The explorer in view."""
+        widget = self._stack.currentWidget()
+        return widget if isinstance(widget, Explorer) else None
+
+    def show_explorer(self, index: int) -> None:
+        """Show the explorer of the segment `index`."""
+        assert self._live is not None
+        kind = self._kinds[index]
+        self._preferred = kind.key
+        if kind not in self._made:
+            self._made[kind] = kind(self._live)
+            self._stack.addWidget(self._made[kind])
+        self._stack.setCurrentWidget(self._made[kind])
+        self._group.button(index).setChecked(True)
+
+    def _follow(self, live: Live | None) -> None:
+        self._live = live
+        self._stack.setCurrentWidget(self._empty)
+        for explorer in self._made.values():
+            self._stack.removeWidget(explorer)
+            explorer.hide()
+            explorer.deleteLater()
+        self._made = {}
+        for button in self._group.buttons():
+            self._group.removeButton(button)
+            self._segments.removeWidget(button)
+            button.hide()
+            button.deleteLater()
+        self._kinds = []
+        if live is None:
+            return
+        self._kinds = [kind for kind in EXPLORERS if kind.admits(live.model_class, live.learner_class, live.spec)]
+        for index, kind in enumerate(self._kinds):
+            button = QPushButton(kind.title, checkable=True)
+            button.setObjectName(f"segment-{kind.key}")
+            button.setProperty("segment", True)
+            button.setCursor(Qt.CursorShape.PointingHandCursor)
+            self._group.addButton(button, index)
+            self._segments.addWidget(button)
+        if self._kinds:
+            keys = [kind.key for kind in self._kinds]
+            self.show_explorer(keys.index(self._preferred) if self._preferred in keys else 0)

@@ -1,0 +1,294 @@
+"""The window. It shows before torch is imported; the rest of the studio moves in when it is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QIcon
+from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
+
+from dgm_studio.presets import Preset, presets
+from widgets.actions import Actions
+from widgets.header import LOGO, Header
+from widgets.help import about, shortcuts
+from widgets.icons import dress
+from widgets.loading import Loading
+from widgets.notices import Log, Notice, Notices
+from widgets.preferences import Preferences
+from widgets.start_page import StartPage
+from widgets.status import StatusLine
+from widgets.theme import SPACE, chosen_theme, look
+
+if TYPE_CHECKING:
+    from widgets.desk import Desk
+
+LAYOUT_VERSION = 1
+
+
+class MainWindow(QMainWindow):
+    """Start page, then a project. `loaded()` when the studio is complete."""
+
+    loaded = Signal()
+
+    def __init__(self, preferences: Preferences, log: Log) -> None:
+        super().__init__()
+        self.setObjectName("window")
+        self.setWindowTitle("DGM Studio")
+        self.setWindowIcon(QIcon(str(LOGO)))
+        self.setAcceptDrops(True)
+        self.setDockNestingEnabled(True)
+        self.setContentsMargins(SPACE, 0, SPACE, SPACE)
+        self.preferences, self.log = preferences, log
+        self.desk: Desk | None = None
+        self._wanted: Callable[[Desk], None] | None = None  # what was clicked before everything was loaded
+        self._may_close = False
+        self.actions_ = Actions(self)
+        self.header = Header(self.actions_)
+        self.setMenuWidget(self.header)
+        self.start_page = StartPage(presets(), preferences.recent)
+        self.status = StatusLine(log)
+        self._notices = Notices(log)
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self.start_page)
+        middle = QWidget()
+        column = QVBoxLayout(middle)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(SPACE)
+        column.addWidget(self._notices)
+        column.addWidget(self._pages, 1)
+        self.setCentralWidget(middle)
+        self._connect()
+        self._show_start()
+        self.resize(1280, 800)
+        self.restoreGeometry(preferences.geometry)
+        self._loading = Loading(self)
+        self._loading.said.connect(self.start_page.say_loading)
+        self._loading.ready.connect(self._loaded)
+        self._loading.failed.connect(self._not_loaded)
+        self._loading.finished.connect(self._loading_ended)
+
+    def load(self) -> None:
+        """Begin to import the rest; call this when the window shows."""
+        self.start_page.say_loading("Loading …")
+        self._loading.start()
+
+    def open(self, path: Path) -> None:
+        """Open a project as soon as that is possible."""
+        self._when_loaded(lambda desk: desk.open(path), f"Opening {path.name} …")
+
+    def _connect(self) -> None:
+        page, actions = self.start_page, self.actions_
+        page.new_project.connect(actions["new"].trigger)
+        page.open_project.connect(actions["open"].trigger)
+        page.recent_chosen.connect(self.open)
+        page.preset_chosen.connect(self._start_preset)
+        self.status.log_wanted.connect(actions["log"].trigger)
+        recent = QMenu(self)
+        recent.aboutToShow.connect(lambda: self._fill_recent(recent))
+        actions["recent"].setMenu(recent)
+        for key, do in {
+            "new": lambda: self._when_loaded(lambda desk: desk.new(), "Making a project …"),
+            "open": self._choose_project,
+            "folder": self._choose_folder,
+            "start": lambda: self.desk.leave() if self.desk is not None else None,
+            "quit": self.close,
+            "layout": self._reset_layout,
+            "theme": lambda: self.set_theme("light" if look.theme.name == "dark" else "dark"),
+            "themeSystem": lambda: self.set_theme("system"),
+            "themeDark": lambda: self.set_theme("dark"),
+            "themeLight": lambda: self.set_theme("light"),
+            "shortcuts": lambda: shortcuts(self, actions),
+            "about": lambda: about(self),
+        }.items():
+            actions[key].triggered.connect(lambda _=False, do=do: do())
+        QApplication.styleHints().colorSchemeChanged.connect(lambda _: self.set_theme(self.preferences.theme))
+        self._mark_theme()
+
+    def set_theme(self, name: str) -> None:
+        """Wear the theme of this name, and remember it."""
+        self.preferences.theme = name
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        theme = chosen_theme(name)
+        if theme is not look.theme:
+            look.apply(app, theme)
+        self._mark_theme()
+
+    def _mark_theme(self) -> None:
+        for name in ("system", "dark", "light"):
+            self.actions_[f"theme{name.title()}"].setChecked(self.preferences.theme == name)
+        dress(self.actions_["theme"], "sun" if look.theme.name == "dark" else "moon")
+
+    # Loading.
+
+    def _when_loaded(self, do: Callable[[Desk], None], text: str) -> None:
+        if self.desk is not None:
+            do(self.desk)
+        else:
+            self._wanted = do
+            self.start_page.say_loading(text)
+
+    def _loaded(self, seconds: float) -> None:
+        from models.catalog import FAMILIES
+        from widgets.desk import Desk
+        from widgets.draft import default_config
+
+        if self._may_close:
+            return
+        ready = presets()
+        config = ready[0].config if ready else default_config(FAMILIES[0].key)
+        self.desk = desk = Desk(self, self.actions_, self.header, self.status, self.preferences, self.log, config)
+        self._pages.addWidget(desk.area)
+        places = {
+            "showRuns": Qt.DockWidgetArea.LeftDockWidgetArea,
+            "showModel": Qt.DockWidgetArea.RightDockWidgetArea,
+            "log": Qt.DockWidgetArea.BottomDockWidgetArea,
+        }
+        for key, dock in desk.docks.items():
+            self.addDockWidget(places[key], dock)
+        self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
+        self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
+        self._reset_layout()
+        self._initial_layout = self.saveState(LAYOUT_VERSION)
+        for dock in desk.docks.values():
+            dock.hide()
+        desk.worked.connect(self._show_work)
+        desk.left.connect(self._show_start)
+        self.start_page.say_loading("")
+        self.log.say(Notice("info", f"Loaded in {seconds:.1f} s.", lasting=False))
+        self.loaded.emit()
+        if self._wanted is not None:
+            wanted, self._wanted = self._wanted, None
+            wanted(desk)
+
+    def _not_loaded(self, text: str, details: str) -> None:
+        self.start_page.say_loading("")
+        self.log.say(Notice("bad", text, details))
+
+    def _loading_ended(self) -> None:
+        if self._may_close:
+            self.close()
+
+    # Pages.
+
+    def _show_start(self) -> None:
+        if self.desk is not None:
+            if self._pages.currentWidget() is self.desk.area:
+                self.preferences.layout = self.saveState(LAYOUT_VERSION)
+            for dock in self.desk.docks.values():
+                dock.hide()
+        self._notices.clear()
+        self.start_page.show_recent(self.preferences.recent)
+        self._pages.setCurrentWidget(self.start_page)
+        self.header.show_project("", "")
+        self.header.show_run_buttons(False)
+        self.setStatusBarShown(False)
+        self.setWindowTitle("DGM Studio")
+        for key, action in self.actions_:
+            if self.desk is None:
+                action.setEnabled(key in ALWAYS)
+
+    def _show_work(self) -> None:
+        desk = self.desk
+        assert desk is not None and desk.workspace.project is not None
+        self.setWindowTitle(f"{desk.workspace.project.path.stem} — DGM Studio")
+        if self._pages.currentWidget() is desk.area:
+            return
+        self._pages.setCurrentWidget(desk.area)
+        self.header.show_run_buttons(True)
+        self.setStatusBarShown(True)
+        if not self.restoreState(self.preferences.layout, LAYOUT_VERSION):
+            self._reset_layout()
+
+    def setStatusBarShown(self, shown: bool) -> None:
+        bar = self.statusBar()
+        if self.status.parent() is not bar:
+            bar.setSizeGripEnabled(False)
+            bar.setContentsMargins(0, SPACE, 0, 0)
+            bar.addPermanentWidget(self.status, 1)
+        bar.setVisible(shown)
+
+    def _reset_layout(self) -> None:
+        if self.desk is None:
+            return
+        docks = self.desk.docks
+        for key, dock in docks.items():
+            dock.setFloating(False)
+            dock.setVisible(key != "log")
+        self.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, docks["showRuns"])
+        self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, docks["showModel"])
+        self.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, docks["log"])
+        self.resizeDocks([docks["showRuns"], docks["showModel"]], [26 * SPACE, 37 * SPACE], Qt.Orientation.Horizontal)
+        self.resizeDocks([docks["log"]], [18 * SPACE], Qt.Orientation.Vertical)
+
+    # Files.
+
+    def _start_preset(self, preset: Preset) -> None:
+        self._when_loaded(lambda desk: desk.start(preset), f"Starting {preset.title} …")
+
+    def _choose_project(self) -> None:
+        folder = str(self.preferences.folder)
+        name, _ = QFileDialog.getOpenFileName(self, "Open a project", folder, "DGM Studio projects (*.dgm)")
+        if name:
+            self.open(Path(name))
+
+    def _choose_folder(self) -> None:
+        name = QFileDialog.getExistingDirectory(self, "Folder for new projects", str(self.preferences.folder))
+        if name:
+            self.preferences.folder = Path(name)
+
+    def _fill_recent(self, menu: QMenu) -> None:
+        menu.clear()
+        for path in self.preferences.recent:
+            action = QAction(path.stem, menu, toolTip=str(path))
+            action.triggered.connect(lambda _=False, path=path: self.open(path))
+            menu.addAction(action)
+        menu.setEnabled(bool(self.preferences.recent))
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        path = next(Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile())
+        event.acceptProposedAction()
+        if path.suffix == ".dgm" and path.is_file():
+            self.open(path)
+        else:
+            self._when_loaded(lambda desk: desk.take_data(path), f"Reading {path.name} …")
+
+    # The end.
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Stop and keep what trains, save, end all threads; the window closes when that is done."""
+        if self._may_close and not self._loading.isRunning():
+            event.accept()
+            return
+        event.ignore()
+        if self._may_close:
+            return
+        self.preferences.geometry = self.saveGeometry()
+        if self.desk is None:
+            self._may_close = True
+            self.hide()  # imports cannot be interrupted; the process ends after them
+            if not self._loading.isRunning():
+                self.close()
+            return
+        if self._pages.currentWidget() is self.desk.area:
+            self.preferences.layout = self.saveState(LAYOUT_VERSION)
+        self.setEnabled(False)
+        self.status.show_text("Stopping, keeping and saving …", None)
+        self.desk.shut_down(self._end)
+
+    def _end(self) -> None:
+        self._may_close = True
+        self.close()
+
+
+# What can be done on the start page while everything else is still being loaded.
+ALWAYS = frozenset(
+    {"new", "open", "recent", "folder", "quit", "theme", "themeSystem", "themeDark", "themeLight", "shortcuts", "about"}
+)

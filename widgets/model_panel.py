@@ -1,0 +1,159 @@
+"""The settings of the next run: family, learner, data, and everything that can be set."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QFocusEvent
+from PySide6.QtWidgets import QComboBox, QCompleter, QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
+
+from dgm_studio.config import RunConfig, TrainingSettings
+from models import catalog
+from widgets.building import Card, label, scrolled
+from widgets.data_panel import DataPanel
+from widgets.draft import Draft
+from widgets.icons import dress
+from widgets.settings_form import ChoiceBox, SettingsForm
+from widgets.theme import SPACE
+
+
+class FamilyBox(QComboBox):
+    """Families of models, searched by typing any part of a name. `chosen(key)` when a person picked one."""
+
+    chosen = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("family")
+        self.setAccessibleName("Family of models")
+        self.setEditable(True)
+        self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(8)
+        for entry in catalog.FAMILIES:
+            self.addItem(entry.title, entry.key)
+            self.setItemData(self.count() - 1, f"{entry.summary}\n{entry.lecture}", Qt.ItemDataRole.ToolTipRole)
+        completer = self.completer()
+        completer.setFilterMode(Qt.MatchFlag.MatchContains)
+        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
+        self.lineEdit().setPlaceholderText("search")
+        self.activated.connect(lambda index: self.chosen.emit(self.itemData(index)))
+
+    def choose(self, key: str) -> None:
+        """Show the family `key`."""
+        self.setCurrentIndex(self.findData(key))
+        self.lineEdit().setCursorPosition(0)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.setEditText(self.itemText(self.currentIndex()))  # a search that found nothing changes nothing
+
+
+class Fold(QWidget):
+    """A heading that shows and hides what is below it."""
+
+    def __init__(self, title: str, content: QWidget, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._content = content
+        self._head = QToolButton(checkable=True, checked=True, text=title.upper())
+        self._head.setProperty("fold", True)
+        self._head.setAccessibleName(f"{title}: show or hide")
+        self._head.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._head.toggled.connect(self._toggle)
+        dress(self._head, "chevron-down", "muted")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(SPACE // 2)
+        column.addWidget(self._head)
+        column.addWidget(content)
+
+    def _toggle(self, shown: bool) -> None:
+        self._content.setVisible(shown)
+        dress(self._head, "chevron-down" if shown else "chevron-right", "muted")
+
+
+class ModelPanel(QWidget):
+    """Edits the draft. `train_wanted()` when the draft should become a run."""
+
+    train_wanted = Signal()
+
+    def __init__(self, draft: Draft, data: DataPanel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("modelPanel")
+        self._draft = draft
+        self.family = FamilyBox()
+        self.family.chosen.connect(draft.set_family)
+        self._summary = label("", "small", "familySummary", wrap=True)
+        self._learner = ChoiceBox([])
+        self._learner.setObjectName("learner")
+        self._learner.setAccessibleName("Learns by")
+        self._learner.activated.connect(lambda _: draft.set_learner(self._learner.currentData()))
+        self._look_for = label("", "", "lookFor", wrap=True)
+        self.forms = {group: SettingsForm(f"{group}Settings") for group in ("model", "learning", "training")}
+        for group, form in self.forms.items():
+            form.edited.connect(lambda field, value, group=group: draft.set_field(group, field, value))
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(SPACE * 3 // 2, SPACE * 3 // 2, SPACE, SPACE)
+        column.setSpacing(SPACE)
+        column.addLayout(_row("Family", self.family))
+        column.addLayout(_row("Learns by", self._learner))
+        column.addWidget(self._summary)
+        for title, part in (
+            ("Data", data),
+            ("Model", self.forms["model"]),
+            ("Learning", self.forms["learning"]),
+            ("Training", self.forms["training"]),
+            ("What to look for", self._look_for),
+        ):
+            column.addWidget(Fold(title, part))
+        column.addStretch(1)
+        self._train = QPushButton("Train as a new run")
+        self._train.setObjectName("trainNew")
+        self._train.setToolTip("Add a run with these settings; it trains when it is its turn.")
+        dress(self._train, "train")
+        self._train.clicked.connect(self.train_wanted)
+        card = Card(margin=0)
+        card.column.setSpacing(0)
+        card.column.addWidget(scrolled(content, "modelScroll"), 1)
+        foot = QVBoxLayout()
+        foot.setContentsMargins(SPACE * 3 // 2, SPACE, SPACE * 3 // 2, SPACE * 3 // 2)
+        foot.addWidget(self._train)
+        card.column.addLayout(foot)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(card)
+        draft.changed.connect(self._show)
+
+    def allow_training(self, allowed: bool, why_not: str = "") -> None:
+        """Whether the draft can become a run now."""
+        self._train.setEnabled(allowed)
+        self._train.setToolTip(why_not or "Add a run with these settings; it trains when it is its turn.")
+
+    def _show(self, config: RunConfig) -> None:
+        family, rule = catalog.family(config.family), catalog.learning(config.learner)
+        self.family.choose(config.family)
+        self.family.setToolTip(f"{family.summary}\n{family.lecture}")
+        self._summary.setText(family.summary)
+        self._look_for.setText(family.look_for)
+        self._learner.clear()
+        for entry in catalog.learnings_of(config.family):
+            self._learner.addItem(entry.title, entry.key)
+        self._learner.choose(config.learner)
+        self._learner.setToolTip(f"{rule.title}\n{rule.lecture}")
+        self._learner.setEnabled(self._learner.count() > 1)
+        self.forms["model"].show_settings(family.settings, config.model)
+        self.forms["learning"].show_settings(rule.settings, config.learning)
+        # the device stands in the tool bar
+        self.forms["training"].show_settings(TrainingSettings, config.training.model_dump(), hidden=("device",))
+
+
+def _row(text: str, widget: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    row.setSpacing(SPACE)
+    name = label(text)
+    name.setBuddy(widget)
+    name.setMinimumWidth(8 * SPACE)
+    row.addWidget(name)
+    row.addWidget(widget, 1)
+    return row

@@ -1,0 +1,95 @@
+"""Samples of a run, in the way their kind is looked at: a grid of pictures, points in the plane, or rows of values."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtWidgets import QStackedLayout, QWidget
+
+from widgets.picture_view import PictureView
+from widgets.pictures import tile
+from widgets.plots import Plot, colour
+from widgets.theme import CATEGORICAL, look
+from widgets.thumbnails import rows_picture
+
+POINTS = 2000  # drawn at most, of each cloud
+
+
+class SamplesView(QWidget):
+    """`show_samples` takes (N, C, H, W) pictures, (N, 2) points or anything else (N, …). Nothing before that."""
+
+    def __init__(self, parent: QWidget | None = None, minimum: int = 160) -> None:
+        super().__init__(parent)
+        self._pictures = PictureView(minimum=minimum)
+        self._pictures.setObjectName("samplePictures")
+        self._plane: _Plane | None = None
+        self._reference: np.ndarray | None = None
+        self._stack = QStackedLayout(self)
+        self._stack.addWidget(self._pictures)
+
+    def set_reference(self, points: np.ndarray | None) -> None:
+        """Data that samples in the plane are compared with."""
+        self._reference = points
+        if self._plane is not None:
+            self._plane.show_data(points)
+
+    def show_samples(self, samples: np.ndarray | None) -> None:
+        """Show these samples, or nothing."""
+        if samples is not None and samples.ndim == 2 and samples.shape[1] == 2:
+            if self._plane is None:
+                self._plane = _Plane()
+                self._plane.show_data(self._reference)
+                self._stack.addWidget(self._plane)
+            self._stack.setCurrentWidget(self._plane)
+            self._plane.show_samples(samples)
+            return
+        self._stack.setCurrentWidget(self._pictures)
+        self._pictures.show_picture(None if samples is None else sheet(samples))
+
+
+class _Plane(Plot):
+    # Samples over data, at one scale in both directions.
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("samplePoints")
+        self.box.setAspectLocked(True)
+        self._data = pg.ScatterPlotItem(size=3, pen=None, pxMode=True)
+        self._samples = pg.ScatterPlotItem(size=4, pen=None, pxMode=True)
+        self.addItem(self._data)
+        self.addItem(self._samples)
+        self._fitted = False
+        self._colour()
+        look.changed.connect(self._colour)
+
+    def show_data(self, points: np.ndarray | None) -> None:
+        points = np.zeros((0, 2)) if points is None else points[:POINTS]
+        self._data.setData(points[:, 0], points[:, 1])
+        if len(points):
+            self._fit(points)
+
+    def show_samples(self, points: np.ndarray) -> None:
+        points = points[:POINTS]
+        self._samples.setData(points[:, 0], points[:, 1])
+        if not self._fitted:
+            self._fit(points)
+
+    def _fit(self, points: np.ndarray) -> None:
+        # by the data if it is known: samples of a young model may be anywhere
+        self._fitted = True
+        low, high = np.percentile(points, 0.5, axis=0), np.percentile(points, 99.5, axis=0)
+        centre, reach = (low + high) / 2, max(float((high - low).max()), 1e-6) * 0.6
+        self.setRange(xRange=(centre[0] - reach, centre[0] + reach), yRange=(centre[1] - reach, centre[1] + reach))
+
+    def _colour(self) -> None:
+        self._data.setBrush(colour(look.theme.muted, 0.45))
+        self._samples.setBrush(colour(CATEGORICAL[1], 0.85))
+
+
+def sheet(samples: np.ndarray) -> np.ndarray:
+    """Pictures (N, C, H, W) as a square grid with a gap between them; anything else as rows of grey values."""
+    if samples.ndim != 4:
+        return rows_picture(samples)
+    grey = 128 if samples.dtype == np.uint8 else 0.5
+    return tile(samples, math.isqrt(len(samples) - 1) + 1 if len(samples) > 1 else 1, 1, background=grey)  # type: ignore[arg-type]

@@ -1,0 +1,135 @@
+"""The line at the bottom: how far the training is, and where it runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QProgressBar, QSizePolicy, QToolButton, QWidget
+
+from widgets.building import Card, label
+from widgets.icons import dress
+from widgets.notices import Log, Notice
+from widgets.start_page import Elided
+from widgets.theme import SPACE
+
+if TYPE_CHECKING:
+    from dgm_studio.events import Progress  # torch comes with it, and the window is up before torch is
+
+UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def thousands(number: float) -> str:
+    """A whole number with thin spaces between groups of three."""
+    return f"{number:,.0f}".replace(",", "\u202f")
+
+
+def duration(seconds: float) -> str:
+    """A time as a person says it: 1.4 s, 48 s, 3 min 20 s, 2 h 5 min."""
+    if seconds == float("inf"):
+        return "—"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{thousands(whole // 3600)} h {whole % 3600 // 60} min"
+
+
+def rate(steps_per_second: float) -> str:
+    """Steps per second, with figures that matter."""
+    return f"{thousands(steps_per_second) if steps_per_second >= 10 else format(steps_per_second, '.2g')} it/s"
+
+
+def size(count: float) -> str:
+    """Bytes in a unit that keeps the number small."""
+    for unit in UNITS:
+        if count < 1000 or unit == UNITS[-1]:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    raise AssertionError
+
+
+class StatusLine(Card):
+    """Progress, step, steps per second, time left; the last message, memory and device. `log_wanted()` on a click."""
+
+    log_wanted = Signal()
+
+    def __init__(self, log: Log, parent: QWidget | None = None) -> None:
+        super().__init__(parent, margin=0)
+        self.setObjectName("statusLine")
+        self.setFixedHeight(4 * SPACE)
+        row = QHBoxLayout()
+        row.setContentsMargins(SPACE, 0, SPACE // 2, 0)
+        row.setSpacing(SPACE * 3 // 2)
+        self.column.addLayout(row)
+        self._bar = QProgressBar(textVisible=False)
+        self._bar.setObjectName("progress")
+        self._bar.setAccessibleName("Progress of the training")
+        self._bar.setFixedWidth(26 * SPACE)
+        self._bar.setRange(0, 1000)
+        row.addWidget(self._bar, 0, Qt.AlignmentFlag.AlignVCenter)
+        self._text = label("Nothing trains", "", "progressText")
+        row.addWidget(self._text)
+        self._message = Elided("", "muted")
+        self._message.setObjectName("lastMessage")
+        self._message.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        row.addWidget(self._message, 1)
+        self._place = label("", "muted", "device")
+        row.addWidget(self._place)
+        button = QToolButton(toolTip="Show all messages (Ctrl+L)")
+        button.setObjectName("showLog")
+        button.setAccessibleName("Show all messages")
+        dress(button, "log", "muted")
+        button.clicked.connect(self.log_wanted)
+        row.addWidget(button)
+        log.said.connect(self._said)
+
+    def show_progress(self, event: Progress, queued: int = 0) -> None:
+        self._bar.setRange(0, 1000)
+        self._bar.setValue(round(1000 * event.step / max(1, event.steps)))
+        parts = [f"step {thousands(event.step)} / {thousands(event.steps)}", rate(event.steps_per_second)]
+        if event.phase:
+            parts.append(event.phase)
+        if event.remaining > 0 and event.step < event.steps:
+            parts.append(f"{duration(event.remaining)} left")
+        if queued:
+            parts.append(f"{queued} waiting")
+        self._text.setText("  ·  ".join(parts))
+
+    def show_text(self, text: str, fraction: float | None = 0.0) -> None:
+        """Say `text` instead of progress; None for `fraction` where nobody knows how far it is."""
+        self._bar.setRange(0, 0 if fraction is None else 1000)
+        if fraction is not None:
+            self._bar.setValue(round(1000 * fraction))
+        self._text.setText(text)
+
+    def show_place(self, device: str, memory: int) -> None:
+        """Where the training runs, and the memory in use there in bytes."""
+        self._place.setText(f"memory {size(memory)}  ·  {device}" if memory else device)
+
+    def _said(self, notice: Notice) -> None:
+        self._message.set_text(notice.text)
+        self._message.setToolTip(notice.text)
+
+
+class LogView(Card):
+    """Everything that was said, to read and copy."""
+
+    def __init__(self, log: Log, parent: QWidget | None = None) -> None:
+        super().__init__(parent, margin=SPACE)
+        self._text = QPlainTextEdit(readOnly=True)
+        self._text.setObjectName("logText")
+        self._text.setAccessibleName("Messages")
+        self._text.setProperty("mono", True)
+        self._text.setPlainText("\n".join(log.lines))
+        self._log, self._shown = log, len(log.lines)
+        self.column.addWidget(self._text)
+        log.said.connect(self._said)
+
+    def _said(self, _: Notice) -> None:
+        for line in self._log.lines[self._shown :]:
+            self._text.appendPlainText(line)
+        self._shown = len(self._log.lines)

@@ -1,0 +1,170 @@
+"""A run as it learns: its curves, and samples from fixed noise beside them."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedLayout, QVBoxLayout, QWidget
+
+from dgm_studio.events import Preview
+from dgm_studio.inference import Answer, Subject
+from dgm_studio.state import preview
+from dgm_studio.store import Run
+from models import catalog
+from models.learning.base import Quantity
+from models.spec import Layout
+from widgets.building import label
+from widgets.curves import Curves
+from widgets.empty import Empty
+from widgets.live import Live
+from widgets.samples_view import SamplesView
+from widgets.status import thousands
+from widgets.theme import SPACE
+from widgets.workspace import Workspace
+
+CHANNEL = "train/samples"
+ASK_EVERY = 200  # ms from an answer to the next question
+
+
+class TrainPage(QWidget):
+    """Shows the selected run. Asks for samples only while it is visible."""
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("trainPage")
+        self._workspace = workspace
+        self._live: Live | None = None
+        self._run: Run | None = None
+        self._waiting = False
+        self.curves = Curves()
+        self.samples = SamplesView()
+        self.samples.setObjectName("samples")
+        self._caption = label("", "muted", "samplesCaption")
+        self._finding = label("", "", "finding", wrap=True)
+        self._finding.hide()
+        self._empty = Empty(
+            "Nothing has been trained yet",
+            "Choose a family, data and settings on the right, then press Train (F5). Curves and samples appear here.",
+        )
+        right = QWidget()
+        column = QVBoxLayout(right)
+        column.setContentsMargins(SPACE, 0, 0, 0)
+        head = QHBoxLayout()
+        head.addWidget(label("Samples", "strong"))
+        head.addWidget(self._caption)
+        head.addStretch(1)
+        column.addLayout(head)
+        column.addWidget(self.samples, 1)
+        column.addWidget(self._finding)
+        split = QSplitter(Qt.Orientation.Horizontal, childrenCollapsible=False)
+        split.addWidget(self.curves)
+        split.addWidget(right)
+        split.setStretchFactor(0, 3)
+        split.setStretchFactor(1, 2)
+        split.setSizes([440, 300])
+        self._stack = QStackedLayout(self)
+        self._stack.addWidget(self._empty)
+        self._stack.addWidget(split)
+        self._again = QTimer(self, singleShot=True, interval=ASK_EVERY)
+        self._again.timeout.connect(self._ask_if_newer)
+        self._answered_step = -1
+        workspace.selected.connect(self._select)
+        workspace.shown.connect(self._shown)
+        workspace.live_changed.connect(self._follow)
+        workspace.progressed.connect(self._progressed)
+        workspace.previewed.connect(self._previewed)
+
+    def _select(self, run: Run | None) -> None:
+        self._run = run
+        self._answered_step = -1
+        self.samples.set_reference(None)
+        self.samples.show_samples(None)
+        self._caption.setText("")
+        if run is None:
+            self._stack.setCurrentIndex(0)
+            return
+        self.curves.show_quantities(_quantities(run))
+        self._stack.setCurrentIndex(1)
+        self._shown(run.id)
+
+    def _shown(self, run_id: str) -> None:
+        view = self._workspace.views.get(run_id)
+        if self._run is None or self._run.id != run_id or view is None:
+            return
+        self.curves.show_history(view.history)
+        if view.preview is not None:
+            self._show_samples(view.preview)
+
+    def _progressed(self, run_id: str, _: object) -> None:
+        if self._run is not None and self._run.id == run_id:
+            self.curves.changed()
+
+    def _previewed(self, run_id: str, event: Preview) -> None:
+        if self._run is not None and self._run.id == run_id:
+            self._show_samples(event)
+
+    def _show_samples(self, event: Preview) -> None:
+        if event.step < self._answered_step:
+            return
+        self._answered_step = event.step
+        self.samples.show_samples(event.samples)
+        kind = "means, " if event.means else ""
+        self._caption.setText(f"{kind}from fixed noise  ·  step {thousands(event.step)}")
+
+    # The inference line.
+
+    def _follow(self, live: Live | None) -> None:
+        self._live, self._waiting = live, False
+        if live is None:
+            return
+        live.answered.connect(self._answered)
+        live.moved.connect(self._moved)
+        if live.spec.layout is Layout.POINTS:
+            self.samples.set_reference(live.dataset.train.x.numpy())
+        if self.isVisible():
+            self._ask()
+
+    def _moved(self, _: object) -> None:
+        if self.isVisible() and not self._waiting and not self._again.isActive():
+            self._ask_if_newer()
+
+    def _ask_if_newer(self) -> None:
+        if self._live is not None and self.isVisible() and self._live.step > self._answered_step:
+            self._ask()
+
+    def _ask(self) -> None:
+        if self._live is not None:
+            self._waiting = True
+            self._live.ask(CHANNEL, _fixed_samples)
+
+    def _answered(self, answer: Answer) -> None:
+        if answer.channel != CHANNEL:
+            return
+        self._waiting = False
+        self._again.start()
+        if answer.error:
+            self._caption.setText("no samples")
+            self._caption.setToolTip(answer.error)
+        else:
+            self._show_samples(answer.value)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._ask_if_newer()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._waiting = False
+        if self._live is not None:
+            self._live.forget(CHANNEL)
+
+
+def _fixed_samples(subject: Subject) -> Preview:
+    return preview(subject.learner, subject.dataset, subject.step)
+
+
+def _quantities(run: Run) -> tuple[Quantity, ...]:
+    """What the run's learner reports; nothing where this studio does not know it."""
+    if run.config is None:
+        return ()
+    return catalog.learning(run.config.learner).learner.quantities

@@ -1,0 +1,67 @@
+"""The pages of the selected run: Train, Explore, Evaluate."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QTabBar, QWidget
+
+from widgets.building import Card
+from widgets.evaluate_page import EvaluatePage
+from widgets.explore_page import ExplorePage
+from widgets.theme import SPACE
+from widgets.train_page import TrainPage
+from widgets.workspace import Workspace
+
+# How often (ms) each page wants newer weights of the run in training; 0 never.
+WANTED = {"Train": 200, "Explore": 80, "Evaluate": 500}
+
+
+class WorkArea(Card):
+    """Tabs over the pages. `page_changed(title)`."""
+
+    page_changed = Signal(str)
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+        super().__init__(parent, margin=0)
+        self.setObjectName("workArea")
+        self._workspace = workspace
+        self.train, self.explore, self.evaluate = TrainPage(workspace), ExplorePage(workspace), EvaluatePage()
+        self.evaluate.setObjectName("evaluatePage")
+        self._tabs = QTabBar(drawBase=False, expanding=False)
+        self._tabs.setObjectName("tabs")
+        self._tabs.setAccessibleName("Pages")
+        self._pages = QStackedWidget()
+        for title, page in (("Train", self.train), ("Explore", self.explore), ("Evaluate", self.evaluate)):
+            self._tabs.addTab(title)
+            self._pages.addWidget(page)
+        head = QHBoxLayout()
+        head.setContentsMargins(SPACE * 3 // 2, 0, SPACE * 3 // 2, 0)
+        head.addWidget(self._tabs)
+        head.addStretch(1)
+        head.addWidget(self.explore.switch, 0, Qt.AlignmentFlag.AlignVCenter)
+        self._pages.setContentsMargins(SPACE * 3 // 2, SPACE // 2, SPACE * 3 // 2, SPACE * 3 // 2)
+        self.column.setSpacing(0)
+        self.column.addLayout(head)
+        self.column.addWidget(self._pages, 1)
+        self._tabs.currentChanged.connect(self._show)
+        workspace.selected.connect(lambda _: self._show_evaluate())
+        workspace.live_changed.connect(lambda _: self._show_evaluate())
+        self.evaluate.changed.connect(workspace.changed)
+        self._show(0)
+
+    @property
+    def page(self) -> str:
+        return self._tabs.tabText(self._tabs.currentIndex())
+
+    def show_page(self, title: str) -> None:
+        """Turn to "Train", "Explore" or "Evaluate"."""
+        self._tabs.setCurrentIndex(list(WANTED).index(title))
+
+    def _show(self, index: int) -> None:
+        self._pages.setCurrentIndex(index)
+        self.explore.switch.setVisible(self.page == "Explore")
+        self._workspace.watch_every(WANTED[self.page])
+        self.page_changed.emit(self.page)
+
+    def _show_evaluate(self) -> None:
+        self.evaluate.show_run(self._workspace.project, self._workspace.run, self._workspace.live)
