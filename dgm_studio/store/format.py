@@ -38,6 +38,7 @@ DTYPES: dict[str, Any] = {
     "float32": h5t.IEEE_F32LE,
     "float64": h5t.IEEE_F64LE,
 }
+_ITEMSIZE = {name: np.dtype(name).itemsize for name in DTYPES}
 MAX_RANK = 8
 MAX_DEPTH = 16
 MAX_MANIFEST = 32 * 2**20  # bytes; about 200 000 datasets
@@ -57,7 +58,7 @@ class Entry:
 
     @property
     def nbytes(self) -> int:
-        return prod(self.shape) * np.dtype(self.dtype).itemsize
+        return prod(self.shape) * _ITEMSIZE[self.dtype]
 
     @staticmethod
     def of(array: np.ndarray) -> Entry:

@@ -91,10 +91,11 @@ class Metrics:
 
     def _loaded(self) -> dict[str, _Series]:
         if self._series is None:
-            self._series = {}
+            series = {}
             for path, item in self._stored.items():
                 kind, name = path.split("/", 1)
                 if kind == "step":
                     steps, values = array_of(item), array_of(self._stored[f"value/{name}"])
-                    self._series[fmt.unescaped(name)] = _Series(steps, values)
+                    series[fmt.unescaped(name)] = _Series(steps, values)
+            self._series = series
         return self._series

@@ -186,7 +186,7 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def _version(root: Any, form: str, path: Path) -> int:
-    names = {h5a.open(root, index=i).name for i in range(min(h5a.get_num_attrs(root), len(ATTRIBUTES) + 1))}
+    names = {name for name in ATTRIBUTES if h5a.exists(root, name)}
     if b"format" not in names or _attribute(root, b"format", path) != form:
         raise ProjectError(
             "foreign", path, f"this HDF5 file is not a {form.removeprefix('dgm-studio ')} of the studio."
@@ -203,7 +203,7 @@ def _version(root: Any, form: str, path: Path) -> int:
         )
     if b"complete" not in names or _attribute(root, b"complete", path) != 1:
         raise ProjectError("incomplete", path, "writing this file was never finished.")
-    if names != ATTRIBUTES:
+    if names != ATTRIBUTES or h5a.get_num_attrs(root) != len(ATTRIBUTES):
         raise ProjectError("manifest", path, "its root has attributes missing or added.")
     return schema
 
@@ -286,21 +286,24 @@ def _located(root: Any, path: str, entry: Entry, file: Path, size: int) -> int |
         raise ProjectError("unsafe", file, f"{path} is not a dataset.")
     space = dataset.get_space()
     simple = space.get_simple_extent_type() in (h5s.SIMPLE, h5s.SCALAR)
-    if not simple or dataset.shape != entry.shape or not dataset.get_type().equal(DTYPES[entry.dtype]):
+    if not simple or space.get_simple_extent_dims() != entry.shape or not dataset.get_type().equal(DTYPES[entry.dtype]):
         raise ProjectError("unsafe", file, f"{path} has another type or shape than the manifest says.")
-    plist = dataset.get_create_plist()
-    layout = plist.get_layout()
-    if layout not in (h5d.CONTIGUOUS, h5d.COMPACT) or plist.get_external_count() or plist.get_nfilters():
-        raise ProjectError("unsafe", file, f"{path} is stored in a way that no project uses.")
     if entry.nbytes == 0:
         return b""
     if dataset.get_storage_size() != entry.nbytes:
         raise ProjectError("unsafe", file, f"{path} declares more than it stores.")
-    if layout == h5d.COMPACT:
-        array = np.empty(entry.shape, entry.dtype)
-        dataset.read(h5s.ALL, h5s.ALL, array)
-        return bytes(fmt.raw(array))
-    offset = dataset.get_offset()
-    if offset is None or offset + entry.nbytes > size:
+    offset = dataset.get_offset()  # there is none unless the bytes lie in one piece in this file
+    if offset is None:
+        return _compact(dataset, path, entry, file)
+    if offset + entry.nbytes > size:
         raise ProjectError("truncated", file, f"{path} lies beyond the end of the file.")
     return int(offset)
+
+
+def _compact(dataset: Any, path: str, entry: Entry, file: Path) -> bytes:
+    """Bytes that stand in the dataset's own header."""
+    if dataset.get_create_plist().get_layout() != h5d.COMPACT:
+        raise ProjectError("unsafe", file, f"{path} is stored in a way that no project uses.")
+    array = np.empty(entry.shape, entry.dtype)
+    dataset.read(h5s.ALL, h5s.ALL, array)
+    return bytes(fmt.raw(array))

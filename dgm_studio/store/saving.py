@@ -32,6 +32,9 @@ from dgm_studio.store.reading import Contents, Stored, inspect, locate_together
 Item = np.ndarray | Stored  # one dataset: in memory, or a place in a file
 
 TEMPORARY = ".tmp"
+STRUCTURE = 1024  # bytes: more than HDF5 needs to describe one dataset and its share of groups
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,6 @@ def replacement(path: Path, items: Mapping[str, Item], form: str) -> Iterator[Re
         listed = {**entries, fmt.MANIFEST: Entry.of(arrays[fmt.MANIFEST])}
         offsets = _lay_out(temporary, listed, form)
         with open(temporary, "r+b", buffering=0) as file:
-            _reserve(file.fileno())
             for place, array in arrays.items():
                 _put(file.fileno(), fmt.raw(array), offsets[place])
             locate_together(carried.values())
@@ -87,7 +89,7 @@ def replacement(path: Path, items: Mapping[str, Item], form: str) -> Iterator[Re
             temporary.chmod(stat.S_IMODE(path.stat().st_mode))
         yield Replacement(written, path)
         _sync_folder(path.parent)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # HDF5 reports what fails while it closes as RuntimeError
         raise _explained(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
@@ -120,6 +122,7 @@ def _lay_out(path: Path, entries: Mapping[str, Entry], form: str) -> dict[str, i
     plain.set_obj_track_times(False)
     offsets: dict[str, int] = {}
     with h5py.File(path, "x", libver=("v110", "v110"), locking=False) as file:
+        _reserve(path, sum(entry.nbytes + STRUCTURE for entry in entries.values()) + 64 * STRUCTURE)
         groups: dict[str, Any] = {"": file.id}
         for place, entry in entries.items():
             parent, _, name = place.rpartition("/")
@@ -130,6 +133,9 @@ def _lay_out(path: Path, entries: Mapping[str, Entry], form: str) -> dict[str, i
         file.attrs.create("schema", fmt.SCHEMA, dtype=np.int64)
         file.attrs.create("manifest_sha256", np.bytes_(entries[fmt.MANIFEST].sha256))
         file.attrs.create("complete", 1, dtype=np.int64)
+        file.flush()
+        end = file.id.get_filesize()
+    os.truncate(path, end)
     return offsets
 
 
@@ -140,15 +146,16 @@ def _group(groups: dict[str, Any], path: str) -> Any:
     return groups[path]
 
 
-def _reserve(file: int) -> None:
-    """Make the disk hold all of the file now, so that lack of space is found before anything is written."""
+def _reserve(path: Path, size: int) -> None:
+    """Make the disk set space aside. HDF5 cannot let go of a file that it fails to write, so it must not come to that."""
     if not hasattr(os, "posix_fallocate"):
         return
-    try:
-        os.posix_fallocate(file, 0, os.fstat(file).st_size)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # file systems that cannot reserve
-            raise
+    with open(path, "r+b") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # file systems that cannot set space aside
+                raise
 
 
 def _put(file: int, data: memoryview, offset: int) -> None:
@@ -179,15 +186,14 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _explained(path: Path, error: OSError) -> ProjectError:
-    reason = str(error)
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "errno = 28" in reason or "errno = 27" in reason
-    if full:
+def _explained(path: Path, error: OSError | RuntimeError) -> ProjectError:
+    reason, number = str(error), getattr(error, "errno", None)
+    if number in _FULL or any(f"errno = {code}," in reason for code in _FULL):
         return ProjectError(
             "full",
             path,
             "there is no room on the disk. What was saved before is untouched; free some space and save again.",
         )
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
         return ProjectError("read-only", path, f"the folder {path.parent} cannot be written to. Save it elsewhere.")
     return ProjectError("unwritable", path, f"it could not be saved ({reason}). What was saved before is untouched.")
