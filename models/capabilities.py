@@ -191,8 +191,8 @@ class HasConditionals(Protocol):
         """v drawn given its conditional mean: (B, *event)."""
         ...
 
-    def add_statistics(self, sums: Mapping[str, Tensor], v: Tensor, h: Tensor, scale: float) -> None:
-        """Add scale × Σ_batch -∂E(v, h)/∂θ to `sums[name of θ]` in place, for every parameter θ."""
+    def add_statistics(self, sums: Mapping[str, Tensor], v: Tensor, h: Tensor, scale: float, keep: float = 1) -> None:
+        """sums[name of θ] ← keep × itself + scale × Σ_batch -∂E(v, h)/∂θ, in place, for every parameter θ."""
         ...
 
 

@@ -7,6 +7,7 @@ from collections import deque
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn import functional as F
 
 from models.capabilities import HasConditionals, HasFreeEnergy, RunsChain
 from models.estimation.likelihood import pseudo_log_likelihood
@@ -16,7 +17,7 @@ from models.spec import Batch, DataSpec, Support
 
 TRAINING_BATCHES = 5  # the newest ones stand for the training set in the free-energy gap
 FINAL_RATE = 0.01  # where a linear decay of the learning rate ends, as a part of its start
-MONITORED = 10  # examples of each batch that are reconstructed to be reported
+MONITORED = 10  # examples of each batch on which a step's figures are measured
 ACTIVITY_RATE = 0.05  # of the running mean of each hidden unit's activity
 
 
@@ -146,9 +147,8 @@ class _TwoPhases(Learner):
         settings, velocities = self.settings, self._velocities
         positive = self.model.hidden_mean(batch.x)
         visible, negative = self.negative_phase(positive)
-        for velocity in velocities.values():
-            velocity.mul_(settings.momentum)
-        self.model.add_statistics(velocities, batch.x, self._made_sparse(positive), 1 / len(batch.x))
+        wanted = self._made_sparse(positive)
+        self.model.add_statistics(velocities, batch.x, wanted, 1 / len(batch.x), keep=settings.momentum)
         self.model.add_statistics(velocities, visible, negative, -1 / len(visible))
         rate = self.learning_rate()
         for name, parameter in self._parameters_by_name.items():
@@ -158,7 +158,7 @@ class _TwoPhases(Learner):
         self.steps += 1
         self._recent.append(batch.x)
         few = slice(0, MONITORED)
-        return means(reconstruction=self._error(batch.x[few], positive[few]), activity=positive)
+        return {"reconstruction": self._error(batch.x[few], positive[few]), "activity": positive[few].mean()}
 
     def held_out(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         positive = self.model.hidden_mean(batch.x)
@@ -188,7 +188,7 @@ class _TwoPhases(Learner):
         return positive + self.settings.sparsity_cost * (self.settings.sparsity_target - self.mean_activity)
 
     def _error(self, x: Tensor, positive: Tensor) -> Tensor:
-        return (self.model.visible_mean(positive) - x).square()
+        return F.mse_loss(self.model.visible_mean(positive), x)
 
 
 class ContrastiveDivergence(_TwoPhases):
