@@ -17,7 +17,7 @@ Prior = Literal["normal", "uniform"]
 
 class GanSettings(Settings):
     latent: int = setting(
-        16,
+        32,
         title="Latent size",
         help="Dimensions of the noise z. Fewer than the data needs leaves parts of it out of reach.",
         reference="Goodfellow et al. (2014), z",
