@@ -1,0 +1,520 @@
+"""Evaluations: every family goes through every one it admits, and the figures are those of the model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Generator, Tensor, nn
+
+from dgm_studio.datasets.base import Dataset, Provenance, Split
+from dgm_studio.datasets.densities import ring
+from dgm_studio.evaluation import (
+    EVALUATIONS,
+    Evaluation,
+    EvaluationEvent,
+    Fraction,
+    Measured,
+    Reported,
+    Result,
+    Unmeasured,
+    admitted,
+    evaluate,
+    evaluation,
+    subject_from,
+)
+from dgm_studio.evaluations import coverage, free_energy, likelihood, rate_distortion, samples
+from dgm_studio.evaluations.base import stage
+from dgm_studio.events import Snapshot
+from dgm_studio.inference import Subject
+from dgm_studio.reports import Bars, Note, Pictures, Points, Report, Table, from_tree, to_tree
+from models.capabilities import Elbo, TooLarge
+from models.catalog import FAMILIES, Recipe, UnknownKey, family, learning
+from models.settings import NoSettings, Settings, SettingsError
+from models.spec import DataSpec, Layout, Support, UnsuitableData
+
+CPU = torch.device("cpu")
+SMALL = 6
+
+
+def _dataset(spec: DataSpec, x: Tensor, density: Any = None) -> Dataset:
+    n = len(x)
+    ends = (0, n // 2, 3 * n // 4, n)
+    parts = [Split(x[a:b].contiguous(), torch.full((b - a,), -1)) for a, b in pairwise(ends)]
+    return Dataset(spec, parts[0], parts[1], parts[2], Provenance("tiny"), density=density)
+
+
+@cache
+def datasets() -> dict[str, Dataset]:
+    g = Generator().manual_seed(1)
+    images = {
+        "bits": (Support.BITS, (torch.rand(48, 1, 3, 3, generator=g) < 0.3).float(), 0),
+        "unit": (Support.UNIT, torch.rand(48, 1, 3, 3, generator=g), 0),
+        "levels": (Support.LEVELS, torch.randint(4, (48, 1, 3, 3), generator=g).float(), 4),
+    }
+    made = {
+        name: _dataset(DataSpec((1, 3, 3), support, Layout.IMAGE, categories, protocol=name), x)
+        for name, (support, x, categories) in images.items()
+    }
+    density = ring(8, 1.0, 0.1)
+    points = density.sample(400, g)
+    made["points"] = _dataset(DataSpec((2,), Support.REALS, Layout.POINTS), points, density)
+    symbols = torch.randint(3, (48, 5), generator=g).float()
+    made["symbols"] = _dataset(DataSpec((5,), Support.SYMBOLS, Layout.SEQUENCE, 3), symbols)
+    return made
+
+
+def small(settings: type[Settings]) -> dict[str, int]:
+    """Whole numbers cut down to SMALL where their bounds allow it."""
+    values = {}
+    for name, field in settings.model_fields.items():
+        if isinstance(field.default, int) and not isinstance(field.default, bool) and field.default > SMALL:
+            lowest = max([m.ge for m in field.metadata if hasattr(m, "ge")], default=SMALL)
+            values[name] = max(SMALL, lowest)
+    return values
+
+
+def made(key: str, learner: str, dataset: Dataset) -> tuple[Recipe, Snapshot]:
+    """A small model as it is initialised, by its recipe and weights."""
+    chosen, rule = family(key), learning(learner)
+    recipe = Recipe.read(key, learner, small(chosen.settings), small(rule.settings))
+    recipe.check(dataset.spec)
+    torch.manual_seed(0)
+    built = recipe.build(dataset.spec, len(dataset.train))
+    return recipe, Snapshot(7, {key: value.clone() for key, value in built.state_dict().items()})
+
+
+def suitable() -> Iterator[tuple[str, str, str]]:
+    for entry in FAMILIES:
+        for name, dataset in datasets().items():
+            try:
+                made(entry.key, entry.learners[0], dataset)
+            except UnsuitableData:
+                continue
+            yield entry.key, entry.learners[0], name
+
+
+def run(
+    recipe: Recipe, dataset: Dataset, weights: Any, key: str, seed: int = 0, **settings: Any
+) -> list[EvaluationEvent]:
+    return list(evaluate(recipe, dataset, weights, [key], CPU, seed, {key: settings}))
+
+
+def result(events: list[EvaluationEvent]) -> Result:
+    closing = events[-1]
+    assert isinstance(closing, Measured), closing
+    return closing.result
+
+
+def figures(reports: tuple[Report, ...]) -> str:
+    def plain(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            return value.tolist()
+        if isinstance(value, dict):
+            return {key: plain(item) for key, item in value.items()}
+        return [plain(item) for item in value] if isinstance(value, list) else value
+
+    return repr([plain(to_tree(report)) for report in reports])
+
+
+@pytest.mark.parametrize(("key", "learner", "data"), [pytest.param(*c, id=f"{c[0]}-{c[2]}") for c in suitable()])
+def test_every_family_goes_through_every_evaluation_it_admits(key: str, learner: str, data: str) -> None:
+    dataset = datasets()[data]
+    recipe, weights = made(key, learner, dataset)
+    possible = admitted(recipe, dataset.spec)
+    state = torch.get_rng_state()
+    for entry in possible:
+        settings = small(entry.settings)
+        first = result(run(recipe, dataset, weights, entry.key, 3, **settings))
+        again = result(run(recipe, dataset, weights, entry.key, 3, **settings))
+        assert first.step == 7
+        assert first.reports
+        assert figures(first.reports) == figures(again.reports), f"{entry.key}: the same seed gave other figures"
+        stored = Result.read(first.key, first.step, first.tree())
+        assert figures(stored.reports) == figures(first.reports)
+        assert not [r for r in first.reports if isinstance(r, Note) and r.tone == "bad" and "cannot be read" in r.text]
+    assert torch.equal(torch.get_rng_state(), state), "the process-wide generator belongs to training"
+
+
+def test_every_family_admits_an_evaluation_on_some_data() -> None:
+    found = {
+        key
+        for key, learner, data in suitable()
+        if admitted(made(key, learner, datasets()[data])[0], datasets()[data].spec)
+    }
+    assert found == {entry.key for entry in FAMILIES}
+
+
+def test_every_evaluation_is_admitted_by_some_family() -> None:
+    found = {
+        entry.key
+        for key, learner, data in suitable()
+        for entry in admitted(made(key, learner, datasets()[data])[0], datasets()[data].spec)
+    }
+    assert found == {entry.key for entry in EVALUATIONS}
+
+
+# The figures, on models whose values are known.
+
+
+class _Known(nn.Module):
+    """x is one of 2^9 pictures of bits, each coordinate 1 with probability `p`; z is of no use but for its KL."""
+
+    def __init__(self, p: float = 0.3) -> None:
+        super().__init__()
+        self.p = nn.Parameter(torch.tensor(p))
+        self.bits = 9
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        x = x.flatten(1)
+        return (x * self.p.log() + (1 - x) * (1 - self.p).log()).sum(-1)
+
+    def elbo(self, x: Tensor, generator: Generator | None = None) -> Elbo:
+        kl = torch.stack([torch.full((len(x),), 0.5), torch.zeros(len(x))], 1)
+        noise = torch.randn(len(x), generator=generator)
+        return Elbo(self.log_prob(x) + 0.01 * noise, kl.sum(-1), kl)
+
+    def encode(self, x: Tensor) -> Any:
+        mean = torch.stack([x.flatten(1).sum(-1), torch.zeros(len(x))], 1)
+        return type("Posterior", (), {"mean": mean})()
+
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        return (torch.rand(n, 1, 3, 3, generator=generator) < self.p).float()
+
+
+class _Energy(_Known):
+    """The same distribution with an energy that is off by a constant: log Z is 5."""
+
+    def free_energy(self, x: Tensor) -> Tensor:
+        return -self.log_prob(x) - 5.0
+
+    def log_partition(self) -> Tensor:
+        return torch.tensor(5.0)
+
+
+class _Vast(_Known):
+    def log_prob(self, x: Tensor) -> Tensor:
+        raise TooLarge("The partition function is a sum over 2^500 states; up to 2^20 are summed exactly.")
+
+
+class _Wrapped(nn.Module):
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def sampler(self) -> nn.Module:
+        return self.model
+
+
+def reports(entry: Evaluation, model: nn.Module, dataset: Dataset, **settings: Any) -> list[Report]:
+    subject = Subject(_Wrapped(model), dataset, 7, Generator().manual_seed(0))  # type: ignore[arg-type]
+    with torch.no_grad():
+        items = list(entry.run(subject, entry.settings(**settings)))
+    fractions = [item for item in items if isinstance(item, float)]
+    assert fractions == sorted(fractions)
+    assert all(0 <= fraction <= 1 + 1e-9 for fraction in fractions)
+    return [item for item in items if not isinstance(item, float)]
+
+
+def rows(table: Report) -> dict[str, tuple[Any, ...]]:
+    assert isinstance(table, Table)
+    return {str(row[0]): row for row in table.rows}
+
+
+def test_likelihood_rows_equal_a_direct_computation() -> None:
+    dataset = datasets()["bits"]
+    model = _Known()
+    found = rows(reports(likelihood.EVALUATION, model, dataset)[0])
+    with torch.no_grad():
+        direct = model.log_prob(dataset.test.x).double()
+        g = Generator().manual_seed(0)
+        bound = model.elbo(dataset.test.x, g).value.double()
+    _, value, (low, high), kind, bits, protocol = found["log p(x)"]
+    half = 1.96 * direct.std().item() / math.sqrt(len(direct))
+    assert value == pytest.approx(direct.mean().item())
+    assert (low, high) == pytest.approx((value - half, value + half))
+    assert kind == "exact"
+    assert bits == pytest.approx(-value / (9 * math.log(2)))
+    assert "bits" in protocol
+    assert f"{len(direct)} test examples" in protocol
+    assert found["ELBO"][1] == pytest.approx(bound.mean().item())
+    assert found["ELBO"][3] == "lower bound"
+
+
+def test_an_energy_is_normalised_by_its_sum() -> None:
+    dataset = datasets()["bits"]
+    with torch.no_grad():
+        expected = _Known().log_prob(dataset.test.x).mean().item()
+    found = rows(reports(likelihood.EVALUATION, _Energy(), dataset)[0])
+    assert found["log p(x)"][1] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_sum_that_is_too_large_says_why_there_is_no_value() -> None:
+    table, *notes = reports(likelihood.EVALUATION, _Vast(), datasets()["bits"])
+    assert "log p(x)" not in rows(table)
+    assert any(isinstance(note, Note) and "2^500" in note.text for note in notes)
+
+
+def test_grey_values_are_said_to_be_no_bits() -> None:
+    (table,) = reports(likelihood.EVALUATION, _Known(), datasets()["unit"])
+    assert isinstance(table, Table)
+    assert "not bits" in table.note
+
+
+def test_rate_and_distortion_are_the_two_sides_of_the_bound() -> None:
+    table, bars, plane, note = reports(rate_distortion.EVALUATION, _Known(), datasets()["bits"], draws=4)
+    terms = rows(table)
+    assert terms["KL(q‖p)"][1] == pytest.approx(0.5)
+    assert terms["ELBO"][1] == pytest.approx(terms["reconstruction E[log p(x|z)]"][1] - 0.5)
+    assert isinstance(bars, Bars)
+    assert bars.labels == ("z1", "z2")
+    assert bars.marked.tolist() == [1, 0]
+    assert isinstance(plane, Points)
+    assert plane.series[0].x[0] == pytest.approx(0.5)
+    assert plane.series[0].x[0] + plane.series[0].y[0] == pytest.approx(-terms["ELBO"][1])
+    assert isinstance(note, Note)
+    assert "1 of 2" in note.text
+
+
+def test_planes_are_shared_on_the_same_test_examples_only() -> None:
+    one, other = datasets()["bits"], datasets()["unit"]
+    planes = [
+        next(r for r in reports(rate_distortion.EVALUATION, _Known(), data, draws=1) if isinstance(r, Points)).plane
+        for data in (one, one, other)
+    ]
+    assert planes[0] == planes[1] != planes[2]
+
+
+def test_a_model_that_ignores_its_code_is_called_collapsed() -> None:
+    class Collapsed(_Known):
+        def encode(self, x: Tensor) -> Any:
+            return type("Posterior", (), {"mean": torch.zeros(len(x), 2)})()
+
+    note = reports(rate_distortion.EVALUATION, Collapsed(), datasets()["bits"])[-1]
+    assert isinstance(note, Note)
+    assert note.tone == "bad"
+    assert "0 of 2" in note.text
+
+
+def test_copies_of_training_examples_are_found() -> None:
+    dataset = datasets()["unit"]
+
+    class Copies(_Known):
+        def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+            return dataset.train.x[:n]
+
+    pictures, note = reports(samples.EVALUATION, Copies(), dataset, count=8, neighbours=2)
+    assert isinstance(pictures, Pictures)
+    assert pictures.pictures.shape == (8 * 3, 1, 3, 3)
+    assert np.array_equal(pictures.pictures[0::3], pictures.pictures[1::3]), "each sample's nearest is itself"
+    assert pictures.captions[1] == "0.00"
+    assert isinstance(note, Note)
+    assert note.tone == "bad"
+
+
+def test_samples_that_are_new_are_not_called_copies() -> None:
+    note = reports(samples.EVALUATION, _Known(), datasets()["bits"])[-1]
+    assert isinstance(note, Note)
+    assert note.tone == "good"
+
+
+def test_temperature_scales_the_code() -> None:
+    class Decoder(_Known):
+        def prior(self) -> Any:
+            from models.distributions import standard_normal
+
+            return standard_normal(9, self.p)
+
+        def decode(self, z: Tensor) -> Tensor:
+            return (0.5 + 0.1 * z).reshape(-1, 1, 3, 3)
+
+    spread = []
+    for temperature in (0.1, 1.0):
+        settings = {"count": 200, "neighbours": 0, "temperature": temperature}
+        (pictures,) = reports(samples.EVALUATION, Decoder(), datasets()["unit"], **settings)
+        assert isinstance(pictures, Pictures)
+        spread.append(pictures.pictures.std() / 255)
+    assert spread == pytest.approx([0.01, 0.1], rel=0.1)
+
+
+def test_the_free_energy_gap_is_the_difference_of_the_means() -> None:
+    dataset = datasets()["bits"]
+    table, _, note = reports(free_energy.EVALUATION, _Energy(), dataset)
+    with torch.no_grad():
+        held = _Energy().free_energy(dataset.test.x).mean().item()
+        trained = _Energy().free_energy(dataset.train.x[: len(dataset.test)]).mean().item()
+    found = rows(table)
+    assert found["gap: held out − training"][1] == pytest.approx(held - trained, abs=1e-5)
+    assert isinstance(note, Note)
+
+
+def test_a_model_that_prefers_its_training_set_is_overfitting() -> None:
+    dataset = datasets()["bits"]
+    known = {tuple(row) for row in dataset.train.x.flatten(1).tolist()}
+
+    class Remembers(_Energy):
+        def free_energy(self, x: Tensor) -> Tensor:
+            return torch.tensor([0.0 if tuple(row) in known else 9.0 for row in x.flatten(1).tolist()])
+
+    note = reports(free_energy.EVALUATION, Remembers(), dataset)[-1]
+    assert isinstance(note, Note)
+    assert note.title == "Overfitting"
+
+
+def test_a_perfect_sampler_finds_every_mode_and_diverges_no_more_than_its_reference() -> None:
+    dataset = datasets()["points"]
+
+    class Perfect(nn.Module):
+        def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+            assert dataset.density is not None
+            return dataset.density.sample(n, generator)
+
+    points, modes, divergence = reports(coverage.EVALUATION, Perfect(), dataset, histogram=20_000)
+    assert isinstance(points, Points)
+    found = rows(modes)
+    assert found["Modes found"][1] == found["Modes found"][3] == "8 of 8"
+    assert found["High-quality samples (%)"][1] == pytest.approx(98.89, abs=1.0)
+    _, ours, _, theirs, *_ = rows(divergence)["Jensen–Shannon divergence (nats)"]
+    assert ours == pytest.approx(theirs, abs=0.003)
+
+
+def test_a_single_mode_is_counted_as_one() -> None:
+    class OneMode(nn.Module):
+        def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+            return torch.tensor([1.0, 0.0]).repeat(n, 1)
+
+    _, modes, divergence = reports(coverage.EVALUATION, OneMode(), datasets()["points"], histogram=2000)
+    assert rows(modes)["Modes found"][1] == "1 of 8"
+    assert rows(divergence)["Jensen–Shannon divergence (nats)"][1] > 0.4
+
+
+# How they are run.
+
+
+def test_fractions_and_reports_come_before_one_closing_event() -> None:
+    dataset = datasets()["bits"]
+    recipe, weights = made(FAMILIES[0].key, FAMILIES[0].learners[0], dataset)
+    events = run(recipe, dataset, weights, "samples")
+    assert all(isinstance(event, Fraction | Reported) for event in events[:-1])
+    assert tuple(event.report for event in events if isinstance(event, Reported)) == result(events).reports
+
+
+def test_an_evaluation_that_fails_says_so_and_the_next_one_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(subject: Subject, settings: Any) -> Iterator[float | Report]:
+        yield 0.5
+        raise RuntimeError("the estimator broke.")
+
+    bad = Evaluation("bad", "Bad", "", NoSettings, lambda *capabilities: True, broken)
+    monkeypatch.setattr("dgm_studio.evaluation.EVALUATIONS", (bad, *EVALUATIONS))
+    dataset = datasets()["bits"]
+    recipe, weights = made(FAMILIES[0].key, FAMILIES[0].learners[0], dataset)
+    events = list(evaluate(recipe, dataset, weights, ["bad", "samples"], CPU))
+    failed = next(event for event in events if isinstance(event, Unmeasured))
+    assert failed.key == "bad"
+    assert "the estimator broke" in failed.text
+    assert "RuntimeError" in failed.details
+    assert isinstance(events[-1], Measured)
+
+
+def test_the_mode_of_gradients_is_the_callers_between_two_events() -> None:
+    dataset = datasets()["bits"]
+    recipe, weights = made(FAMILIES[0].key, FAMILIES[0].learners[0], dataset)
+    for _ in evaluate(recipe, dataset, weights, ["samples"], CPU):
+        assert torch.is_grad_enabled()
+
+
+def test_an_abandoned_evaluation_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = []
+
+    def endless(subject: Subject, settings: Any) -> Iterator[float | Report]:
+        try:
+            while True:
+                yield 0.5
+        finally:
+            ended.append(True)
+
+    entry = Evaluation("endless", "Endless", "", NoSettings, lambda *capabilities: True, endless)
+    monkeypatch.setattr("dgm_studio.evaluation.EVALUATIONS", (entry,))
+    dataset = datasets()["bits"]
+    recipe, weights = made(FAMILIES[0].key, FAMILIES[0].learners[0], dataset)
+    events = evaluate(recipe, dataset, weights, ["endless"], CPU)
+    assert isinstance(next(events), Fraction)
+    events.close()  # type: ignore[attr-defined]
+    assert ended == [True]
+
+
+def test_a_checkpoint_and_a_snapshot_of_the_same_weights_give_the_same_figures() -> None:
+    dataset = datasets()["bits"]
+    recipe, weights = made(FAMILIES[0].key, FAMILIES[0].learners[0], dataset)
+    tree = {
+        "step": 7,
+        "model": {k.removeprefix("model."): v for k, v in weights.tensors.items() if k.startswith("model.")},
+        "learner": {k: v for k, v in weights.tensors.items() if not k.startswith("model.")},
+    }
+    both = [result(run(recipe, dataset, one, "samples")) for one in (weights, tree)]
+    assert both[0].step == both[1].step == 7
+    assert figures(both[0].reports) == figures(both[1].reports)
+
+
+def test_another_seed_gives_other_figures() -> None:
+    dataset = datasets()["bits"]
+    recipe, weights = made(FAMILIES[0].key, FAMILIES[0].learners[0], dataset)
+    both = [result(run(recipe, dataset, weights, "samples", seed)) for seed in (0, 1)]
+    assert figures(both[0].reports) != figures(both[1].reports)
+
+
+def test_keys_and_settings_are_checked_before_anything_is_measured() -> None:
+    dataset = datasets()["bits"]
+    recipe, weights = made(FAMILIES[0].key, FAMILIES[0].learners[0], dataset)
+    with pytest.raises(UnknownKey, match="samples"):
+        evaluate(recipe, dataset, weights, ["no such thing"], CPU)
+    with pytest.raises(SettingsError, match=r"samples\.count"):
+        evaluate(recipe, dataset, weights, ["samples"], CPU, settings={"samples": {"count": 0}})
+
+
+def test_what_is_not_admitted_is_refused_with_a_sentence() -> None:
+    dataset = datasets()["bits"]
+    recipe, weights = made(FAMILIES[0].key, FAMILIES[0].learners[0], dataset)
+    (event,) = run(recipe, dataset, weights, "coverage")
+    assert isinstance(event, Unmeasured)
+    assert recipe.family.title in event.text
+
+
+def test_a_subject_is_a_twin_that_shares_no_tensor() -> None:
+    dataset = datasets()["bits"]
+    recipe, weights = made(FAMILIES[0].key, FAMILIES[0].learners[0], dataset)
+    subject = subject_from(recipe, dataset, weights, CPU, 0)
+    assert not subject.learner.training
+    for key, value in subject.learner.state_dict().items():
+        assert torch.equal(value, weights.tensors[key])
+        assert value.numel() == 0 or value.data_ptr() != weights.tensors[key].data_ptr()
+
+
+def test_a_stage_gives_the_result_of_its_work() -> None:
+    def work() -> Iterator[float]:
+        yield 0.5
+        yield 1.0
+        return "done"  # type: ignore[return-value]
+
+    def whole() -> Iterator[Any]:
+        found = yield from stage(work(), 0.25, 0.5)  # type: ignore[arg-type]
+        yield found
+
+    assert list(whole()) == [0.5, 0.75, "done"]
+
+
+def test_keys_are_unique() -> None:
+    assert len({entry.key for entry in EVALUATIONS}) == len(EVALUATIONS)
+    assert all(evaluation(entry.key) is entry for entry in EVALUATIONS)
+
+
+def test_a_stored_result_of_a_newer_studio_is_read() -> None:
+    stored = Result.read("holograms", 3, {"reports": [{"type": "hologram/1", "title": "Ours"}], "new": 1})
+    assert isinstance(stored.reports[0], Note)
+    assert isinstance(from_tree(to_tree(stored.reports[0])), Note)

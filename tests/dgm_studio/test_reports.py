@@ -1,0 +1,140 @@
+"""Reports: what they hold, their trees, and their text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+
+import numpy as np
+import pytest
+
+from dgm_studio.reports import (
+    NO_INTERVAL,
+    Bars,
+    Column,
+    Curves,
+    Note,
+    Pictures,
+    Points,
+    Report,
+    Series,
+    Table,
+    cell_text,
+    from_tree,
+    number,
+    to_csv,
+    to_markdown,
+    to_tree,
+)
+from models.estimation.measure import Kind
+
+LINE = Series("a", np.arange(3.0), np.array([0.5, -1.0, 2.0]))
+TABLE = Table(
+    "Likelihood",
+    (Column("Measure"), Column("Value", "number", "nats"), Column("95 %", "interval"), Column("Kind", "kind")),
+    (("ELBO", -1234.5678, (-1240.0, -1229.0), Kind.LOWER_BOUND), ("a|b", math.nan, NO_INTERVAL, Kind.EXACT)),
+    "A note.",
+)
+REPORTS: tuple[Report, ...] = (
+    TABLE,
+    Curves("Curves", "x (nats)", "y", (LINE,), "note"),
+    Points("Points", "x", "y", (LINE, LINE), "note", (1.0, 2.0), "−ELBO", "plane", True),
+    Bars("Bars", "unit", "KL", ("z1", "z2"), np.array([1.0, 0.1]), np.array([1, 0], np.uint8), "active"),
+    Pictures("Pictures", np.zeros((4, 1, 2, 3), np.uint8), ("sample", "nearest"), ("", "1", "", "2")),
+    Note("Note", "text", "warn"),
+)
+
+
+def _plain(value: object) -> object:
+    """A tree that can be compared."""
+    if isinstance(value, np.ndarray):
+        return (str(value.dtype), value.shape, value.tolist())
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and math.isnan(value):
+        return "NaN"
+    return value
+
+
+@pytest.mark.parametrize("report", REPORTS, ids=lambda report: type(report).__name__)
+def test_a_report_comes_back_from_its_tree(report: Report) -> None:
+    back = from_tree(to_tree(report))
+    assert type(back) is type(report)
+    assert _plain(to_tree(back)) == _plain(to_tree(report))
+
+
+@pytest.mark.parametrize("report", REPORTS, ids=lambda report: type(report).__name__)
+def test_a_tree_holds_plain_values_only(report: Report) -> None:
+    def check(value: object) -> None:
+        if isinstance(value, dict):
+            for item in value.values():
+                check(item)
+        elif isinstance(value, list):
+            for item in value:
+                check(item)
+        else:
+            assert type(value) in (str, int, float, bool, np.ndarray)
+
+    check(to_tree(report))
+
+
+def test_a_report_of_an_unknown_type_becomes_a_note_that_says_so() -> None:
+    note = from_tree({"type": "hologram/3", "title": "Ours", "depth": 3})
+    assert isinstance(note, Note)
+    assert note.title == "Ours"
+    assert "hologram/3" in note.text
+
+
+def test_a_report_that_lacks_a_part_becomes_a_note() -> None:
+    tree = to_tree(TABLE)
+    del tree["rows"]
+    note = from_tree(tree)
+    assert isinstance(note, Note)
+    assert note.tone == "bad"
+
+
+def test_csv_keeps_full_precision_and_splits_intervals() -> None:
+    rows = list(csv.reader(io.StringIO(to_csv(TABLE))))
+    assert rows[0] == ["Measure", "Value (nats)", "95 % low", "95 % high", "Kind"]
+    assert rows[1] == ["ELBO", "-1234.5678", "-1240.0", "-1229.0", "lower bound"]
+    assert rows[2] == ["a|b", "", "", "", "exact"]
+
+
+def test_markdown_is_a_table_as_it_is_printed() -> None:
+    lines = to_markdown(TABLE).splitlines()
+    assert lines[0] == "**Likelihood**"
+    assert lines[3] == "| :--- | ---: | ---: | :--- |"
+    assert lines[4] == "| ELBO | −1\u2009234.57 | −1\u2009240.00 … −1\u2009229.00 | lower bound |"
+    assert lines[5].startswith("| a\\|b | – | – |")
+    assert lines[-1] == "A note."
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(-0.5, "−0.50"), (1234567.0, "1\u2009234\u2009567.00"), (math.inf, "∞"), (math.nan, "–")]
+)
+def test_numbers_are_printed_with_a_true_minus(value: float, text: str) -> None:
+    assert number(value, 2) == text
+
+
+def test_text_in_a_number_column_is_printed_as_it_is() -> None:
+    assert cell_text(Column("Modes", "number"), "7 of 8") == "7 of 8"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Table("t", (Column("a"),), (("x", "y"),)),
+        lambda: Table("t", (Column("a", "interval"),), ((1.0,),)),
+        lambda: Series("s", np.zeros(2), np.zeros(3)),
+        lambda: Bars("b", "", "", ("z1",), np.zeros(2), np.zeros(2, np.uint8)),
+        lambda: Pictures("p", np.zeros((1, 1, 2, 2), np.float32)),
+        lambda: Pictures("p", np.zeros((3, 1, 2, 2), np.uint8), ("sample", "nearest")),
+        lambda: Pictures("p", np.zeros((1, 2, 2, 2), np.uint8)),
+    ],
+)
+def test_a_report_that_does_not_fit_together_is_refused(make: object) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        make()  # type: ignore[operator]
