@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -22,7 +23,11 @@ class Field(StrEnum):
 
     DATA = "data density"
     MODEL = "model density"
+    ESTIMATE = "estimated model density"  # importance-weighted, unbiased
     DISCRIMINATOR = "discriminator"
+
+
+WEIGHTED_DRAWS, WEIGHTED_RESOLUTION = 16, 48  # an estimate costs as many decodings as it has draws
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,9 @@ class DataPoints:
 class Landscape:
     """Everything drawn over the plane, at one step of the run."""
 
-    field: np.ndarray | None = None  # (resolution, resolution), first row at the lower edge
+    bounds: Bounds
+    kind: Field | None = None
+    field: np.ndarray | None = None  # (rows, columns) over the bounds, first row at the lower edge
     samples: np.ndarray | None = None  # (n, 2)
     gradients: np.ndarray | None = None  # (k, 2): ∇D at the first k samples
     warp: np.ndarray | None = None  # (2, lines, points, 2): images of the latent grid's columns and rows
@@ -72,6 +79,8 @@ class AskLandscape:
         if samples is not None and self.arrows and isinstance(subject.learner, HasDiscriminator):
             gradients = array(discriminator_gradient(subject.learner, samples[: self.arrows]))
         return Landscape(
+            self.bounds,
+            self.field,
             None if self.field is None else self._field(subject, self.field),
             None if samples is None else array(samples),
             gradients,
@@ -81,7 +90,7 @@ class AskLandscape:
     def _field(self, subject: Subject, field: Field) -> np.ndarray:
         """The density, or the discriminator's P(real), at cell centres."""
         left, bottom, right, top = self.bounds
-        n = self.resolution
+        n = WEIGHTED_RESOLUTION if field is Field.ESTIMATE else self.resolution
         x = left + (np.arange(n) + 0.5) * (right - left) / n
         y = bottom + (np.arange(n) + 0.5) * (top - bottom) / n
         points = tensor(subject, np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2))
@@ -89,6 +98,9 @@ class AskLandscape:
             values = _discriminator(subject).discriminate(points)
         elif field is Field.MODEL:
             values = subject.model.log_prob(points).exp()
+        elif field is Field.ESTIMATE:
+            weights = subject.model.log_weights(points, WEIGHTED_DRAWS, seeded(subject, self.seed))
+            values = (weights.logsumexp(0) - math.log(WEIGHTED_DRAWS)).exp()
         else:
             density = subject.dataset.density
             if density is None:

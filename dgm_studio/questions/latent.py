@@ -84,21 +84,31 @@ class DrawPrior:
         return array(subject.model.prior().sample(1, subject.generator)[0])
 
 
+Bounds = tuple[float, float, float, float]  # left, bottom, right, top in plane coordinates
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Something at each cell of a grid over part of a plane."""
+
+    values: np.ndarray  # (rows, columns, ...), first row at the lower edge
+    bounds: Bounds
+
+
 @dataclass(frozen=True)
 class PriorDensity:
-    """p(z) on a grid of the plane through z (L,), relative to its largest value there: (rows, columns), first row at
-    the lower edge. `bounds`: left, bottom, right, top in plane coordinates."""
+    """p(z) on a grid of the plane through z (L,), relative to its largest value there."""
 
     plane: Plane
     z: np.ndarray
-    bounds: tuple[float, float, float, float]
+    bounds: Bounds
     resolution: int = 64
 
-    def __call__(self, subject: Subject) -> np.ndarray:
+    def __call__(self, subject: Subject) -> Sheet:
         z = grid(self.plane, self.z, self.bounds, self.resolution, self.resolution)
         log_p = subject.model.prior().log_prob(tensor(subject, z)).reshape(self.resolution, self.resolution)
         # where the whole plane lies outside the prior's support, the density is 0 and not NaN
-        return array((log_p - log_p.max()).exp().nan_to_num(0))
+        return Sheet(array((log_p - log_p.max()).exp().nan_to_num(0)), self.bounds)
 
 
 @dataclass(frozen=True)
@@ -120,21 +130,21 @@ class Decode:
 @dataclass(frozen=True)
 class DecodeGrid:
     """Decode the centres of a grid of cells over part of a plane through z (L,): the learned manifold (Kingma &
-    Welling, 2014, figure 4). Gives (rows, columns, *event), first row at the lower edge."""
+    Welling, 2014, figure 4)."""
 
     plane: Plane
     z: np.ndarray
-    bounds: tuple[float, float, float, float]
+    bounds: Bounds
     columns: int
     rows: int
 
-    def __call__(self, subject: Subject) -> np.ndarray:
+    def __call__(self, subject: Subject) -> Sheet:
         z = grid(self.plane, self.z, self.bounds, self.columns, self.rows)
         x = array(subject.model.decode(tensor(subject, z)))
-        return x.reshape(self.rows, self.columns, *x.shape[1:])
+        return Sheet(x.reshape(self.rows, self.columns, *x.shape[1:]), self.bounds)
 
 
-def grid(plane: Plane, z: np.ndarray, bounds: tuple[float, float, float, float], columns: int, rows: int) -> np.ndarray:
+def grid(plane: Plane, z: np.ndarray, bounds: Bounds, columns: int, rows: int) -> np.ndarray:
     """Centres of rows × columns cells over `bounds` (left, bottom, right, top), lifted into the space at z:
     (rows * columns, L), row by row from the lower edge."""
     left, bottom, right, top = bounds

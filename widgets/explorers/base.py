@@ -92,6 +92,12 @@ class Explorer(QWidget):
             followed.timer.stop()
             followed.timer.deleteLater()
 
+    def notify(self, text: str, details: str = "") -> None:
+        """Say under the view what did not work; empty says nothing."""
+        self._notice.setText(text)
+        self._notice.setToolTip(details)
+        self._notice.setVisible(bool(text))
+
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.begin()
@@ -110,18 +116,13 @@ class Explorer(QWidget):
             followed.waiting, followed.step = False, answer.step
             followed.timer.start()
         if answer.error:
-            self._show_notice(name, f"This view could not be computed at step {answer.step}: {answer.error}", answer)
+            self._failing = name
+            self.notify(f"This view could not be computed at step {answer.step}: {answer.error}", answer.details)
             return
         if self._failing == name:
             self._failing = ""
-            self._notice.hide()
+            self.notify("")
         self.receive(name, answer)
-
-    def _show_notice(self, name: str, text: str, answer: Answer) -> None:
-        self._failing = name
-        self._notice.setText(text)
-        self._notice.setToolTip(answer.details)
-        self._notice.show()
 
     def _moved(self, step: int) -> None:
         for name, followed in self._followed.items():

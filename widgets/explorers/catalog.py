@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from widgets.explorers.base import Explorer
+from widgets.explorers.complete import CompleteIt
+from widgets.explorers.draw_it import DrawIt
+from widgets.explorers.dream import Dream
+from widgets.explorers.landscape import LandscapeView
 from widgets.explorers.latent_map import LatentMap
 
-EXPLORERS: tuple[type[Explorer], ...] = (LatentMap,)
+EXPLORERS: tuple[type[Explorer], ...] = (LatentMap, DrawIt, LandscapeView, CompleteIt, Dream)

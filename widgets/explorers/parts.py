@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QBoxLayout,
     QButtonGroup,
     QCheckBox,
+    QComboBox,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -20,9 +21,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from models.spec import DataSpec
+from widgets.pictures import to_image
 from widgets.plots import colour
 from widgets.theme import SPACE, look, tabular
 
+ANY_CLASS = -1  # stands for no class where one is chosen
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -192,11 +196,11 @@ class Choice(QWidget):
 
     chosen = Signal(str)
 
-    def __init__(self, options: list[tuple[str, str, str]], name: str) -> None:
+    def __init__(self, options: list[tuple[str, str, str]], name: str, vertical: bool = False) -> None:
         """`options`: (key, text, tooltip); the first is down."""
         super().__init__()
         self.setObjectName(name)
-        row = QHBoxLayout(self)
+        row = QVBoxLayout(self) if vertical else QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SPACE // 2)
         self._group = QButtonGroup(self)
@@ -227,10 +231,11 @@ def button(text: str, name: str, tip: str, action: Callable[[], None], shortcut:
     return result
 
 
-def check(text: str, name: str, tip: str, on: bool, action: Callable[[bool], object]) -> QCheckBox:
+def check(text: str, name: str, tip: str, on: bool, action: Callable[[bool], object] | None = None) -> QCheckBox:
     """A check box; `action(on)` runs when it is switched."""
     result = QCheckBox(text, objectName=name, toolTip=tip, checked=on)
-    result.toggled.connect(action)
+    if action is not None:
+        result.toggled.connect(action)
     return result
 
 
@@ -249,7 +254,40 @@ def fill(layout: QBoxLayout, *parts: QWidget) -> None:
         layout.addWidget(part)
 
 
-def class_titles(names: tuple[str, ...], labels: np.ndarray) -> list[tuple[int, str]]:
-    """The classes that occur in `labels`, with their names: for tags and choices."""
-    present = [int(label) for label in np.unique(labels) if label >= 0]
-    return [(label, names[label] if label < len(names) else str(label)) for label in present]
+def class_choice(spec: DataSpec) -> QComboBox:
+    """Which class an example is taken from; its data is the label. Hidden where data have no classes."""
+    box = QComboBox(objectName="class", toolTip="Which class an example is taken from")
+    box.addItem("any class", ANY_CLASS)
+    for label, name in enumerate(spec.class_names):
+        box.addItem(name, label)
+    box.setVisible(spec.classes > 0)
+    return box
+
+
+class ColourBar(QWidget):
+    """What the colours of a heat map mean."""
+
+    def __init__(self, colours: Callable[[np.ndarray], np.ndarray], low: str, middle: str, high: str) -> None:
+        super().__init__()
+        self._colours, self._texts = colours, (low, middle, high)
+        self.setFixedHeight(24)
+        look.changed.connect(self.update)
+
+    def explain(self, colours: Callable[[np.ndarray], np.ndarray], low: str, middle: str, high: str) -> None:
+        """Other colours, or other numbers."""
+        self._colours, self._texts = colours, (low, middle, high)
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        strip = to_image(self._colours(np.linspace(0, 1, 256)[None]))
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        painter.drawImage(QRectF(0, 0, self.width(), 6), strip)
+        font = tabular(self.font())
+        font.setPixelSize(11)
+        painter.setFont(font)
+        painter.setPen(QColor(look.theme.muted))
+        below = QRectF(0, 8, self.width(), 16)
+        sides = (Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignHCenter, Qt.AlignmentFlag.AlignRight)
+        for side, text in zip(sides, self._texts, strict=True):
+            painter.drawText(below, side | Qt.AlignmentFlag.AlignTop, text)

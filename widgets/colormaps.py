@@ -1,0 +1,33 @@
+"""Numbers as colours."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtGui import QColor
+
+from widgets.theme import look
+
+
+def viridis(values: np.ndarray) -> np.ndarray:
+    """Values in 0…1 (H, W) as (3, H, W) uint8, from dark blue to yellow: perceptually even."""
+    table = pg.colormap.get("viridis").getLookupTable(0, 1, 256)
+    return _looked_up(values, table[:, :3])
+
+
+def diverging(values: np.ndarray) -> np.ndarray:
+    """Values in 0…1 (H, W) as (3, H, W) uint8: below 0.5 in the theme's red, above in its accent, the panel between."""
+    stops = [QColor(c).getRgb()[:3] for c in (look.theme.bad, look.theme.panel, look.theme.accent)]
+    at = np.linspace(0, 1, 256)
+    table = np.stack([np.interp(at, [0, 0.5, 1], [stop[i] for stop in stops]) for i in range(3)], axis=1)
+    return _looked_up(values, table.round().astype(np.uint8))
+
+
+def rgba(picture: np.ndarray) -> np.ndarray:
+    """(3, H, W) uint8 as an opaque (H, W, 4)."""
+    return np.concatenate([picture.transpose(1, 2, 0), np.full((*picture.shape[1:], 1), 255, np.uint8)], axis=2)
+
+
+def _looked_up(values: np.ndarray, table: np.ndarray) -> np.ndarray:
+    index = np.clip(np.nan_to_num(values) * 255 + 0.5, 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(table[index].transpose(2, 0, 1))
