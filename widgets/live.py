@@ -48,7 +48,7 @@ class Live(QObject):
         self.config, self.recipe, self.dataset = config, recipe, dataset
         self.step = -1
         self._inference = Inference(recipe, dataset, device)
-        self._newest: dict[str, tuple[int, int]] = {}
+        self._newest: dict[str, int] = {}
         self._thread = _AnswerThread(self._inference, self)
         self._thread.setObjectName("inference")
         self._thread.answered.connect(self._deliver)
@@ -100,8 +100,8 @@ class Live(QObject):
         self._inference.close()
 
     def _deliver(self, answer: Answer) -> None:
-        age = (answer.serial, answer.step)
-        if age < self._newest.get(answer.channel, (-1, -1)):
+        # by question, not by step: when a run diverges, the good weights it goes back to are of an earlier step
+        if answer.serial < self._newest.get(answer.channel, -1):
             return
-        self._newest[answer.channel] = age
+        self._newest[answer.channel] = answer.serial
         self.answered.emit(answer)
