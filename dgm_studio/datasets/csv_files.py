@@ -106,18 +106,20 @@ def format_of(path: Path) -> tuple[Format, tuple[str, ...]]:
     if columns > COLUMNS:
         raise BadData(f"{path} has {columns:,} columns; tables of up to {COLUMNS:,} are read.")
     header = rows[0] if _is_header(rows) else ()
+    if not any(_is_number(cell) for row in rows for cell in row):
+        raise BadData(f"{path} is text, but its first lines hold no numbers: this is no table of examples.")
     if header and len(rows) == 1:
         raise BadData(f"{path} has a header but no rows.")
     return Format(delimiter, header, columns), rows[-1] if header else rows[0]
 
 
 def _is_header(rows: list[tuple[str, ...]]) -> bool:
-    """Whether the first row names the columns: by text where the next row has numbers, or by counting from 0 or 1."""
+    """Whether the first row names the columns: by text where the next row has numbers, or by counting from 0."""
     first, second = rows[0], rows[-1]
     if len(rows) == 1:
         return not any(map(_is_number, first))
-    counting = [tuple(str(start + i) for i in range(len(first))) for start in (0, 1)]
-    return (len(first) > 2 and first in counting) or any(
+    counting = tuple(str(i) for i in range(len(first)))
+    return (len(first) > 2 and first == counting) or any(
         not _is_number(name) and _is_number(value) for name, value in zip(first, second, strict=False)
     )
 
@@ -149,6 +151,8 @@ def _load(settings: CsvSettings, report: Report) -> RawData:
     values, support, layout, steps = examples(x, settings.shape, str(path))
     if label is not None:
         steps = (f"labels from column {form.header[label] if form.header else label + 1}", *steps)
+    if form.header:
+        steps = ("first line taken as names of the columns", *steps)
     provenance = Provenance(path.name, ((str(path), digest),), steps)
     return RawData(values, y, support, layout, provenance, names, standardise=settings.standardise)
 

@@ -10,7 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -108,21 +108,20 @@ def _download(file: RemoteFile, address: str, partial: Path, report: Report, pat
         have = 0
     report(have / file.size, f"Connecting to {urlsplit(address).netloc}")
     try:
-        with _request(address, have, patience) as answer:
+        with ExitStack() as stack:
+            answer = stack.enter_context(_request(address, have, patience))
             have = _start(answer, have)
             with _writing(partial):
-                output = open(partial, "ab" if have else "wb", buffering=0)
-            with output:
-                while have < file.size:
-                    # a limit on each read, so that a slow line is reported, and can be cancelled, often
-                    block = answer.read1(min(BLOCK, file.size - have))
-                    if not block:
-                        raise _Unreachable(f"the connection ended after {bytes_text(have)} of {bytes_text(file.size)}")
-                    with _writing(partial):
-                        output.write(block)
-                    have += len(block)
-                    text = f"Downloading {file.name}: {bytes_text(have)} of {bytes_text(file.size)}"
-                    report(have / file.size, text)
+                output = stack.enter_context(open(partial, "ab" if have else "wb", buffering=0))
+            while have < file.size:
+                # read1 returns what is there, so that a slow line is reported, and can be cancelled, often
+                block = answer.read1(min(BLOCK, file.size - have))
+                if not block:
+                    raise _Unreachable(f"the connection ended after {bytes_text(have)} of {bytes_text(file.size)}")
+                with _writing(partial):
+                    output.write(block)
+                have += len(block)
+                report(have / file.size, f"Downloading {file.name}: {bytes_text(have)} of {bytes_text(file.size)}")
     except urllib.error.HTTPError as error:
         raise _Unreachable(f"the server answered {error.code} {error.reason}") from None
     except TimeoutError:

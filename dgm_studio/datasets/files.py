@@ -198,8 +198,8 @@ def examples(array: np.ndarray, shape: str, name: str) -> tuple[np.ndarray, Supp
     elif array.dtype == np.uint16 and layout is Layout.IMAGE:
         divisor = 65535
     if divisor:
-        x = np.multiply(array, np.float32(1 / divisor), dtype=np.float32, order="C")
-        return np.minimum(x, 1, out=x), Support.UNIT, layout, (*steps, f"values divided by {divisor}")
+        x = np.divide(array, np.float32(divisor), dtype=np.float32, order="C")
+        return x, Support.UNIT, layout, (*steps, f"values divided by {divisor}")
     support = Support.UNIT if low >= 0 and high <= 1 else Support.REALS
     steps.append("values in 0…1 as they are" if support is Support.UNIT else f"values {low:g}…{high:g} as they are")
     return array.astype(np.float32, order="C"), support, layout, tuple(steps)

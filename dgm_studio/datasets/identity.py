@@ -42,10 +42,16 @@ def same_data(stored: Mapping[str, Any], dataset: Dataset) -> str | None:
     if stored.get("fingerprint") == now["fingerprint"]:
         return None
     title = stored.get("title") or now["title"]
-    before, after = ([(Path(path).name, digest) for path, digest in d.get("files", ())] for d in (stored, now))
-    changed = [name for (name, digest), old in zip(after, before, strict=False) if digest != old[1]]
-    if changed or len(before) != len(after):
-        what = f"{', '.join(changed) or 'the number of its files'} changed since this run was made"
+    before, after = ({Path(path).name: digest for path, digest in d.get("files", ())} for d in (stored, now))
+    changed = [name for name in before if name in after and before[name] != after[name]]
+    gone, new = [name for name in before if name not in after], [name for name in after if name not in before]
+    if changed or gone or new:
+        sentences = [
+            f"{', '.join(names)} {verb}"
+            for names, verb in ((changed, "changed"), (gone, "went missing"), (new, "came to it"))
+            if names
+        ]
+        what = f"{' and '.join(sentences)} since this run was made"
     elif stored.get("sizes") != now["sizes"] or stored.get("event_shape") != now["event_shape"]:
         was, is_now = ("/".join(map(str, d.get("sizes", ()))) for d in (stored, now))
         what = f"its parts had {was} examples, and have {is_now} of shape {tuple(now['event_shape'])} now"

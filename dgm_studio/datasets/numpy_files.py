@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from functools import partial
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -22,6 +23,9 @@ def entries_of(path: Path) -> list[Entry]:
     with reading(path):
         if not zipfile.is_zipfile(path):
             with open(path, "rb") as file:
+                if file.read(2) == b"PK":
+                    raise BadData(f"{path} is a damaged or cut off archive.")
+                file.seek(0)
                 shape, _, dtype = _header(file, str(path))
             return [Entry(path.stem, shape, dtype, partial(_read, path, None))]
         with zipfile.ZipFile(path) as archive:
@@ -69,7 +73,7 @@ def _header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np.dtyp
             raise ValueError(f"its format version is {version[0]}.{version[1]}")
         header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, by_columns, dtype = header(file)
-    except (ValueError, SyntaxError, TypeError, RecursionError) as error:
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError, TokenError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise BadData(f"{where} is not a NumPy array that can be read: {reason}.") from None
     if dtype.hasobject:

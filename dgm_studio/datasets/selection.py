@@ -81,7 +81,7 @@ def read_selected(
     split = None
     if len(chosen) > 1:
         split = np.repeat([e.part or 0 for e in chosen], [len(a) for _, a in arrays])
-    used = " and ".join(e.name for e in (*chosen, *labels))
+    used = ", ".join(e.name for e in (*chosen, *labels))
     provenance = replace(provenance, steps=(*provenance.steps, f"arrays used: {used}", *steps))
     return RawData(x, y, support, layout, provenance, names, split, standardise=settings.standardise)
 
