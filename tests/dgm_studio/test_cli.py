@@ -1,0 +1,333 @@
+"""The command line, as a person and as a program use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.torch import load_file
+
+from dgm_studio.cli import run
+from dgm_studio.commands.configure import configure
+from dgm_studio.store import Project
+from models.catalog import FAMILIES, Recipe
+from models.settings import SettingsError
+
+ROOT = Path(__file__).parent.parent.parent
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Runs a command in an empty folder: (exit code, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str) -> tuple[int, str, str]:
+        try:
+            code = run(words, lambda folder, project: [])
+        except SystemExit as error:  # how the parser of words refuses
+            code = int(str(error.code))
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return call
+
+
+@pytest.fixture
+def answer(command: Command) -> Callable[..., Any]:
+    """Runs a command with --json and gives its document; nothing may stand beside it."""
+
+    def call(*words: str) -> Any:
+        code, out, err = command(*words, "--json")
+        assert (code, err) == (0, "")
+        return json.loads(out)
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first preset, trained for some steps. Tests that change it take a copy."""
+    file = tmp_path_factory.mktemp("project") / "p.dgm"
+    assert run(["train", "--project", str(file), "--run", "first", "--steps", "30"], lambda folder, project: []) == 0
+    return file
+
+
+@pytest.fixture
+def copied(project: Path, tmp_path: Path) -> str:
+    (tmp_path / "copy.dgm").write_bytes(project.read_bytes())
+    return str(tmp_path / "copy.dgm")
+
+
+@pytest.mark.parametrize("kind", ["families", "learners", "datasets", "presets", "lessons"])
+def test_everything_can_be_listed_for_people_and_programs(command: Command, answer: Any, kind: str) -> None:
+    entries = answer("list", kind)
+    code, out, err = command("list", kind)
+    assert (code, err) == (0, "")
+    for entry in entries:
+        assert entry["key"] in out
+        assert entry["title"] in out
+    assert entries or out == f"There are no {kind}.\n"
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.key)
+def test_a_family_trains_with_its_own_learner_data_and_settings(answer: Any, family: Any) -> None:
+    made = answer("train", "--family", family.key, "--steps", "3", "--project", "p.dgm")
+    assert (made["status"], made["step"]) == ("finished", 3)
+    assert made["metrics"]
+    with Project.open(Path("p.dgm"), read_only=True) as opened:
+        config = opened.runs[made["run"]].config
+    assert config is not None
+    assert (config.learner, config.data.source) == (family.learners[0], family.data)
+    assert config.data.binarization == family.binarization
+
+
+def test_a_run_says_where_it_is_kept_and_can_be_checked(command: Command) -> None:
+    code, out, err = command("train", "--steps", "5", "--set", "model.hidden=16")
+    assert (code, err) == (0, "")
+    kept = next(Path().glob("*.dgm"))
+    assert out.rstrip().endswith(str(kept.resolve()) + ".")
+    code, out, err = command("check", str(kept))
+    assert (code, err) == (0, "")
+    assert "checkpoints at 0, 5" in out
+
+
+def test_a_second_run_joins_the_project(answer: Any, copied: str) -> None:
+    answer("train", "--project", copied, "--run", "second", "--steps", "2")
+    with Project.open(Path(copied), read_only=True) as opened:
+        assert [made.name for made in opened.runs.values()] == ["first", "second"]
+
+
+def test_every_option_reaches_the_run() -> None:
+    words = ["model.hidden=200", "learning.learning_rate=3e-4", "training.batch_size=64", "data.split_seed=5"]
+    made = configure("vae-digits", None, None, None, "dynamic", words, {"steps": 7, "seed": 3, "device": "cpu"})
+    assert (made.model["hidden"], made.learning["learning_rate"]) == (200, 3e-4)
+    assert made.training.model_dump() == {"steps": 7, "batch_size": 64, "seed": 3, "device": "cpu"}
+    assert (made.data.split_seed, made.data.binarization) == (5, "dynamic")
+
+
+def test_a_setting_of_the_data_reaches_its_source() -> None:
+    made = configure(None, FAMILIES[0].key, None, "some-source", None, ["data.path=a b.npz", "data.size=[8, 8]"], {})
+    assert made.data.settings == {"path": "a b.npz", "size": [8, 8]}
+
+
+def test_another_learner_starts_from_its_own_defaults() -> None:
+    family = next(family for family in FAMILIES if len(family.learners) > 1)
+    first, second = family.learners[:2]
+    made = configure(None, family.key, second, None, None, [], {})
+    assert made.learning == Recipe.read(family.key, second, {}, {}).learner.model_dump(mode="json")
+    assert made.learner != first
+
+
+def test_every_setting_is_written_out() -> None:
+    """So that a run does not change when a default does."""
+    family = FAMILIES[0]
+    made = configure(None, family.key, None, None, None, [], {})
+    assert set(made.model) == set(family.settings.model_fields)
+
+
+def test_a_setting_out_of_bounds_is_named() -> None:
+    with pytest.raises(SettingsError, match=r"training\.batch_size.*greater than or equal to 1"):
+        configure(None, FAMILIES[0].key, None, None, None, ["training.batch_size=0"], {})
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["train", "nonsense"], "no preset named 'nonsense'"),
+        (["train", "--family", "nonsense"], "no family named 'nonsense'"),
+        (["train", "--learner", "nonsense"], "cannot learn by 'nonsense'"),
+        (["train", "--data", "nonsense"], "no data set named 'nonsense'"),
+        (["train", "--binarization", "nonsense"], "nonsense"),
+        (["train", "vae-digits", "--family", "vae"], "not both"),
+        (["train", "--set", "model.nonsense=1"], "model.nonsense: unknown setting (there are: "),
+        (["train", "--set", "model.hidden=many"], "model.hidden"),
+        (["train", "--set", "training.nonsense=1"], "training.nonsense: unknown setting"),
+        (["train", "--set", "nonsense=1"], "GROUP.FIELD=VALUE"),
+        (["train", "--set", "model.hidden"], "GROUP.FIELD=VALUE"),
+        (["train", "--steps", "0"], "training.steps"),
+        (["train", "--steps", "few"], "few"),
+        (["train", "--minutes", "0"], "--minutes"),
+        (["train", "--device", "nonsense"], "training.device"),
+        (["train", "--device", "cuda:99"], "no device 'cuda:99'"),
+        (["train", "--project", "no/such/folder/p.dgm"], "no folder"),
+        (["resume", "none.dgm"], "none.dgm"),
+        (["check", "none.dgm"], "none.dgm"),
+        (["list", "nonsense"], "nonsense"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+def test_bad_input_ends_with_2_and_a_sentence_and_leaves_nothing(command: Command, words: list[str], said: str) -> None:
+    code, out, err = command(*words)
+    assert code == 2
+    assert out == ""
+    assert said in " ".join(err.replace("│", " ").split())
+    assert "Traceback" not in err
+    assert list(Path().iterdir()) == []
+
+
+def test_data_that_does_not_fit_is_refused_before_anything_is_written(command: Command) -> None:
+    code, out, err = command("train", "gan-digits", "--binarization", "fixed")
+    assert (code, out) == (2, "")
+    assert "bits" in err
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["resume", "--run", "nonsense"], "It holds: first."),
+        (["resume", "--steps", "0"], "more than 0"),
+        (["evaluate", "--what", "nonsense"], "What can be: "),
+        (["evaluate", "--set", "likelihood.nonsense=1"], "likelihood.nonsense: unknown setting"),
+        (["sample", "-n", "0"], "at least 1"),
+        (["sample", "--out", "samples.doc"], ".png or .npz"),
+    ],
+)
+def test_a_wrong_request_leaves_the_project_as_it_was(
+    command: Command, copied: str, words: list[str], said: str
+) -> None:
+    before = Path(copied).read_bytes()
+    code, out, err = command(words[0], copied, *words[1:])
+    assert (code, out) == (2, "")
+    assert said in err
+    assert Path(copied).read_bytes() == before
+
+
+def test_a_damaged_file_is_reported(command: Command, copied: str) -> None:
+    data = bytearray(Path(copied).read_bytes())
+    data[len(data) // 2] ^= 1
+    Path(copied).write_bytes(data)
+    code, out, err = command("check", copied)
+    assert (code, out) == (2, "")
+    assert "copy.dgm" in err
+
+
+def test_resuming_gives_what_an_uninterrupted_training_gives(answer: Any) -> None:
+    whole = answer("train", "--steps", "12", "--project", "whole.dgm")
+    answer("train", "--steps", "5", "--project", "parts.dgm")
+    parts = answer("resume", "parts.dgm", "--steps", "7")
+    assert parts["step"] == whole["step"] == 12
+    assert parts["metrics"] == whole["metrics"]
+
+
+def test_resuming_without_steps_finishes_what_was_planned(answer: Any, copied: str) -> None:
+    assert answer("resume", copied)["step"] == 60  # all 30 were done: as many again
+
+
+def test_a_time_limit_ends_a_training(answer: Any) -> None:
+    made = answer("train", "--minutes", "0.002", "--project", "p.dgm")
+    assert made["status"] == "stopped"
+    assert 0 < made["step"] < 4000
+
+
+def test_an_evaluation_is_printed_and_kept(command: Command, answer: Any, copied: str) -> None:
+    made = answer("evaluate", copied, "--what", "likelihood", "--set", "likelihood.importance_samples=5")
+    assert [entry["key"] for entry in made["evaluations"]] == ["likelihood"]
+    assert made["evaluations"][0]["settings"]["importance_samples"] == 5
+    with Project.open(Path(copied), read_only=True) as opened:
+        assert [kept.key for kept in opened.runs[made["run"]].evaluations] == ["likelihood"]
+    code, out, _ = command("evaluate", copied, "--what", "likelihood", "samples")
+    assert code == 0
+    assert "ELBO" in out
+
+
+def test_evaluating_twice_gives_the_same_figures(answer: Any, copied: str) -> None:
+    first, second = (answer("evaluate", copied)["evaluations"] for _ in range(2))
+    assert [entry["reports"] for entry in first] == [entry["reports"] for entry in second]
+
+
+def test_samples_are_written_as_numbers_and_as_a_picture(answer: Any, project: Path) -> None:
+    answer("sample", str(project), "-n", "10", "--out", "a.npz", "--seed", "1")
+    answer("sample", str(project), "-n", "10", "--out", "b.npz", "--seed", "1")
+    answer("sample", str(project), "-n", "10", "--out", "c.npz", "--seed", "2")
+    a, b, c = (np.load(f"{name}.npz")["x"] for name in "abc")
+    assert a.shape == (10, 1, 8, 8)
+    assert (a == b).all()
+    assert (a != c).any()
+    answer("sample", str(project), "-n", "9", "--out", "d.png")
+    picture = Image.open("d.png")
+    assert picture.width == picture.height > 300
+
+
+def test_an_export_holds_weights_configuration_and_samples(answer: Any, project: Path) -> None:
+    made = answer("export", str(project), "--to", "a/b")
+    assert [Path(name).name for name in made["files"]] == ["weights.safetensors", "config.json", "samples.png"]
+    described = json.loads(Path("a/b/config.json").read_text())
+    with Project.open(project, read_only=True) as opened:
+        run_ = next(iter(opened.runs.values()))
+        assert run_.config is not None
+        assert described["config"] == run_.config.model_dump(mode="json")
+        kept = run_.checkpoint()["model"]
+    weights = load_file("a/b/weights.safetensors")
+    assert weights.keys() == kept.keys()
+    assert all((weights[name] == tensor).all() for name, tensor in kept.items())
+
+
+def test_a_project_that_is_open_elsewhere_is_left_alone(command: Command, copied: str) -> None:
+    with Project.open(Path(copied)):
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "main.py"), "resume", copied, "--steps", "1"], capture_output=True, text=True
+        )
+    assert done.returncode == 2
+    assert "open elsewhere" in done.stderr
+
+
+def test_a_cut_off_training_is_announced_and_brought_back(command: Command, answer: Any) -> None:
+    trained = start_training("p.dgm")
+    wait_for_line(trained, "step")
+    trained.kill()
+    trained.communicate()
+    code, _, err = command("resume", "p.dgm", "--run", "nonsense")
+    assert code == 2
+    assert "dgm recover p.dgm" in err
+    recovered = answer("recover", "p.dgm")["recovered"]
+    assert [entry["name"] for entry in recovered] == ["long"]
+    assert answer("resume", "p.dgm", "--steps", "1")["step"] == recovered[0]["step"] + 1
+    assert answer("recover", "p.dgm")["recovered"] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_stops_a_training_and_keeps_it(command: Command, number: signal.Signals) -> None:
+    trained = start_training("p.dgm")
+    wait_for_line(trained, "step")
+    trained.send_signal(number)
+    out, err = trained.communicate(timeout=60)
+    assert trained.returncode == 0
+    assert "Ctrl+C again aborts" in err
+    assert "Stopped at step" in out
+    with Project.open(Path("p.dgm"), read_only=True) as opened:
+        assert [made.status for made in opened.runs.values()] == ["stopped"]
+
+
+def test_no_reader_is_no_traceback() -> None:
+    """`dgm list families | head -0`"""
+    listing = f"{sys.executable} {ROOT / 'main.py'} list families"
+    done = subprocess.run(["bash", "-c", f"{listing} | true; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
+
+
+def start_training(file: str) -> subprocess.Popen[str]:
+    """A training that would take hours, in a process of its own."""
+    words = ["train", "vae-digits", "--project", file, "--run", "long", "--steps", "10000000"]
+    return subprocess.Popen(
+        [sys.executable, "-u", str(ROOT / "main.py"), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+def wait_for_line(process: subprocess.Popen[str], start: str) -> None:
+    assert process.stdout is not None
+    assert any(line.startswith(start) for line in process.stdout), "it ended before it trained"
