@@ -48,9 +48,7 @@ MENUS: dict[str, tuple[Entry, ...]] = {
         Entry("train", "&Train", "Train a run with the settings on the right; pause and resume it.", "F5", "train"),
         Entry("step", "S&tep", "Do one step and pause.", "F10", "step"),
         Entry("stop", "Stop and &keep", "End training here and keep what was learned.", "Shift+F5", "stop"),
-        Entry(
-            "discard", "&Discard", "End training and throw away what this training learned.", "Ctrl+Shift+F5", "discard"
-        ),
+        Entry("discard", "&Discard", "End training and throw away what it learned.", "Ctrl+Shift+F5", "discard"),
         Entry("continue", "&Continue for more steps", "Train the selected run further.", "F6", "continue"),
         Entry(),
         Entry("rename", "Re&name", "Give the selected run another name.", "F2", "rename"),

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 DRAW_EVERY = 100  # ms
 TRAINING, HELD_OUT = CATEGORICAL[0], CATEGORICAL[1]
+LEGEND = (
+    f'<span style="color:{TRAINING}">■</span> training &nbsp;'
+    f'<span style="color:{HELD_OUT}">■</span> held-out &nbsp;<span style="color:{HELD_OUT}">●</span> best'
+)
 
 
 class CurvePlot(Plot):
@@ -79,11 +83,6 @@ class CurvePlot(Plot):
     def hide_cross(self) -> None:
         self._cross.hide()
 
-    def step_at(self, place: QPointF) -> float:
-        """The step under a point of the widget."""
-        x = self.box.mapSceneToView(self.mapToScene(place.toPoint())).x()
-        return float(10**x) if self._log_steps else float(x)
-
     def mouseDoubleClickEvent(self, event: object) -> None:
         self.box.enableAutoRange()  # back to all steps
         self._draw()
@@ -132,7 +131,10 @@ class QuantityView(QWidget):
         self._values.setTextFormat(Qt.TextFormat.RichText)
         head = QHBoxLayout()
         head.setSpacing(SPACE // 2)
-        head.addWidget(label(quantity.title, "strong"))
+        title = label(quantity.title, "strong")
+        title.setMinimumWidth(80)  # what is too long is cut off before the values are
+        title.setToolTip(quantity.title)
+        head.addWidget(title)
         head.addWidget(label(f"({quantity.unit})" if quantity.unit else "", "muted"))
         head.addStretch(1)
         head.addWidget(self._values)
@@ -146,15 +148,14 @@ class QuantityView(QWidget):
         """Name the values at `step`, or the newest and the best."""
         plot = self.plot
         parts = []
-        for name, series, colour in (("training", plot.training, TRAINING), ("held-out", plot.held_out, HELD_OUT)):
+        for series, colour in ((plot.training, TRAINING), (plot.held_out, HELD_OUT)):
             found = series.at(math.inf if step is None else step)
             if found is not None:
-                parts.append(f'<span style="color:{colour}">■</span> {name} {number(found[1])}')
+                parts.append(f'<span style="color:{colour}">■</span> {number(found[1])}')
         best = plot.held_out.best(plot.quantity.goal)
         if step is None and best is not None:
-            parts.append(
-                f'<span style="color:{look.theme.muted}">best {number(best[1])} at {thousands(best[0])}</span>'
-            )
+            parts.append(f'<span style="color:{HELD_OUT}">●</span> {number(best[1])}')
+            self._values.setToolTip(f"best on held-out data: {number(best[1])} at step {thousands(best[0])}")
         self._values.setText(" &nbsp; ".join(parts))
 
 
@@ -185,12 +186,16 @@ class Curves(QWidget):
         bar.addWidget(self._log_steps)
         bar.addWidget(self._log_values)
         bar.addStretch(1)
-        bar.addWidget(self._step)
+        head = QHBoxLayout()
+        head.addWidget(label(LEGEND, "muted"))
+        head.addStretch(1)
+        head.addWidget(self._step)
         self._plots = QVBoxLayout()
         self._plots.setSpacing(SPACE)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE)
+        column.addLayout(head)
         column.addLayout(self._plots, 1)
         column.addLayout(bar)
         self._timer = QTimer(self, singleShot=True, interval=DRAW_EVERY)

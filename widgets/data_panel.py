@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
@@ -46,9 +45,9 @@ class DataPanel(QWidget):
         self._form.edited.connect(lambda field, value: draft.set_field("source", field, value))
         self._choice = SettingsForm("dataSettings")
         self._choice.edited.connect(lambda field, value: draft.set_field("data", field, value))
-        self._preview = SamplesView(minimum=104)
+        self._preview = SamplesView(minimum=80)
         self._preview.setObjectName("dataPreview")
-        self._preview.setFixedHeight(13 * SPACE)
+        self._preview.setFixedHeight(11 * SPACE)
         self._about = label("", "small", "dataSummary", wrap=True)
         self._problem = label("", "error", "dataProblem", wrap=True)
         self._problem.hide()
@@ -100,7 +99,7 @@ class DataPanel(QWidget):
         if config.data != self._shown:
             self._shown = config.data
             x = dataset.train.x.numpy()
-            self._preview.show_samples(_strip(x) if dataset.spec.layout is Layout.IMAGE else x)
+            self._preview.show_samples(x[:SHOWN] if dataset.spec.layout is Layout.IMAGE else x)
             self._about.setText(_summary(dataset))
         self._fail(self._unsuitable(dataset))
 
@@ -123,11 +122,6 @@ class DataPanel(QWidget):
         self._problem.setText(text)
         self._problem.setVisible(bool(text))
         self.checked.emit(text)
-
-
-def _strip(x: np.ndarray) -> np.ndarray:
-    # a wide sheet: the preview is wider than it is high
-    return x[:SHOWN]
 
 
 def _summary(dataset: Dataset) -> str:

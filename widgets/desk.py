@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import QFileDialog, QMainWindow
 
@@ -20,18 +21,20 @@ from models.settings import SettingsError
 from widgets.actions import Actions
 from widgets.data_panel import DataPanel
 from widgets.dock import Dock
-from widgets.draft import Draft, completed
+from widgets.draft import Draft, completed, default_config
 from widgets.header import Header
 from widgets.model_panel import ModelPanel
 from widgets.notices import Log, Notice, Remedy
 from widgets.preferences import Preferences
 from widgets.runs_panel import RunsPanel
 from widgets.status import LogView, StatusLine, thousands
+from widgets.theme import SPACE
 from widgets.trainer import Phase
 from widgets.work_area import WorkArea
 from widgets.workspace import Workspace
 
-MORE = (1000, 4000, 20000)
+MORE = (1000, 4000, 20000)  # steps
+PAGES = {"pageTrain": "Train", "pageExplore": "Explore", "pageEvaluate": "Evaluate"}
 
 
 class Desk(QObject):
@@ -60,9 +63,9 @@ class Desk(QObject):
         self.model = ModelPanel(self.draft, self.data)
         self.runs = RunsPanel(self.workspace, actions)
         self.docks = {
-            "showRuns": Dock("Project", "runsDock", self.runs, window),
-            "showModel": Dock("Model", "modelDock", self.model, window),
-            "log": Dock("Messages", "logDock", LogView(log), window),
+            "showRuns": Dock("Project", "runsDock", self.runs, window, 24 * SPACE),
+            "showModel": Dock("Model", "modelDock", self.model, window, 38 * SPACE),
+            "log": Dock("Messages", "logDock", LogView(log), window, 24 * SPACE),
         }
         self._when_stopped: Callable[[], None] | None = None
         self._problem = ""  # why the model cannot learn from the draft's data
@@ -98,9 +101,7 @@ class Desk(QObject):
             "delete": self._delete,
             "save": workspace.save,
             "saveAs": self._save_as,
-            "pageTrain": lambda: self.area.show_page("Train"),
-            "pageExplore": lambda: self.area.show_page("Explore"),
-            "pageEvaluate": lambda: self.area.show_page("Evaluate"),
+            **{key: partial(self.area.show_page, title) for key, title in PAGES.items()},
         }.items():
             actions[key].triggered.connect(lambda _=False, do=do: do())
         for key, dock in self.docks.items():
@@ -122,7 +123,7 @@ class Desk(QObject):
 
         def train() -> None:
             self.area.show_page("Train")
-            self.workspace.train(completed(preset.config))
+            self._train(preset.config)
 
         self.when_idle(lambda: self.workspace.create(preset.title, train), preset.title)
 
@@ -190,8 +191,11 @@ class Desk(QObject):
 
     def train_draft(self) -> None:
         """Add a run with the settings of the form; it trains when it is its turn."""
+        self._train(self.draft.config)
+
+    def _train(self, config: RunConfig) -> None:
         try:
-            config = completed(self.draft.config)
+            config = completed(config)
         except (SettingsError, UnknownKey) as problem:
             self.log.say(Notice("bad", f"These settings cannot be trained: {problem}"))
             return
@@ -227,8 +231,6 @@ class Desk(QObject):
             self.log.say(Notice("warn", text, remedies=(remedy,)))
 
     def _reset(self) -> None:
-        from widgets.draft import default_config
-
         self.draft.replace(default_config(self.draft.config.family), "reset")
 
     def _search(self) -> None:
@@ -346,7 +348,13 @@ class Desk(QObject):
         self.model.allow_training(can_train, self._problem)
         self._header.buttons["device"].setText(_device_text(self.draft.config.training.device))
         if project is not None:
-            state = "read-only" if project.read_only else "not saved yet" if project.modified else "all changes saved"
+            state = "all changes saved"
+            if project.read_only:
+                state = "read-only"
+            elif phase is not Phase.IDLE:
+                state = "kept while it trains"
+            elif project.modified:
+                state = "not saved yet"
             self._header.show_project(project.path.name, state)
 
 

@@ -13,10 +13,11 @@ from widgets.theme import SPACE
 class Dock(QDockWidget):
     """A panel that moves, floats and closes, under a small heading."""
 
-    def __init__(self, title: str, name: str, content: QWidget, parent: QWidget) -> None:
+    def __init__(self, title: str, name: str, content: QWidget, parent: QWidget, width: int) -> None:
         super().__init__(title, parent)
         self.setObjectName(name)
         self.setWidget(content)
+        content.setMinimumWidth(width)
         bar = QWidget()
         row = QHBoxLayout(bar)
         row.setContentsMargins(SPACE // 2, 0, 0, SPACE // 2)

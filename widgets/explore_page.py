@@ -33,7 +33,7 @@ class ExplorePage(QWidget):
         self._group.idClicked.connect(self.show_explorer)
         self._empty = Empty(
             "Nothing to explore yet",
-            "Train a run or select one that was trained: what it learned can be dragged through here, also while it trains.",
+            "Train a run or select a trained one. What it learned can be dragged through here, also while it trains.",
             "explore",
         )
         self._stack = QStackedLayout()

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSizePolicy, QToolButt
 
 from dgm_studio import ROOT
 from widgets.actions import Actions
-from widgets.building import label, set_role
+from widgets.building import Elided, set_role
 from widgets.icons import dress
 from widgets.theme import SPACE
 
@@ -32,11 +32,9 @@ class Header(QWidget):
         row.addWidget(logo)
         actions.menu_bar.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
         row.addWidget(actions.menu_bar, 0, Qt.AlignmentFlag.AlignVCenter)
-        self._project = label("", "strong", "projectName")
-        self._state = label("", "muted", "projectState")
-        row.addWidget(self._project)
-        row.addWidget(self._state)
-        row.addStretch(1)
+        self._project = Elided("", "muted")
+        self._project.setObjectName("projectName")
+        row.addWidget(self._project, 1)
         self.buttons: dict[str, QToolButton] = {}
         for key in ("train", "step", "stop", "discard"):
             self._button(row, key).setDefaultAction(actions[key])
@@ -60,8 +58,7 @@ class Header(QWidget):
 
     def show_project(self, name: str, state: str) -> None:
         """What is open, and whether all of it is in the file."""
-        self._project.setText(name)
-        self._state.setText(state)
+        self._project.set_text(f"{name}  ·  {state}" if name else "")
 
     def show_run_buttons(self, shown: bool) -> None:
         """There is something to train, or not."""

@@ -35,7 +35,7 @@ def about(parent: QWidget) -> QDialog:
     column.addWidget(label(f"DGM Studio {__version__}", "heading"))
     column.addWidget(
         label(
-            "Train deep generative models, watch them learn, drag through what they learned, and measure them honestly.",
+            "Train deep generative models, watch them learn, and drag through what they learned.",
             wrap=True,
         )
     )

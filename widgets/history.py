@@ -94,7 +94,7 @@ class Series:
         left = np.minimum(starts, np.floor(centre_index - reach)).clip(0).astype(np.int64)
         right = np.maximum(stops, np.ceil(centre_index + reach) + 1).clip(max=self._length).astype(np.int64)
         mean = (self._sums[right] - self._sums[left]) / (right - left)
-        return Drawn(np.repeat(centres, 2), np.stack([lowest, highest], 1).ravel(), centres, mean)
+        return Drawn(np.repeat(centres, 2), np.stack([lowest, highest], 1).ravel().astype(np.float64), centres, mean)
 
 
 class History:

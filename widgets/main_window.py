@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QIcon
 from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
@@ -152,7 +152,6 @@ class MainWindow(QMainWindow):
         self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
         self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
         self._reset_layout()
-        self._initial_layout = self.saveState(LAYOUT_VERSION)
         for dock in desk.docks.values():
             dock.hide()
         desk.worked.connect(self._show_work)
@@ -193,7 +192,8 @@ class MainWindow(QMainWindow):
 
     def _show_work(self) -> None:
         desk = self.desk
-        assert desk is not None and desk.workspace.project is not None
+        assert desk is not None
+        assert desk.workspace.project is not None
         self.setWindowTitle(f"{desk.workspace.project.path.stem} — DGM Studio")
         if self._pages.currentWidget() is desk.area:
             return
@@ -221,7 +221,7 @@ class MainWindow(QMainWindow):
         self.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, docks["showRuns"])
         self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, docks["showModel"])
         self.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, docks["log"])
-        self.resizeDocks([docks["showRuns"], docks["showModel"]], [26 * SPACE, 37 * SPACE], Qt.Orientation.Horizontal)
+        self.resizeDocks([docks["showRuns"], docks["showModel"]], [25 * SPACE, 38 * SPACE], Qt.Orientation.Horizontal)
         self.resizeDocks([docks["log"]], [18 * SPACE], Qt.Orientation.Vertical)
 
     # Files.
@@ -275,7 +275,7 @@ class MainWindow(QMainWindow):
             self._may_close = True
             self.hide()  # imports cannot be interrupted; the process ends after them
             if not self._loading.isRunning():
-                self.close()
+                QTimer.singleShot(0, self.close)
             return
         if self._pages.currentWidget() is self.desk.area:
             self.preferences.layout = self.saveState(LAYOUT_VERSION)
@@ -285,7 +285,7 @@ class MainWindow(QMainWindow):
 
     def _end(self) -> None:
         self._may_close = True
-        self.close()
+        QTimer.singleShot(0, self.close)  # a close inside a closeEvent does nothing
 
 
 # What can be done on the start page while everything else is still being loaded.

@@ -87,6 +87,8 @@ class ModelPanel(QWidget):
         self._learner = ChoiceBox([])
         self._learner.setObjectName("learner")
         self._learner.setAccessibleName("Learns by")
+        for box in (self.family, self._learner):
+            box.setMinimumWidth(11 * SPACE)
         self._learner.activated.connect(lambda _: draft.set_learner(self._learner.currentData()))
         self._look_for = label("", "", "lookFor", wrap=True)
         self.forms = {group: SettingsForm(f"{group}Settings") for group in ("model", "learning", "training")}
@@ -94,7 +96,7 @@ class ModelPanel(QWidget):
             form.edited.connect(lambda field, value, group=group: draft.set_field(group, field, value))
         content = QWidget()
         column = QVBoxLayout(content)
-        column.setContentsMargins(SPACE * 3 // 2, SPACE * 3 // 2, SPACE, SPACE)
+        column.setContentsMargins(SPACE * 3 // 2, SPACE * 3 // 2, SPACE * 3 // 2, SPACE)
         column.setSpacing(SPACE)
         column.addLayout(_row("Family", self.family))
         column.addLayout(_row("Learns by", self._learner))

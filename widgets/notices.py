@@ -25,6 +25,12 @@ from widgets.icons import dress
 from widgets.theme import SPACE
 
 Kind = Literal["info", "good", "warn", "bad"]
+ICONS: dict[Kind, tuple[str, str]] = {
+    "info": ("info", "accent"),
+    "good": ("check", "good"),
+    "warn": ("warn", "warn"),
+    "bad": ("warn", "bad"),
+}  # the icon and its colour
 
 
 @dataclass(frozen=True)
@@ -66,8 +72,6 @@ class Log(QObject):
 class NoticeBar(QFrame):
     """One notice: its text, its remedies, its details on demand. Never modal."""
 
-    ICONS = {"info": ("info", "accent"), "good": ("check", "good"), "warn": ("warn", "warn"), "bad": ("warn", "bad")}
-
     def __init__(self, notice: Notice, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.notice = notice
@@ -76,7 +80,7 @@ class NoticeBar(QFrame):
         self.setAccessibleName(notice.text)
         picture = QToolButton(enabled=True, focusPolicy=Qt.FocusPolicy.NoFocus)
         picture.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        dress(picture, *self.ICONS[notice.kind])
+        dress(picture, *ICONS[notice.kind])
         text = QLabel(notice.text, wordWrap=True, textInteractionFlags=Qt.TextInteractionFlag.TextSelectableByMouse)
         text.setObjectName("noticeText")
         text.setTextFormat(Qt.TextFormat.PlainText)

@@ -25,13 +25,14 @@ from widgets.trainer import Phase
 from widgets.workspace import Workspace
 
 ID, PICTURE, STATUS, ROLE = (Qt.ItemDataRole.UserRole + n for n in range(1, 5))
-SIDE = 36
+SIDE = 36  # px
+Index = QModelIndex | QPersistentModelIndex
 
 
 class _RunDelegate(QStyledItemDelegate):
     # A run in the list: its picture, its name, how it is.
 
-    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         return QSize(120, SIDE + SPACE)
 
     def paint(
@@ -85,6 +86,7 @@ class RunsPanel(QWidget):
         self._list.setObjectName("runs")
         self._list.setAccessibleName("Runs of the project")
         self._list.setItemDelegate(_RunDelegate(self._list))
+        self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._list.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self._list.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self._list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtWidgets import QStackedLayout, QWidget
 
-from widgets.picture_view import PictureView
-from widgets.pictures import tile
+from widgets.picture_grid import PictureGrid
 from widgets.plots import Plot, colour
 from widgets.theme import CATEGORICAL, look
 from widgets.thumbnails import rows_picture
@@ -22,7 +19,7 @@ class SamplesView(QWidget):
 
     def __init__(self, parent: QWidget | None = None, minimum: int = 160) -> None:
         super().__init__(parent)
-        self._pictures = PictureView(minimum=minimum)
+        self._pictures = PictureGrid(minimum=minimum)
         self._pictures.setObjectName("samplePictures")
         self._plane: _Plane | None = None
         self._reference: np.ndarray | None = None
@@ -46,7 +43,8 @@ class SamplesView(QWidget):
             self._plane.show_samples(samples)
             return
         self._stack.setCurrentWidget(self._pictures)
-        self._pictures.show_picture(None if samples is None else sheet(samples))
+        pictures = samples if samples is None or samples.ndim == 4 else rows_picture(samples)[None]
+        self._pictures.show_pictures(pictures)
 
 
 class _Plane(Plot):
@@ -64,13 +62,13 @@ class _Plane(Plot):
         look.changed.connect(self._colour)
 
     def show_data(self, points: np.ndarray | None) -> None:
-        points = np.zeros((0, 2)) if points is None else points[:POINTS]
+        points = np.zeros((0, 2)) if points is None else points[:POINTS].astype(np.float64)
         self._data.setData(points[:, 0], points[:, 1])
         if len(points):
             self._fit(points)
 
     def show_samples(self, points: np.ndarray) -> None:
-        points = points[:POINTS]
+        points = points[:POINTS].astype(np.float64)  # the plot overflows on float32
         self._samples.setData(points[:, 0], points[:, 1])
         if not self._fitted:
             self._fit(points)
@@ -85,11 +83,3 @@ class _Plane(Plot):
     def _colour(self) -> None:
         self._data.setBrush(colour(look.theme.muted, 0.45))
         self._samples.setBrush(colour(CATEGORICAL[1], 0.85))
-
-
-def sheet(samples: np.ndarray) -> np.ndarray:
-    """Pictures (N, C, H, W) as a square grid with a gap between them; anything else as rows of grey values."""
-    if samples.ndim != 4:
-        return rows_picture(samples)
-    grey = 128 if samples.dtype == np.uint8 else 0.5
-    return tile(samples, math.isqrt(len(samples) - 1) + 1 if len(samples) > 1 else 1, 1, background=grey)  # type: ignore[arg-type]

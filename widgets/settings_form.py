@@ -28,6 +28,7 @@ from widgets.building import label, set_role
 from widgets.icons import dress
 from widgets.theme import SPACE, tabular
 
+LARGEST = 2**31 - 1  # what Qt's editor of whole numbers holds
 
 
 class _NoScroll:
@@ -145,10 +146,9 @@ class Editor(QObject):
             self.widget, self.show = check, check.setChecked
         elif kind is int:
             self.widget = whole = IntegerBox()
-            whole.setRange(
-                bounds.get("ge", bounds.get("gt", -(2**31)) + (1 if "gt" in bounds else 0)),
-                min(bounds.get("le", 2**31 - 1), 2**31 - 1),
-            )
+            # one more than an excluded bound
+            lowest, highest = bounds.get("ge", bounds.get("gt", -LARGEST) + ("gt" in bounds)), bounds.get("le", LARGEST)
+            whole.setRange(lowest, min(highest, LARGEST))
             whole.setStepType(QSpinBox.StepType.AdaptiveDecimalStepType)
             self._numbers(whole, unit)
         elif kind is float:
@@ -170,6 +170,7 @@ class Editor(QObject):
         else:
             raise TypeError(f"There is no editor for {field}: {kind}. Use bool, int, float, str or a Literal.")
         self.widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.widget.setMinimumWidth(11 * SPACE)
         self.widget.setObjectName(field)
         self.widget.setAccessibleName(info.title or field)
         self.widget.setAccessibleDescription(info.description or "")
@@ -296,12 +297,16 @@ class SettingsForm(QWidget):
             set_role(self._editors[field].widget, "invalid", field in problems)
 
 
+def _bounds(info: FieldInfo) -> dict[str, Any]:
+    """The declared ones of ge, gt, le and lt."""
+    names = ("ge", "gt", "le", "lt")
+    return {name: getattr(rule, name) for rule in info.metadata for name in names if hasattr(rule, name)}
+
+
 def _neighbour(value: float, up: bool) -> float:
     """The next of … 0.5, 1, 2, 5, 10 … above or below `value`."""
     exponent = math.floor(math.log10(value))
-    stops = sorted(
-        round(m * 10.0**e, 12 - e if e < 0 else 12) for e in range(exponent - 1, exponent + 2) for m in DECADE
-    )
+    stops = [float(f"{digit}e{e}") for e in range(exponent - 1, exponent + 2) for digit in (1, 2, 5)]
     if up:
         return min(stop for stop in stops if stop > value * (1 + 1e-9))
     return max(stop for stop in stops if stop < value * (1 - 1e-9))
@@ -310,12 +315,8 @@ def _neighbour(value: float, up: bool) -> float:
 def _tip(field: str, info: FieldInfo) -> str:
     extra = dict(info.json_schema_extra or {})  # type: ignore[arg-type]
     lines = [f"<b>{info.title or field}</b>", info.description or ""]
-    limits = [
-        f"{sign} {getattr(m, name):g}"
-        for m in info.metadata
-        for name, sign in (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
-        if hasattr(m, name)
-    ]
+    signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+    limits = [f"{signs[name]} {bound:g}" for name, bound in _bounds(info).items()]
     if limits:
         lines.append(", ".join(limits) + (f" {extra['unit']}" if extra.get("unit") else ""))
     if extra.get("reference"):

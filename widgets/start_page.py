@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent, QPixmap, QResizeEvent
+from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent, QPixmap
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from dgm_studio.presets import Preset
-from widgets.building import Card, Flow, label, scrolled, section
+from widgets.building import Card, Elided, Flow, label, scrolled, section
 from widgets.icons import drawn, dress
 from widgets.preferences import thumbnail_file
 from widgets.theme import SPACE, look
@@ -109,6 +109,7 @@ class StartPage(QWidget):
     def show_recent(self, paths: Sequence[Path]) -> None:
         """List these projects, the newest first."""
         while (item := self._recent_box.takeAt(0)) is not None:
+            item.widget().hide()
             item.widget().deleteLater()
         for path in paths:
             self._recent_box.addWidget(self._recent_card(path))
@@ -197,30 +198,3 @@ class StartPage(QWidget):
         card.column.addLayout(row)
         card.clicked.connect(lambda: self.recent_chosen.emit(path))
         return card
-
-
-class Elided(QWidget):
-    """One line of text that ends with an ellipsis where it does not fit."""
-
-    def __init__(self, text: str, role: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._text = text
-        self._label = label("", role)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self._label)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-
-    def set_text(self, text: str) -> None:
-        self._text = text
-        self._fit()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        self._fit()
-
-    def _fit(self) -> None:
-        metrics = self._label.fontMetrics()
-        self._label.setText(metrics.elidedText(self._text, Qt.TextElideMode.ElideMiddle, self.width()))
-
-    def sizeHint(self) -> QSize:
-        return QSize(80, self._label.fontMetrics().height() + 2)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QProgressBar, QSizePolicy, QToolButton, QWidget
 
-from widgets.building import Card, label
+from widgets.building import Card, Elided, label
 from widgets.icons import dress
 from widgets.notices import Log, Notice
-from widgets.start_page import Elided
 from widgets.theme import SPACE
 
 if TYPE_CHECKING:
     from dgm_studio.events import Progress  # torch comes with it, and the window is up before torch is
 
+FADE_AFTER = 8000  # ms that a message stays in the line; the log keeps it
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -85,6 +85,8 @@ class StatusLine(Card):
         dress(button, "log", "muted")
         button.clicked.connect(self.log_wanted)
         row.addWidget(button)
+        self._fade = QTimer(self, singleShot=True, interval=FADE_AFTER)
+        self._fade.timeout.connect(lambda: self._message.set_text(""))
         log.said.connect(self._said)
 
     def show_progress(self, event: Progress, queued: int = 0) -> None:
@@ -112,7 +114,7 @@ class StatusLine(Card):
 
     def _said(self, notice: Notice) -> None:
         self._message.set_text(notice.text)
-        self._message.setToolTip(notice.text)
+        self._fade.start()
 
 
 class LogView(Card):

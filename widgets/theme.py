@@ -38,10 +38,14 @@ class Theme:
 
 
 DARK = Theme(
-    "dark", "#16181d", "#1e2128", "#282c35", "#343944", "#e8eaed", "#9aa0ab", "#4c9aec", "#0d1117", "#4fb286", "#e8a13c", "#ef6461",
+    "dark",
+    window="#16181d", panel="#1e2128", raised="#282c35", border="#343944", text="#e8eaed", muted="#9aa0ab",
+    accent="#4c9aec", on_accent="#0d1117", good="#4fb286", warn="#e8a13c", bad="#ef6461",
 )  # fmt: skip
 LIGHT = Theme(
-    "light", "#f4f5f7", "#ffffff", "#eef0f4", "#d8dce3", "#16181d", "#5c6472", "#2a6fc9", "#ffffff", "#2c8a62", "#9a5b00", "#c93a37",
+    "light",
+    window="#f4f5f7", panel="#ffffff", raised="#eef0f4", border="#d8dce3", text="#16181d", muted="#5c6472",
+    accent="#2a6fc9", on_accent="#ffffff", good="#2c8a62", warn="#9a5b00", bad="#c93a37",
 )  # fmt: skip
 THEMES = {theme.name: theme for theme in (DARK, LIGHT)}
 

@@ -196,7 +196,10 @@ class Workspace(QObject):
             self.log.say(Notice("warn", text))
         for recovery in project.recoveries:
             remedies = (Remedy("Recover", lambda r=recovery: self.recover(r)), Remedy("Later", lambda: None))
-            text = f"A training of {recovery.name} was cut off. {recovery.rows} rows of curves and the state of step {recovery.step:,} can be recovered."
+            text = (
+                f"A training of {recovery.name} was cut off. What it measured and its state of step {recovery.step:,} "
+                "can be recovered."
+            )
             self.log.say(Notice("warn", text, remedies=remedies))
 
     # Runs.
