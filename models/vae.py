@@ -97,7 +97,7 @@ class Vae(nn.Module):
 
     def elbo(self, x: Tensor, generator: Generator | None = None) -> Elbo:
         posterior = self.encode(x)
-        z = posterior.sample(1, generator)[0]
+        z = posterior.sample(1, generator).squeeze(0)
         kl = posterior.kl_from_standard()
         return Elbo(self.log_likelihood(x, z), kl.sum(-1), kl)
 

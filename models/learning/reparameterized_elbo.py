@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from models.capabilities import BoundsEvidence
-from models.learning.base import AdamSettings, Learner, Quantity, adam, means
+from models.learning.base import AdamSettings, Learner, Quantity, adam
 from models.settings import setting
 from models.spec import Batch, DataSpec
 
@@ -63,13 +63,18 @@ class ReparameterizedElbo(Learner):
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         terms = self.model.elbo(batch.x)
-        loss = (self.kl_weight() * terms.kl - terms.reconstruction).mean()
+        reconstruction, kl = terms.reconstruction.mean(), terms.kl.mean()
+        loss = self.kl_weight() * kl - reconstruction
         self.optimizers["model"].zero_grad()
         loss.backward()
         self.optimizers["model"].step()
-        self.steps += 1
-        return means(elbo=terms.value, reconstruction=terms.reconstruction, kl=terms.kl)
+        self.steps.add_(1)
+        return _reported(reconstruction.detach(), kl.detach())
 
     def held_out(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         terms = self.model.elbo(batch.x, generator)
-        return means(elbo=terms.value, reconstruction=terms.reconstruction, kl=terms.kl)
+        return _reported(terms.reconstruction.mean(), terms.kl.mean())
+
+
+def _reported(reconstruction: Tensor, kl: Tensor) -> dict[str, Tensor]:
+    return {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}
