@@ -32,19 +32,19 @@ WEIGHTED_DRAWS, WEIGHTED_RESOLUTION = 16, 48  # an estimate costs as many decodi
 
 @dataclass(frozen=True)
 class DataPoints:
-    """At most `limit` training points (N, 2) with their labels (N,), and the bounds of the middle 99 % of each
-    coordinate, a tenth wider on each side and square."""
+    """At most `limit` training points (N, 2), and square bounds that hold the middle 99 % of each coordinate and a
+    tenth more on each side."""
 
     limit: int = 2000
 
-    def __call__(self, subject: Subject) -> tuple[np.ndarray, np.ndarray, Bounds]:
+    def __call__(self, subject: Subject) -> tuple[np.ndarray, Bounds]:
         split = subject.dataset.train
         index = spread_out(len(split), self.limit).to(split.x.device)
         points = array(split.x[index])
         low, high = np.quantile(points, [0.005, 0.995], axis=0)
         centre, half = (low + high) / 2, float((high - low).max() * 0.6) or 1.0
         (x, y) = centre.tolist()
-        return points, array(split.y[index]), (x - half, y - half, x + half, y + half)
+        return points, (x - half, y - half, x + half, y + half)
 
 
 @dataclass(frozen=True)

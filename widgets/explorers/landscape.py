@@ -12,15 +12,16 @@ from models.capabilities import Decodes, HasDiscriminator, Samples, ScoresExactl
 from models.spec import DataSpec, Layout
 from widgets.colormaps import diverging, rgba, viridis
 from widgets.explorers.base import Explorer
-from widgets.explorers.map_view import MapView, PointGroup, PointsItem, class_groups
+from widgets.explorers.map_view import MapView, PointGroup, PointsItem
 from widgets.explorers.parts import Caption, Card, Choice, ColourBar, check, fill
 from widgets.live import Live
 from widgets.plots import pen
-from widgets.theme import CATEGORICAL, SPACE, look
+from widgets.theme import CATEGORICAL, DARK, SPACE, look
 
 SIDE = 200  # px, the column of layers
 SAMPLES, ARROWS = 1000, 150
 NOTHING = "nothing"
+DENSITIES = (Field.DATA, Field.MODEL, Field.ESTIMATE)
 
 
 class LandscapeView(Explorer):
@@ -31,14 +32,12 @@ class LandscapeView(Explorer):
 
     def __init__(self, live: Live, parent: QWidget | None = None) -> None:
         super().__init__(live, parent)
-        self._data: tuple[np.ndarray, np.ndarray] | None = None
+        self._data: np.ndarray | None = None
         self._answer: Landscape | None = None
-        self.map = MapView()
+        self.map = MapView(dots=3.0)
         self.map.setObjectName("plane")
         self.map.setToolTip("Wheel: zoom. Drag with the middle button: pan.")
         self.map.handle.hide()
-        self.map.points.setZValue(1)
-        self.map.points.show_tags(False)
         self.samples = PointsItem(size=4.0)
         self.samples.setZValue(3)
         self.warp = pg.PlotCurveItem(antialias=True, connect="finite")
@@ -72,8 +71,7 @@ class LandscapeView(Explorer):
 
     def receive(self, name: str, answer: Answer) -> None:
         if name == "data":
-            points, labels, bounds = answer.value
-            self._data = (points, labels)
+            self._data, bounds = answer.value
             self.map.look_at(bounds)
             self._repaint()
             self._ask()
@@ -98,14 +96,12 @@ class LandscapeView(Explorer):
     # What is shown.
 
     def _repaint(self) -> None:
-        groups: list[PointGroup] = []
-        if self._data is not None and self._data_box.isChecked():
-            points, labels = self._data
-            names = self.live.spec.class_names
-            groups = class_groups(points, labels, names) if names else [PointGroup(points, look.theme.text)]
-        self.map.points.set_groups(groups)
-        self.warp.setPen(pen(look.theme.accent, 1, opacity=0.8))
-        self.arrows.setPen(pen(look.theme.text, 1.2))
+        # viridis is dark in every theme
+        ink = DARK.text if self._field.key in DENSITIES else look.theme.text
+        shown = self._data is not None and self._data_box.isChecked()
+        self.map.points.set_groups([PointGroup(self._data, ink)] if shown else [])
+        self.warp.setPen(pen(ink, 1, opacity=0.6))
+        self.arrows.setPen(pen(ink, 1.2))
         self._show_layers()
 
     def _show_layers(self) -> None:
@@ -122,11 +118,13 @@ class LandscapeView(Explorer):
             return
         if self._answer.kind is Field.DISCRIMINATOR:
             self.map.set_veil(rgba(diverging(field)), self._answer.bounds)
-            self._bar.explain(diverging, "0 made", "0.5", "1 real")
-        else:
-            highest = float(field.max())
-            self.map.set_veil(rgba(viridis(field / highest if highest > 0 else field)), self._answer.bounds)
-            self._bar.explain(viridis, "0", "", f"{highest:.3g}")
+            self._bar.explain(diverging, "0 generated", "0.5", "1 real")
+            return
+        # a few weights of an estimate may be far too large; they would leave the rest in the dark
+        is_estimate = self._answer.kind is Field.ESTIMATE
+        highest = float(np.quantile(field, 0.995) if is_estimate else field.max())
+        self.map.set_veil(rgba(viridis(field / highest if highest > 0 else field)), self._answer.bounds)
+        self._bar.explain(viridis, "0", "", f"{'≥ ' if is_estimate else ''}{highest:.3g}")
 
     def _show_samples(self) -> None:
         samples = None if self._answer is None else self._answer.samples

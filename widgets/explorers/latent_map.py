@@ -150,7 +150,7 @@ class LatentMap(Explorer):
         elif name == "datum":
             self._datum.show_picture(value.x[0])
         elif name == "points":
-            self._sample_bounds = value[2]
+            _, self._sample_bounds = value
             self.follow("samples", lambda: AskLandscape(self._sample_bounds, samples=1000), 100)
         elif name == "samples" and value.samples is not None:
             self.outcome.show_samples(value.samples, self._sample_bounds)
@@ -170,6 +170,7 @@ class LatentMap(Explorer):
         self.map.box.setAspectLocked(size > 1)
         self._choice.set_space(size, self._encodes)
         self._choose_plane()
+        self._look_around()
         self._ask_all()
 
     def _ask_all(self) -> None:

@@ -53,17 +53,11 @@ class PointsItem(pg.GraphicsObject):
         super().__init__()
         self._groups: list[PointGroup] = []
         self._size, self._opacity = size, opacity
-        self._tags = True
         self._pixmap: QPixmap | None = None
         self._drawn_for: object = None
 
     def set_groups(self, groups: list[PointGroup]) -> None:
         self._groups = [group for group in groups if len(group.points)]
-        self._pixmap = None
-        self.update()
-
-    def show_tags(self, shown: bool) -> None:
-        self._tags = shown
         self._pixmap = None
         self.update()
 
@@ -106,10 +100,9 @@ class PointsItem(pg.GraphicsObject):
             dot.setCapStyle(Qt.PenCapStyle.RoundCap)
             painter.setPen(dot)
             painter.drawPoints(polygon(place))
-        if self._tags:
-            for group, place in zip(self._groups, places, strict=True):
-                if group.tag:
-                    draw_tag(painter, QPointF(*np.median(place, axis=0)), group.tag, group.colour)
+        for group, place in zip(self._groups, places, strict=True):
+            if group.tag:
+                draw_tag(painter, QPointF(*np.median(place, axis=0)), group.tag, group.colour)
         painter.end()
         return pixmap
 
@@ -184,11 +177,12 @@ class MapView(Plot):
     nudged = Signal(float, float)
     looked_elsewhere = Signal()
 
-    def __init__(self, parent: QWidget | None = None, square: bool = True) -> None:
+    def __init__(self, parent: QWidget | None = None, square: bool = True, dots: float = 5.0) -> None:
+        """`square`: both axes have the same scale; `dots`: diameter of a point in pixels."""
         self.veil, self.manifold = VeilItem(axisOrder="row-major"), pg.ImageItem(axisOrder="row-major")
         self.veil.setZValue(-30)
         self.manifold.setZValue(-20)
-        self.points = PointsItem()
+        self.points = PointsItem(size=dots)
         self.path = pg.PlotCurveItem(antialias=True)
         self.pins = PointsItem(size=9.0, opacity=1.0)
         self.ellipse = pg.PlotCurveItem(antialias=True)
