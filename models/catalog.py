@@ -16,7 +16,16 @@ from torch import nn
 from models.gan import Gan, GanSettings
 from models.learning.adversarial import MINIMAX, NON_SATURATING, Adversarial, AdversarialSettings
 from models.learning.base import Learner
+from models.learning.contrastive_divergence import (
+    ContrastiveDivergence,
+    ContrastiveDivergenceSettings,
+    PersistentCdSettings,
+    PersistentContrastiveDivergence,
+)
+from models.learning.maximum_likelihood import MaximumLikelihood, MaximumLikelihoodSettings
 from models.learning.reparameterized_elbo import ReparameterizedElbo, ReparameterizedElboSettings
+from models.nade import Nade, NadeSettings
+from models.rbm import Rbm, RbmSettings
 from models.settings import Settings, read_settings
 from models.spec import DataSpec
 from models.vae import Vae, VaeSettings
@@ -53,6 +62,27 @@ class Family:
 
 LEARNINGS: tuple[Learning, ...] = (
     Learning(
+        "maximum-likelihood",
+        "Maximum likelihood",
+        "Deep auto-regressive models",
+        MaximumLikelihood,
+        MaximumLikelihoodSettings,
+    ),
+    Learning(
+        "contrastive-divergence",
+        "Contrastive divergence",
+        "Boltzmann machines",
+        ContrastiveDivergence,
+        ContrastiveDivergenceSettings,
+    ),
+    Learning(
+        "persistent-cd",
+        "Persistent contrastive divergence",
+        "Boltzmann machines",
+        PersistentContrastiveDivergence,
+        PersistentCdSettings,
+    ),
+    Learning(
         "reparameterized-elbo",
         "Reparameterised bound",
         "Variational auto-encoders",
@@ -78,6 +108,36 @@ LEARNINGS: tuple[Learning, ...] = (
 )
 
 FAMILIES: tuple[Family, ...] = (
+    Family(
+        key="nade",
+        title="Neural auto-regressive density estimator",
+        group="autoregressive",
+        lecture="Deep auto-regressive models",
+        summary="Pixel after pixel, each with a probability given all before it: the likelihood is exact, and so is "
+        "every sample. All pixels share one set of weights (NADE).",
+        look_for="log p(x) on training and held-out data rise together; where held-out data stay behind, it begins to "
+        "learn by heart. Samples turn from noise into strokes, most certain towards their last rows.",
+        model=Nade,
+        settings=NadeSettings,
+        learners=("maximum-likelihood",),
+        data="digits",
+        binarization="threshold",
+    ),
+    Family(
+        key="rbm",
+        title="Restricted Boltzmann machine",
+        group="energy",
+        lecture="Boltzmann machines",
+        summary="An energy over pixels and hidden units, with no connections within a layer. Its chain draws all "
+        "hidden units given the pixels, then all pixels given the hidden units, and so on.",
+        look_for="Filters turn from noise into strokes. Reconstruction alone can fool: watch the pseudo-likelihood, "
+        "and the free energy of held-out data, which leaves that of training data when it learns by heart.",
+        model=Rbm,
+        settings=RbmSettings,
+        learners=("persistent-cd", "contrastive-divergence", "maximum-likelihood"),
+        data="digits",
+        binarization="threshold",
+    ),
     Family(
         key="vae",
         title="Variational auto-encoder",
