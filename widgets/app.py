@@ -16,7 +16,10 @@ from dgm_studio import __version__
 from widgets.main_window import MainWindow
 from widgets.notices import Log, Notice
 from widgets.preferences import Preferences
+from widgets.screenshots import screenshots
 from widgets.theme import chosen_theme, look
+
+__all__ = ["application", "main", "screenshots"]
 
 
 class Collector(QObject):

@@ -132,7 +132,7 @@ class QuantityView(QWidget):
         head = QHBoxLayout()
         head.setSpacing(SPACE // 2)
         title = label(quantity.title, "strong")
-        title.setMinimumWidth(80)  # what is too long is cut off before the values are
+        title.setMinimumWidth(min(80, title.sizeHint().width()))  # what is too long is cut off before the values are
         title.setToolTip(quantity.title)
         head.addWidget(title)
         head.addWidget(label(f"({quantity.unit})" if quantity.unit else "", "muted"))

@@ -45,7 +45,7 @@ class DataPanel(QWidget):
         self._form.edited.connect(lambda field, value: draft.set_field("source", field, value))
         self._choice = SettingsForm("dataSettings")
         self._choice.edited.connect(lambda field, value: draft.set_field("data", field, value))
-        self._preview = SamplesView(minimum=80)
+        self._preview = SamplesView(minimum=80, axes=False)
         self._preview.setObjectName("dataPreview")
         self._preview.setFixedHeight(11 * SPACE)
         self._about = label("", "small", "dataSummary", wrap=True)

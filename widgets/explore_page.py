@@ -50,6 +50,11 @@ class ExplorePage(QWidget):
         widget = self._stack.currentWidget()
         return widget if isinstance(widget, Explorer) else None
 
+    @property
+    def keys(self) -> list[str]:
+        """The explorers that the selected run admits."""
+        return [kind.key for kind in self._kinds]
+
     def show_explorer(self, index: int) -> None:
         """Show the explorer of the segment `index`."""
         assert self._live is not None
@@ -86,5 +91,4 @@ class ExplorePage(QWidget):
             self._group.addButton(button, index)
             self._segments.addWidget(button)
         if self._kinds:
-            keys = [kind.key for kind in self._kinds]
-            self.show_explorer(keys.index(self._preferred) if self._preferred in keys else 0)
+            self.show_explorer(self.keys.index(self._preferred) if self._preferred in self.keys else 0)

@@ -17,10 +17,11 @@ POINTS = 2000  # drawn at most, of each cloud
 class SamplesView(QWidget):
     """`show_samples` takes (N, C, H, W) pictures, (N, 2) points or anything else (N, …). Nothing before that."""
 
-    def __init__(self, parent: QWidget | None = None, minimum: int = 160) -> None:
+    def __init__(self, parent: QWidget | None = None, minimum: int = 160, axes: bool = True) -> None:
         super().__init__(parent)
         self._pictures = PictureGrid(minimum=minimum)
         self._pictures.setObjectName("samplePictures")
+        self._axes = axes
         self._plane: _Plane | None = None
         self._reference: np.ndarray | None = None
         self._stack = QStackedLayout(self)
@@ -36,7 +37,7 @@ class SamplesView(QWidget):
         """Show these samples, or nothing."""
         if samples is not None and samples.ndim == 2 and samples.shape[1] == 2:
             if self._plane is None:
-                self._plane = _Plane()
+                self._plane = _Plane(self._axes)
                 self._plane.show_data(self._reference)
                 self._stack.addWidget(self._plane)
             self._stack.setCurrentWidget(self._plane)
@@ -49,8 +50,8 @@ class SamplesView(QWidget):
 
 class _Plane(Plot):
     # Samples over data, at one scale in both directions.
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, axes: bool) -> None:
+        super().__init__(axes=axes)
         self.setObjectName("samplePoints")
         self.box.setAspectLocked(True)
         self._data = pg.ScatterPlotItem(size=3, pen=None, pxMode=True)

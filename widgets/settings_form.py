@@ -178,6 +178,7 @@ class Editor(QObject):
     def _numbers(self, box: QSpinBox | QDoubleSpinBox, unit: str) -> None:
         box.setKeyboardTracking(False)
         box.setFont(tabular(box.font()))
+        box.lineEdit().setTextMargins(SPACE // 2, 0, 0, 0)
         box.setSuffix(f" {unit}" if unit else "")
         box.valueChanged.connect(self.edited.emit)
         self.show = box.setValue
@@ -202,10 +203,10 @@ class SettingsForm(QWidget):
         self._errors: dict[str, QWidget] = {}
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setHorizontalSpacing(SPACE)
+        self._grid.setHorizontalSpacing(SPACE // 2)
         self._grid.setVerticalSpacing(SPACE // 2)
         self._grid.setColumnStretch(0, 5)
-        self._grid.setColumnStretch(1, 6)
+        self._grid.setColumnStretch(2, 7)
 
     def show_settings(
         self,
@@ -260,8 +261,8 @@ class SettingsForm(QWidget):
             for widget in (name, editor.widget):
                 widget.setToolTip(tip)
             self._grid.addWidget(name, 2 * row, 0)
-            self._grid.addWidget(editor.widget, 2 * row, 1)
-            self._grid.addWidget(reset, 2 * row, 2)
+            self._grid.addWidget(reset, 2 * row, 1)
+            self._grid.addWidget(editor.widget, 2 * row, 2)
             self._grid.addWidget(error, 2 * row + 1, 0, 1, 3)
             self._editors[field], self._resets[field], self._errors[field] = editor, reset, error
 

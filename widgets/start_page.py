@@ -25,7 +25,7 @@ from widgets.preferences import thumbnail_file
 from widgets.theme import SPACE, look
 
 CARD_WIDTH = 208
-PICTURE_HEIGHT = 116
+PICTURE_HEIGHT = 100
 
 
 class Cover(QWidget):
