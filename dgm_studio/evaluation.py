@@ -203,7 +203,8 @@ def _sentence(entry: Evaluation, error: Exception) -> str:
         return str(error)
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return f"{entry.title} ran out of memory. The run is untouched; choose smaller settings or measure on the CPU."
-    return f"{entry.title} stopped: {error} The run and its earlier results are untouched."
+    what = (str(error) or type(error).__name__).splitlines()[0].rstrip(" .:")
+    return f"{entry.title} stopped: {what}. The run and its earlier results are untouched."
 
 
 def _made_with(device: torch.device) -> str:

@@ -103,6 +103,9 @@ class EvaluatePage(QWidget):
     def show_run(self, project: Project | None, run: Run | None, live: Live | None) -> None:
         """Show what was measured of `run`, and what can be through `live`: None when its data or its model are not
         there."""
+        if (project, run, live) == (self._project, self._run, self._live):
+            self._refresh()
+            return
         if self._live is not live:
             if self._live is not None and isValid(self._live):
                 self._live.moved.disconnect(self._moved)
@@ -157,14 +160,15 @@ class EvaluatePage(QWidget):
     def _make_cards(self, stored: Mapping[str, Sequence[Stored]]) -> list[EvaluationCard]:
         if self._run is None:
             return []
-        live, name = self._live, self._run.name
-        possible = admitted(live.recipe, live.spec) if live is not None else ()
+        live, name, others = self._live, self._run.name, self._others
+        cards = []
+        if live is not None:
+            for entry in admitted(live.recipe, live.spec):
+                hidden = entry.without_effect(live.model_class)
+                cards.append(EvaluationCard(entry.key, entry.title, name, others, entry, hidden))
         titles = {entry.key: entry.title for entry in EVALUATIONS}
-        cards = [EvaluationCard(entry.key, entry.title, name, entry, self._others) for entry in possible]
-        done = {card.key for card in cards}
-        cards += [
-            EvaluationCard(key, titles.get(key, key), name, None, self._others) for key in stored if key not in done
-        ]
+        rest = [key for key in stored if key not in {card.key for card in cards}]
+        cards += [EvaluationCard(key, titles.get(key, key), name, others) for key in rest]
         for card in cards:
             card.asked.connect(self._ask)
             card.cancelled.connect(self._cancel)

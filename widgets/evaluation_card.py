@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
-    QFileDialog,
     QFrame,
     QHBoxLayout,
     QLabel,
-    QMenu,
     QProgressBar,
     QPushButton,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from dgm_studio.evaluation import Evaluation, Fraction, Result
-from dgm_studio.reports import Note, Points, Report, Series
-from models.settings import Settings
-from widgets.evaluation_form import EvaluationForm
-from widgets.export import Format, NotWritten, file_name, formats
-from widgets.icons import dress
-from widgets.report_views import content_view, is_plot, text_label
+from dgm_studio.reports import Report
+from widgets.report_column import Others, ReportColumn
+from widgets.report_views import text_label
+from widgets.settings_form import SettingsForm
 from widgets.theme import SPACE, tabular
 
-Others = Callable[[Points], Sequence[Series]]
+FORM_WIDTH = 420  # px
 
 
 @dataclass(frozen=True)
@@ -102,7 +96,16 @@ class EvaluationCard(QFrame):
     asked = Signal(str)  # key
     cancelled = Signal(str)  # key
 
-    def __init__(self, key: str, title: str, run_name: str, evaluation: Evaluation | None, others: Others) -> None:
+    def __init__(
+        self,
+        key: str,
+        title: str,
+        run_name: str,
+        others: Others,
+        evaluation: Evaluation | None = None,
+        hidden: Sequence[str] = (),
+    ) -> None:
+        """`others` gives what is drawn beside points on their plane; `hidden` are settings that have no effect."""
         super().__init__()
         self.setProperty("card", True)
         self.setObjectName(f"evaluation-{key}")
@@ -114,7 +117,8 @@ class EvaluationCard(QFrame):
         self._column.setContentsMargins(2 * SPACE, 2 * SPACE - 4, 2 * SPACE, 2 * SPACE - 4)
         self._column.setSpacing(SPACE)
         self._column.addLayout(self._header(evaluation))
-        self._form = self._settings_form(evaluation)
+        self._settings: dict[str, Any] = {}
+        self._add_form(evaluation, hidden)
         self.progress = Progress(key)
         self.progress.cancelled.connect(self._cancel)
         self._message = text_label("", "error")
@@ -131,7 +135,7 @@ class EvaluationCard(QFrame):
         results.setContentsMargins(0, 0, 0, 0)
         results.addWidget(self._choice)
         results.addWidget(self._age, 1)
-        self._body = QWidget()
+        self._body = ReportColumn(run_name, others)
         for widget in (self.progress, self._message, self._results, self._body):
             self._column.addWidget(widget)
             widget.hide()
@@ -165,18 +169,20 @@ class EvaluationCard(QFrame):
         self._refresh_age()
 
     def show_partial(self, reports: Sequence[Report]) -> None:
-        """Reports of an evaluation that still goes on."""
-        self._show(reports, "")
+        """Reports, so far, of an evaluation that still goes on."""
+        if len(reports) == 1:
+            self._show(reports, "")
+        else:
+            self._body.add(reports[-1])
 
     def show_message(self, text: str) -> None:
         """Why there is no result."""
-        self._message.setText(text)
-        self._message.setVisible(bool(text))
+        self._say(text)
         self._choose(self._choice.currentIndex())
 
     def settings(self) -> dict[str, Any]:
-        """The settings as they stand in the form."""
-        return self._form.values() if self._form is not None else {}
+        """The settings that were changed in the form; the others are at their defaults."""
+        return dict(self._settings)
 
     # Parts.
 
@@ -195,26 +201,32 @@ class EvaluationCard(QFrame):
         self._toggle.setObjectName(f"settings-{self.key}")
         self._toggle.setCheckable(True)
         self._toggle.setProperty("flat", True)
-        self._toggle.setVisible(evaluation is not None and bool(evaluation.settings.model_fields))
         self._run = QPushButton("Measure")
         self._run.setObjectName(f"run-{self.key}")
         self._run.setToolTip("Measure the newest weights. Training goes on meanwhile.")
-        self._run.setVisible(evaluation is not None)
+        if evaluation is None:
+            self._run.hide()
         self._run.clicked.connect(self._ask)
+        if evaluation is None:
+            self._run.hide()
         for button in (self._toggle, self._run):
             row.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
         return row
 
-    def _settings_form(self, evaluation: Evaluation | None) -> EvaluationForm | None:
-        if evaluation is None or not evaluation.settings.model_fields:
-            return None
-        settings: type[Settings] = evaluation.settings
-        form = EvaluationForm(settings)
-        form.setObjectName(f"form-{self.key}")
+    def _add_form(self, evaluation: Evaluation | None, hidden: Sequence[str]) -> None:
+        if evaluation is None or not set(evaluation.settings.model_fields) - set(hidden):
+            self._toggle.hide()
+            return
+        form = SettingsForm(f"form-{self.key}")
+        form.show_settings(evaluation.settings, {}, hidden)
+        form.setMaximumWidth(FORM_WIDTH)
         form.hide()
+        form.edited.connect(self._edit)
         self._toggle.toggled.connect(form.setVisible)
         self._column.addWidget(form)
-        return form
+
+    def _edit(self, field: str, value: Any) -> None:
+        self._settings[field] = value
 
     def _ask(self) -> None:
         self.asked.emit(self.key)
@@ -240,83 +252,21 @@ class EvaluationCard(QFrame):
         self._run.setEnabled(self._newest >= 0 and not self._state)
 
     def _show(self, reports: Sequence[Report], how: str) -> None:
-        body = QWidget()
-        column = QVBoxLayout(body)
-        column.setContentsMargins(0, SPACE // 2, 0, 0)
-        column.setSpacing(2 * SPACE)
-        waiting: list[QWidget] = []
+        body = ReportColumn(self._run_name, self._others)
+        body.refused.connect(self._say)
         for report in reports:
-            section = self._section(report)
-            if not is_plot(report):
-                _add_pairs(column, waiting)
-                column.addWidget(section)
-            else:
-                waiting.append(section)
-        _add_pairs(column, waiting)
+            body.add(report)
         if how:
-            column.addWidget(text_label(how, "small"))
+            body.add_small_print(how)
         self._column.replaceWidget(self._body, body)
         self._body.hide()
         self._body.deleteLater()
         self._body = body
         body.setVisible(bool(reports))
 
-    def _section(self, report: Report) -> QWidget:
-        view = content_view(report, self._others(report) if isinstance(report, Points) else ())
-        if isinstance(report, Note):
-            return view
-        view.setAccessibleName(report.title)
-        section = QWidget()
-        column = QVBoxLayout(section)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(SPACE // 2)
-        head = QHBoxLayout()
-        head.addWidget(text_label(report.title, "strong"), 1)
-        head.addWidget(self._export_button(report, view))
-        column.addLayout(head)
-        column.addWidget(view)
-        if report.note:
-            column.addWidget(text_label(report.note, "small"))
-        column.addStretch()
-        return section
-
-    def _export_button(self, report: Report, view: QWidget) -> QToolButton:
-        button = QToolButton()
-        button.setText("Export")
-        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        dress(button, "save", "muted")
-        button.setObjectName(f"export-{file_name(report.title)}")
-        button.setToolTip(f"Write “{report.title}” to a file")
-        menu = QMenu(button)
-        for form in formats(report, view):
-            action = menu.addAction(f"{form.title} …")
-            action.setObjectName(f"export{form.suffix}")
-            action.triggered.connect(lambda checked=False, form=form: self._export(report, form))
-        button.clicked.connect(lambda: menu.popup(button.mapToGlobal(button.rect().bottomLeft())))
-        return button
-
-    def _export(self, report: Report, form: Format) -> None:
-        name = file_name(self._run_name, report.title) + form.suffix
-        chosen, _ = QFileDialog.getSaveFileName(self, f"Export {report.title}", name, f"{form.title} (*{form.suffix})")
-        if not chosen:
-            return
-        path = Path(chosen)
-        try:
-            form.write(path if path.suffix else path.with_suffix(form.suffix))
-        except NotWritten as error:
-            self._message.setText(str(error))
-            self._message.show()
-
-
-def _add_pairs(column: QVBoxLayout, waiting: list[QWidget]) -> None:
-    """Put what waits side by side, two in a row."""
-    while waiting:
-        row = QHBoxLayout()
-        row.setSpacing(3 * SPACE)
-        for section in waiting[:2]:
-            row.addWidget(section, 1, Qt.AlignmentFlag.AlignTop)
-        del waiting[:2]
-        column.addLayout(row)
+    def _say(self, text: str) -> None:
+        self._message.setText(text)
+        self._message.setVisible(bool(text))
 
 
 def _made_how(result: Result) -> str:

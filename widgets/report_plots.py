@@ -18,6 +18,7 @@ from widgets.theme import CATEGORICAL, look
 
 HEIGHT = 230  # px
 LABELLED_BARS = 16  # more labels would overlap
+FEW = 50  # points that are still told apart one by one
 MOST_POINTS = 5000  # drawn of a series: a cloud looks the same beyond it
 
 
@@ -115,29 +116,29 @@ class PointsPlot(ReportPlot):
         super().__init__(report.x_title, report.y_title)
         self._report = report
         series = [*report.series, *others]
-        many = any(len(s.x) > 50 for s in series)
-        entries = []
+        self._names: list[tuple[str, str]] = []
+        cloud = any(len(s.x) > FEW for s in series)
         for i, (colour, one) in enumerate(zip(_cycle(len(series)), series, strict=True)):
-            dots = {"symbol": "o", "symbolSize": 3 if many else 9, "symbolPen": None, "symbolBrush": QColor(colour)}
-            if i < len(report.series) and not many:
-                dots |= {"symbol": "star", "symbolSize": 16}
-            self.plot.plot(one.x[:MOST_POINTS], one.y[:MOST_POINTS], pen=None, **dots)
-            entries.append((colour, one.name))
-        if report.iso:
-            entries.append((look.theme.muted, f"constant {report.iso_title}"))
-        self.name(entries)
+            mine = i < len(report.series) and not cloud
+            size, symbol = (16, "star") if mine else (3 if cloud else 9, "o")
+            x, y = one.x[:MOST_POINTS], one.y[:MOST_POINTS]
+            # the cache paints clouds fast, but as pixels also in a drawing
+            item = pg.ScatterPlotItem(x=x, y=y, size=size, symbol=symbol, pen=None, brush=colour, useCache=cloud)
+            self.plot.addItem(item)
+            self._names.append((colour, one.name))
         if report.square:
             self.plot.setAspectLocked(True)
         self._frame(np.concatenate([s.x for s in series]), np.concatenate([s.y for s in series]))
         self._iso: list[tuple[float, pg.PlotCurveItem, pg.TextItem]] = []
+        decimals = 0 if all(value == round(value) for value in report.iso) else 2
         for value in report.iso:
-            line, text = pg.PlotCurveItem(), pg.TextItem(number(value, 0), anchor=(1, 1))
+            line, text = pg.PlotCurveItem(), pg.TextItem(number(value, decimals), anchor=(1, 1))
             self.plot.addItem(line, ignoreBounds=True)
             self.plot.addItem(text, ignoreBounds=True)
             self._iso.append((value, line, text))
         self.plot.box.sigRangeChanged.connect(self._place)
-        look.changed.connect(self._place)
-        self._place()
+        look.changed.connect(self._restyle)
+        self._restyle()
 
     def _frame(self, x: np.ndarray, y: np.ndarray) -> None:
         for values, set_range in ((x, self.plot.setXRange), (y, self.plot.setYRange)):
@@ -145,6 +146,11 @@ class PointsPlot(ReportPlot):
                 span = max(float(np.ptp(values)), 0.2 * float(np.abs(values).max()), 1e-3)
                 middle = float(values.max() + values.min()) / 2
                 set_range(middle - 0.65 * span, middle + 0.65 * span, padding=0)
+
+    def _restyle(self) -> None:
+        lines = [(look.theme.muted, f"constant {self._report.iso_title}")] if self._iso else []
+        self.name(self._names + lines)
+        self._place()
 
     def _place(self) -> None:
         """Lines and their labels follow the visible range and the theme."""

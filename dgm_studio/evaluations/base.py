@@ -38,6 +38,7 @@ class Evaluation:
     settings: type[Settings]
     admits: Callable[[type, type, DataSpec], bool]
     run: Callable[[Subject, Any], Iterator[float | Report]]
+    without_effect: Callable[[type], tuple[str, ...]] = lambda model: ()  # settings that a form need not show
 
 
 def stage(work: Generator[float, None, T], start: float, share: float) -> Generator[float, None, T]:

@@ -66,6 +66,11 @@ def _admits(model: type, learner: type, spec: DataSpec) -> bool:
     return _enumerable(model) or _annealed(model)
 
 
+def _without_effect(model: type) -> tuple[str, ...]:
+    weighed = () if issubclass(model, WeighsEvidence) else ("importance_samples",)
+    return weighed + (() if _annealed(model) else ("temperatures", "chains", "reverse_examples"))
+
+
 def _run(subject: Subject, settings: LikelihoodSettings) -> Iterator[float | Report]:
     measures: list[Measure] = []
     refused: list[str] = []
@@ -157,4 +162,5 @@ EVALUATION = Evaluation(
     LikelihoodSettings,
     _admits,
     _run,
+    _without_effect,
 )

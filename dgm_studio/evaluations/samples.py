@@ -49,6 +49,12 @@ def _admits(model: type, learner: type, spec: DataSpec) -> bool:
     return spec.layout is Layout.IMAGE and issubclass(model, Samples)
 
 
+def _without_effect(model: type) -> tuple[str, ...]:
+    if issubclass(model, Decodes):
+        return ("transitions",)
+    return () if issubclass(model, RunsChain) else ("temperature", "transitions")
+
+
 def _run(subject: Subject, settings: SamplesSettings) -> Iterator[float | Report]:
     shown, how = yield from stage(_draw(subject, settings), 0.0, 0.8)
     train = training_examples(subject.dataset, subject)
@@ -125,4 +131,5 @@ EVALUATION = Evaluation(
     SamplesSettings,
     _admits,
     _run,
+    _without_effect,
 )

@@ -1,0 +1,397 @@
+"""The Evaluate page: asking, cancelling, keeping, showing and exporting."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import torch
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QComboBox, QFileDialog, QLabel, QMenu, QProgressBar, QPushButton, QToolButton, QWidget
+from pytestqt.qtbot import QtBot
+
+from dgm_studio.config import RunConfig
+from dgm_studio.datasets.base import Dataset, Provenance, Split
+from dgm_studio.evaluation import Evaluation
+from dgm_studio.events import Snapshot
+from dgm_studio.inference import Subject
+from dgm_studio.reports import Bars, Column, Curves, Note, Pictures, Points, Report, Series, Table
+from dgm_studio.store import Project, Run
+from models.catalog import FAMILIES, Recipe
+from models.settings import Settings, setting
+from models.spec import DataSpec, Layout, Support
+from widgets.evaluate_page import EvaluatePage
+from widgets.live import Live
+from widgets.report_plots import ReportPlot
+from widgets.theme import DARK, LIGHT, look
+
+PATIENCE = 30_000  # ms: the first model that is built without values imports for seconds
+
+XY = Series("a", np.array([0.0, 1.0]), np.array([1.0, 3.0]))
+EVERY_TYPE: tuple[Report, ...] = (
+    Table("Likelihood", (Column("Measure"), Column("Value", "number", "nats")), (("ELBO", -20.5),), "A note."),
+    Bars("Bars", "unit", "KL", ("z1", "z2"), np.array([1.0, 0.1]), np.array([1, 0], np.uint8), "active"),
+    Points("Plane", "x", "y", (XY,), iso=(3.0,), iso_title="sum", plane="tiny"),
+    Curves("Curves", "x", "y", (XY,)),
+    Pictures("Samples", np.full((4, 1, 3, 3), 200, np.uint8), ("sample", "nearest"), ("", "1.0", "", "2.0")),
+    Note("Finding", "All is well.", "good"),
+)
+
+
+class _Settings(Settings):
+    draws: int = setting(3, title="Draws", help="How many.", ge=1, le=10)
+
+
+class Workbench:
+    """Two evaluations under a test's control, in place of the real ones: one waits for `go`, one is done at once."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.started = threading.Event()
+        self.ended = threading.Event()
+        self.seen: list[Any] = []
+        self.found: tuple[Report, ...] = EVERY_TYPE
+        admit = lambda model, learner, spec: True  # noqa: E731
+        self.evaluations = (
+            Evaluation("slow", "Slow", "Waits.", _Settings, admit, self._slow),
+            Evaluation("quick", "Quick", "Does not wait.", _Settings, admit, self._quick),
+        )
+
+    def _slow(self, subject: Subject, settings: _Settings) -> Iterator[float | Report]:
+        try:
+            self.started.set()
+            fraction = 0.0
+            while not self.go.wait(0.01):
+                fraction = min(0.5, fraction + 0.01)
+                yield fraction
+            yield EVERY_TYPE[0]
+        finally:
+            self.ended.set()
+
+    def _quick(self, subject: Subject, settings: _Settings) -> Iterator[float | Report]:
+        self.seen.append((subject.step, settings.draws))
+        yield 0.5
+        yield from self.found
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Workbench]:
+    made = Workbench()
+    monkeypatch.setattr("dgm_studio.evaluation.EVALUATIONS", made.evaluations)
+    monkeypatch.setattr("widgets.evaluate_page.EVALUATIONS", made.evaluations)
+    yield made
+    made.go.set()
+
+
+def _config() -> RunConfig:
+    return RunConfig(family=FAMILIES[0].key, learner=FAMILIES[0].learners[0])
+
+
+def _snapshot(recipe: Recipe, dataset: Dataset, step: int) -> Snapshot:
+    torch.manual_seed(0)
+    learner = recipe.build(dataset.spec, len(dataset.train))
+    return Snapshot(step, {key: value.clone() for key, value in learner.state_dict().items()})
+
+
+@pytest.fixture
+def live(qtbot: QtBot) -> Iterator[Live]:
+    spec = DataSpec((1, 3, 3), Support.BITS, Layout.IMAGE, protocol="bits: value > 0.5")
+    split = Split(torch.ones(8, 1, 3, 3), torch.zeros(8, dtype=torch.int64))
+    dataset = Dataset(spec, split, split, split, Provenance("Tiny bars"))
+    config = _config()
+    recipe = Recipe.read(config.family, config.learner, {}, {})
+    made = Live(config, recipe, dataset, torch.device("cpu"))
+    made.publish(_snapshot(recipe, dataset, 100))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    made = Project.create(tmp_path / "p.dgm")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def run(project: Project) -> Run:
+    return project.new_run(_config(), name="first")
+
+
+@pytest.fixture
+def page(qtbot: QtBot, project: Project, run: Run, live: Live, bench: Workbench) -> Iterator[EvaluatePage]:
+    made = EvaluatePage()
+    qtbot.addWidget(made, before_close_func=lambda widget: widget.shut_down())
+    made.resize(748, 700)
+    made.show()
+    made.show_run(project, run, live)
+    yield made
+    made.shut_down()
+
+
+def part(page: QWidget, kind: type, name: str) -> Any:
+    found = page.findChild(kind, name)
+    assert found is not None, name
+    return found
+
+
+def texts(page: QWidget) -> str:
+    return "\n".join(label.text() for label in page.findChildren(QLabel) if label.isVisibleTo(page))
+
+
+def plots(page: QWidget) -> list[ReportPlot]:
+    return [plot for plot in page.findChildren(ReportPlot) if plot.isVisibleTo(page)]
+
+
+def idle(page: EvaluatePage) -> Callable[[], bool]:
+    return lambda: not page.busy and page._thread is None
+
+
+def wait_for(qtbot: QtBot, event: threading.Event) -> None:
+    qtbot.waitUntil(event.is_set, timeout=PATIENCE)
+
+
+def measure(qtbot: QtBot, page: EvaluatePage, key: str = "quick") -> None:
+    with qtbot.waitSignal(page.changed, timeout=PATIENCE):
+        part(page, QPushButton, f"run-{key}").click()
+    qtbot.waitUntil(idle(page), timeout=PATIENCE)
+
+
+def test_a_card_for_each_admitted_evaluation(page: EvaluatePage) -> None:
+    for key in ("slow", "quick"):
+        assert part(page, QPushButton, f"run-{key}").isEnabled()
+    heading = part(page, QLabel, "evaluate-heading").text()
+    assert "first" in heading
+    assert "step 100" in heading
+    assert "bits: value > 0.5" in heading
+    assert "8 test examples" in heading
+
+
+def test_results_are_shown_and_kept_with_what_made_them(
+    qtbot: QtBot, page: EvaluatePage, run: Run, bench: Workbench
+) -> None:
+    measure(qtbot, page)
+    (stored,) = run.evaluations
+    assert (stored.key, stored.step) == ("quick", 100)
+    assert stored.tree["settings"] == {"draws": 3}
+    assert stored.tree["seed"] == 0
+    assert bench.seen == [(100, 3)]
+    shown = texts(part(page, QWidget, "evaluation-quick"))
+    for text in ("Likelihood", "ELBO", "−20.50", "A note.", "All is well.", "draws 3, seed 0"):
+        assert text in shown
+    assert part(page, QComboBox, "results-quick").currentText().startswith("step 100")
+    assert len(plots(page)) == 3
+    assert part(page, QPushButton, "run-quick").text() == "Measure again"
+
+
+def test_settings_of_the_form_are_used(qtbot: QtBot, page: EvaluatePage, bench: Workbench) -> None:
+    part(page, QPushButton, "settings-quick").click()
+    form = part(page, QWidget, "form-quick")
+    assert form.isVisibleTo(page)
+    form.editor("draws").setValue(7)
+    measure(qtbot, page)
+    assert bench.seen == [(100, 7)]
+
+
+def test_newer_weights_are_measured_again_and_both_results_stay(
+    qtbot: QtBot, page: EvaluatePage, live: Live, run: Run
+) -> None:
+    measure(qtbot, page)
+    live.publish(_snapshot(live.recipe, live.dataset, 250))
+    qtbot.waitUntil(lambda: "moved on to step 250" in texts(page), timeout=PATIENCE)
+    measure(qtbot, page)
+    assert [one.step for one in run.evaluations] == [100, 250]
+    choice = part(page, QComboBox, "results-quick")
+    assert [choice.itemText(i).split("  ")[0] for i in range(choice.count())] == ["step 250", "step 100"]
+    assert choice.currentIndex() == 0
+    assert "moved on" not in texts(page)
+    choice.setCurrentIndex(1)
+    assert "moved on to step 250" in texts(page)
+
+
+def test_other_steps_are_drawn_on_the_same_plane(
+    qtbot: QtBot, page: EvaluatePage, live: Live, bench: Workbench
+) -> None:
+    measure(qtbot, page)
+    bench.found = (Points("Plane", "x", "y", (Series("b", np.array([5.0]), np.array([5.0])),), plane="tiny"),)
+    measure(qtbot, page)
+    (plane,) = plots(page)
+    assert "first, a" in plane.findChild(QLabel).text()
+
+
+def test_progress_is_shown_while_it_is_measured_and_others_wait(
+    qtbot: QtBot, page: EvaluatePage, bench: Workbench
+) -> None:
+    part(page, QPushButton, "run-all").click()
+    bar = part(page, QProgressBar, "progress-slow")
+    qtbot.waitUntil(lambda: bar.value() > 0, timeout=PATIENCE)
+    assert bar.isVisibleTo(page)
+    assert "% " in texts(part(page, QWidget, "evaluation-slow"))
+    assert part(page, QPushButton, "run-quick").text() == "Waiting …"
+    assert not part(page, QPushButton, "run-quick").isEnabled()
+    assert not part(page, QPushButton, "run-all").isEnabled()
+    bench.go.set()
+    qtbot.waitUntil(idle(page), timeout=PATIENCE)
+    assert bench.seen, "what waited was measured then"
+    assert not bar.isVisibleTo(page)
+
+
+def test_cancel_ends_the_measurement_and_keeps_nothing(
+    qtbot: QtBot, page: EvaluatePage, run: Run, bench: Workbench
+) -> None:
+    part(page, QPushButton, "run-slow").click()
+    wait_for(qtbot, bench.started)
+    part(page, QPushButton, "cancel-slow").click()
+    qtbot.waitUntil(idle(page), timeout=PATIENCE)
+    assert bench.ended.is_set()
+    assert run.evaluations == []
+    assert "Cancelled" in part(page, QLabel, "message-slow").text()
+    assert part(page, QPushButton, "run-slow").isEnabled()
+
+
+def test_what_waits_starts_when_the_one_before_it_is_cancelled(
+    qtbot: QtBot, page: EvaluatePage, run: Run, bench: Workbench
+) -> None:
+    part(page, QPushButton, "run-all").click()
+    wait_for(qtbot, bench.started)
+    with qtbot.waitSignal(page.changed, timeout=PATIENCE):
+        part(page, QPushButton, "cancel-slow").click()
+    assert [one.key for one in run.evaluations] == ["quick"]
+
+
+def test_an_evaluation_goes_on_while_another_run_is_shown(
+    qtbot: QtBot, page: EvaluatePage, project: Project, run: Run, live: Live, bench: Workbench
+) -> None:
+    part(page, QPushButton, "run-slow").click()
+    wait_for(qtbot, bench.started)
+    other = project.new_run(_config(), name="second")
+    page.show_run(project, other, live)
+    assert part(page, QProgressBar, "progress-elsewhere").isVisibleTo(page)
+    assert part(page, QPushButton, "run-slow").isEnabled(), "the other run may be measured too"
+    bench.go.set()
+    qtbot.waitUntil(idle(page), timeout=PATIENCE)
+    assert [one.key for one in run.evaluations] == ["slow"]
+    assert other.evaluations == []
+    page.show_run(project, run, live)
+    assert "ELBO" in texts(page)
+
+
+def test_a_project_that_goes_takes_its_measurements_with_it(
+    qtbot: QtBot, page: EvaluatePage, run: Run, bench: Workbench
+) -> None:
+    part(page, QPushButton, "run-all").click()
+    wait_for(qtbot, bench.started)
+    page.show_run(None, None, None)
+    qtbot.waitUntil(idle(page), timeout=PATIENCE)
+    assert run.evaluations == []
+    assert "Choose a run" in texts(page)
+
+
+def test_closing_waits_for_the_thread(qtbot: QtBot, page: EvaluatePage, bench: Workbench) -> None:
+    part(page, QPushButton, "run-slow").click()
+    wait_for(qtbot, bench.started)
+    page.close()
+    assert bench.ended.is_set()
+    assert not page.busy
+
+
+def test_a_failure_is_a_sentence_on_the_card(qtbot: QtBot, page: EvaluatePage, run: Run, bench: Workbench) -> None:
+    def broken() -> Iterator[Report]:
+        raise RuntimeError("the estimator broke")
+        yield  # pragma: no cover
+
+    bench.found = broken()  # type: ignore[assignment]
+    part(page, QPushButton, "run-quick").click()
+    qtbot.waitUntil(idle(page), timeout=PATIENCE)
+    assert "the estimator broke" in part(page, QLabel, "message-quick").text()
+    assert run.evaluations == []
+
+
+def test_a_run_without_its_data_shows_what_was_kept(
+    qtbot: QtBot, page: EvaluatePage, project: Project, run: Run
+) -> None:
+    measure(qtbot, page)
+    page.show_run(project, run, None)
+    assert "ELBO" in texts(page)
+    assert not part(page, QPushButton, "run-quick").isVisibleTo(page)
+    assert not part(page, QPushButton, "run-all").isVisibleTo(page)
+
+
+def test_results_are_there_after_the_project_was_reopened(
+    qtbot: QtBot, page: EvaluatePage, project: Project, run: Run, live: Live
+) -> None:
+    measure(qtbot, page)
+    page.show_run(None, None, None)
+    project.save()
+    project.close()
+    with Project.open(project.path) as again:
+        page.show_run(again, again.runs[run.id], live)
+        assert "−20.50" in texts(page)
+        assert len(plots(page)) == 3
+        page.show_run(None, None, None)
+
+
+def _exported(page: QWidget, report: str, suffix: str) -> None:
+    button = part(page, QToolButton, f"export-{report}")
+    menu = button.findChild(QMenu)
+    next(action for action in menu.actions() if action.objectName() == f"export{suffix}").trigger()
+
+
+@pytest.mark.parametrize(
+    ("report", "suffix"),
+    [("likelihood", ".csv"), ("likelihood", ".md"), ("samples", ".png"), ("plane", ".png"), ("plane", ".svg")],
+)
+def test_reports_are_written_to_files(
+    qtbot: QtBot, page: EvaluatePage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: str, suffix: str
+) -> None:
+    measure(qtbot, page)
+    suggested = []
+
+    def choose(parent: QWidget, title: str, name: str, kinds: str) -> tuple[str, str]:
+        suggested.append(name)
+        return str(tmp_path / "out"), kinds
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", choose)
+    _exported(page, report, suffix)
+    path = tmp_path / f"out{suffix}"
+    assert suggested == [f"first-{report}{suffix}"]
+    if suffix == ".csv":
+        assert path.read_text() == "Measure,Value (nats)\nELBO,-20.5\n"
+    elif suffix == ".md":
+        assert "| ELBO | −20.50 |" in path.read_text()
+    elif suffix == ".svg":
+        drawn = [element.tag.rpartition("}")[2] for element in ElementTree.parse(path).iter()]
+        assert "image" not in drawn, "a drawing, not pixels"
+        assert drawn.count("path") >= 2 + len(XY.x)
+        assert drawn.count("text") > 4
+    else:
+        image = QImage(str(path))
+        colours = {image.pixel(x, y) for x in range(0, image.width(), 3) for y in range(0, image.height(), 3)}
+        assert len(colours) > 1
+
+
+def test_a_file_that_cannot_be_written_is_said(
+    qtbot: QtBot, page: EvaluatePage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure(qtbot, page)
+    missing = tmp_path / "nowhere" / "out.csv"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(missing), ""))
+    _exported(page, "likelihood", ".csv")
+    assert "nowhere" in part(page, QLabel, "message-quick").text()
+
+
+def test_results_are_painted_in_both_themes(qtbot: QtBot, page: EvaluatePage) -> None:
+    measure(qtbot, page)
+    seen = []
+    for theme in (DARK, LIGHT):
+        look.theme = theme
+        look.changed.emit()
+        seen.append(page.grab().toImage())
+    look.theme = DARK
+    look.changed.emit()
+    assert seen[0] != seen[1]

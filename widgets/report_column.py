@@ -1,0 +1,94 @@
+"""Reports one under the other, each with its title, its note and a way into a file; plots stand in pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QToolButton, QVBoxLayout, QWidget
+
+from dgm_studio.reports import Note, Points, Report, Series
+from widgets.export import Format, NotWritten, file_name, formats
+from widgets.icons import dress
+from widgets.report_views import content_view, is_plot, text_label
+from widgets.theme import SPACE
+
+Others = Callable[[Points], Sequence[Series]]
+
+
+class ReportColumn(QWidget):
+    """`others` gives what is drawn beside points on their plane. `refused(text)` when a file could not be written."""
+
+    refused = Signal(str)
+
+    def __init__(self, run_name: str, others: Others) -> None:
+        super().__init__()
+        self._run_name, self._others = run_name, others
+        self._pair: QHBoxLayout | None = None  # a row that has place for one more plot
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, SPACE // 2, 0, 0)
+        self._column.setSpacing(2 * SPACE)
+
+    def add(self, report: Report) -> None:
+        """Show one more report below the others."""
+        section = self._section(report)
+        if not is_plot(report):
+            self._pair = None
+            self._column.addWidget(section)
+        elif self._pair is not None:
+            self._pair.addWidget(section, 1, Qt.AlignmentFlag.AlignTop)
+            self._pair = None
+        else:
+            self._pair = QHBoxLayout()
+            self._pair.setSpacing(3 * SPACE)
+            self._pair.addWidget(section, 1, Qt.AlignmentFlag.AlignTop)
+            self._column.addLayout(self._pair)
+
+    def add_small_print(self, text: str) -> None:
+        """What made the reports."""
+        self._column.addWidget(text_label(text, "small"))
+
+    def _section(self, report: Report) -> QWidget:
+        view = content_view(report, self._others(report) if isinstance(report, Points) else ())
+        if isinstance(report, Note):
+            return view
+        view.setAccessibleName(report.title)
+        section = QWidget()
+        column = QVBoxLayout(section)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(SPACE // 2)
+        head = QHBoxLayout()
+        head.addWidget(text_label(report.title, "strong"), 1)
+        head.addWidget(self._export_button(report, view))
+        column.addLayout(head)
+        column.addWidget(view)
+        if report.note:
+            column.addWidget(text_label(report.note, "small"))
+        return section
+
+    def _export_button(self, report: Report, view: QWidget) -> QToolButton:
+        button = QToolButton()
+        button.setText("Export")
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        dress(button, "save", "muted")
+        button.setObjectName(f"export-{file_name(report.title)}")
+        button.setToolTip(f"Write “{report.title}” to a file")
+        menu = QMenu(button)
+        for form in formats(report, view):
+            action = menu.addAction(f"{form.title} …")
+            action.setObjectName(f"export{form.suffix}")
+            action.triggered.connect(lambda checked=False, form=form: self._export(report, form))
+        button.clicked.connect(lambda: menu.popup(button.mapToGlobal(button.rect().bottomLeft())))
+        return button
+
+    def _export(self, report: Report, form: Format) -> None:
+        name = file_name(self._run_name, report.title) + form.suffix
+        chosen, _ = QFileDialog.getSaveFileName(self, f"Export {report.title}", name, f"{form.title} (*{form.suffix})")
+        if not chosen:
+            return
+        path = Path(chosen)
+        try:
+            form.write(path if path.suffix else path.with_suffix(form.suffix))
+        except NotWritten as error:
+            self.refused.emit(str(error))
