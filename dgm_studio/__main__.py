@@ -31,8 +31,7 @@ def main() -> int:
 
 
 def photograph(folder: Path, project: Path | None) -> list[Path]:
-    """Pictures of the window, drawn without a display: the start page, or the views of a project's newest run."""
-    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    """Pictures of the window, drawn without a display: of the first presets, or of a project's newest run."""
     from widgets.app import screenshots
 
     return screenshots(folder, project)

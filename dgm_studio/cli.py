@@ -64,14 +64,14 @@ def application(photograph: Photograph) -> App:
 
     @app.command
     def screenshots(folder: Path, *, project: Path | None = None) -> int:
-        """Write pictures of the window, drawn without a display.
+        """Write pictures of every page of the window in both themes, drawn without a display.
 
         Parameters
         ----------
         folder
             Where the pictures go.
         project
-            Show the newest run of this project file instead of the start page.
+            Show the newest run of this project file; without it, presets are trained for some seconds.
         """
         for path in photograph(folder, project):
             print(path)
