@@ -16,6 +16,7 @@ from dgm_studio.commands.progress import clock, display, interruptible
 from dgm_studio.commands.projects import config_of, recipe_of, run_of, writing
 from dgm_studio.config import Binarization, TrainingSettings
 from dgm_studio.datasets.base import Dataset
+from dgm_studio.datasets.identity import same_data
 from dgm_studio.datasets.sources import load
 from dgm_studio.events import Cancelled, Failed, Finding, Finished, Progress, Started
 from dgm_studio.recording import Recorder, resume_warnings
@@ -121,6 +122,9 @@ def resume(
         config = config_of(chosen)
         devices.resolve(config.training.device)
         dataset = load(config.data)
+        changed = same_data(chosen.provenance.get("data") or {}, dataset)
+        if changed:
+            raise CommandError(changed)
         for warning in resume_warnings(chosen):
             print(warning, file=sys.stderr)
         state = chosen.checkpoint()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -29,12 +30,13 @@ class Density(Protocol):
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where data came from and what was done to it, for the project file."""
+    """Where data came from and what was done to it, for the project file. See identity.py for what compares them."""
 
     title: str
     files: tuple[tuple[str, str], ...] = ()  # (path or address, sha256)
     steps: tuple[str, ...] = ()  # preprocessing, in order
     licence: str = ""
+    fingerprint: str = ""  # of the prepared data, see `_fingerprint`
 
 
 @dataclass(frozen=True)
@@ -121,17 +123,10 @@ def prepare(raw: RawData, binarization: Binarization, split_seed: int) -> Datase
         x = _bits(x, binarization, part, generator)
         steps.append(protocol)
     spec = DataSpec(tuple(x.shape[1:]), support, raw.layout, class_names=raw.class_names, protocol=protocol)
-    train, valid, test = (Split(x[place], y[place]) for place in places)
-    return Dataset(
-        spec,
-        train,
-        valid,
-        test,
-        replace(raw.provenance, steps=(*raw.provenance.steps, *steps)),
-        draws_bits,
-        raw.density,
-        (*raw.warnings, *_missing_classes(spec, (train, valid, test))),
-    )
+    train, valid, test = splits = tuple(Split(x[place], y[place]) for place in places)
+    provenance = replace(raw.provenance, steps=(*raw.provenance.steps, *steps), fingerprint=_fingerprint(splits))
+    warnings = (*raw.warnings, *_missing_classes(spec, splits))
+    return Dataset(spec, train, valid, test, provenance, draws_bits, raw.density, warnings)
 
 
 def _bits(x: Tensor, binarization: Binarization, part: Tensor, generator: Generator) -> Tensor:
@@ -171,6 +166,19 @@ def _parts(n: int, given: np.ndarray | None, generator: Generator) -> tuple[Tens
             train = train[held:]
             drawn.append(PARTS[k])
     return part, f"given split, {' and '.join(drawn)} part drawn from training" if drawn else "given split"
+
+
+def _fingerprint(splits: tuple[Split, ...]) -> str:
+    """sha256 over the sizes of the parts and 1000 evenly spaced examples of each, as a run sees them. Files have
+    checksums of their own; this notices what those cannot: other draws, another order, another preparation."""
+    digest = hashlib.sha256()
+    for split in splits:
+        step = max(1, len(split) // 1000)
+        for tensor in (split.x, split.y):
+            array = tensor[::step].contiguous().numpy()
+            digest.update(f"{tuple(tensor.shape)} {array.dtype}".encode())
+            digest.update(array.data)
+    return digest.hexdigest()
 
 
 def _missing_classes(spec: DataSpec, splits: tuple[Split, ...]) -> list[str]:

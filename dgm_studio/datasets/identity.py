@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,55 +9,33 @@ from typing import Any
 from dgm_studio.datasets.base import Dataset
 
 
-def describe(dataset: Dataset) -> dict[str, Any]:
-    """What a project file keeps about its data: plain values that `same_data` compares later."""
-    provenance = dataset.provenance
-    return {
-        "title": provenance.title,
-        "files": [list(pair) for pair in provenance.files],
-        "steps": list(provenance.steps),
-        "licence": provenance.licence,
-        "sizes": [len(dataset.train), len(dataset.valid), len(dataset.test)],
-        "event_shape": list(dataset.spec.event_shape),
-        "fingerprint": fingerprint(dataset),
-    }
-
-
-def fingerprint(dataset: Dataset) -> str:
-    """sha256 over every value and label of the three parts, in order, as a run sees them."""
-    digest = hashlib.sha256()
-    for split in (dataset.train, dataset.valid, dataset.test):
-        for tensor in (split.x, split.y):
-            array = tensor.contiguous().numpy()
-            digest.update(f"{array.shape} {array.dtype}".encode())
-            digest.update(array.data)
-    return digest.hexdigest()
-
-
 def same_data(stored: Mapping[str, Any], dataset: Dataset) -> str | None:
-    """None if `dataset` is what `describe` returned `stored` for, else a sentence that says what changed. That a file
-    lies elsewhere, with the same content, is no change."""
-    now = describe(dataset)
-    if stored.get("fingerprint") == now["fingerprint"]:
+    """None if `dataset` is the one whose provenance a project file holds as `stored`, else a sentence that says what
+    changed. That files lie elsewhere, with the same content, is no change; a run without a record is not compared."""
+    if not stored:
         return None
-    title = stored.get("title") or now["title"]
-    before, after = ({Path(path).name: digest for path, digest in d.get("files", ())} for d in (stored, now))
-    changed = [name for name in before if name in after and before[name] != after[name]]
-    gone, new = [name for name in before if name not in after], [name for name in after if name not in before]
-    if changed or gone or new:
-        sentences = [
-            f"{', '.join(names)} {verb}"
-            for names, verb in ((changed, "changed"), (gone, "went missing"), (new, "came to it"))
-            if names
-        ]
-        what = f"{' and '.join(sentences)} since this run was made"
-    elif stored.get("sizes") != now["sizes"] or stored.get("event_shape") != now["event_shape"]:
-        was, is_now = ("/".join(map(str, d.get("sizes", ()))) for d in (stored, now))
-        what = f"its parts had {was} examples, and have {is_now} of shape {tuple(now['event_shape'])} now"
-    elif stored.get("steps") != now["steps"]:
-        what = "its files are the same, but they are prepared differently"
+    now = dataset.provenance
+    before = {Path(path).name: digest for path, digest in stored.get("files", ())}
+    after = {Path(path).name: digest for path, digest in now.files}
+    findings = (
+        ("changed", [name for name in before if name in after and before[name] != after[name]]),
+        ("went missing", [name for name in before if name not in after]),
+        ("came to it", [name for name in after if name not in before]),
+    )
+    differences = [f"{', '.join(names)} {what}" for what, names in findings if names]
+    if differences:
+        reason = f"{' and '.join(differences)} since this run was made"
+    elif stored.get("fingerprint", now.fingerprint) == now.fingerprint:
+        return None
     else:
-        what = "the same settings give other values here, perhaps by another version of PyTorch or NumPy"
+        old_steps, steps = list(stored.get("steps", ())), list(now.steps)
+        different = [new for new in steps if new not in old_steps] or [old for old in old_steps if old not in steps]
+        if different:
+            reason = f"it is prepared differently ({'; '.join(different)})"
+        else:
+            reason = "the same settings give other values here, perhaps by another version of PyTorch or NumPy"
+    title = stored.get("title") or now.title
     return (
-        f"{title} is not the data this run was made with: {what}. Its figures stay; do not continue it with this data."
+        f"{title} is not the data this run was made with: {reason}. The run is as it was; to train it further, restore "
+        f"its data, or start a new run with what is there now."
     )

@@ -1,11 +1,14 @@
-"""Every source of data."""
+"""Every source of data, and what reads a choice of it."""
 
 from __future__ import annotations
 
 from dgm_studio.config import DataChoice
 from dgm_studio.datasets import csv_files, digits, hdf5, idx, images, mnist, numpy_files, toys
 from dgm_studio.datasets.base import BadData, Dataset, Report, Source, prepare
+from dgm_studio.datasets.recognise import recognise
 from models.settings import read_settings
+
+__all__ = ["SOURCES", "load", "recognise", "source"]
 
 SOURCES: tuple[Source, ...] = (
     digits.SOURCE,
