@@ -71,10 +71,10 @@ def test_a_gan_samples_and_decodes_but_scores_nothing() -> None:
 
 def test_samples_lie_where_the_data_does() -> None:
     torch.manual_seed(0)
-    image = Gan(GanSettings(hidden=8), IMAGE).decode(20 * torch.randn(50, 16))
+    image = Gan(GanSettings(hidden=8, latent=16), IMAGE).decode(20 * torch.randn(50, 16))
     assert image.shape == (50, 1, 4, 4)
     assert 0 <= image.min() < 0.2 < 0.8 < image.max() <= 1
-    points = Gan(GanSettings(hidden=8), PLANE).decode(20 * torch.randn(50, 16))
+    points = Gan(GanSettings(hidden=8, latent=16), PLANE).decode(20 * torch.randn(50, 16))
     assert points.shape == (50, 2)
     assert points.min() < -0.1
 

@@ -1,0 +1,240 @@
+"""What the contract tests share: tiny data, small models, and everything that can be asked of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise, product
+from typing import Any
+
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from dgm_studio.datasets.base import Dataset, Provenance, Split
+from models import catalog
+from models.capabilities import (
+    BoundsEvidence,
+    Completes,
+    Decodes,
+    Encodes,
+    HasChains,
+    HasDiscriminator,
+    HasFilters,
+    HasFreeEnergy,
+    RunsChain,
+    Samples,
+    SamplesMeans,
+    ScoresExactly,
+    SumsExactly,
+    WeighsEvidence,
+)
+from models.catalog import FAMILIES, Recipe
+from models.learning.base import Feed, Learner
+from models.settings import Settings
+from models.spec import Batch, DataSpec, Layout, Support, UnsuitableData
+
+# Tiny data.
+
+TRAIN, HELD = 48, 8
+SMALL = 6  # what sizes in settings are cut to
+CPU = torch.device("cpu")
+
+
+def _data(spec: DataSpec, patterns: Tensor, spread: float) -> Dataset:
+    """Noisy copies of `patterns` (classes, *event), the class of example i being i mod classes."""
+    generator = Generator().manual_seed(0)
+    y = torch.arange(TRAIN + 2 * HELD) % len(patterns)
+    x = patterns[y]
+    if spec.support is Support.BITS:
+        x = torch.where(torch.rand(x.shape, generator=generator) < spread, 1 - x, x)
+    elif spec.support in (Support.LEVELS, Support.SYMBOLS):
+        other = torch.randint(spec.categories, x.shape, generator=generator).float()
+        x = torch.where(torch.rand(x.shape, generator=generator) < spread, other, x)
+    else:
+        x = x + spread * torch.randn(x.shape, generator=generator)
+        x = x.clamp(0, 1) if spec.support is Support.UNIT else x
+    ends = (0, TRAIN, TRAIN + HELD, TRAIN + 2 * HELD)
+    splits = [Split(x[a:b].contiguous(), y[a:b]) for a, b in pairwise(ends)]
+    return Dataset(spec, splits[0], splits[1], splits[2], Provenance("tiny"))
+
+
+_bars = torch.stack([torch.eye(3)[k].repeat(3, 1) for k in range(3)])[:, None]  # (3, 1, 3, 3)
+_names = ("a", "b", "c")
+DATASETS = {
+    "bits": _data(DataSpec((1, 3, 3), Support.BITS, Layout.IMAGE, class_names=_names), _bars, 0.05),
+    "unit": _data(DataSpec((1, 3, 3), Support.UNIT, Layout.IMAGE, class_names=_names), 0.1 + 0.8 * _bars, 0.1),
+    "reals": _data(
+        DataSpec((2,), Support.REALS, Layout.POINTS, class_names=_names),
+        torch.tensor([[1.0, 0.0], [-0.5, 0.8], [-0.5, -0.8]]),
+        0.1,
+    ),
+    "levels": _data(DataSpec((1, 3, 3), Support.LEVELS, Layout.IMAGE, 4, class_names=_names), 3 * _bars, 0.1),
+    "symbols": _data(
+        DataSpec((6,), Support.SYMBOLS, Layout.SEQUENCE, 3, class_names=_names),
+        (torch.arange(3)[:, None] + torch.arange(6)).remainder(3).float(),
+        0.1,
+    ),
+}
+
+
+def small(settings: type[Settings]) -> dict[str, Any]:
+    """Sizes cut down to SMALL where their bounds allow it, everything else as it is by default."""
+    values: dict[str, Any] = {}
+    for name, field in settings.model_fields.items():
+        default = field.default
+        if isinstance(default, int) and not isinstance(default, bool) and default > SMALL:
+            lowest = max([m.ge for m in field.metadata if hasattr(m, "ge")], default=SMALL)
+            values[name] = max(SMALL, lowest)
+    return values
+
+
+def recipe(family: str, learner: str, **changed: Any) -> Recipe:
+    """A small model and its learner; `changed` overrides settings of either."""
+    chosen, rule = catalog.family(family), catalog.learning(learner)
+    model = {k: v for k, v in changed.items() if k in chosen.settings.model_fields}
+    learning = {k: v for k, v in changed.items() if k in rule.settings.model_fields}
+    return Recipe.read(family, learner, small(chosen.settings) | model, small(rule.settings) | learning)
+
+
+def accepts(made: Recipe, dataset: Dataset) -> bool:
+    try:
+        made.check(dataset.spec)
+    except UnsuitableData:
+        return False
+    return True
+
+
+COMBINATIONS = [
+    pytest.param(f.key, learner, name, id=f"{f.key}-{learner}-{name}")
+    for f in FAMILIES
+    for learner in f.learners
+    for name, dataset in DATASETS.items()
+    if accepts(recipe(f.key, learner), dataset)
+]
+LEARNERS = [  # each with the first data it accepts
+    pytest.param(
+        f.key,
+        learner,
+        next((name for name, dataset in DATASETS.items() if accepts(recipe(f.key, learner), dataset)), None),
+        id=f"{f.key}-{learner}",
+    )
+    for f in FAMILIES
+    for learner in f.learners
+]
+everything = pytest.mark.parametrize(("family", "learner", "data"), COMBINATIONS)
+every_learner = pytest.mark.parametrize(("family", "learner", "data"), LEARNERS)
+every_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.key)
+
+
+def built(family: str, learner: str, data: str, seed: int = 0, **changed: Any) -> Learner:
+    torch.manual_seed(seed)
+    made = recipe(family, learner, **changed).build(DATASETS[data].spec, TRAIN)
+    made.begin()
+    return made
+
+
+def batches(learner: Learner, data: str, size: int = 16) -> Iterator[Batch]:
+    """Minibatches in an order of their own, or the whole set, for ever."""
+    train = DATASETS[data].train
+    generator = Generator().manual_seed(1)
+    while True:
+        index = torch.arange(TRAIN)
+        if learner.feed is not Feed.WHOLE_SET:
+            index = torch.randint(TRAIN, (size * learner.minibatches,), generator=generator)
+        yield Batch(train.x[index], train.y[index], index)
+
+
+def train(learner: Learner, data: str, steps: int) -> list[dict[str, float]]:
+    feed = batches(learner, data)
+    return [{k: v.item() for k, v in learner.step(next(feed)).items()} for _ in range(steps)]
+
+
+def trained(family: str, learner: str, data: str, steps: int = 12, **changed: Any) -> Learner:
+    made = built(family, learner, data, **changed)
+    train(made, data, steps)
+    made.eval()
+    return made
+
+
+def draws(seed: int = 0) -> Generator:
+    return Generator().manual_seed(seed)
+
+
+def states(dimensions: int) -> Tensor:
+    """All 2^D bit vectors: (2^D, D)."""
+    return torch.tensor(list(product((0.0, 1.0), repeat=dimensions)))
+
+
+def in_support(x: Tensor, spec: DataSpec) -> bool:
+    if spec.support is Support.BITS:
+        return bool(((x == 0) | (x == 1)).all())
+    if spec.support is Support.UNIT:
+        return bool(((x >= 0) & (x <= 1)).all())
+    if spec.support in (Support.LEVELS, Support.SYMBOLS):
+        return bool(((x == x.round()) & (x >= 0) & (x < spec.categories)).all())
+    return bool(x.isfinite().all())
+
+
+# What a model or learner can be asked, each with an explicit generator: name -> tensor.
+
+
+def answers(learner: Learner, x: Tensor) -> dict[str, Tensor]:
+    model = learner.sampler()
+    said: dict[str, Tensor] = {}
+    with torch.no_grad():
+        if isinstance(model, Samples):
+            said["sample"] = model.sample(5, draws())
+        if isinstance(model, SamplesMeans):
+            said["sample_mean"] = model.sample_mean(5, draws())
+        if isinstance(model, ScoresExactly):
+            said["log_prob"] = model.log_prob(x)
+        if isinstance(model, BoundsEvidence):
+            bound = model.elbo(x, draws())
+            said |= {"elbo": bound.value, "kl": bound.kl, "kl_per_dimension": bound.kl_per_dimension}
+        if isinstance(model, WeighsEvidence):
+            said["log_weights"] = model.log_weights(x, 3, draws())
+        if isinstance(model, HasFreeEnergy):
+            said["free_energy"] = model.free_energy(x)
+        if isinstance(model, SumsExactly):
+            said["log_partition"] = model.log_partition()
+        if isinstance(model, Decodes):
+            z = model.prior().sample(4, draws())
+            said |= {"prior": z, "decode": model.decode(z)}
+        if isinstance(model, Encodes):
+            said["encode"] = model.encode(x).mean
+        if isinstance(model, Completes):
+            done = model.complete(x, torch.zeros_like(x, dtype=torch.bool), draws())
+            said |= {"complete": done.x, "probability": done.probability, "order": model.order()}
+        if isinstance(model, RunsChain):
+            start = model.start_chain(5, draws())
+            moved = model.transition(x, generator=draws())
+            said |= {"start": start.x, "start_mean": start.mean, "moved": moved.x, "moved_mean": moved.mean}
+        if isinstance(model, HasFilters):
+            said["filters"] = model.filters()
+        if isinstance(learner, HasDiscriminator):
+            said["discriminate"] = learner.discriminate(x)
+        if isinstance(learner, HasChains):
+            said["chains"] = learner.chains()
+        index = torch.arange(len(x))
+        held = learner.held_out(Batch(x, index % 3, index), draws())
+        said |= {f"valid/{key}": value for key, value in held.items()}
+    return said
+
+
+def assert_equal(a: Any, b: Any, where: str = "") -> None:
+    """Two trees are equal, every tensor bit for bit."""
+    assert type(a) is type(b) or (isinstance(a, dict) and isinstance(b, dict)), where
+    if isinstance(a, Tensor):
+        assert a.dtype == b.dtype, where
+        assert a.shape == b.shape, where
+        assert torch.equal(a, b), where
+    elif isinstance(a, dict):
+        assert list(a) == list(b), where
+        for key in a:
+            assert_equal(a[key], b[key], f"{where}/{key}")
+    elif isinstance(a, list):
+        assert len(a) == len(b), where
+        for place, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_equal(x, y, f"{where}/{place}")
+    else:
+        assert a == b, where

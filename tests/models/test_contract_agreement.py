@@ -1,0 +1,182 @@
+"""The capabilities of every family agree with each other: what it samples with what it scores, its bounds with its
+evidence, its chain with its energy. By enumeration where the data is small enough."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from contract import (
+    DATASETS,
+    accepts,
+    draws,
+    recipe,
+    states,
+    trained,
+)
+from torch import Tensor
+
+from models import catalog
+from models.capabilities import (
+    Anneals,
+    BoundsEvidence,
+    Completes,
+    Decodes,
+    Encodes,
+    HasFreeEnergy,
+    RunsChain,
+    Samples,
+    ScoresExactly,
+    SumsExactly,
+    WeighsEvidence,
+)
+from models.catalog import FAMILIES
+from models.spec import Support
+
+
+def with_capabilities(*wanted: type, data: str | None = None) -> list[Any]:
+    """Parameters (family, data) of families that have all of `wanted`, each trained by its first learner."""
+    return [
+        pytest.param(f.key, name, id=f"{f.key}-{name}")
+        for f in FAMILIES
+        if all(issubclass(f.model, c) for c in wanted)
+        for name, dataset in DATASETS.items()
+        if data in (None, name) and accepts(recipe(f.key, f.learners[0]), dataset)
+    ]
+
+
+def first_trained(family: str, data: str, steps: int = 60) -> Any:
+    return trained(family, catalog.family(family).learners[0], data, steps).double().sampler()
+
+
+def moments(x: Tensor, weights: Tensor) -> Tensor:
+    """E[x xᵀ] for bits (N, D), whose diagonal is the mean: (D, D)."""
+    x = x.flatten(1).double()
+    return torch.einsum("n,nd,ne->de", weights.double(), x, x)
+
+
+def assert_samples_follow(model: Any, x: Tensor, log_p: Tensor, n: int = 20_000) -> None:
+    """First and second moments of n samples are those of p within five standard errors."""
+    expected = moments(x, log_p.exp())
+    found = moments(model.sample(n, draws()), torch.full((n,), 1 / n))
+    error = (expected * (1 - expected) / n).sqrt()
+    assert ((found - expected).abs() <= 5 * error + 1e-9).all()
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(ScoresExactly, data="bits"))
+def test_exact_probabilities_sum_to_one_and_samples_follow_them(family: str, data: str) -> None:
+    model = first_trained(family, data)
+    x = states(9).double().reshape(-1, 1, 3, 3)
+    with torch.no_grad():
+        log_p = model.log_prob(x)
+        assert log_p.exp().sum().item() == pytest.approx(1, abs=1e-9)
+        if isinstance(model, Samples):
+            assert_samples_follow(model, x, log_p)
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(HasFreeEnergy, SumsExactly, data="bits"))
+def test_the_partition_function_is_the_sum_over_all_states(family: str, data: str) -> None:
+    model = first_trained(family, data)
+    x = states(9).double().reshape(-1, 1, 3, 3)
+    with torch.no_grad():
+        assert model.log_partition().item() == pytest.approx((-model.free_energy(x)).logsumexp(0).item(), abs=1e-9)
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(RunsChain, HasFreeEnergy, data="bits"))
+def test_the_chain_leaves_the_models_distribution_as_it_is(family: str, data: str) -> None:
+    model = first_trained(family, data)
+    x = states(9).double().reshape(-1, 1, 3, 3)
+    with torch.no_grad():
+        p = torch.softmax(-model.free_energy(x), 0)
+        start = x[torch.multinomial(p, 20_000, replacement=True, generator=draws())]
+        moved = model.transition(start, generator=draws(1)).x
+    expected, found = moments(x, p), moments(moved, torch.full((len(moved),), 1 / len(moved)))
+    assert ((found - expected).abs() <= 5 * (expected * (1 - expected) / len(moved)).sqrt() + 1e-9).all()
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(RunsChain))
+def test_clamped_coordinates_stay(family: str, data: str) -> None:
+    model, x = first_trained(family, data), DATASETS[data].valid.x.double()
+    clamp = torch.rand(x.shape, generator=draws()) < 0.5
+    with torch.no_grad():
+        moved = model.transition(x, clamp=clamp, generator=draws())
+        same = model.transition(x, clamp=clamp[0], generator=draws())
+    assert torch.equal(moved.x[clamp], x[clamp])
+    assert torch.equal(same.x[:, clamp[0]], x[:, clamp[0]])
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(Anneals, HasFreeEnergy, data="bits"))
+def test_the_annealed_path_begins_at_its_base_and_ends_at_the_model(family: str, data: str) -> None:
+    model = first_trained(family, data)
+    x = states(9).double().reshape(-1, 1, 3, 3)
+    with torch.no_grad():
+        base = model.annealed_base(DATASETS[data].train.x.double().mean(0))
+        start = model.annealed_log_prob(x, 0.0, base)
+        assert start.logsumexp(0).item() == pytest.approx(model.annealed_log_partition_base(base).item(), abs=1e-6)
+        end = model.annealed_log_prob(x, 1.0, base) + model.free_energy(x)
+        assert torch.allclose(end, end[0].expand_as(end), atol=1e-6)
+        drawn = model.annealed_sample_base(20_000, base, draws())
+        expected = moments(x, (start - start.logsumexp(0)).exp())
+        found = moments(drawn, torch.full((len(drawn),), 1 / len(drawn)))
+    assert ((found - expected).abs() <= 5 * (expected * (1 - expected) / len(drawn)).sqrt() + 1e-9).all()
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(WeighsEvidence, data="bits"))
+def test_importance_weights_average_to_probabilities_that_sum_to_one(family: str, data: str) -> None:
+    model = first_trained(family, data)
+    x = states(9).double().reshape(-1, 1, 3, 3)
+    with torch.no_grad():
+        weights = model.log_weights(x, 1500, draws()).exp()
+        p = weights.mean(0)
+        assert p.sum().item() == pytest.approx(1, abs=0.02)
+        if isinstance(model, Samples):
+            assert_samples_follow(model, x, (p / p.sum()).log(), n=2000)
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(BoundsEvidence, WeighsEvidence))
+def test_the_bound_is_the_mean_log_weight_and_below_the_importance_weighted_one(family: str, data: str) -> None:
+    model, x = first_trained(family, data), DATASETS[data].valid.x.double()
+    with torch.no_grad():
+        bound = torch.stack([model.elbo(x, draws(seed)).value for seed in range(400)])
+        weights = model.log_weights(x, 400, draws(1000))
+    error = ((bound.var(0) + weights.var(0)) / 400).sqrt()
+    assert ((bound.mean(0) - weights.mean(0)).abs() <= 5 * error).all()
+    assert (bound.mean(0) <= weights.logsumexp(0) - math.log(400) + 5 * error).all()
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(BoundsEvidence, ScoresExactly))
+def test_the_bound_is_not_above_the_exact_evidence(family: str, data: str) -> None:
+    model, x = first_trained(family, data), DATASETS[data].valid.x.double()
+    with torch.no_grad():
+        bound = torch.stack([model.elbo(x, draws(seed)).value for seed in range(400)])
+        assert (bound.mean(0) <= model.log_prob(x) + 5 * bound.std(0) / 20).all()
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(Encodes, Decodes))
+def test_an_encoded_example_decodes_to_an_example(family: str, data: str) -> None:
+    model, dataset = first_trained(family, data), DATASETS[data]
+    with torch.no_grad():
+        posterior = model.encode(dataset.valid.x.double())
+        assert posterior.mean.shape[1:] == model.prior().mean.shape
+        decoded = model.decode(posterior.mean)
+    assert decoded.shape == dataset.valid.x.shape
+    if dataset.spec.support is not Support.REALS:
+        assert decoded.min() >= 0
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(Completes))
+def test_completion_keeps_what_is_known_and_its_probabilities_are_the_models(family: str, data: str) -> None:
+    model, x = first_trained(family, data), DATASETS[data].valid.x.double()
+    known = torch.rand(x.shape, generator=draws()) < 0.5
+    with torch.no_grad():
+        done = model.complete(x, known, draws())
+        assert torch.equal(done.x[known], x[known])
+        assert not torch.equal(done.x, x)
+        whole = model.complete(x, torch.ones_like(known), draws())
+        assert torch.equal(whole.x, x)
+        if isinstance(model, ScoresExactly) and data == "bits":
+            p = whole.probability
+            log_p = torch.where(x == 1, p, 1 - p).log().flatten(1).sum(1)
+            assert torch.allclose(log_p, model.log_prob(x), atol=1e-6)
