@@ -1,0 +1,252 @@
+"""Drawing: the canvas, the brush over pixels, and where a drawing lands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from explorer_runs import Bench, drag, pictures, recipe
+from hypothesis import given
+from hypothesis import strategies as st
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QImage
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QCheckBox, QLabel, QPushButton
+from pytestqt.qtbot import QtBot
+
+from models.vae import Vae, VaeSettings
+from widgets.canvas import Canvas, PixelBrush, brushed_pixels
+from widgets.explorers.draw_it import DrawIt
+
+PATIENCE = 20_000  # ms
+
+
+@pytest.fixture
+def canvas(qtbot: QtBot) -> Canvas:
+    made = Canvas((1, 8, 8))
+    qtbot.addWidget(made)
+    made.resize(280, 280)
+    made.show()
+    return made
+
+
+def stroke(canvas: Canvas, *shares: tuple[float, float], button: Qt.MouseButton = Qt.MouseButton.LeftButton) -> None:
+    """Draw through places given as shares of the drawing's sides."""
+    target = canvas.target()
+    places = [QPointF(target.x() + x * target.width(), target.y() + y * target.height()) for x, y in shares]
+    drag(canvas, places, button)
+
+
+def value(canvas: Canvas, x: float, y: float) -> float:
+    picture = canvas.picture()
+    return float(picture[:, int(y * picture.shape[1]), int(x * picture.shape[2])].mean())
+
+
+def drop(canvas: Canvas, data: QMimeData) -> None:
+    how = Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    entered = QDragEnterEvent(QPoint(50, 50), *how)
+    QApplication.sendEvent(canvas, entered)
+    assert entered.isAccepted()
+    QApplication.sendEvent(canvas, QDropEvent(QPointF(50, 50), *how))
+
+
+class TestCanvas:
+    def test_the_mouse_leaves_ink_along_its_way(self, canvas: Canvas) -> None:
+        stroke(canvas, (0.2, 0.5), (0.8, 0.5))
+        assert value(canvas, 0.5, 0.5) == 1
+        assert value(canvas, 0.5, 0.8) == 0
+
+    def test_a_click_leaves_a_dot(self, canvas: Canvas) -> None:
+        stroke(canvas, (0.5, 0.5))
+        share = canvas.picture().mean()
+        assert share == pytest.approx(np.pi / 4 * canvas.brush**2, rel=0.15)
+
+    def test_the_right_button_and_the_eraser_take_ink_away(self, canvas: Canvas) -> None:
+        stroke(canvas, (0.1, 0.5), (0.9, 0.5))
+        stroke(canvas, (0.3, 0.5), button=Qt.MouseButton.RightButton)
+        canvas.eraser = True
+        stroke(canvas, (0.7, 0.5))
+        assert [value(canvas, x, 0.5) for x in (0.3, 0.5, 0.7)] == [0, 1, 0]
+
+    def test_undo_takes_back_one_stroke_at_a_time(self, canvas: Canvas) -> None:
+        stroke(canvas, (0.2, 0.2))
+        stroke(canvas, (0.8, 0.8))
+        canvas.undo()
+        assert (value(canvas, 0.2, 0.2), value(canvas, 0.8, 0.8)) == (1, 0)
+        canvas.undo()
+        assert canvas.is_empty
+        assert not canvas.can_undo
+        canvas.undo()
+        assert not canvas.picture().any()
+
+    def test_clearing_can_be_undone(self, canvas: Canvas) -> None:
+        stroke(canvas, (0.5, 0.5))
+        canvas.clear()
+        assert not canvas.picture().any()
+        canvas.undo()
+        assert value(canvas, 0.5, 0.5) == 1
+
+    def test_an_example_is_loaded_as_it_is(self, canvas: Canvas) -> None:
+        x = np.random.default_rng(0).random((1, 8, 8)).astype(np.float32)
+        canvas.load(x)
+        fine = canvas.picture()
+        step = fine.shape[1] // 8
+        assert fine[:, step // 2 :: step, step // 2 :: step] == pytest.approx(x, abs=1 / 255)
+
+    def test_colours_are_kept_where_the_data_have_them(self, qtbot: QtBot) -> None:
+        canvas = Canvas((3, 8, 16))
+        qtbot.addWidget(canvas)
+        canvas.ink = QColor(255, 0, 0)
+        stroke(canvas, (0.5, 0.5))
+        picture = canvas.picture()
+        assert picture.shape == (3, 128, 256)
+        assert picture[:, 64, 128] == pytest.approx([1, 0, 0])
+
+    def test_a_picture_that_is_dropped_replaces_the_drawing(self, canvas: Canvas, tmp_path: Path) -> None:
+        image = QImage(20, 10, QImage.Format.Format_RGB32)
+        image.fill(QColor("white"))
+        image.save(str(tmp_path / "wide.png"))
+        data = QMimeData()
+        data.setUrls([QUrl.fromLocalFile(str(tmp_path / "wide.png"))])
+        drop(canvas, data)
+        assert (value(canvas, 0.5, 0.5), value(canvas, 0.5, 0.1)) == (1, 0)
+        data = QMimeData()
+        data.setImageData(image)
+        canvas.clear()
+        drop(canvas, data)
+        assert value(canvas, 0.5, 0.5) == 1
+
+    def test_a_file_that_is_no_picture_is_refused_with_a_sentence(
+        self, canvas: Canvas, tmp_path: Path, qtbot: QtBot
+    ) -> None:
+        stroke(canvas, (0.5, 0.5))
+        (tmp_path / "text.png").write_text("not a picture")
+        data = QMimeData()
+        data.setUrls([QUrl.fromLocalFile(str(tmp_path / "text.png"))])
+        with qtbot.waitSignal(canvas.refused) as refused:
+            drop(canvas, data)
+        assert "text.png" in refused.args[0]
+        assert "was kept" in refused.args[0]
+        assert value(canvas, 0.5, 0.5) == 1
+
+
+class TestPixelBrush:
+    @given(
+        st.tuples(*[st.floats(-3, 12)] * 4),
+        st.floats(0.5, 3),
+    )
+    def test_the_brush_touches_what_lies_within_its_radius(
+        self, ends: tuple[float, float, float, float], radius: float
+    ) -> None:
+        start, end = QPointF(*ends[:2]), QPointF(*ends[2:])
+        mask = brushed_pixels(start, end, radius, (7, 9))
+        way = np.linspace(ends[:2], ends[2:], 200)
+        for y in range(7):
+            for x in range(9):
+                distance = np.hypot(*(way - (x + 0.5, y + 0.5)).T).min()
+                if distance < radius - 0.1:
+                    assert mask[y, x]
+                elif distance > radius + 0.1 and (int(np.floor(ends[2])), int(np.floor(ends[3]))) != (x, y):
+                    assert not mask[y, x]
+
+    def test_the_pixel_under_the_mouse_is_always_touched(self) -> None:
+        place = QPointF(2.05, 3.95)
+        assert np.argwhere(brushed_pixels(place, place, 0.1, (5, 5))).tolist() == [[3, 2]]
+
+    def test_a_drag_marks_all_pixels_on_its_way(self, qtbot: QtBot) -> None:
+        view = PixelBrush()
+        qtbot.addWidget(view)
+        view.resize(240, 240)
+        view.show()
+        view.show_picture(np.zeros((1, 8, 8), np.float32))
+        view.radius = 0.4
+        touched = np.zeros((8, 8), bool)
+        view.brushed.connect(lambda mask: np.logical_or(touched, mask, out=touched))
+        target = view.target()
+        step = target.width() / 8
+        drag(view, [QPointF(target.x() + (0.5 + i * 7) * step, target.y() + 2.5 * step) for i in range(2)])
+        assert np.argwhere(touched).tolist() == [[2, column] for column in range(8)]
+
+
+@pytest.fixture
+def bench(qtbot: QtBot) -> Iterator[Bench]:
+    made = Bench(recipe(Vae, VaeSettings(latent=2, hidden=8, layers=1)), pictures())
+    made.publish(1)
+    yield made
+    made.live.close()
+
+
+@pytest.fixture
+def view(bench: Bench, qtbot: QtBot) -> DrawIt:
+    made = DrawIt(bench.live)
+    qtbot.addWidget(made)
+    made.resize(748, 672)
+    made.show()
+    return made
+
+
+def reconstructed(bench: Bench, view: DrawIt) -> bool:
+    """Whether what is shown as the reconstruction is that of what is shown as the input."""
+    if view.seen.picture is None:
+        return False
+    with torch.no_grad():
+        mean = bench.model.encode(torch.from_numpy(view.seen.picture)[None]).mean
+        expected = bench.model.decode(mean)[0].numpy()
+    return bool(np.allclose(view.made.picture, expected, atol=1e-5))
+
+
+class TestDrawIt:
+    def test_a_drawing_is_seen_reconstructed_and_placed(self, bench: Bench, view: DrawIt, qtbot: QtBot) -> None:
+        stroke(view.canvas, (0.1, 0.1), (0.1, 0.3))
+        qtbot.waitUntil(lambda: reconstructed(bench, view) and view.map.handle.isVisible(), timeout=PATIENCE)
+        seen = view.seen.picture
+        assert seen.shape == (1, 8, 8)
+        assert seen[0, 3:5, 3:5].mean() > 0.3, "the figure was not moved to where the data's figures are"
+        with torch.no_grad():
+            mean = bench.model.encode(torch.from_numpy(seen)[None]).mean[0].numpy()
+        place = view.map.handle.pos()
+        assert (place.x(), place.y()) == pytest.approx(mean, abs=1e-4)
+        assert "ELBO" in view.findChild(QLabel, "terms").text()
+
+    def test_newer_weights_reconstruct_the_same_drawing(self, bench: Bench, view: DrawIt, qtbot: QtBot) -> None:
+        stroke(view.canvas, (0.5, 0.5))
+        qtbot.waitUntil(lambda: reconstructed(bench, view), timeout=PATIENCE)
+        before = view.seen.picture
+        bench.publish(2)
+        qtbot.waitUntil(lambda: reconstructed(bench, view), timeout=PATIENCE)
+        assert np.array_equal(view.seen.picture, before)
+
+    def test_a_test_example_is_seen_as_it_is_in_the_data(self, bench: Bench, view: DrawIt, qtbot: QtBot) -> None:
+        choice = view.findChild(type(view._class), "class")
+        choice.setCurrentIndex(2)  # "any class" comes first
+        QTest.mouseClick(view.findChild(QPushButton, "example"), Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: reconstructed(bench, view), timeout=PATIENCE)
+        middle = bench.data.test.x[bench.data.test.y == 1].numpy()
+        assert np.abs(middle - view.seen.picture).max(axis=(1, 2, 3)).min() < 1 / 255
+        assert not view.findChild(QCheckBox, "centre").isChecked()
+
+    def test_clearing_takes_the_landing_away(self, bench: Bench, view: DrawIt, qtbot: QtBot) -> None:
+        stroke(view.canvas, (0.5, 0.5))
+        qtbot.waitUntil(lambda: view.map.handle.isVisible(), timeout=PATIENCE)
+        QTest.mouseClick(view.findChild(QPushButton, "clear"), Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: not view.map.handle.isVisible(), timeout=PATIENCE)
+        assert view.seen.picture is None
+
+    def test_a_file_that_is_refused_is_told(self, view: DrawIt, tmp_path: Path) -> None:
+        (tmp_path / "x.png").write_bytes(b"")
+        data = QMimeData()
+        data.setUrls([QUrl.fromLocalFile(str(tmp_path / "x.png"))])
+        drop(view.canvas, data)
+        notice = view.findChild(QLabel, "notice")
+        assert notice.isVisible()
+        assert "x.png" in notice.text()
+
+    def test_the_brush_follows_its_slider(self, view: DrawIt) -> None:
+        row = view.findChild(type(view._brush), "brush")
+        begin, end = row.track()
+        QTest.mouseClick(row, Qt.MouseButton.LeftButton, pos=QPoint(int(end), 12))
+        assert view.canvas.brush == pytest.approx(0.3, abs=0.01)
+        assert begin < end
