@@ -1,0 +1,166 @@
+"""Annealed importance sampling and its reverse, against enumerated values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from models.estimation.annealing import (
+    annealed_log_likelihood,
+    annealed_log_partition,
+    log_mean,
+    reverse_log_likelihood,
+    reverse_log_prob,
+)
+from models.estimation.enumeration import all_states, log_probabilities
+from models.estimation.likelihood import exact_log_likelihood, finish
+from models.estimation.measure import Kind
+from models.learning.contrastive_divergence import PersistentCdSettings, PersistentContrastiveDivergence
+from models.rbm import Rbm, RbmSettings
+from models.spec import Batch, DataSpec, Layout, Support
+
+SPEC = DataSpec((2, 4), Support.BITS, Layout.VECTOR)
+
+
+@pytest.fixture(autouse=True)
+def _no_gradients() -> Iterator[None]:
+    torch.set_grad_enabled(False)
+    yield
+    torch.set_grad_enabled(True)
+
+
+def stripes(n: int) -> Tensor:
+    """Two rows of four bits; every row is all on or all off, with a little noise."""
+    generator = Generator().manual_seed(0)
+    rows = torch.randint(2, (n, 2, 1), generator=generator).float().expand(n, 2, 4)
+    return (rows - (torch.rand(rows.shape, generator=generator) < 0.05).float()).abs()
+
+
+def random_machine() -> Rbm:
+    torch.manual_seed(1)
+    model = Rbm(RbmSettings(hidden=5), SPEC)
+    for parameter in model.parameters():
+        parameter.normal_(0, 1)
+    return model
+
+
+@cache
+def trained_machine() -> Rbm:
+    torch.manual_seed(0)
+    model = Rbm(RbmSettings(hidden=6), SPEC)
+    x = stripes(200)
+    settings = PersistentCdSettings(learning_rate=0.1, decay=1500)
+    learner = PersistentContrastiveDivergence(model, settings, SPEC, len(x))
+    learner.begin()
+    for _ in range(1500):
+        learner.step(Batch(x, torch.zeros(200), torch.arange(200)))
+    assert model.weight.abs().max() > 1  # it has learned something that is not near the base
+    return model
+
+
+MACHINES = pytest.mark.parametrize("machine", [random_machine, trained_machine])
+
+
+@MACHINES
+def test_the_interval_contains_the_enumerated_value(machine: Callable[[], Rbm]) -> None:
+    model = machine()
+    exact = model.log_partition().item()
+    hits = 0
+    for seed in range(100):
+        found = finish(annealed_log_partition(model, stripes(200).mean(0), 60, 100, Generator().manual_seed(seed)))
+        hits += found.low <= exact <= found.high
+    assert hits >= 93
+
+
+@MACHINES
+def test_forward_weights_are_unbiased(machine: Callable[[], Rbm]) -> None:
+    model = machine()
+    found = finish(annealed_log_partition(model, stripes(200).mean(0), 10, 20_000, Generator().manual_seed(0)))
+    assert found.value == pytest.approx(model.log_partition().item(), abs=0.05)
+
+
+@MACHINES
+def test_reverse_weights_add_up_to_one_over_all_states(machine: Callable[[], Rbm]) -> None:
+    """They estimate, without bias, the probabilities that the annealing chain gives: a normalised distribution."""
+    model = machine()
+    states = torch.cat(list(all_states(8, model.weight))).reshape(-1, 2, 4)
+    found = finish(reverse_log_prob(model, states, stripes(200).mean(0), 5, 400, Generator().manual_seed(0)))
+    assert found.exp().sum().item() == pytest.approx(1, abs=0.02)
+
+
+@MACHINES
+def test_the_reverse_bound_lies_below_on_the_models_own_examples_and_closes_in(machine: Callable[[], Rbm]) -> None:
+    model = machine()
+    states = torch.cat(list(all_states(8, model.weight))).reshape(-1, 2, 4)
+    p = model.log_prob(states).exp()
+    exact = (p * p.log()).sum().item()
+    gaps = []
+    for temperatures in (1, 100):
+        bound = finish(
+            reverse_log_prob(model, states, stripes(200).mean(0), temperatures, 20, Generator().manual_seed(0))
+        )
+        gaps.append(exact - (p * bound).sum().item())
+    assert gaps[0] > 0.02
+    assert gaps[1] == pytest.approx(0, abs=0.02)
+
+
+def test_measures_stand_on_both_sides_of_the_truth_and_say_how_they_were_made() -> None:
+    model, x = trained_machine(), stripes(300)
+    exact = finish(exact_log_likelihood(model, x, "stripes"))
+    forward = finish(annealed_log_likelihood(model, x, "stripes", x.mean(0), 200, 100, Generator().manual_seed(0)))
+    reverse = finish(reverse_log_likelihood(model, x, "stripes", x.mean(0), 200, 1, Generator().manual_seed(0)))
+    assert (exact.kind, forward.kind, reverse.kind) == (Kind.EXACT, Kind.ESTIMATE, Kind.LOWER_BOUND)
+    assert forward.low <= exact.value <= forward.high
+    assert forward.high - forward.low >= exact.high - exact.low
+    assert reverse.value == pytest.approx(exact.value, abs=0.1)
+    assert "100 chains, 200 temperatures" in forward.protocol
+    assert "200 temperatures" in reverse.protocol
+    assert all(measure.protocol.startswith("stripes") for measure in (exact, forward, reverse))
+
+
+def test_a_base_equal_to_the_model_gives_the_exact_value_from_any_path() -> None:
+    model = Rbm(RbmSettings(hidden=3), SPEC)
+    model.weight.zero_()
+    model.hidden_bias.zero_()
+    data_mean = torch.full((2, 4), 0.3)
+    model.visible_bias.copy_(data_mean.flatten().logit())
+    found = finish(annealed_log_partition(model, data_mean, 7, 10, Generator().manual_seed(0)))
+    assert found.value == pytest.approx(model.log_partition().item(), abs=1e-5)
+    assert found.effective_samples == pytest.approx(10, abs=1e-3)
+    assert found.high - found.low < 1e-3
+
+
+def test_the_same_seed_gives_the_same_value_and_progress_grows() -> None:
+    model = random_machine()
+    fractions, values = [], []
+    for _ in range(2):
+        work = annealed_log_partition(model, stripes(200).mean(0), 100, 10, Generator().manual_seed(3))
+        fractions = []
+        while True:
+            try:
+                fractions.append(next(work))
+            except StopIteration as end:
+                values.append(end.value)
+                break
+    assert values[0] == values[1]
+    assert fractions == sorted(fractions)
+    assert all(0 < fraction <= 1 for fraction in fractions)
+
+
+def test_log_mean_counts_the_weights_that_matter() -> None:
+    even = log_mean(torch.zeros(50, dtype=torch.float64), offset=2.0, temperatures=1)
+    assert (even.value, even.effective_samples) == (pytest.approx(2.0), pytest.approx(50))
+    one = log_mean(torch.tensor([100.0, 0.0, 0.0, 0.0], dtype=torch.float64), offset=0.0, temperatures=1)
+    assert one.value == pytest.approx(100 - math.log(4))
+    assert one.effective_samples == pytest.approx(1)
+    assert one.high - one.value == pytest.approx(1.96)  # (n / 1 - 1) / (n - 1) = 1
+
+
+def test_the_trained_machine_is_normalised_by_its_enumerated_sum() -> None:
+    model = trained_machine()
+    assert log_probabilities(model.log_prob, (2, 4), model.weight).exp().sum().item() == pytest.approx(1, abs=1e-5)
