@@ -65,7 +65,7 @@ def test_answers_have_the_shapes_types_and_ranges_they_promise(family: str, lear
         "moved_mean": (n, *event),
         "discriminate": (n,),
     }
-    assert len(said) > len(made.quantities) or said, "a model that can do nothing"
+    assert said, "a model that can do nothing"
     for name, value in said.items():
         if name in shapes:
             assert value.shape == shapes[name], name
