@@ -13,7 +13,7 @@ from rich.progress import Progress
 from dgm_studio import device as devices
 from dgm_studio.commands.configure import parse_assignment
 from dgm_studio.commands.output import CommandError, Output
-from dgm_studio.commands.projects import config_of, recipe_of, run_of, writing
+from dgm_studio.commands.projects import config_of, recipe_of, run_of, state_of, writing
 from dgm_studio.datasets.sources import load
 from dgm_studio.evaluation import Fraction, Measured, Result, Unmeasured, admitted
 from dgm_studio.evaluation import evaluate as measure
@@ -85,7 +85,7 @@ def _measured(
     results, failures = [], []
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         tasks = {key: bar.add_task(key, total=1.0) for key in keys}
-        for event in measure(recipe, dataset, run.checkpoint(), keys, devices.resolve(device), seed, settings):
+        for event in measure(recipe, dataset, state_of(run), keys, devices.resolve(device), seed, settings):
             match event:
                 case Fraction():
                     bar.update(tasks[event.key], completed=event.fraction)

@@ -12,6 +12,7 @@ from dgm_studio.commands.output import CommandError, Output
 from dgm_studio.config import RunConfig
 from dgm_studio.datasets.sources import load
 from dgm_studio.evaluation import subject_from
+from dgm_studio.events import Tree
 from dgm_studio.inference import Subject
 from dgm_studio.store import Project, Run
 from dgm_studio.store import check as check_file
@@ -102,6 +103,13 @@ def config_of(run: Run) -> RunConfig:
     return run.config
 
 
+def state_of(run: Run) -> Tree:
+    """The run's newest state. Raises CommandError when it keeps none."""
+    if not run.checkpoint_steps():
+        raise CommandError(f"{run.name!r} keeps no state: it was cut off before its first step. Train it anew.")
+    return run.checkpoint()
+
+
 def recipe_of(config: RunConfig) -> Recipe:
     """The catalogue's entries and checked settings. Raises UnknownKey or SettingsError."""
     return Recipe.read(config.family, config.learner, config.model, config.learning)
@@ -111,4 +119,4 @@ def subject_of(run: Run, device: str, seed: int) -> Subject:
     """The run's newest weights, ready to be asked, with randomness from `seed`."""
     config = config_of(run)
     dataset = load(config.data)
-    return subject_from(recipe_of(config), dataset, run.checkpoint(), devices.resolve(device), seed)
+    return subject_from(recipe_of(config), dataset, state_of(run), devices.resolve(device), seed)

@@ -13,7 +13,7 @@ from dgm_studio import device as devices
 from dgm_studio.commands.configure import configure
 from dgm_studio.commands.output import CommandError, Output
 from dgm_studio.commands.progress import clock, display, interruptible
-from dgm_studio.commands.projects import config_of, recipe_of, run_of, writing
+from dgm_studio.commands.projects import config_of, recipe_of, run_of, state_of, writing
 from dgm_studio.config import Binarization, TrainingSettings
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.datasets.identity import same_data
@@ -127,7 +127,7 @@ def resume(
             raise CommandError(changed)
         for warning in resume_warnings(chosen):
             print(warning, file=sys.stderr)
-        state = chosen.checkpoint()
+        state = state_of(chosen)
         session = TrainingSession(config, dataset, Resume(state), minutes=minutes)
         planned = config.training.steps
         left = planned - state["step"]

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -273,6 +274,18 @@ def test_an_export_holds_weights_configuration_and_samples(answer: Any, project:
     assert all((weights[name] == tensor).all() for name, tensor in kept.items())
 
 
+def test_a_run_without_a_state_cannot_go_on(command: Command, copied: str) -> None:
+    with Project.open(Path(copied)) as opened:
+        config = next(iter(opened.runs.values())).config
+        assert config is not None
+        opened.new_run(config, "new")
+        opened.save()
+    for name in ("resume", "evaluate", "sample"):
+        code, out, err = command(name, copied)
+        assert (code, out) == (2, "")
+        assert "'new' keeps no state" in err
+
+
 def test_a_project_that_is_open_elsewhere_is_left_alone(command: Command, copied: str) -> None:
     with Project.open(Path(copied)):
         done = subprocess.run(
@@ -285,6 +298,7 @@ def test_a_project_that_is_open_elsewhere_is_left_alone(command: Command, copied
 def test_a_cut_off_training_is_announced_and_brought_back(command: Command, answer: Any) -> None:
     trained = start_training("p.dgm")
     wait_for_line(trained, "step")
+    wait_until(lambda: any(Path("p.dgm.work").glob("*/checkpoint-*.dgm-part")))
     trained.kill()
     trained.communicate()
     code, _, err = command("resume", "p.dgm", "--run", "nonsense")
@@ -331,3 +345,10 @@ def start_training(file: str) -> subprocess.Popen[str]:
 def wait_for_line(process: subprocess.Popen[str], start: str) -> None:
     assert process.stdout is not None
     assert any(line.startswith(start) for line in process.stdout), "it ended before it trained"
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
