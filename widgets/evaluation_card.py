@@ -118,6 +118,7 @@ class EvaluationCard(QFrame):
         self._column.setSpacing(SPACE)
         self._column.addLayout(self._header(evaluation))
         self._settings: dict[str, Any] = {}
+        self._hidden = tuple(hidden)
         self._add_form(evaluation, hidden)
         self.progress = Progress(key)
         self.progress.cancelled.connect(self._cancel)
@@ -240,7 +241,7 @@ class EvaluationCard(QFrame):
         self._refresh_age()
         if 0 <= index < len(self._stored):
             result = self._stored[index].result
-            self._show(result.reports, _made_how(result))
+            self._show(result.reports, _made_how(result, self._hidden))
         else:
             self._show((), "")
 
@@ -269,6 +270,7 @@ class EvaluationCard(QFrame):
         self._message.setVisible(bool(text))
 
 
-def _made_how(result: Result) -> str:
-    settings = "".join(f"{key.replace('_', ' ')} {value}, " for key, value in result.settings.items())
+def _made_how(result: Result, hidden: Sequence[str]) -> str:
+    used = {key.replace("_", " "): value for key, value in result.settings.items() if key not in hidden}
+    settings = "".join(f"{key} {value}, " for key, value in used.items())
     return f"{settings}seed {result.seed}  ·  measured in {duration(result.seconds)} on {result.made_with}"

@@ -17,6 +17,7 @@ from widgets.plots import Plot, pen
 from widgets.theme import CATEGORICAL, look
 
 HEIGHT = 230  # px
+CLOUD_HEIGHT = 340  # px
 LABELLED_BARS = 16  # more labels would overlap
 FEW = 50  # points that are still told apart one by one
 MOST_POINTS = 5000  # drawn of a series: a cloud looks the same beyond it
@@ -31,6 +32,8 @@ class ReportPlot(QWidget):
         self.plot = _StillPlot()
         self.plot.set_titles(x_title, y_title)
         self.plot.setFixedHeight(HEIGHT)
+        for side in ("left", "bottom"):
+            self.plot.getAxis(side).enableAutoSIPrefix(False)
         self._legend = QLabel()
         self._legend.setWordWrap(True)
         column = QVBoxLayout(self)
@@ -128,6 +131,8 @@ class PointsPlot(ReportPlot):
             self._names.append((colour, one.name))
         if report.square:
             self.plot.setAspectLocked(True)
+        if cloud:
+            self.plot.setFixedHeight(CLOUD_HEIGHT)
         self._frame(np.concatenate([s.x for s in series]), np.concatenate([s.y for s in series]))
         self._iso: list[tuple[float, pg.PlotCurveItem, pg.TextItem]] = []
         decimals = 0 if all(value == round(value) for value in report.iso) else 2

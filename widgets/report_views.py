@@ -65,7 +65,7 @@ class TableView(QWidget):
         self._rows = QVBoxLayout(self)
         self._rows.setContentsMargins(0, 0, 0, 0)
         self._rows.setSpacing(SPACE // 2)
-        self._rows.addLayout(_line(lines[0], columns))
+        self._rows.addLayout(_line(lines[0], columns, Qt.AlignmentFlag.AlignBottom))
         for cells, row in zip(lines[1:], table.rows, strict=True):
             self._rows.addWidget(_Rule())
             self._rows.addLayout(_line(cells, columns))
@@ -88,13 +88,15 @@ class TableView(QWidget):
         if column.format == "text":
             return label
         label.setFont(tabular(label.font()))
-        label.setAlignment(_side(column))
+        label.setAlignment(_side(column) | Qt.AlignmentFlag.AlignVCenter)
         if column.format == "interval":
             label.setProperty("role", "muted")
         return label
 
 
-def _line(cells: Sequence[QLabel], columns: Sequence[Column]) -> QHBoxLayout:
+def _line(
+    cells: Sequence[QLabel], columns: Sequence[Column], upright: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignVCenter
+) -> QHBoxLayout:
     line = QHBoxLayout()
     line.setSpacing(2 * SPACE)
     for i, (cell, column) in enumerate(zip(cells, columns, strict=True)):
@@ -108,7 +110,7 @@ def _line(cells: Sequence[QLabel], columns: Sequence[Column]) -> QHBoxLayout:
             inner.addStretch()
             line.addWidget(place)
         else:
-            line.addWidget(cell, 0 if i else 1, _side(column) if i else Qt.AlignmentFlag(0))
+            line.addWidget(cell, 0 if i else 1, _side(column) | upright if i else upright)
     return line
 
 
@@ -119,7 +121,7 @@ def _width(label: QLabel) -> int:
 
 def _side(column: Column) -> Qt.AlignmentFlag:
     right = column.format in ("number", "interval")
-    return (Qt.AlignmentFlag.AlignRight if right else Qt.AlignmentFlag.AlignLeft) | Qt.AlignmentFlag.AlignVCenter
+    return Qt.AlignmentFlag.AlignRight if right else Qt.AlignmentFlag.AlignLeft
 
 
 class _Rule(QWidget):

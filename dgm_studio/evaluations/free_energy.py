@@ -64,7 +64,7 @@ def _run(subject: Subject, settings: NoSettings) -> Iterator[float | Report]:
 
 def _histogram(trained: Tensor, held: Tensor) -> Curves:
     both = torch.cat([trained, held]).cpu().numpy()
-    edges = np.histogram_bin_edges(both, bins=40)
+    edges = np.histogram_bin_edges(both, bins=int(np.clip(np.sqrt(len(both)), 8, 40)))
     centres = (edges[1:] + edges[:-1]) / 2
     series = tuple(
         Series(name, centres, np.histogram(values.cpu().numpy(), edges, density=True)[0])

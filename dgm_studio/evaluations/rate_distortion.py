@@ -75,7 +75,7 @@ def _collapse(active: Tensor) -> Note:
     if alive == total:
         return Note("No collapse", said, "good")
     if alive:
-        rest = f"The posterior means of the other {total - alive} hardly depend on x."
+        rest = "The posterior mean of the rest hardly depends on x."
         return Note(
             "Some units collapsed", f"{said} {rest} With more units than the data need this is no fault.", "warn"
         )
