@@ -24,9 +24,9 @@ class DataCache:
         with self._lock:
             return self._sets.get(choice.model_dump_json())
 
-    def load(self, choice: DataChoice) -> Dataset:
+    def load(self, choice: DataChoice, report: Report = lambda fraction, text: None) -> Dataset:
         """The kept data set, or read now. Raises BadData or SettingsError."""
-        return self.newest(choice) or self.load_fresh(choice, lambda fraction, text: None)
+        return self.newest(choice) or self.load_fresh(choice, report)
 
     def load_fresh(self, choice: DataChoice, report: Report) -> Dataset:
         """Read now, because files may have changed. Raises BadData or SettingsError."""

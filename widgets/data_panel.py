@@ -2,41 +2,72 @@
 
 from __future__ import annotations
 
+import threading
 from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from dgm_studio.config import BINARIZATION_TEXT, DataChoice, RunConfig
 from dgm_studio.datasets import sources
 from dgm_studio.datasets.base import BadData, Dataset
+from dgm_studio.datasets.preview import DataPreview, preview
 from models.catalog import Recipe, UnknownKey
 from models.settings import SettingsError
-from models.spec import Layout, UnsuitableData
+from models.spec import UnsuitableData
 from widgets.background import Background, Problem
-from widgets.building import label
+from widgets.building import Elided, label
 from widgets.data_cache import DataCache
 from widgets.draft import Draft
 from widgets.samples_view import SamplesView
 from widgets.settings_form import ChoiceBox, SettingsForm
-from widgets.status import thousands
 from widgets.theme import SPACE
 
-PREVIEW_AFTER = 250  # ms from the last change
+LOOK_AFTER = 250  # ms from the last change
 SHOWN = 24
+SHOWN_POINTS = 1000
+
+
+class _Cancelled(Exception):
+    """Nobody wants to see this data any more."""
+
+
+class _Look:
+    """One reading of data in the background, which can be called off."""
+
+    def __init__(self, config: RunConfig, panel: DataPanel) -> None:
+        self.config = config
+        self._panel = panel
+        self._cancelled = threading.Event()
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+    def __call__(self, cache: DataCache) -> tuple[Dataset, DataPreview]:
+        dataset = cache.load(self.config.data, self._report)
+        return dataset, preview(dataset, SHOWN_POINTS if dataset.spec.dimensions == 2 else SHOWN)
+
+    def _report(self, fraction: float, text: str) -> None:
+        if self._cancelled.is_set():
+            raise _Cancelled("Reading was cancelled.")
+        self._panel.reading.emit(fraction, text)
 
 
 class DataPanel(QWidget):
-    """Edits the draft's data. `checked(problem)` after a look at the data: empty if the model can learn from it."""
+    """Edits the draft's data. `checked(problem)` after a look at the data: empty if the model can learn from it.
+
+    `reading(fraction, text)` while data is read or downloaded.
+    """
 
     checked = Signal(str)
+    reading = Signal(float, str)
 
     def __init__(self, draft: Draft, cache: DataCache, reader: Background, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("dataPanel")
         self._draft, self._cache, self._reader = draft, cache, reader
-        self._shown: DataChoice | None = None
+        self._look: _Look | None = None
         self._source = ChoiceBox([(s.key, s.title) for s in sources.SOURCES if s.available()])
         self._source.setObjectName("source")
         self._source.setAccessibleName("Source of data")
@@ -54,10 +85,20 @@ class DataPanel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE)
-        for part in (self._source, self._preview, self._about, self._problem, self._form, self._choice):
+        self._waiting = self._progress()
+        for part in (
+            self._source,
+            self._preview,
+            self._waiting,
+            self._about,
+            self._problem,
+            self._form,
+            self._choice,
+        ):
             column.addWidget(part)
-        self._timer = QTimer(self, singleShot=True, interval=PREVIEW_AFTER)
-        self._timer.timeout.connect(self._look)
+        self._timer = QTimer(self, singleShot=True, interval=LOOK_AFTER)
+        self._timer.timeout.connect(self._begin)
+        self.reading.connect(self._show_reading)
         draft.changed.connect(self._show)
 
     def take(self, path: Path) -> str:
@@ -69,6 +110,26 @@ class DataPanel(QWidget):
         data = choice.model_copy(update={"binarization": self._draft.config.data.binarization})
         self._draft.replace(self._draft.config.model_copy(update={"data": data}), f"data {path.name}")
         return ""
+
+    def _progress(self) -> QWidget:
+        self._bar = QProgressBar(textVisible=False)
+        self._bar.setRange(0, 1000)
+        self._bar.setAccessibleName("Reading of data")
+        self._doing = Elided("", "small")
+        cancel = QPushButton("Cancel")
+        cancel.setObjectName("cancelReading")
+        cancel.setProperty("flat", True)
+        cancel.clicked.connect(self._cancel)
+        waiting = QWidget(visible=False)
+        row = QHBoxLayout(waiting)
+        row.setContentsMargins(0, 0, 0, 0)
+        texts = QVBoxLayout()
+        texts.setSpacing(2)
+        texts.addWidget(self._doing)
+        texts.addWidget(self._bar)
+        row.addLayout(texts, 1)
+        row.addWidget(cancel)
+        return waiting
 
     def _show(self, config: RunConfig) -> None:
         choice = config.data
@@ -84,39 +145,41 @@ class DataPanel(QWidget):
         self._choice.show_settings(
             DataChoice, choice.model_dump(), hidden=("source", "settings"), texts=BINARIZATION_TEXT
         )
+        if self._look is None or self._look.config.data != choice:
+            self._cancel()
         self._timer.start()
 
-    def _look(self) -> None:
+    def _begin(self) -> None:
         """Read the data in the background and show it."""
-        config = self._draft.config
-        self._reader.submit(
-            partial(self._cache.load, config.data), partial(self._have, config), partial(self._not_read, config)
-        )
+        self._look = look = _Look(self._draft.config, self)
+        self._reader.submit(partial(look, self._cache), partial(self._have, look), partial(self._not_read, look))
 
-    def _have(self, config: RunConfig, dataset: Dataset) -> None:
-        if config.data != self._draft.config.data:
+    def _cancel(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
+
+    def _show_reading(self, fraction: float, text: str) -> None:
+        self._waiting.setVisible(fraction < 1)
+        self._bar.setValue(round(1000 * fraction))
+        self._doing.set_text(text)
+
+    def _have(self, look: _Look, result: tuple[Dataset, DataPreview]) -> None:
+        if look is not self._look:
             return
-        if config.data != self._shown:
-            self._shown = config.data
-            x = dataset.train.x.numpy()
-            self._preview.show_samples(x[:SHOWN] if dataset.spec.layout is Layout.IMAGE else x)
-            self._about.setText(_summary(dataset))
-        self._fail(self._unsuitable(dataset))
+        dataset, shown = result
+        self._waiting.hide()
+        self._preview.show_samples(shown.examples)
+        self._about.setText(". ".join((*shown.lines[:2], *shown.warnings)))
+        self._about.setToolTip("\n".join(shown.lines))
+        self._fail(_unsuitable(look.config, dataset))
 
-    def _not_read(self, config: RunConfig, problem: Problem) -> None:
-        if config.data == self._draft.config.data:
-            self._shown = None
-            self._preview.show_samples(None)
-            self._about.setText("")
-            self._fail(problem.text)
-
-    def _unsuitable(self, dataset: Dataset) -> str:
-        config = self._draft.config
-        try:
-            Recipe.read(config.family, config.learner, config.model, config.learning).check(dataset.spec)
-        except (UnsuitableData, SettingsError, UnknownKey) as problem:
-            return str(problem)
-        return ""
+    def _not_read(self, look: _Look, problem: Problem) -> None:
+        if look is not self._look:
+            return
+        self._waiting.hide()
+        self._preview.show_samples(None)
+        self._about.setText("")
+        self._fail(problem.text)
 
     def _fail(self, text: str) -> None:
         self._problem.setText(text)
@@ -124,9 +187,10 @@ class DataPanel(QWidget):
         self.checked.emit(text)
 
 
-def _summary(dataset: Dataset) -> str:
-    spec = dataset.spec
-    shape = " × ".join(str(n) for n in spec.event_shape)
-    classes = f", {spec.classes} classes" if spec.classes else ""
-    counts = " + ".join(thousands(len(part)) for part in (dataset.train, dataset.valid, dataset.test))
-    return f"{shape}, {spec.support}{classes}. {counts} to train, validate and test."
+def _unsuitable(config: RunConfig, dataset: Dataset) -> str:
+    """Why the model cannot learn from this data, or nothing."""
+    try:
+        Recipe.read(config.family, config.learner, config.model, config.learning).check(dataset.spec)
+    except (UnsuitableData, SettingsError, UnknownKey) as problem:
+        return str(problem)
+    return ""

@@ -64,7 +64,7 @@ class Desk(QObject):
         self.runs = RunsPanel(self.workspace, actions)
         self.docks = {
             "showRuns": Dock("Project", "runsDock", self.runs, window, 24 * SPACE),
-            "showModel": Dock("Model", "modelDock", self.model, window, 38 * SPACE),
+            "showModel": Dock("Model", "modelDock", self.model, window, 39 * SPACE),
             "log": Dock("Messages", "logDock", LogView(log), window, 24 * SPACE),
         }
         self._when_stopped: Callable[[], None] | None = None
@@ -123,7 +123,7 @@ class Desk(QObject):
 
         def train() -> None:
             self.area.show_page("Train")
-            self._train(preset.config)
+            self._train(preset.config, preset.key)
 
         self.when_idle(lambda: self.workspace.create(preset.title, train), preset.title)
 
@@ -193,13 +193,13 @@ class Desk(QObject):
         """Add a run with the settings of the form; it trains when it is its turn."""
         self._train(self.draft.config)
 
-    def _train(self, config: RunConfig) -> None:
+    def _train(self, config: RunConfig, name: str = "") -> None:
         try:
             config = completed(config)
         except (SettingsError, UnknownKey) as problem:
             self.log.say(Notice("bad", f"These settings cannot be trained: {problem}"))
             return
-        self.workspace.train(config)
+        self.workspace.train(config, name)
 
     def _can_resume(self, run: Run) -> bool:
         """Whether the run was cut short and the form still holds its settings."""

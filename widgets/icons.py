@@ -10,6 +10,7 @@ from typing import Protocol
 from PySide6.QtCore import QByteArray, QRectF, Qt, QTemporaryDir
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
+from shiboken6 import isValid
 
 from dgm_studio import ROOT
 from widgets.theme import look, mixed
@@ -78,7 +79,8 @@ _dressed: weakref.WeakKeyDictionary[Wears, tuple[str, str]] = weakref.WeakKeyDic
 
 def _dress_again() -> None:
     for target, (name, role) in list(_dressed.items()):
-        target.setIcon(icon(name, role))
+        if isValid(target):  # Qt may have deleted what Python still knows
+            target.setIcon(icon(name, role))
 
 
 look.changed.connect(_dress_again)

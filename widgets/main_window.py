@@ -221,7 +221,7 @@ class MainWindow(QMainWindow):
         self.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, docks["showRuns"])
         self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, docks["showModel"])
         self.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, docks["log"])
-        self.resizeDocks([docks["showRuns"], docks["showModel"]], [25 * SPACE, 38 * SPACE], Qt.Orientation.Horizontal)
+        self.resizeDocks([docks["showRuns"], docks["showModel"]], [25 * SPACE, 39 * SPACE], Qt.Orientation.Horizontal)
         self.resizeDocks([docks["log"]], [18 * SPACE], Qt.Orientation.Vertical)
 
     # Files.

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
 
 from PySide6.QtCore import QObject, Signal
 
-from dgm_studio.config import RunConfig
 from dgm_studio.datasets.base import Dataset
-from dgm_studio.events import CLOSING, Event, Paused, Progress, Started, Tree
+from dgm_studio.events import CLOSING, Event, Paused, Progress, Started
 from dgm_studio.training import Order
-from widgets.training_thread import Load, MakeRecorder, TrainingThread
+from widgets.training_thread import Job, Load, TrainingThread
 
 
 class Phase(Enum):
@@ -23,17 +20,6 @@ class Phase(Enum):
     TRAINING = auto()
     PAUSED = auto()
     ENDING = auto()
-
-
-@dataclass(frozen=True)
-class Job:
-    """A run to be trained. `recorder` and `state` are called in the training thread."""
-
-    run: str
-    name: str
-    config: RunConfig
-    recorder: MakeRecorder
-    state: Callable[[], Tree] | None = None
 
 
 class Trainer(QObject):
@@ -116,7 +102,7 @@ class Trainer(QObject):
             self._enter(Phase.IDLE)
             return
         self._job = job = self._queue.pop(0)
-        self._thread = thread = TrainingThread(job.config, self._load, job.recorder, job.state, self)
+        self._thread = thread = TrainingThread(job, self._load, self)
         thread.loading.connect(self._loading)
         thread.prepared.connect(self._prepared)
         thread.happened.connect(self._happened)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from PySide6.QtCore import QObject, QThread, Signal
@@ -12,6 +14,7 @@ from PySide6.QtCore import QObject, QThread, Signal
 from dgm_studio import device as devices
 from dgm_studio.config import DataChoice, RunConfig
 from dgm_studio.datasets.base import BadData, Dataset, Provenance, Report
+from dgm_studio.datasets.identity import same_data
 from dgm_studio.events import CLOSING, Cancelled, Checkpoint, Event, Failed, Snapshot, Tree
 from dgm_studio.recording import Recorder
 from dgm_studio.store import ProjectError
@@ -21,6 +24,20 @@ from widgets.live import Live
 
 Load = Callable[[DataChoice, Report], Dataset]
 MakeRecorder = Callable[[Provenance | None, Callable[[str], None]], Recorder]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to be trained. `recorder` (given where the data came from, and whom to tell what cannot be written) and
+    `state` (a checkpoint to go on from) are called in the training thread, because they touch files. `data` is the
+    record of the data that the run was trained on so far."""
+
+    run: str
+    name: str
+    config: RunConfig
+    recorder: MakeRecorder
+    state: Callable[[], Tree] | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 class _Cancelled(Exception):
@@ -40,19 +57,10 @@ class TrainingThread(QThread):
     happened = Signal(object)
     unkept = Signal(str, str)
 
-    def __init__(
-        self,
-        config: RunConfig,
-        load: Load,
-        recorder: MakeRecorder,
-        state: Callable[[], Tree] | None = None,
-        parent: QObject | None = None,
-    ) -> None:
-        """`recorder` (given where the data came from, and whom to tell what cannot be written) and `state` (a
-        checkpoint to go on from) are called in the thread, because they touch files."""
+    def __init__(self, job: Job, load: Load, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("training")
-        self._config, self._load, self._make_recorder, self._state = config, load, recorder, state
+        self._job, self._load = job, load
         self._lock = threading.Lock()
         self._session: TrainingSession | None = None
         self._order = Order.RUN
@@ -92,7 +100,7 @@ class TrainingThread(QThread):
         try:
             torch.set_num_threads(devices.training_threads())
             dataset, problem = self._read()
-            recorder = self._make_recorder(dataset.provenance if dataset else None, self._not_kept)
+            recorder = self._job.recorder(dataset.provenance if dataset else None, self._not_kept)
             if dataset is None:
                 closing = problem
                 recorder.record(closing)
@@ -112,15 +120,19 @@ class TrainingThread(QThread):
     def _read(self) -> tuple[Dataset | None, Event]:
         """The data; or None and the closing event that says why there is none."""
         try:
-            return self._load(self._config.data, self._report), Cancelled(0)
+            dataset = self._load(self._job.config.data, self._report)
+            changed = same_data(self._job.data, dataset)
+            if changed:
+                return None, Failed("bad input", changed, 0)
+            return dataset, Cancelled(0)
         except _Cancelled:
             return None, Cancelled(0)
         except (BadData, SettingsError) as error:
             return None, Failed("bad input", str(error), 0)
 
     def _train(self, recorder: Recorder, dataset: Dataset) -> Event:
-        resume = Resume(self._state()) if self._state is not None else None
-        session = TrainingSession(self._config, dataset, resume)
+        resume = Resume(self._job.state()) if self._job.state is not None else None
+        session = TrainingSession(self._job.config, dataset, resume)
         del resume
         with self._lock:
             self._session = session

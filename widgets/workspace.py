@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -14,8 +15,9 @@ from PySide6.QtGui import QImage
 from dgm_studio import device as devices
 from dgm_studio.config import RunConfig
 from dgm_studio.datasets.base import Dataset
+from dgm_studio.datasets.identity import same_data
 from dgm_studio.events import Cancelled, Event, Failed, Finding, Finished, Preview, Progress, Snapshot, Started, Tree
-from dgm_studio.recording import Recorder
+from dgm_studio.recording import Recorder, resume_warnings
 from dgm_studio.state import learner_tensors
 from dgm_studio.store import Project, Recovery, Run
 from models.catalog import Recipe
@@ -26,7 +28,8 @@ from widgets.live import Live
 from widgets.notices import Log, Notice, Remedy
 from widgets.preferences import Preferences, free_path, keep_thumbnail
 from widgets.thumbnails import thumbnail
-from widgets.trainer import Job, Phase, Trainer
+from widgets.trainer import Phase, Trainer
+from widgets.training_thread import Job
 
 SAVE_AFTER = 1500  # ms from a change of names or notes
 
@@ -231,9 +234,15 @@ class Workspace(QObject):
         assert run.config is not None
         steps = run.checkpoint_steps()
         begin = steps[-1] if steps else 0
-        planned = begin + more if more else run.config.training.steps
-        training = run.config.training.model_copy(update={"steps": planned})
-        config = run.config.model_copy(update={"training": training})
+        plan: dict[str, Any] = {"steps": begin + more if more else run.config.training.steps}
+        try:
+            warnings = resume_warnings(run)
+        except devices.NoSuchDevice as problem:
+            warnings = [f"{problem} It goes on with the preferred one."]
+            plan["device"] = "auto"
+        for warning in warnings:
+            self.log.say(Notice("info", warning, lasting=False))
+        config = run.config.model_copy(update={"training": run.config.training.model_copy(update=plan)})
         self._enqueue(run, config, run.checkpoint if steps else None)
 
     def select(self, run: Run | None) -> None:
@@ -304,7 +313,8 @@ class Workspace(QObject):
     def _enqueue(self, run: Run, config: RunConfig, state: Callable[[], Tree] | None = None) -> None:
         project = self.project
         assert project is not None
-        self.trainer.add(Job(run.id, run.name, config, partial(Recorder, project, run), state))
+        data = run.provenance.get("data") or {}
+        self.trainer.add(Job(run.id, run.name, config, partial(Recorder, project, run), state, data))
 
     def _prepared(self, run: str, dataset: Dataset) -> None:
         if self.run is None or self.run.id != run:
@@ -419,6 +429,9 @@ class Workspace(QObject):
         def have_data(state: Tree, dataset: Dataset) -> None:
             if self.run is not run or self.live is not None:
                 return
+            changed = same_data(run.provenance.get("data") or {}, dataset)
+            if changed:
+                self.log.say(Notice("warn", changed))
             self._make_live(run, config, dataset)
             if self.live is not None and not self.is_training(run):
                 self.live.publish(Snapshot(state["step"], learner_tensors(state)))

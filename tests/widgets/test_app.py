@@ -1,0 +1,60 @@
+"""The application around the window: exceptions that nobody caught, and who collects garbage."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+from collections.abc import Iterator
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from widgets.app import Collector, LastResort
+from widgets.notices import Log
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    made = Collector()
+    yield made
+    made.end()
+
+
+def test_garbage_is_collected_from_a_timer_and_nowhere_else(qtbot: QtBot, collector: Collector) -> None:
+    class Knot:
+        pass
+
+    assert not gc.isenabled()
+    knots = []
+    for _ in range(2000):
+        knot = Knot()
+        knot.self = knot  # type: ignore[attr-defined]
+        knots.append(weakref.ref(knot))
+    del knot
+    assert any(ref() is not None for ref in knots)
+    qtbot.waitUntil(lambda: all(ref() is None for ref in knots), timeout=5 * Collector.EVERY)
+
+
+def test_the_collector_gives_back_what_it_took(qtbot: QtBot) -> None:
+    Collector().end()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_exception_in_any_thread_is_said_in_the_window(qtbot: QtBot, capsys: pytest.CaptureFixture[str]) -> None:
+    log = Log()
+    last = LastResort(log)
+    try:
+        with qtbot.waitSignal(log.said) as said:
+            thread = threading.Thread(target=lambda: 1 / 0)
+            thread.start()
+            thread.join()
+    finally:
+        last.end()
+    (notice,) = said.args
+    assert "division by zero" in notice.text
+    assert "ZeroDivisionError" in notice.details
+    assert notice.lasting
+    assert "division by zero" in "\n".join(log.lines)
