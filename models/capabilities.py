@@ -165,7 +165,9 @@ class RunsChain(Protocol):
         temperature: float = 1.0,
         generator: Generator | None = None,
     ) -> ChainState:
-        """One transition of the model's chain. `clamp` (bool, (*event) or (B, *event)) marks coordinates kept as in `x`."""
+        """One transition of the model's chain from `x` (B, *event).
+
+        `clamp` (bool, (*event) or (B, *event)) marks coordinates that are kept as in `x`."""
         ...
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from models.capabilities import ChainState
 from models.distributions import bernoulli
-from models.estimation.enumeration import log_sum_over_states, require_enumerable
+from models.estimation.enumeration import LIMIT, log_sum_over_states, require_enumerable
 from models.networks import flat
 from models.settings import Settings, setting
 from models.spec import DataSpec, Support, require
@@ -75,7 +75,11 @@ class Rbm(nn.Module):
     def log_partition(self) -> Tensor:
         """log Z, summed over the states of the smaller layer, the other summed out. Raises TooLarge."""
         smaller = min(self.dimensions, self.hidden)
-        require_enumerable(smaller, f"log Z of {self.dimensions} visible and {self.hidden} hidden units")
+        require_enumerable(
+            smaller,
+            f"log Z of {self.dimensions} visible and {self.hidden} hidden units",
+            f"Use at most {LIMIT} hidden units, or contrastive divergence and annealed importance sampling.",
+        )
         if self.hidden < self.dimensions:
             return log_sum_over_states(self.hidden, self._hidden_log_weight, self.weight)
         return log_sum_over_states(self.dimensions, lambda v: -self.free_energy(v), self.weight)

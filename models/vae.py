@@ -31,19 +31,40 @@ class VaeSettings(Settings):
         ge=1,
         le=256,
     )
-    hidden: int = setting(256, title="Hidden units", help="Width of the hidden layers of both networks.", ge=1, le=4096)
-    layers: int = setting(2, title="Hidden layers", help="Hidden layers in each network; 0 makes both linear.", ge=0, le=8)
+    hidden: int = setting(
+        256,
+        title="Hidden units",
+        help="Width of the hidden layers of both networks.",
+        reference="Kingma & Welling (2014), appendix C",
+        ge=1,
+        le=4096,
+    )
+    layers: int = setting(
+        2,
+        title="Hidden layers",
+        help="Hidden layers in each network. With 0 both are linear; with a Gaussian likelihood that is "
+        "probabilistic PCA.",
+        reference="Tipping & Bishop (1999), for 0",
+        ge=0,
+        le=8,
+    )
     activation: Activation = setting("relu", title="Activation", help="Non-linearity of the hidden layers.")
     likelihood: Likelihood = setting(
         "automatic",
         title="Likelihood",
         help="p(x|z): Bernoulli for bits and for values in 0…1, Gaussian for real numbers. Automatic chooses so.",
+        reference="Kingma & Welling (2014), appendix C",
     )
     learn_scale: bool = setting(
         True, title="Learn the noise", help="Gaussian likelihood only: learn σ (one for all coordinates) or keep it."
     )
     scale: float = setting(
-        0.1, title="Noise σ", help="Gaussian likelihood only: σ at the start, or throughout if it is not learned.", gt=0, le=10
+        0.1,
+        title="Noise σ",
+        help="Gaussian likelihood only: σ at the start, or throughout if it is not learned.",
+        gt=0,
+        le=10,
+        log=True,
     )
 
 

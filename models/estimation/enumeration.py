@@ -15,10 +15,10 @@ LIMIT = 20  # bits; their 2^20 states take about a second for some hundred units
 CHUNK = 2**14  # states looked at together
 
 
-def require_enumerable(bits: int, what: str) -> None:
-    """Raise TooLarge, with a sentence on `what`, when 2^bits states are too many to visit."""
+def require_enumerable(bits: int, what: str, remedy: str = "") -> None:
+    """Raise TooLarge, with a sentence on `what` and one on the `remedy`, when 2^bits states are too many to visit."""
     if bits > LIMIT:
-        raise TooLarge(f"{what} is a sum over 2^{bits} states; up to 2^{LIMIT} are summed exactly.")
+        raise TooLarge(f"{what} is a sum over 2^{bits} states; up to 2^{LIMIT} are summed exactly. {remedy}".rstrip())
 
 
 def all_states(bits: int, like: Tensor, chunk: int = CHUNK) -> Iterator[Tensor]:
@@ -43,7 +43,9 @@ def log_sum_over_states(bits: int, log_weight: Callable[[Tensor], Tensor], like:
     def of_chunk(states: Tensor) -> Tensor:
         return log_weight(states).logsumexp(0)
 
-    sums = [checkpoint(of_chunk, states, use_reentrant=False) for states in all_states(bits, like)]
+    sums = [
+        checkpoint(of_chunk, states, use_reentrant=False, preserve_rng_state=False) for states in all_states(bits, like)
+    ]
     return torch.stack(sums).logsumexp(0)
 
 

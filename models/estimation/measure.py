@@ -42,7 +42,7 @@ def mean_measure(name: str, values: Tensor, kind: Kind, protocol: str, unit: str
 
 
 def bits_per_dimension(measure: Measure, dimensions: int) -> Measure:
-    """A log-likelihood in nats per example as a code length in bits per dimension; a lower bound becomes an upper one."""
+    """A log-likelihood in nats per example as a code length in bits per dimension; bounds change sides."""
     flip = {Kind.LOWER_BOUND: Kind.UPPER_BOUND, Kind.UPPER_BOUND: Kind.LOWER_BOUND}
     scale = -1 / (dimensions * math.log(2))
     return Measure(

@@ -16,7 +16,6 @@ from models.settings import Settings, setting
 from models.spec import Batch, DataSpec, Support
 
 TRAINING_BATCHES = 5  # the newest ones stand for the training set in the free-energy gap
-FINAL_RATE = 0.01  # where a linear decay of the learning rate ends, as a part of its start
 MONITORED = 10  # examples of each batch on which a step's figures are measured
 ACTIVITY_RATE = 0.05  # of the running mean of each hidden unit's activity
 
@@ -32,11 +31,11 @@ class ContrastiveDivergenceSettings(Settings):
         log=True,
     )
     decay: int = setting(
-        0,
+        1000,
         title="Learning-rate decay",
-        help="The learning rate falls linearly to a hundredth over this many steps, and stays there; 0 keeps it.",
+        help="The learning rate is halved after this many steps, a third after twice as many, and so on; 0 keeps it.",
         unit="steps",
-        reference="Tieleman (2008), section 3",
+        reference="Robbins & Monro (1951); Younes (1989)",
         ge=0,
         le=100_000_000,
     )
@@ -132,10 +131,14 @@ class _TwoPhases(Learner):
         self._start_rate = torch.full_like(self.steps, self.settings.learning_rate)
 
     def learning_rate(self) -> Tensor:
-        """The rate now, as a tensor, so that nothing waits for the device."""
+        """The rate now, as a tensor, so that nothing waits for the device.
+
+        It falls as 1/t: fast enough that the chains' noise averages out, slowly enough to get anywhere from anywhere;
+        and it needs no last step, which a learner does not know.
+        """
         if not self.settings.decay:
             return self._start_rate
-        return self._start_rate * (1 - self.steps / self.settings.decay).clamp(min=FINAL_RATE)
+        return self._start_rate / (1 + self.steps / self.settings.decay)
 
     @abstractmethod
     def negative_phase(self, positive: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from statistics import median
 
 import torch
@@ -58,7 +59,7 @@ def _by_hand(dimensions: int, hidden: int, latent: int, x: torch.Tensor) -> Call
 
 def _products(dimensions: int, hidden: int, latent: int) -> Callable[[], object]:
     sizes = [dimensions, hidden, hidden, 2 * latent, latent, hidden, hidden, dimensions]
-    maps = [pair for i, pair in enumerate(zip(sizes[:-1], sizes[1:], strict=True)) if i != 3]
+    maps = [pair for i, pair in enumerate(pairwise(sizes)) if i != 3]
     tensors = [(torch.rand(BATCH, a), torch.rand(BATCH, b), torch.rand(b, a)) for a, b in maps]
 
     def step() -> None:

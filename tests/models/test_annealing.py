@@ -54,7 +54,7 @@ def trained_machine() -> Rbm:
     torch.manual_seed(0)
     model = Rbm(RbmSettings(hidden=6), SPEC)
     x = stripes(200)
-    settings = PersistentCdSettings(learning_rate=0.1, decay=1500)
+    settings = PersistentCdSettings(learning_rate=0.1, decay=300)
     learner = PersistentContrastiveDivergence(model, settings, SPEC, len(x))
     learner.begin()
     for _ in range(1500):
