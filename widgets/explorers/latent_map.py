@@ -55,6 +55,7 @@ class LatentMap(Explorer):
 
         self.map = MapView()
         self.map.setObjectName("map")
+        self.map.handle.hide()  # until the latent space is known
         self.map.setToolTip("Press or drag to move the handle. Wheel: zoom. Middle button: pan. Arrow keys: nudge.")
         self.map.pointed.connect(self._point)
         self.map.nudged.connect(self._nudge)
@@ -167,6 +168,7 @@ class LatentMap(Explorer):
         size = len(prior.mean)
         self._prior, self.z = prior, prior.mean
         self.sliders.set_space(prior, with_kl=self._encodes)
+        self.map.handle.show()
         self.map.box.setAspectLocked(size > 1)
         self._choice.set_space(size, self._encodes)
         self._choose_plane()
