@@ -27,7 +27,7 @@ def list_(kind: Kind, *, json: bool = False) -> int:
     output = Output(json)
     entries = _LISTS[kind]()
     for entry in entries:
-        output.console.print(f"[bold]{entry['key']}[/]  {entry['title']}")
+        output.say(f"{entry['key']}  {entry['title']}", style="bold")
         if entry["summary"]:
             output.say(f"    {entry['summary']}")
         for name, field in entry.get("settings", {}).items():

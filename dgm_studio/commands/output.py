@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 PIPED_WIDTH = 160  # characters, where no terminal says how wide it is
 
@@ -31,19 +32,20 @@ class Output:
         if not self.console.is_terminal:
             self.console.width = PIPED_WIDTH
 
-    def say(self, text: str) -> None:
-        """A line for a person; markup in it is not interpreted."""
-        self.console.print(text, markup=False)
+    def say(self, text: str, style: str = "") -> None:
+        """A line for a person. Square brackets in it are no markup, here and in tables: E[log p(x)] has them."""
+        self.console.print(Text(text, style=style))
 
     def table(self, columns: Iterable[str], rows: Iterable[Iterable[object]], title: str = "") -> None:
         """A table for a person. Columns of numbers belong to the right."""
         lines = [list(row) for row in rows]
-        table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, title_style="bold")
+        heading = Text(title, style="bold") if title else None
+        table = Table(title=heading, title_justify="left", box=None, pad_edge=False, title_style="")
         for index, column in enumerate(columns):
             numbers = all(isinstance(line[index], int | float) for line in lines)
-            table.add_column(column, justify="right" if numbers else "left", overflow="fold")
+            table.add_column(Text(column), justify="right" if numbers else "left", overflow="fold")
         for line in lines:
-            table.add_row(*(_cell(value) for value in line))
+            table.add_row(*(Text(_cell(value)) for value in line))
         self.console.print(table, soft_wrap=False)
 
     def document(self, value: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as RichProgress
+from rich.text import Text
 
 from dgm_studio.events import Event, Finding, Progress, Started
 from dgm_studio.training import Order, TrainingSession
@@ -80,9 +81,9 @@ class _Bar:
 
     def show(self, event: Event) -> None:
         if isinstance(event, Started):
-            self._bar.print(f"{event.parameters} parameters on {event.device}.")
+            self._bar.print(Text(f"{event.parameters} parameters on {event.device}."))
         elif isinstance(event, Finding):
-            self._bar.print(f"Noticed: {event.text} {event.remedy}".rstrip())
+            self._bar.print(Text(f"Noticed: {event.text} {event.remedy}".rstrip()))
         elif isinstance(event, Progress):
             done, total = (event.seconds, self._deadline) if self._deadline else (event.step, event.steps)
             self._bar.update(self._task, completed=done, total=total, description=_details(event, self._deadline))

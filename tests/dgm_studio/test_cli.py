@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 
 from dgm_studio.cli import run
 from dgm_studio.commands.configure import configure
+from dgm_studio.commands.output import Output
 from dgm_studio.store import Project
 from models.catalog import FAMILIES, Recipe
 from models.settings import SettingsError
@@ -240,6 +241,13 @@ def test_an_evaluation_is_printed_and_kept(command: Command, answer: Any, copied
     code, out, _ = command("evaluate", copied, "--what", "likelihood", "samples")
     assert code == 0
     assert "ELBO" in out
+
+
+def test_brackets_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output(as_json=False)
+    output.say("E[bold]")
+    output.table(["Q[x]", "n"], [["E[log p(x|z)]", 1.0]], "KL[q, p]")
+    assert capsys.readouterr().out.split() == ["E[bold]", "KL[q,", "p]", "Q[x]", "n", "E[log", "p(x|z)]", "1"]
 
 
 def test_evaluating_twice_gives_the_same_figures(answer: Any, copied: str) -> None:
