@@ -17,7 +17,8 @@ from dgm_studio.datasets.base import Provenance
 from dgm_studio.events import CLOSING, Cancelled, Checkpoint, Event, Failed, Finished, Preview, Progress, Started
 from dgm_studio.store.errors import ProjectError
 from dgm_studio.store.project import Project
-from dgm_studio.store.run import Best, Run, Status
+from dgm_studio.store.records import Best, Status
+from dgm_studio.store.run import Run
 from dgm_studio.store.saving import versions
 from dgm_studio.store.trees import flatten
 from dgm_studio.store.work import Line, Session, metrics_line

@@ -40,11 +40,11 @@ DTYPES: dict[str, Any] = {
 }
 _ITEMSIZE = {name: np.dtype(name).itemsize for name in DTYPES}
 MAX_RANK = 8
-MAX_DEPTH = 16
 MAX_MANIFEST = 32 * 2**20  # bytes; about 200 000 datasets
 MAX_DOCUMENT = 32 * 2**20  # bytes of one JSON text
 
-_NAME = re.compile(r"[A-Za-z0-9_.+~%-]{1,255}")
+_COMPONENT = r"(?!\.+(?:/|\Z))[A-Za-z0-9_.+~%-]{1,255}"
+_PATH = re.compile(f"{_COMPONENT}(?:/{_COMPONENT}){{0,15}}")
 _SHA = re.compile(r"[0-9a-f]{64}")
 
 
@@ -124,8 +124,7 @@ def read_manifest(data: bytes, file: Path) -> tuple[dict[str, Entry], dict[str, 
 
 
 def _entry(path: str, item: Any, file: Path) -> Entry:
-    parts = path.split("/")
-    if len(parts) > MAX_DEPTH or not all(_NAME.fullmatch(part) and part.strip(".") for part in parts):
+    if not _PATH.fullmatch(path):
         raise ProjectError("unsafe", file, f"the manifest names {path[:80]!r}, which no project holds.")
     if not isinstance(item, dict) or item.keys() != {"dtype", "shape", "sha256"}:
         raise ProjectError("manifest", file, f"the manifest does not describe {path}.")

@@ -13,6 +13,8 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from dgm_studio.store.errors import ProjectError
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -62,6 +64,27 @@ def take(path: Path) -> Lock:
     os.ftruncate(file, 0)
     os.pwrite(file, text, 0)
     return Lock(path, notice=notice, _file=file)
+
+
+def lock_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.lock")
+
+
+def held(path: Path) -> Lock:
+    """The lock of the project at `path`, or ProjectError that says why it cannot be had."""
+    lock = take(lock_path(path))
+    if lock.mine:
+        return lock
+    if lock.holder:
+        raise ProjectError("conflict", path, f"{lock.holder} has a project of that name open.")
+    raise ProjectError("read-only", path, lock.notice)
+
+
+def if_writable(path: Path) -> Lock:
+    """The lock of the project at `path`; not ours where saving would be against a write protection."""
+    if not path.stat().st_mode & 0o222 or not os.access(path, os.W_OK):
+        return Lock(lock_path(path), notice="The file is write-protected. Changes can be saved under another name.")
+    return take(lock_path(path))
 
 
 def _locked(file: int) -> tuple[bool, str]:

@@ -17,21 +17,13 @@ from dgm_studio.store import work
 from dgm_studio.store.errors import ProjectError
 from dgm_studio.store.migrations import migrated
 from dgm_studio.store.reading import Contents, fingerprint, inspect
-from dgm_studio.store.run import Run, RunRecord, Strict, laid_out, now
+from dgm_studio.store.records import ProjectRecord, RunRecord, laid_out, now
+from dgm_studio.store.run import Run
 from dgm_studio.store.saving import Item, remove_stale_temporaries, replacement, write
 from dgm_studio.store.trees import array_of
 from dgm_studio.store.work import Recovery
 
 ABOUT = "project"  # the project's own record in the file
-
-
-class ProjectRecord(Strict):
-    """What a project knows of itself. `saves` counts them, and tells which of two states is the newer."""
-
-    id: str
-    saves: int = 0
-    notes: str = ""
-    order: list[str]
 
 
 class Project:
@@ -67,7 +59,7 @@ class Project:
             raise ProjectError("exists", path, f"there is a file of that name in {path.parent} already.")
         if not path.parent.is_dir():
             raise ProjectError("missing", path, f"there is no folder {path.parent}.")
-        lock = _locked(path)
+        lock = locks.held(path)
         try:
             record = ProjectRecord(id=uuid4().hex, order=[])
             contents = write(path, {ABOUT: fmt.document(record.model_dump(mode="json"))}, fmt.PROJECT)
@@ -82,7 +74,7 @@ class Project:
         written to, it opens read-only. Raises ProjectError."""
         path = resolved(path)
         contents = inspect(path)
-        lock = None if read_only else _lock_if_writable(path)
+        lock = None if read_only else locks.if_writable(path)
         try:
             if contents.fingerprint != fingerprint(path):  # its last holder saved before letting go
                 contents = inspect(path)
@@ -206,7 +198,7 @@ class Project:
                 raise ProjectError("busy", self.path, "a run is in training. Stop it before saving under another name.")
             if path.exists() and not replace:
                 raise ProjectError("exists", path, f"there is a file of that name in {path.parent} already.")
-            lock = _locked(path)
+            lock = locks.held(path)
             try:
                 self._write(path, uuid4().hex)
             except BaseException:
@@ -368,24 +360,3 @@ def resolved(path: Path) -> Path:
         return Path(path).expanduser().resolve()
     except (RuntimeError, OSError):
         raise ProjectError("special", Path(path), "this is a loop of links.") from None
-
-
-def _lock_path(path: Path) -> Path:
-    return path.with_name(f"{path.name}.lock")
-
-
-def _locked(path: Path) -> locks.Lock:
-    lock = locks.take(_lock_path(path))
-    if lock.mine:
-        return lock
-    if lock.holder:
-        raise ProjectError("conflict", path, f"{lock.holder} has a project of that name open.")
-    raise ProjectError("read-only", path, lock.notice)
-
-
-def _lock_if_writable(path: Path) -> locks.Lock:
-    if not path.stat().st_mode & 0o222 or not os.access(path, os.W_OK):
-        return locks.Lock(
-            _lock_path(path), notice="The file is write-protected. Changes can be saved under another name."
-        )
-    return locks.take(_lock_path(path))

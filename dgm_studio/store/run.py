@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from dgm_studio.config import RunConfig
 from dgm_studio.events import Tree
 from dgm_studio.store.errors import ProjectError
 from dgm_studio.store.metrics import Curve, Metrics
+from dgm_studio.store.records import Best, Merged, RunRecord, Status, now
 from dgm_studio.store.saving import Item
 from dgm_studio.store.trees import array_of, flatten, restore
 from models.catalog import Recipe, UnknownKey
@@ -25,54 +23,9 @@ from models.settings import SettingsError, read_settings
 if TYPE_CHECKING:
     from dgm_studio.store.project import Project
 
-Status = Literal["new", "training", "finished", "stopped", "failed", "interrupted"]
 THUMBNAIL_SAMPLES = 16
 
 T = TypeVar("T")
-_NUMBER = re.compile(r"0|[1-9][0-9]{0,14}")
-
-
-class Strict(BaseModel):
-    """What stands as JSON in a project: exactly these fields."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class Best(Strict):
-    """The checkpoint with the best value of a quantity on held-out data."""
-
-    step: int
-    key: str
-    value: float
-
-
-class Merged(Strict):
-    """The newest training session that is part of the run. Sessions begun at an earlier save are older than it."""
-
-    saves: int
-    session: str
-
-
-class RunRecord(Strict):
-    """A run but for its arrays."""
-
-    name: str
-    status: Status
-    created: str
-    config: dict[str, Any]
-    message: str = ""
-    notes: str = ""
-    parent: tuple[str, int] | None = None
-    provenance: dict[str, Any] = {}
-    best: Best | None = None
-    merged: Merged | None = None
-
-    @staticmethod
-    def read(value: Any) -> RunRecord:
-        """Raises pydantic's ValidationError."""
-        if isinstance(value, dict) and isinstance(value.get("parent"), list):
-            value = {**value, "parent": tuple(value["parent"])}  # JSON has no tuples
-        return RunRecord.model_validate(value)
 
 
 @dataclass(frozen=True)
@@ -92,18 +45,6 @@ class Kept:
     record: RunRecord
     items: dict[str, Item]
     metrics: dict[str, Item]
-
-
-def known_status(text: str) -> Status:
-    """Raises ValueError for anything that is no status."""
-    for status in get_args(Status):
-        if status == text:
-            return status
-    raise ValueError(f"{text!r} is no status of a run")
-
-
-def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 class Run:
@@ -392,30 +333,3 @@ class Run:
 
 def _below(items: Mapping[str, Item], prefix: str) -> dict[str, Item]:
     return {place.removeprefix(prefix): item for place, item in items.items() if place.startswith(prefix)}
-
-
-def laid_out(items: Mapping[str, Item]) -> bool:
-    """Whether these are the datasets of a run, each in its place."""
-    for place, item in items.items():
-        head, *rest = place.split("/")
-        match head, rest:
-            case "config", []:
-                good = True
-            case "metrics", ["step" | "value" as kind, name]:
-                other = items.get(f"metrics/{'value' if kind == 'step' else 'step'}/{name}")
-                dtype = "int64" if kind == "step" else "float32"
-                good = other is not None and _described(item) == (dtype, _described(other)[1])
-                good = good and len(_described(item)[1]) == 1
-            case "frames", ["means" | "draws", number]:
-                good = _NUMBER.fullmatch(number) is not None and len(_described(item)[1]) >= 1
-            case (("checkpoints" | "evaluations"), [number, _, *_]):
-                good = _NUMBER.fullmatch(number) is not None
-            case _:
-                good = False
-        if not good:
-            return False
-    return True
-
-
-def _described(item: Item) -> tuple[str, tuple[int, ...]]:
-    return (item.dtype.name, item.shape) if isinstance(item, np.ndarray) else (item.entry.dtype, item.entry.shape)

@@ -147,7 +147,7 @@ def _group(groups: dict[str, Any], path: str) -> Any:
 
 
 def _reserve(path: Path, size: int) -> None:
-    """Make the disk set space aside. HDF5 cannot let go of a file that it fails to write, so it must not come to that."""
+    """Make the disk set space aside: HDF5 cannot let go of a file that it fails to write, so it must not fail."""
     if not hasattr(os, "posix_fallocate"):
         return
     with open(path, "r+b") as file:

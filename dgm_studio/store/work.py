@@ -24,7 +24,8 @@ from dgm_studio.store import format as fmt
 from dgm_studio.store.errors import ProjectError
 from dgm_studio.store.metrics import Curve
 from dgm_studio.store.reading import Stored, inspect
-from dgm_studio.store.run import Best, Run, known_status
+from dgm_studio.store.records import Best, known_status
+from dgm_studio.store.run import Run
 from dgm_studio.store.saving import Item, write
 
 JOURNAL = "journal"

@@ -1,0 +1,394 @@
+"""A session's events end up in the project, whatever happens, and a stored run goes on as if it had never stopped."""
+
+from __future__ import annotations
+
+import os
+import resource
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from dgm_studio.config import RunConfig, TrainingSettings
+from dgm_studio.datasets.sources import load
+from dgm_studio.events import Cancelled, Checkpoint, Event, Failed, Finished, Preview, Progress, Started
+from dgm_studio.recording import Recorder, resume_warnings
+from dgm_studio.store import Project, ProjectError, Run, saving
+from dgm_studio.store.work import Session
+from dgm_studio.training import Order, Resume, TrainingSession
+
+CONFIG = RunConfig(
+    family="vae",
+    learner="reparameterized-elbo",
+    model={"hidden": 32},
+    training=TrainingSettings(steps=40, batch_size=50, device="cpu"),
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path):
+    project = Project.create(tmp_path / "a.dgm")
+    yield project
+    project.close()
+
+
+def progress(first: int, count: int = 10, valid: float | None = None) -> Progress:
+    steps = np.arange(first, first + count)
+    metrics = {"elbo": (steps, steps.astype(np.float32))}
+    if valid is not None:
+        metrics["valid/elbo"] = (np.array([first + count]), np.array([valid], np.float32))
+    return Progress(first + count, 100, 1.0, 1.0, 1.0, "", 0, metrics)
+
+
+def checkpoint(step: int) -> Checkpoint:
+    return Checkpoint(step, {"step": step, "model": {"w": torch.full((100,), float(step))}})
+
+
+def preview(step: int) -> Preview:
+    return Preview(step, np.full((4, 1, 8, 8), step % 251, np.uint8), True)
+
+
+STARTED = Started(0, 100, "CPU", 1)
+
+
+def record(project: Project, run: Run, *events: Event) -> Recorder:
+    """Record events, each checkpoint written before the next event comes."""
+    recorder = Recorder(project, run)
+    for event in events:
+        recorder.record(event)
+        if isinstance(event, Checkpoint):
+            wait_for(lambda: recorder._checkpoint is None and event.step in run.checkpoint_steps())  # noqa: B023
+    recorder.close()
+    return recorder
+
+
+def wait_for(condition: Any, seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.001)
+
+
+def same(a: Any, b: Any) -> bool:
+    match a:
+        case torch.Tensor():
+            return a.dtype == b.dtype and a.shape == b.shape and torch.equal(a, b)
+        case dict():
+            return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
+        case list() | tuple():
+            return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
+    return type(a) is type(b) and a == b
+
+
+# The whole way.
+
+
+def test_a_run_that_is_stored_and_resumed_ends_as_an_uninterrupted_one_bit_for_bit(project: Project):
+    data = load(CONFIG.data)
+    (whole,) = [e for e in TrainingSession(CONFIG, data).events() if isinstance(e, Checkpoint) and e.step == 40]
+    run = project.new_run(CONFIG)
+    session = TrainingSession(CONFIG, data)
+    recorder = Recorder(project, run, data.provenance)
+    session.tell(Order.STEP)
+    for event in session.events():
+        recorder.record(event)
+        if type(event).__name__ == "Paused":
+            session.tell(Order.STOP if event.step >= 20 else Order.STEP)
+    recorder.close()
+    assert (run.status, run.checkpoint_steps()[-1]) == ("stopped", 20)
+    project.close()
+
+    with Project.open(project.path) as again:
+        run = again.runs[run.id]
+        assert resume_warnings(run) == []
+        assert run.provenance["data"]["title"] == data.provenance.title
+        assert run.config is not None
+        torch.manual_seed(12345)
+        recorder = Recorder(again, run)
+        for event in TrainingSession(run.config, data, Resume(run.checkpoint())).events():
+            recorder.record(event)
+        recorder.close()
+        assert run.status == "finished"
+    with Project.open(project.path) as final:
+        run = final.runs[run.id]
+        assert same(run.checkpoint(), whole.state)
+        assert run.metrics["elbo"][0].tolist() == list(range(40))
+        assert run.frame_steps()[0] == 0
+        assert run.frame_steps()[-1] == 40
+        assert final.recoveries == []
+    assert os.listdir(project.path.parent) == ["a.dgm"]
+
+
+def test_a_resumed_run_is_warned_about_when_something_is_different_here(project: Project):
+    run = project.new_run(CONFIG)
+    record(project, run, STARTED, checkpoint(0), Finished(0, True))
+    assert resume_warnings(run) == []
+    run.provenance = {
+        **run.provenance,
+        "threads": 64,
+        "cpu": "AVX9000",
+        "versions": {**run.provenance["versions"], "torch": "1.0"},
+    }
+    warnings = resume_warnings(run)
+    assert len(warnings) == 3
+    assert "version of PyTorch (1.0; here it is" in warnings[0]
+    assert "64" in warnings[1]
+    assert "AVX9000" in warnings[2]
+
+
+# What is kept.
+
+
+@pytest.mark.parametrize(
+    ("closing", "status", "message"),
+    [
+        (Finished(30, stopped=False), "finished", ""),
+        (Finished(30, stopped=True), "stopped", ""),
+        (Failed("diverged", "Training diverged.", 30), "failed", "Training diverged."),
+    ],
+)
+def test_a_closing_event_sets_the_status_and_saves(project: Project, closing: Event, status: str, message: str):
+    run = project.new_run(CONFIG)
+    recorder = record(project, run, STARTED, progress(0), checkpoint(10), preview(10), closing)
+    assert recorder.problems == []
+    assert not project.modified
+    assert not project.work_folder.exists()
+    project.close()
+    with Project.open(project.path) as again:
+        run = again.runs[run.id]
+        assert (run.status, run.message) == (status, message)
+        assert run.checkpoint_steps() == [10]
+        assert run.frame(10)[0].max() == 10
+
+
+def test_a_recording_that_is_only_closed_counts_as_interrupted(project: Project):
+    run = project.new_run(CONFIG)
+    record(project, run, STARTED, progress(0), checkpoint(10))
+    assert run.status == "interrupted"
+    assert not project.modified
+
+
+def test_a_failure_before_the_start_is_kept_with_its_sentence(project: Project):
+    run = project.new_run(CONFIG)
+    record(project, run, Failed("bad input", "model.latent: too large", 0))
+    assert (run.status, run.message) == ("failed", "model.latent: too large")
+
+
+def test_what_comes_is_in_the_run_before_it_is_written(project: Project, monkeypatch: pytest.MonkeyPatch):
+    hold = threading.Event()
+    append = Session.append
+    monkeypatch.setattr(Session, "append", lambda self, lines: (hold.wait(10), append(self, lines))[1])
+    run = project.new_run(CONFIG)
+    recorder = Recorder(project, run)
+    started = time.perf_counter()
+    for step in range(0, 1000, 10):
+        recorder.record(progress(step))
+        recorder.record(preview(step + 10))
+        recorder.record(checkpoint(step + 10))
+    assert time.perf_counter() - started < 2
+    assert len(run.metrics["elbo"][0]) == 1000
+    assert len(run.frame_steps()) == 100
+    hold.set()
+    recorder.record(Finished(1000, False))
+    recorder.close()
+    assert run.checkpoint_steps()[-1] == 1000
+
+
+def test_the_newest_two_states_and_the_best_stay(project: Project):
+    run = project.new_run(CONFIG)
+    events: list[Event] = [STARTED, checkpoint(0)]
+    for i, value in enumerate([-30.0, -20.0, -25.0, -26.0, -27.0]):
+        events += [progress(10 * i, valid=value), checkpoint(10 * i + 10)]
+    record(project, run, *events, Finished(50, False))
+    assert run.checkpoint_steps() == [20, 40, 50]
+    assert run.best is not None
+    assert (run.best.step, run.best.key, run.best.value) == (20, "valid/elbo", -20.0)
+
+
+def test_a_state_that_another_run_branched_from_stays(project: Project):
+    run = project.new_run(CONFIG)
+    project.new_run(CONFIG, parent=(run.id, 10))
+    record(project, run, STARTED, *[checkpoint(step) for step in (0, 10, 20, 30)], Finished(30, False))
+    assert run.checkpoint_steps() == [10, 20, 30]
+
+
+def test_going_on_from_an_earlier_state_replaces_what_followed_it(project: Project):
+    run = project.new_run(CONFIG)
+    events = [STARTED, progress(0), checkpoint(10), preview(10), progress(10), checkpoint(20), preview(20)]
+    record(project, run, *events, Finished(20, False))
+    go_on = (Started(10, 100, "CPU", 1), checkpoint(10), progress(10, 3), checkpoint(13))
+    record(project, run, *go_on, Finished(13, True))
+    assert run.metrics["elbo"][0].tolist() == list(range(13))
+    assert run.checkpoint_steps() == [10, 13]
+    assert run.frame_steps() == [10]
+
+
+# Discarding.
+
+
+def test_discarding_a_new_run_removes_it(project: Project):
+    run = project.new_run(CONFIG)
+    record(project, run, STARTED, checkpoint(0), progress(0), Cancelled(10))
+    assert run.id not in project.runs
+    assert not project.work_folder.exists()
+    project.close()
+    with Project.open(project.path) as again:
+        assert not again.runs
+        assert again.recoveries == []
+
+
+def test_discarding_the_continuation_of_a_run_leaves_the_run_as_it_was(project: Project):
+    run = project.new_run(CONFIG)
+    record(project, run, STARTED, progress(0), checkpoint(0), checkpoint(10), preview(10), Finished(10, False))
+    go_on = (Started(0, 100, "CPU", 1), checkpoint(0), progress(0, 5), checkpoint(5), checkpoint(6), checkpoint(7))
+    record(project, run, *go_on, Cancelled(7))
+    assert (run.status, run.checkpoint_steps(), run.frame_steps()) == ("finished", [0, 10], [10])
+    assert run.metrics["elbo"][0].tolist() == list(range(10))
+    project.close()
+    with Project.open(project.path) as again:
+        assert same(again.runs[run.id].checkpoint(), checkpoint(10).state)
+
+
+def test_a_save_during_training_is_what_discarding_returns_to(project: Project):
+    run = project.new_run(CONFIG)
+    record(project, run, STARTED, checkpoint(0), Finished(0, True))
+    recorder = Recorder(project, run)
+    recorder.record(STARTED)
+    recorder.record(progress(0))
+    recorder.record(checkpoint(10))
+    wait_for(lambda: 10 in run.checkpoint_steps())
+    project.save()
+    recorder.record(progress(10))
+    recorder.record(checkpoint(20))
+    recorder.record(Cancelled(20))
+    recorder.close()
+    assert (run.status, run.checkpoint_steps()) == ("stopped", [0, 10])
+    assert run.metrics["elbo"][0].tolist() == list(range(10))
+    assert same(run.checkpoint(), checkpoint(10).state)
+
+
+# When the disk does not take it.
+
+
+def test_a_disk_that_is_full_for_a_while_costs_nothing(project: Project):
+    run = project.new_run(CONFIG)
+    said: list[str] = []
+    recorder = Recorder(project, run, report=said.append)
+    recorder.record(STARTED)
+    wait_for(lambda: project.work_folder.exists())
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        recorder.record(progress(0))
+        recorder.record(checkpoint(10))
+        recorder.record(preview(10))
+        wait_for(lambda: len(said) == 3)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert all("kept in memory" in text for text in said)
+    assert same(run.checkpoint(), checkpoint(10).state)
+    recorder.record(progress(10))
+    recorder.record(Finished(20, False))
+    recorder.close()
+    assert recorder.problems == said
+    project.close()
+    with Project.open(project.path) as again:
+        run = again.runs[run.id]
+        assert run.metrics["elbo"][0].tolist() == list(range(20))
+        assert same(run.checkpoint(), checkpoint(10).state)
+        assert run.frame_steps() == [10]
+
+
+def test_a_project_that_cannot_be_saved_is_said_at_the_end_and_everything_is_still_there(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+):
+    run = project.new_run(CONFIG)
+    recorder = Recorder(project, run)
+    recorder.record(STARTED)
+    recorder.record(progress(0))
+    recorder.record(checkpoint(10))
+    wait_for(lambda: list(project.work_folder.glob("*/checkpoint-10.dgm-part")))
+    before = project.path.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(saving, "_reserve", full)
+    recorder.record(Finished(10, False))
+    with pytest.raises(ProjectError) as caught:
+        recorder.close()
+    assert caught.value.code == "full"
+    assert project.path.read_bytes() == before
+    assert run.status == "finished"
+    assert project.modified
+    monkeypatch.undo()
+    project.close()
+    with Project.open(project.path) as again:  # the window went away without another save
+        (recovery,) = again.recoveries
+        assert again.recover(recovery).status == "finished"
+        again.save()
+        assert again.runs[run.id].checkpoint_steps() == [10]
+        assert not again.work_folder.exists()
+
+
+def test_an_error_in_the_writer_is_said_at_the_end(project: Project):
+    run = project.new_run(CONFIG)
+    recorder = Recorder(project, run)
+    recorder.record(STARTED)
+    recorder.record(Checkpoint(1, {"model": object()}))
+    with pytest.raises(ProjectError, match="model is of type object"):
+        recorder.close()
+
+
+def test_a_run_in_training_can_neither_be_deleted_nor_trained_twice(project: Project):
+    run = project.new_run(CONFIG)
+    recorder = Recorder(project, run)
+    for attempt in (
+        lambda: project.delete_run(run.id),
+        lambda: Recorder(project, run),
+        lambda: project.save_as(project.path.with_name("b.dgm")),
+        project.close,
+    ):
+        with pytest.raises(ProjectError) as caught:
+            attempt()
+        assert caught.value.code == "busy"
+    recorder.close()
+    with pytest.raises(RuntimeError):
+        recorder.record(STARTED)
+
+
+def test_a_project_that_is_read_only_cannot_be_trained_in(project: Project):
+    with Project.open(project.path) as second:
+        run = second.new_run(CONFIG)
+        with pytest.raises(ProjectError) as caught:
+            Recorder(second, run)
+        assert caught.value.code == "read-only"
+
+
+def test_curves_can_be_read_while_they_grow(project: Project):
+    run = project.new_run(CONFIG)
+    recorder = Recorder(project, run)
+    done = threading.Event()
+    failures: list[BaseException] = []
+
+    def watch() -> None:
+        try:
+            while not done.is_set():
+                for steps, values in run.metrics.values():
+                    assert np.array_equal(steps, np.arange(len(steps)))
+                    assert np.array_equal(values, steps)
+        except BaseException as error:
+            failures.append(error)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    for step in range(0, 20_000, 10):
+        recorder.record(progress(step))
+    done.set()
+    watcher.join()
+    recorder.close()
+    assert not failures
