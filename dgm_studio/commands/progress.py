@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as RichProgress
+from rich.table import Column
 from rich.text import Text
 
 from dgm_studio.events import Event, Finding, Progress, Started
@@ -69,7 +70,9 @@ class _Bar:
         self._deadline = deadline
         self._metrics: dict[str, float] = {}
         steps = TextColumn("{task.completed:.0f} s") if deadline else MofNCompleteColumn()
-        self._bar = RichProgress(BarColumn(), steps, TextColumn("{task.description}", markup=False), console=console)
+        rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+        details = TextColumn("{task.description}", markup=False, table_column=rest)
+        self._bar = RichProgress(BarColumn(16), steps, details, console=console, expand=True)
         self._task = self._bar.add_task("", total=deadline)
 
     def __enter__(self) -> _Bar:
