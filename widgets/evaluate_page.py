@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,6 +64,7 @@ class EvaluatePage(QWidget):
         self._waiting: list[_Job] = []
         self._job: _Job | None = None
         self._thread: EvaluationThread | None = None
+        self._named: _Job | None = None  # what the strip for other runs is about
 
         self._heading = QLabel()
         self._heading.setObjectName("evaluate-heading")
@@ -253,7 +254,7 @@ class EvaluatePage(QWidget):
         active = self._job
         self._drop(lambda job: job is active)
 
-    def _drop(self, which: Any) -> None:
+    def _drop(self, which: Callable[[_Job], bool]) -> None:
         """Cancel the jobs that `which` picks."""
         self._waiting = [job for job in self._waiting if not which(job)]
         if self._job is not None and which(self._job):
@@ -322,9 +323,10 @@ class EvaluatePage(QWidget):
             waits = any(job.is_of(self._run, key) for job in self._waiting)
             card.set_state("Measuring …" if running else "Waiting …" if waits else "")
         elsewhere = active is not None and active.run is not self._run
+        if active is not None and elsewhere and active is not self._named:
+            self._named = active
+            self._elsewhere.begin(f"{active.evaluation.title} of {active.run.name}")
         self._elsewhere.setVisible(elsewhere)
-        if active is not None and elsewhere:
-            self._elsewhere.say(f"{active.evaluation.title} of {active.run.name}")
         self._refresh_heading()
 
     def _refresh_heading(self) -> None:

@@ -63,6 +63,7 @@ class Progress(QWidget):
 
     def __init__(self, key: str) -> None:
         super().__init__()
+        self._what = ""
         self._bar, self._text = QProgressBar(), QLabel()
         self._bar.setRange(0, 1000)
         self._bar.setObjectName(f"progress-{key}")
@@ -79,14 +80,17 @@ class Progress(QWidget):
         row.addWidget(self._text)
         row.addWidget(cancel)
 
-    def say(self, text: str) -> None:
+    def begin(self, what: str = "") -> None:
+        """Nothing is done yet; `what` is named before the numbers."""
+        self._what = what
         self._bar.setValue(0)
-        self._text.setText(text)
+        self._text.setText(what)
 
     def show_fraction(self, event: Fraction) -> None:
         self._bar.setValue(round(1000 * event.fraction))
         left = f"  ·  {duration(event.remaining)} left" if event.remaining != float("inf") else ""
-        self._text.setText(f"{event.fraction:.0%}{left}")
+        what = f"{self._what}  ·  " if self._what else ""
+        self._text.setText(f"{what}{event.fraction:.0%}{left}")
 
 
 class EvaluationCard(QFrame):
@@ -164,7 +168,7 @@ class EvaluationCard(QFrame):
             return
         self._state = state
         self.progress.setVisible(bool(state))
-        self.progress.say("")
+        self.progress.begin()
         if state:
             self._message.hide()
         self._refresh_age()

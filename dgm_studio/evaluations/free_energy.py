@@ -35,7 +35,7 @@ def _run(subject: Subject, settings: NoSettings) -> Iterator[float | Report]:
     for start, x in ((0.0, train), (0.5, test.x)):
         parts = []
         for fraction, part in chunks(x, subject.device):
-            parts.append(subject.model.free_energy(part).double())
+            parts.append(subject.model.free_energy(part).cpu().double())
             yield start + 0.5 * fraction
         energies.append(torch.cat(parts))
     trained, held = energies

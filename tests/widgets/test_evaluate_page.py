@@ -272,6 +272,7 @@ def test_an_evaluation_goes_on_while_another_run_is_shown(
     other = project.new_run(_config(), name="second")
     page.show_run(project, other, live)
     assert part(page, QProgressBar, "progress-elsewhere").isVisibleTo(page)
+    assert "Slow of first" in texts(page)
     assert part(page, QPushButton, "run-slow").isEnabled(), "the other run may be measured too"
     bench.go.set()
     qtbot.waitUntil(idle(page), timeout=PATIENCE)
