@@ -59,7 +59,7 @@ class Desk(QObject):
         self.workspace = Workspace(preferences, log, self)
         self.draft = Draft(config, self)
         self.area = WorkArea(self.workspace)
-        self.data = DataPanel(self.draft, self.workspace.data, self.workspace.readers)
+        self.data = DataPanel(self.draft, self.workspace.data, self.workspace.viewing.readers)
         self.model = ModelPanel(self.draft, self.data)
         self.runs = RunsPanel(self.workspace, actions)
         self.docks = {
@@ -287,7 +287,7 @@ class Desk(QObject):
 
     def _progressed(self, run_id: str, event: Progress) -> None:
         self._status.show_progress(event, len(self.workspace.trainer.queued))
-        self._status.show_place(self.workspace.views[run_id].device, event.memory)
+        self._status.show_place(self.workspace.viewing.of(run_id).device, event.memory)
 
     def _training_changed(self) -> None:
         trainer = self.workspace.trainer
@@ -333,16 +333,7 @@ class Desk(QObject):
             "start": project is not None,
         }.items():
             actions[key].setEnabled(enabled)
-        for key in (
-            "pageTrain",
-            "pageExplore",
-            "pageEvaluate",
-            "nextRun",
-            "previousRun",
-            "showRuns",
-            "showModel",
-            "log",
-        ):
+        for key in (*PAGES, *self.docks, "layout", "nextRun", "previousRun"):
             actions[key].setEnabled(project is not None)
         self._header.buttons["continue"].setEnabled(actions["continue"].isEnabled())
         self.model.allow_training(can_train, self._problem)

@@ -41,8 +41,8 @@ class ExplorePage(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(self._stack)
-        workspace.live_changed.connect(self._follow)
-        self._follow(workspace.live)
+        workspace.viewing.live_changed.connect(self._follow)
+        self._follow(workspace.viewing.live)
 
     @property
     def current(self) -> Explorer | None:

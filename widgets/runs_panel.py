@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from dgm_studio.store import Run
 from widgets.actions import Actions
 from widgets.building import Card, section
 from widgets.status import thousands
@@ -131,15 +132,13 @@ class RunsPanel(QWidget):
                 item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
                 item.setData(ID, run.id)
                 self._list.insertItem(row, item)
-            self._fill(self._list.item(row), run.id)
+            self._fill(self._list.item(row), run)
         self._list.blockSignals(False)
         self._selected(self._workspace.run)
 
-    def _fill(self, item: QListWidgetItem, run_id: str) -> None:
-        workspace = self._workspace
-        assert workspace.project is not None
-        run, view = workspace.project.runs[run_id], workspace.views.get(run_id)
-        text, role = self._status(run_id)
+    def _fill(self, item: QListWidgetItem, run: Run) -> None:
+        view = self._workspace.viewing.runs.get(run.id)
+        text, role = self._status(run)
         for kind, value in (
             (Qt.ItemDataRole.DisplayRole, run.name),
             (PICTURE, view.thumbnail if view is not None else None),
@@ -151,11 +150,10 @@ class RunsPanel(QWidget):
             if item.data(kind) != value:
                 item.setData(kind, value)
 
-    def _status(self, run_id: str) -> tuple[str, str]:
+    def _status(self, run: Run) -> tuple[str, str]:
         """How a run is, in words and in the role of a colour."""
         workspace = self._workspace
-        assert workspace.project is not None
-        run, view = workspace.project.runs[run_id], workspace.views.get(run_id)
+        view = workspace.viewing.runs.get(run.id)
         if workspace.is_training(run):
             step = view.progress.step if view is not None and view.progress is not None else 0
             words = {
@@ -164,7 +162,7 @@ class RunsPanel(QWidget):
                 Phase.PAUSED: f"paused · step {thousands(step)}",
             }
             return words.get(workspace.trainer.phase, f"training · step {thousands(step)}"), "accent"
-        if workspace.trainer.waits(run_id):
+        if workspace.trainer.waits(run.id):
             return "waits for its turn", "muted"
         steps = run.checkpoint_steps()
         at = f" · step {thousands(steps[-1])}" if steps else ""
@@ -175,14 +173,16 @@ class RunsPanel(QWidget):
         return f"{'not trained' if run.status == 'new' else run.status}{at}", "muted"
 
     def _progressed(self, run_id: str, _: object) -> None:
+        project = self._workspace.project
+        run = project.runs.get(run_id) if project is not None else None
         for row in range(self._list.count()):
-            if self._list.item(row).data(ID) == run_id:
+            if run is not None and self._list.item(row).data(ID) == run_id:
                 self._list.blockSignals(True)
-                self._fill(self._list.item(row), run_id)
+                self._fill(self._list.item(row), run)
                 self._list.blockSignals(False)
                 self._list.viewport().update()
 
-    def _selected(self, run: object) -> None:
+    def _selected(self, _: object) -> None:
         current = self._workspace.run
         self._list.blockSignals(True)
         rows = [
@@ -201,7 +201,9 @@ class RunsPanel(QWidget):
     def _chosen(self, item: QListWidgetItem | None) -> None:
         project = self._workspace.project
         if item is not None and project is not None:
-            self._workspace.select(project.runs[item.data(ID)])
+            run = project.runs.get(item.data(ID))  # a discarded one may just have gone
+            if run is not None:
+                self._workspace.select(run)
 
     def _move(self, by: int) -> None:
         row = self._list.currentRow() + by

@@ -83,7 +83,7 @@ class Photographer(QObject):
         desk = self.window.desk
         assert desk is not None
         desk.open(path)
-        self.wait(lambda: desk.workspace.live is not None)
+        self.wait(lambda: desk.workspace.viewing.live is not None)
         self.pages(path.stem)
 
     def pages(self, name: str) -> None:

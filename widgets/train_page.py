@@ -69,8 +69,8 @@ class TrainPage(QWidget):
         self._again.timeout.connect(self._ask_if_newer)
         self._answered_step = -1
         workspace.selected.connect(self._select)
-        workspace.shown.connect(self._shown)
-        workspace.live_changed.connect(self._follow)
+        workspace.viewing.shown.connect(self._shown)
+        workspace.viewing.live_changed.connect(self._follow)
         workspace.progressed.connect(self._progressed)
         workspace.previewed.connect(self._previewed)
 
@@ -88,7 +88,7 @@ class TrainPage(QWidget):
         self._shown(run.id)
 
     def _shown(self, run_id: str) -> None:
-        view = self._workspace.views.get(run_id)
+        view = self._workspace.viewing.runs.get(run_id)
         if self._run is None or self._run.id != run_id or view is None:
             return
         self.curves.show_history(view.history)

@@ -45,7 +45,7 @@ class WorkArea(Card):
         self.column.addWidget(self._pages, 1)
         self._tabs.currentChanged.connect(self._show)
         workspace.selected.connect(lambda _: self._show_evaluate())
-        workspace.live_changed.connect(lambda _: self._show_evaluate())
+        workspace.viewing.live_changed.connect(lambda _: self._show_evaluate())
         self.evaluate.changed.connect(workspace.changed)
         self._show(0)
 
@@ -60,8 +60,8 @@ class WorkArea(Card):
     def _show(self, index: int) -> None:
         self._pages.setCurrentIndex(index)
         self.explore.switch.setVisible(self.page == "Explore")
-        self._workspace.watch_every(WANTED[self.page])
+        self._workspace.viewing.watch_every(WANTED[self.page])
         self.page_changed.emit(self.page)
 
     def _show_evaluate(self) -> None:
-        self.evaluate.show_run(self._workspace.project, self._workspace.run, self._workspace.live)
+        self.evaluate.show_run(self._workspace.project, self._workspace.run, self._workspace.viewing.live)

@@ -3,63 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
-from PySide6.QtGui import QImage
 
 from dgm_studio import device as devices
 from dgm_studio.config import RunConfig
-from dgm_studio.datasets.base import Dataset
-from dgm_studio.datasets.identity import same_data
-from dgm_studio.events import Cancelled, Event, Failed, Finding, Finished, Preview, Progress, Snapshot, Started, Tree
+from dgm_studio.events import Cancelled, Event, Failed, Finding, Finished, Preview, Progress, Tree
 from dgm_studio.recording import Recorder, resume_warnings
-from dgm_studio.state import learner_tensors
 from dgm_studio.store import Project, Recovery, Run
-from models.catalog import Recipe
 from widgets.background import Background, Problem
 from widgets.data_cache import DataCache
 from widgets.history import History
-from widgets.live import Live
 from widgets.notices import Log, Notice, Remedy
 from widgets.preferences import Preferences, free_path, keep_thumbnail
-from widgets.thumbnails import thumbnail
 from widgets.trainer import Phase, Trainer
 from widgets.training_thread import Job
+from widgets.viewing import Viewing
 
 SAVE_AFTER = 1500  # ms from a change of names or notes
-
-
-@dataclass
-class Shown:
-    """What the window keeps of a run, to show it without reading the file again."""
-
-    history: History | None = None  # None: not read yet
-    preview: Preview | None = None
-    thumbnail: QImage | None = None
-    progress: Progress | None = None
-    device: str = ""  # where it trains, as a person knows it
-    findings: list[Finding] = field(default_factory=list)
 
 
 class Workspace(QObject):
     """Opens, trains, selects and saves. Whatever touches a file happens in the thread `files`.
 
     Signals: `project_changed()` another project or path, `runs_changed()` the list or what stands in it,
-    `selected(Run | None)`, `shown(run id)` new curves or pictures of a stored run, `live_changed(Live | None)`,
-    `progressed(run id, Progress)`, `previewed(run id, Preview)`, `training_changed()` phase or queue,
-    `loading(fraction, text)` data is being read, `saved()`.
+    `selected(Run | None)`, `progressed(run id, Progress)`, `previewed(run id, Preview)`, `training_changed()` phase or
+    queue, `loading(fraction, text)` data is being read, `saved()`. What runs have to show is in `viewing`.
     """
 
     project_changed = Signal()
     runs_changed = Signal()
     selected = Signal(object)
-    shown = Signal(str)
-    live_changed = Signal(object)
     progressed = Signal(str, object)
     previewed = Signal(str, object)
     training_changed = Signal()
@@ -71,22 +48,17 @@ class Workspace(QObject):
         self.preferences, self.log = preferences, log
         self.project: Project | None = None
         self.run: Run | None = None
-        self.live: Live | None = None
-        self.views: dict[str, Shown] = {}
         self.data = DataCache()
         self.files = Background("files", self)
-        self.readers = Background("data", self)
         self.trainer = Trainer(self.data.load_fresh, self)
+        self.viewing = Viewing(self.files, self.trainer, self.data, log, self)
+        self.viewing.pictured.connect(lambda _: self.runs_changed.emit())
         self.trainer.loading.connect(lambda run, fraction, text: self.loading.emit(fraction, text))
-        self.trainer.prepared.connect(self._prepared)
         self.trainer.happened.connect(self._happened)
         self.trainer.unkept.connect(self._unkept)
         self.trainer.changed.connect(self._training_changed)
-        self._live_run = ""
         self._saver = QTimer(self, singleShot=True, interval=SAVE_AFTER)
         self._saver.timeout.connect(self.save)
-        self._pulse = QTimer(self)
-        self._pulse.timeout.connect(self._want_snapshot)
 
     # Projects.
 
@@ -113,7 +85,7 @@ class Workspace(QObject):
         self._saver.stop()
         self.select(None)
         self.project = None
-        self.views.clear()
+        self.viewing.clear()
         self.project_changed.emit()
 
         def work() -> None:
@@ -165,10 +137,9 @@ class Workspace(QObject):
         assert project is not None
 
         def done(run: Run) -> None:
-            self.views.pop(run.id, None)
             self.changed()
-            self._read_thumbnail(run)
             self.select(run)
+            self._show_again(run)
             self.log.say(Notice("good", f"{run.name} was recovered.", lasting=False))
 
         self.files.submit(
@@ -185,7 +156,7 @@ class Workspace(QObject):
             self.project_changed.emit()
             self.runs_changed.emit()
             for run in project.runs.values():
-                self._read_thumbnail(run)
+                self.viewing.read_thumbnail(run)
             self.select(next(reversed(project.runs.values()), None))
             self._greet(project)
             then()
@@ -217,7 +188,7 @@ class Workspace(QObject):
         assert project is not None
 
         def done(run: Run) -> None:
-            self.views[run.id] = Shown(History())
+            self.viewing.of(run.id).history = History()
             self.runs_changed.emit()
             self._enqueue(run, config)
             self.select(run)
@@ -250,15 +221,8 @@ class Workspace(QObject):
         if run is self.run and run is not None:
             return
         self.run = run
-        self._drop_live()
         self.selected.emit(run)
-        if run is None:
-            return
-        if run.id in self.views and self.views[run.id].history is not None:
-            self.shown.emit(run.id)
-        else:
-            self._read_views(run)
-        self._open_live(run)
+        self.viewing.select(run)
 
     def rename(self, run: Run, name: str) -> None:
         run.name = name
@@ -285,28 +249,26 @@ class Workspace(QObject):
 
     def _forget(self, run_id: str) -> None:
         assert self.project is not None
-        self.views.pop(run_id, None)
+        self.viewing.runs.pop(run_id, None)
         if self.run is not None and self.run.id == run_id:
             self.select(next(reversed(self.project.runs.values()), None))
         self.runs_changed.emit()
 
+    def _show_again(self, run: Run) -> None:
+        """Read anew what the run has to show."""
+        self.viewing.runs.pop(run.id, None)
+        self.viewing.read_thumbnail(run)
+        if self.run is run:
+            self.viewing.select(run)
+
     def is_training(self, run: Run) -> bool:
         return self.trainer.active is not None and self.trainer.active.run == run.id
-
-    def watch_every(self, milliseconds: int) -> None:
-        """How often views want newer weights of the run in training; 0 never."""
-        if milliseconds:
-            self._pulse.start(milliseconds)
-        else:
-            self._pulse.stop()
 
     def close(self) -> None:
         """End all threads. Nothing may train and the project must be closed."""
         assert self.trainer.phase is Phase.IDLE
-        self._pulse.stop()
-        self._drop_live(wait=True)
+        self.viewing.close()
         self.files.close()
-        self.readers.close()
 
     # Training.
 
@@ -316,29 +278,13 @@ class Workspace(QObject):
         data = run.provenance.get("data") or {}
         self.trainer.add(Job(run.id, run.name, config, partial(Recorder, project, run), state, data))
 
-    def _prepared(self, run: str, dataset: Dataset) -> None:
-        if self.run is None or self.run.id != run:
-            return
-        if self._live_run != run and self.trainer.active is not None:
-            self._make_live(self.run, self.trainer.active.config, dataset)
-        self._connect_live()
-
     def _happened(self, run_id: str, event: Event) -> None:
-        view = self.views.setdefault(run_id, Shown())
+        self.viewing.record(run_id, event)
         if isinstance(event, Progress):
-            if view.history is not None:
-                view.history.append(event.metrics)
-            view.progress = event
             self.progressed.emit(run_id, event)
-        elif isinstance(event, Started):
-            view.device = event.device
         elif isinstance(event, Preview):
-            view.preview = event
-            view.thumbnail = thumbnail(event.samples)
             self.previewed.emit(run_id, event)
-            self.runs_changed.emit()
         elif isinstance(event, Finding):
-            view.findings.append(event)
             self.log.say(Notice("warn", f"{event.text} {event.remedy}", event.measured))
         elif isinstance(event, Finished | Cancelled | Failed):
             self._closed(run_id, event)
@@ -358,13 +304,14 @@ class Workspace(QObject):
         if run is None:  # a run that was discarded before it had a state is gone
             self._forget(run_id)
             return
-        picture = self.views[run_id].thumbnail
+        if isinstance(event, Cancelled):
+            self._show_again(run)  # it is again what it was before this training
+        picture = self.viewing.of(run_id).thumbnail
         if picture is not None:
             keep_thumbnail(project.path, picture)
         self.runs_changed.emit()
         self.saved.emit()
-        if self.run is not None and self.run.id == run_id and self.live is None:
-            self._open_live(self.run)
+        self.viewing.open_live()
 
     def _say_failure(self, run: Run | None, event: Failed) -> None:
         remedies: tuple[Remedy, ...] = ()
@@ -382,97 +329,6 @@ class Workspace(QObject):
     def _training_changed(self) -> None:
         self.training_changed.emit()
         self.runs_changed.emit()
-
-    # Views of the selected run.
-
-    def _read_views(self, run: Run) -> None:
-        def work() -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], Preview | None]:
-            steps = run.frame_steps()
-            preview = Preview(steps[-1], *run.frame(steps[-1])) if steps else None
-            return dict(run.metrics), preview
-
-        def done(result: tuple[dict[str, tuple[np.ndarray, np.ndarray]], Preview | None]) -> None:
-            view = self.views.setdefault(run.id, Shown())
-            view.history, view.preview = History(result[0]), result[1]
-            self.shown.emit(run.id)
-
-        self.files.submit(work, done, lambda p: self._say_problem(f"The curves of {run.name} cannot be read.", p))
-
-    def _read_thumbnail(self, run: Run) -> None:
-        def work() -> QImage | None:
-            samples = run.thumbnail
-            return None if samples is None else thumbnail(samples)
-
-        def done(picture: QImage | None) -> None:
-            self.views.setdefault(run.id, Shown()).thumbnail = picture
-            self.runs_changed.emit()
-
-        self.files.submit(work, done, lambda p: self._say_problem(f"The frames of {run.name} cannot be read.", p))
-
-    def _open_live(self, run: Run) -> None:
-        """Make the run answer questions: from the session if it trains, from its checkpoint otherwise."""
-        if self.is_training(run):
-            dataset = self.data.newest(self.trainer.active.config.data)  # type: ignore[union-attr]
-            if dataset is not None:
-                self._prepared(run.id, dataset)
-            return
-        config = run.config
-        if config is None or not run.checkpoint_steps():
-            return
-
-        def read() -> Tree:
-            return run.checkpoint()
-
-        def have_state(state: Tree) -> None:
-            self.readers.submit(lambda: self.data.load(config.data), lambda d: have_data(state, d), failed)
-
-        def have_data(state: Tree, dataset: Dataset) -> None:
-            if self.run is not run or self.live is not None:
-                return
-            changed = same_data(run.provenance.get("data") or {}, dataset)
-            if changed:
-                self.log.say(Notice("warn", changed))
-            self._make_live(run, config, dataset)
-            if self.live is not None and not self.is_training(run):
-                self.live.publish(Snapshot(state["step"], learner_tensors(state)))
-            self._connect_live()
-
-        def failed(problem: Problem) -> None:
-            self._say_problem(f"{run.name} can be looked at, but not explored.", problem)
-
-        self.files.submit(read, have_state, failed)
-
-    def _make_live(self, run: Run, config: RunConfig, dataset: Dataset) -> None:
-        self._drop_live()
-        recipe = Recipe.read(config.family, config.learner, config.model, config.learning)
-        try:
-            device = devices.resolve(config.training.device)
-        except devices.NoSuchDevice as problem:
-            self.log.say(Notice("info", f"{problem} The run is shown on the preferred one.", lasting=False))
-            device = devices.resolve("auto")
-        self.live, self._live_run = Live(config, recipe, dataset, device, self), run.id
-        self.live_changed.emit(self.live)
-
-    def _connect_live(self) -> None:
-        thread = self.trainer.thread_in_use
-        if thread is not None and self.trainer.active is not None:
-            thread.watch(self.live if self._live_run == self.trainer.active.run else None)
-
-    def _drop_live(self, wait: bool = False) -> None:
-        if self.live is None:
-            return
-        live, self.live, self._live_run = self.live, None, ""
-        self._connect_live()
-        self.live_changed.emit(None)
-        if wait:
-            live.close()
-        else:
-            live.retire()
-
-    def _want_snapshot(self) -> None:
-        thread = self.trainer.thread_in_use
-        if thread is not None and self.trainer.phase is Phase.TRAINING:
-            thread.want_snapshot()
 
     def _say_problem(self, what: str, problem: Problem, again: Callable[[], None] | None = None) -> None:
         remedies = (Remedy("Try again", again),) if again is not None else ()

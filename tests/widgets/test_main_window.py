@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QUndoStack
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QDialog, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -81,7 +81,7 @@ class Person:
     @property
     def step(self) -> int:
         run = self.desk.workspace.trainer.active
-        view = self.desk.workspace.views.get(run.run) if run is not None else None
+        view = self.desk.workspace.viewing.runs.get(run.run) if run is not None else None
         return view.progress.step if view is not None and view.progress is not None else -1
 
     def bars(self) -> list[NoticeBar]:
@@ -119,7 +119,7 @@ def test_the_window_shows_before_torch_and_the_plots_are_imported() -> None:
 def test_a_click_before_everything_is_loaded_starts_as_soon_as_that_is_possible(person: Person) -> None:
     assert person.window.desk is None
     person.click_card()
-    person.until(lambda: person.window.desk is not None and bool(person.desk.workspace.views))
+    person.until(lambda: person.window.desk is not None and bool(person.desk.workspace.viewing.runs))
     assert person.desk.area.train.samples.isVisible()
 
 
@@ -231,9 +231,9 @@ def test_a_project_that_is_opened_again_shows_what_it_learned_without_training(p
     person.close()
     person.open_window()
     person.window.open(path)
-    person.until(lambda: person.desk.workspace.live is not None)
+    person.until(lambda: person.desk.workspace.viewing.live is not None)
     desk = person.desk
-    assert desk.workspace.live.step == desk.workspace.run.checkpoint_steps()[-1]  # type: ignore[union-attr]
+    assert desk.workspace.viewing.live.step == desk.workspace.run.checkpoint_steps()[-1]  # type: ignore[union-attr]
     person.until(lambda: len(desk.area.train.curves.views[0].plot.training) == points)
     person.do("pageExplore")
     person.until(lambda: desk.area.explore.current is not None)
@@ -289,7 +289,6 @@ def test_undo_and_redo_of_settings(person: Person) -> None:
     person.do("redo")
     assert desk.draft.config.training.steps == 78
     assert desk.model.forms["training"].editor("steps").value() == 78  # type: ignore[attr-defined]
-    assert isinstance(desk.draft.stack, QUndoStack)
 
 
 def test_out_of_memory_offers_half_the_batch_one_click_away(person: Person) -> None:

@@ -1,0 +1,216 @@
+"""What is shown of runs: their curves and pictures, and the inference line of the selected one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtGui import QImage
+
+from dgm_studio import device as devices
+from dgm_studio.config import RunConfig
+from dgm_studio.datasets.base import Dataset
+from dgm_studio.datasets.identity import same_data
+from dgm_studio.events import Event, Finding, Preview, Progress, Snapshot, Started, Tree
+from dgm_studio.state import learner_tensors
+from dgm_studio.store import Run
+from models.catalog import Recipe
+from widgets.background import Background, Problem
+from widgets.data_cache import DataCache
+from widgets.history import History
+from widgets.live import Live
+from widgets.notices import Log, Notice
+from widgets.thumbnails import thumbnail
+from widgets.trainer import Phase, Trainer
+
+Stored = tuple[dict[str, tuple[np.ndarray, np.ndarray]], Preview | None]
+
+
+@dataclass
+class Shown:
+    """What the window keeps of a run, to show it without reading the file again."""
+
+    history: History | None = None  # None: not read yet
+    preview: Preview | None = None
+    thumbnail: QImage | None = None
+    progress: Progress | None = None
+    device: str = ""  # where it trains, as a person knows it
+    findings: list[Finding] = field(default_factory=list)
+
+
+class Viewing(QObject):
+    """Reads what stored runs have to show, keeps what training runs tell, and makes the selected run answer.
+
+    Signals: `shown(run id)` curves and pictures were read, `pictured(run id)` there is another small picture,
+    `live_changed(Live | None)`.
+    """
+
+    shown = Signal(str)
+    pictured = Signal(str)
+    live_changed = Signal(object)
+
+    def __init__(self, files: Background, trainer: Trainer, data: DataCache, log: Log, parent: QObject) -> None:
+        super().__init__(parent)
+        self._files, self._trainer, self._data, self._log = files, trainer, data, log
+        self.readers = Background("data", self)
+        self.runs: dict[str, Shown] = {}
+        self.live: Live | None = None
+        self._run: Run | None = None  # the selected one
+        self._live_run = ""
+        self._pulse = QTimer(self)
+        self._pulse.timeout.connect(self._want_snapshot)
+        trainer.prepared.connect(self._prepared)
+
+    def of(self, run_id: str) -> Shown:
+        """What is kept of a run; empty at first."""
+        return self.runs.setdefault(run_id, Shown())
+
+    def select(self, run: Run | None) -> None:
+        """Show this run, and no other."""
+        self._run = run
+        self._drop_live()
+        if run is None:
+            return
+        if self.of(run.id).history is None:
+            self._read(run)
+        else:
+            self.shown.emit(run.id)
+        self.open_live()
+
+    def record(self, run_id: str, event: Event) -> None:
+        """Keep what a training run tells."""
+        view = self.of(run_id)
+        if isinstance(event, Started):
+            view.device = event.device
+        elif isinstance(event, Progress):
+            if view.history is not None:
+                view.history.append(event.metrics)
+            view.progress = event
+        elif isinstance(event, Preview):
+            view.preview, view.thumbnail = event, thumbnail(event.samples)
+            self.pictured.emit(run_id)
+        elif isinstance(event, Finding):
+            view.findings.append(event)
+
+    def read_thumbnail(self, run: Run) -> None:
+        """Read the small picture of a stored run."""
+
+        def work() -> QImage | None:
+            samples = run.thumbnail
+            return None if samples is None else thumbnail(samples)
+
+        def done(picture: QImage | None) -> None:
+            self.of(run.id).thumbnail = picture
+            self.pictured.emit(run.id)
+
+        self._files.submit(
+            work, done, lambda problem: self._say(f"The pictures of {run.name} cannot be read.", problem)
+        )
+
+    def watch_every(self, milliseconds: int) -> None:
+        """How often views want newer weights of the run in training; 0 never."""
+        if milliseconds:
+            self._pulse.start(milliseconds)
+        else:
+            self._pulse.stop()
+
+    def clear(self) -> None:
+        """Forget every run."""
+        self.runs.clear()
+
+    def close(self) -> None:
+        """End all threads of this object."""
+        self._pulse.stop()
+        self._drop_live(wait=True)
+        self.readers.close()
+
+    def open_live(self) -> None:
+        """Make the selected run answer, unless it does: from the session if it trains, from its checkpoint if not."""
+        run = self._run
+        if run is None or self.live is not None:
+            return
+        active = self._trainer.active
+        if active is not None and active.run == run.id:
+            dataset = self._data.newest(active.config.data)
+            if dataset is not None:
+                self._prepared(run.id, dataset)
+            return
+        config = run.config
+        if config is None or not run.checkpoint_steps():
+            return
+
+        def have_state(state: Tree) -> None:
+            self.readers.submit(lambda: self._data.load(config.data), lambda data: have_data(state, data), failed)
+
+        def have_data(state: Tree, dataset: Dataset) -> None:
+            if self._run is not run or self.live is not None:
+                return
+            changed = same_data(run.provenance.get("data") or {}, dataset)
+            if changed:
+                self._log.say(Notice("warn", changed))
+            self._make_live(run, config, dataset).publish(Snapshot(state["step"], learner_tensors(state)))
+            self._connect_live()
+
+        def failed(problem: Problem) -> None:
+            self._say(f"{run.name} can be looked at, but not explored.", problem)
+
+        self._files.submit(run.checkpoint, have_state, failed)
+
+    def _read(self, run: Run) -> None:
+        def work() -> Stored:
+            steps = run.frame_steps()
+            preview = Preview(steps[-1], *run.frame(steps[-1])) if steps else None
+            return dict(run.metrics), preview
+
+        def done(result: Stored) -> None:
+            view = self.of(run.id)
+            view.history, view.preview = History(result[0]), result[1]
+            self.shown.emit(run.id)
+
+        self._files.submit(work, done, lambda problem: self._say(f"{run.name}'s curves cannot be read.", problem))
+
+    def _prepared(self, run_id: str, dataset: Dataset) -> None:
+        """The training thread has its data: from now on it can be watched."""
+        active = self._trainer.active
+        if self._run is None or self._run.id != run_id or active is None:
+            return
+        if self._live_run != run_id:
+            self._make_live(self._run, active.config, dataset)
+        self._connect_live()
+
+    def _make_live(self, run: Run, config: RunConfig, dataset: Dataset) -> Live:
+        self._drop_live()
+        recipe = Recipe.read(config.family, config.learner, config.model, config.learning)
+        try:
+            device = devices.resolve(config.training.device)
+        except devices.NoSuchDevice as problem:
+            self._log.say(Notice("info", f"{problem} The run is shown on the preferred one.", lasting=False))
+            device = devices.resolve("auto")
+        self.live, self._live_run = Live(config, recipe, dataset, device, self), run.id
+        self.live_changed.emit(self.live)
+        return self.live
+
+    def _connect_live(self) -> None:
+        thread, active = self._trainer.thread_in_use, self._trainer.active
+        if thread is not None and active is not None:
+            thread.watch(self.live if self._live_run == active.run else None)
+
+    def _drop_live(self, wait: bool = False) -> None:
+        if self.live is None:
+            return
+        live, self.live, self._live_run = self.live, None, ""
+        self._connect_live()
+        self.live_changed.emit(None)
+        if wait:
+            live.close()
+        else:
+            live.retire()
+
+    def _want_snapshot(self) -> None:
+        thread = self._trainer.thread_in_use
+        if thread is not None and self._trainer.phase is Phase.TRAINING:
+            thread.want_snapshot()
+
+    def _say(self, what: str, problem: Problem) -> None:
+        self._log.say(Notice("bad", f"{what} {problem.text}", problem.details))
