@@ -43,7 +43,7 @@ class _Lines:
 
     def __init__(self, console: Console, deadline: float | None) -> None:
         self._console, self._deadline = console, deadline
-        self._last = 0.0
+        self._last, self._step = 0.0, -1
 
     def __enter__(self) -> _Lines:
         return self
@@ -56,10 +56,10 @@ class _Lines:
             self._console.print(f"{event.parameters} parameters on {event.device}.", markup=False)
         elif isinstance(event, Finding):
             self._console.print(f"Noticed: {event.text} {event.remedy}".rstrip(), markup=False)
-        elif isinstance(event, Progress):
+        elif isinstance(event, Progress) and event.step != self._step:
             now = time.monotonic()
             if now - self._last >= LINE_EVERY or event.step == event.steps:
-                self._last = now
+                self._last, self._step = now, event.step
                 self._console.print(f"step {event.step}  {_details(event, self._deadline)}", markup=False)
 
 
