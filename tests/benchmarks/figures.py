@@ -26,7 +26,7 @@ from dgm_studio.datasets.base import Dataset
 from dgm_studio.datasets.sources import load
 from dgm_studio.evaluation import Measured, Unmeasured, admitted, evaluate
 from dgm_studio.events import CLOSING, Checkpoint, Finished, Tree
-from dgm_studio.presets import Preset, presets
+from dgm_studio.presets import Preset, preset, presets
 from dgm_studio.reports import Column, Table, cell_text, to_markdown
 from dgm_studio.training import TrainingSession
 from models.catalog import Recipe
@@ -53,35 +53,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, help="instead of each preset's own")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     given = parser.parse_args(arguments)
-    rows, failures = [], []
-    for preset in _chosen(given.presets):
+    rows, failures, notes = [], [], dict[str, None]()
+    for chosen in _chosen(given.presets):
         for seed in given.seeds:
             try:
-                config = _config(preset, given.binarization, given.steps, seed)
-                rows += list(_figures(preset.key, config))
+                config = _config(chosen, given.binarization, given.steps, seed)
+                rows += list(_figures(chosen.key, config, notes))
             except (UnsuitableData, RuntimeError) as error:
-                failures.append(f"{preset.key}: {error}")
-            print(f"{preset.key}, seed {seed}: done", file=sys.stderr)
-    threads = f"{devices.training_threads()} training threads, torch {torch.__version__}"
-    print(to_markdown(Table("Test figures of the presets", COLUMNS, tuple(rows), f"Measured with {threads}.")))
+                failures.append(f"{chosen.key}: {error}")
+            print(f"{chosen.key}, seed {seed}: done", file=sys.stderr)
+    made = f"Training threads: {devices.training_threads()}; torch {torch.__version__}."
+    print(to_markdown(Table("Test figures of the presets", COLUMNS, tuple(rows), " ".join([made, *notes]))))
     print("\n".join(failures), file=sys.stderr)
     return 1 if failures else 0
 
 
 def _chosen(keys: Sequence[str]) -> list[Preset]:
     if keys:
-        return [preset for preset in presets() if preset.key in keys]
-    return [preset for preset in presets() if preset.config.data.source == "digits"]
+        return [preset(key) for key in keys]
+    return [one for one in presets() if one.config.data.source == "digits"]
 
 
-def _config(preset: Preset, binarization: Binarization | None, steps: int | None, seed: int) -> RunConfig:
-    config = preset.config
+def _config(chosen: Preset, binarization: Binarization | None, steps: int | None, seed: int) -> RunConfig:
+    config = chosen.config
     data = config.data.model_copy(update={"binarization": binarization or config.data.binarization})
     training = config.training.model_copy(update={"steps": steps or config.training.steps, "seed": seed})
     return config.model_copy(update={"data": data, "training": training})
 
 
-def _figures(key: str, config: RunConfig) -> Iterator[tuple[str | float | tuple[float, float], ...]]:
+def _figures(
+    key: str, config: RunConfig, notes: dict[str, None]
+) -> Iterator[tuple[str | float | tuple[float, float], ...]]:
     recipe = Recipe.read(config.family, config.learner, config.model, config.learning)
     dataset = load(config.data)
     recipe.check(dataset.spec)
@@ -96,6 +98,7 @@ def _figures(key: str, config: RunConfig) -> Iterator[tuple[str | float | tuple[
         if isinstance(event, Measured):
             for table in event.result.reports:
                 if isinstance(table, Table):
+                    notes |= {f"{key}: {table.note}": None} if table.note else {}
                     for row in table.rows:
                         named = {column.title: cell for column, cell in zip(table.columns, row, strict=True)}
                         yield (
