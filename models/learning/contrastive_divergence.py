@@ -16,13 +16,14 @@ from models.settings import Settings, setting
 from models.spec import Batch, DataSpec, Support
 
 TRAINING_BATCHES = 5  # the newest ones stand for the training set in the free-energy gap
+FINAL_RATE = 0.02  # where the decay of the learning rate ends, as a part of its start
 MONITORED = 10  # examples of each batch on which a step's figures are measured
 ACTIVITY_RATE = 0.05  # of the running mean of each hidden unit's activity
 
 
 class ContrastiveDivergenceSettings(Settings):
     learning_rate: float = setting(
-        0.05,
+        0.2,
         title="Learning rate",
         help="Step size, of the gradient averaged over the batch.",
         reference="Hinton (2012), section 7",
@@ -31,11 +32,11 @@ class ContrastiveDivergenceSettings(Settings):
         log=True,
     )
     decay: int = setting(
-        1000,
+        4000,
         title="Learning-rate decay",
-        help="The learning rate is halved after this many steps, a third after twice as many, and so on; 0 keeps it.",
+        help="The learning rate falls linearly to a fiftieth over this many steps, and stays there; 0 keeps it.",
         unit="steps",
-        reference="Robbins & Monro (1951); Younes (1989)",
+        reference="Tieleman (2008), section 3",
         ge=0,
         le=100_000_000,
     )
@@ -56,7 +57,7 @@ class ContrastiveDivergenceSettings(Settings):
         lt=1,
     )
     weight_decay: float = setting(
-        0.0,
+        1e-3,
         title="Weight decay",
         help="Pulls weights (not biases) towards zero.",
         reference="Hinton (2012), section 10",
@@ -131,14 +132,10 @@ class _TwoPhases(Learner):
         self._start_rate = torch.full_like(self.steps, self.settings.learning_rate)
 
     def learning_rate(self) -> Tensor:
-        """The rate now, as a tensor, so that nothing waits for the device.
-
-        It falls as 1/t: fast enough that the chains' noise averages out, slowly enough to get anywhere from anywhere;
-        and it needs no last step, which a learner does not know.
-        """
+        """The rate now, as a tensor, so that nothing waits for the device."""
         if not self.settings.decay:
             return self._start_rate
-        return self._start_rate / (1 + self.steps / self.settings.decay)
+        return self._start_rate * (1 - self.steps * ((1 - FINAL_RATE) / self.settings.decay)).clamp(min=FINAL_RATE)
 
     @abstractmethod
     def negative_phase(self, positive: Tensor) -> tuple[Tensor, Tensor]:
@@ -158,7 +155,7 @@ class _TwoPhases(Learner):
             if settings.weight_decay and parameter.ndim > 1:
                 velocities[name].sub_(parameter, alpha=settings.weight_decay)
             parameter.addcmul_(velocities[name], rate)
-        self.steps += 1
+        self.steps.add_(1)
         self._recent.append(batch.x)
         few = slice(0, MONITORED)
         return {"reconstruction": self._error(batch.x[few], positive[few]), "activity": positive[few].mean()}

@@ -6,12 +6,21 @@ import torch
 from torch import Generator, Tensor, nn
 
 from models.capabilities import ScoresExactly, SumsExactly
-from models.learning.base import AdamSettings, Learner, Quantity, adam, means
+from models.learning.base import Learner, Quantity, adam, means
+from models.settings import Settings, setting
 from models.spec import Batch, DataSpec
 
 
-class MaximumLikelihoodSettings(AdamSettings):
-    pass
+class MaximumLikelihoodSettings(Settings):
+    learning_rate: float = setting(
+        3e-3,
+        title="Learning rate",
+        help="Step size of Adam. Larger than usual: the gradient has no noise but that of the batch.",
+        reference="Kingma & Ba (2015), α",
+        gt=0,
+        le=1,
+        log=True,
+    )
 
 
 class MaximumLikelihood(Learner):

@@ -23,6 +23,7 @@ from models.capabilities import (
 )
 from models.estimation.enumeration import all_states, log_probabilities
 from models.learning.contrastive_divergence import (
+    FINAL_RATE,
     ContrastiveDivergence,
     ContrastiveDivergenceSettings,
     PersistentCdSettings,
@@ -252,7 +253,7 @@ def test_learning_raises_the_exact_likelihood(kind: str) -> None:
     torch.manual_seed(0)
     model = Rbm(RbmSettings(hidden=8), SPEC)
     x = bars(200)
-    learner = begun(kind, model, learning_rate=0.1, decay=200)
+    learner = begun(kind, model, learning_rate=0.05, decay=2000)
     before = model.log_prob(x).mean().item()
     for _ in range(2000):
         reported = learner.step(batch_of(x))
@@ -298,7 +299,7 @@ def test_an_update_is_momentum_and_statistics_and_decay_times_the_rate(kind: str
         chain = visible.flatten(1).t() @ negative / len(visible)
         velocity = 0.5 * twin.velocity_weight + data - chain - 0.01 * twin.model.weight
         torch.testing.assert_close(learner.velocity_weight, velocity)
-        rate = 0.1 / (1 + step / 10)
+        rate = 0.1 * max(1 - (1 - FINAL_RATE) * step / 10, FINAL_RATE)
         torch.testing.assert_close(learner.model.weight, twin.model.weight + rate * velocity)
         bias = 0.5 * twin.velocity_hidden_bias + positive.mean(0) - negative.mean(0)
         torch.testing.assert_close(learner.velocity_hidden_bias, bias)
