@@ -27,6 +27,7 @@ class Plot(pg.PlotWidget):
         for axis in self._sides:
             axis.setTickFont(font)
             axis.setStyle(tickLength=-4, tickTextOffset=4)
+            axis.enableAutoSIPrefix(False)  # numbers as they are, not "z₁ (x0.001)"
             axis.setVisible(axes)
         look.changed.connect(self.restyle)
         self.restyle()

@@ -182,7 +182,7 @@ class TestComplete:
         assert "come first" in view.findChild(QLabel, "orderNote").text()
 
     def test_pixels_grow_in_the_models_order(self, view: CompleteIt, qtbot: QtBot) -> None:
-        view._duration._move(10)
+        view._duration._move(4)
         press(view, "again")
         qtbot.waitUntil(lambda: not view._fresh and 33 < view._done < 60, timeout=PATIENCE)
         view._clock.stop()

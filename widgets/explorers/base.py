@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
@@ -16,12 +15,21 @@ from widgets.live import Live
 from widgets.theme import SPACE
 
 
-@dataclass
-class _Followed:
-    question: Callable[[], Question | None]
-    timer: QTimer  # runs from an answer until the next one is due
-    waiting: bool = False  # for an answer
-    step: int = -1  # of the newest answer
+class _Followed(QTimer):
+    """A question that is asked again. The timer runs from an answer until the next one is due."""
+
+    due = Signal(str)
+
+    def __init__(self, name: str, parent: QObject) -> None:
+        super().__init__(parent, singleShot=True)
+        self.name = name
+        self.question: Callable[[], Question | None] = lambda: None
+        self.waiting = False  # for an answer
+        self.step = -1  # of the newest answer
+        self.timeout.connect(self._announce)
+
+    def _announce(self) -> None:
+        self.due.emit(self.name)
 
 
 class Explorer(QWidget):
@@ -76,11 +84,10 @@ class Explorer(QWidget):
         """Ask now, and again when there is a newer state, but not sooner than `every_ms` after an answer: for what is
         dear to compute or to draw. `question` is called each time; None asks nothing."""
         if name not in self._followed:
-            timer = QTimer(self, singleShot=True)
-            timer.timeout.connect(lambda: self._follow_up(name))
-            self._followed[name] = _Followed(question, timer)
+            self._followed[name] = _Followed(name, self)
+            self._followed[name].due.connect(self._follow_up)
         self._followed[name].question = question
-        self._followed[name].timer.setInterval(every_ms)
+        self._followed[name].setInterval(every_ms)
         self._ask_followed(name)
 
     def forget(self, name: str) -> None:
@@ -89,8 +96,8 @@ class Explorer(QWidget):
         self._first.pop(name, None)
         followed = self._followed.pop(name, None)
         if followed is not None:
-            followed.timer.stop()
-            followed.timer.deleteLater()
+            followed.stop()
+            followed.deleteLater()
 
     def notify(self, text: str, details: str = "") -> None:
         """Say under the view what did not work; empty says nothing."""
@@ -114,7 +121,7 @@ class Explorer(QWidget):
         followed = self._followed.get(name)
         if followed is not None:
             followed.waiting, followed.step = False, answer.step
-            followed.timer.start()
+            followed.start()
         if answer.error:
             self._failing = name
             self.notify(f"This view could not be computed at step {answer.step}: {answer.error}", answer.details)
@@ -126,7 +133,7 @@ class Explorer(QWidget):
 
     def _moved(self, step: int) -> None:
         for name, followed in self._followed.items():
-            if not followed.waiting and not followed.timer.isActive():
+            if not followed.waiting and not followed.isActive():
                 self._follow_up(name)
 
     def _follow_up(self, name: str) -> None:

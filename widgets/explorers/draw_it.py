@@ -94,6 +94,7 @@ class DrawIt(Explorer):
         )
         eraser = check("Eraser", "eraser", "Draw with black (or use the right button)", False, self._set_eraser)
         self._undo = button("Undo", "undo", "Take the last stroke back (Ctrl+Z)", self.canvas.undo)
+        self._undo.setEnabled(False)
         undo = QShortcut(QKeySequence(QKeySequence.StandardKey.Undo), self.canvas)
         undo.activated.connect(self.canvas.undo)
         clear = button("Clear", "clear", "Begin again", self._clear)

@@ -203,7 +203,7 @@ class LatentMap(Explorer):
         """Cells of about the same size on the screen, fixed to the plane while it is panned."""
         assert self._plane is not None
         _, height, width = self.live.spec.event_shape
-        side = float(np.clip(max(height, width), 22, 40))  # px
+        side = float(np.clip(max(height, width), 28, 44))  # px
         step_x, step_y = (side * size for size in self.map.box.viewPixelSize())
         left, bottom, right, top = self.map.bounds()
         left, bottom = float(np.floor(left / step_x) * step_x), float(np.floor(bottom / step_y) * step_y)

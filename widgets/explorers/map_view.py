@@ -314,17 +314,18 @@ def manifold_image(cells: np.ndarray, strength: float = 0.38) -> np.ndarray:
     """Decoded cells (rows, columns, C, H, W), first row at the lower edge, as a dimmed RGBA sheet for a map with its
     y axis upwards. Grey pictures become ink in the theme's text colour, so that both themes keep their background."""
     rows, columns, channels, height, width = cells.shape
-    # the map's first image row is the lowest, and so is each picture's
-    sheet = cells[:, :, :, ::-1].transpose(0, 3, 1, 4, 2).reshape(rows * height, columns * width, channels)
-    sheet = np.clip(sheet, 0, 1) * 255
-    image = np.empty((*sheet.shape[:2], 4), np.uint8)
+    ink = np.clip(cells, 0, 1) * 255
+    image = np.empty((rows, columns, 4, height, width), np.uint8)
     if channels == 3:
-        image[..., :3] = sheet
-        image[..., 3] = round(255 * strength)
+        image[:, :, :3], image[:, :, 3] = ink, round(255 * strength)
     else:
-        image[..., :3] = QColor(look.theme.text).getRgb()[:3]
-        image[..., 3] = sheet.mean(-1) * strength
-    return image
+        image[:, :, :3] = np.array(QColor(look.theme.text).getRgb()[:3]).reshape(3, 1, 1)
+        image[:, :, 3] = ink.mean(2) * strength
+    margin = -(-width // 10)  # kept free on every side, so that neighbours do not run into one another
+    image = np.pad(image, ((0, 0), (0, 0), (0, 0), (margin, margin), (margin, margin)))
+    height, width = image.shape[3:]
+    # the map's first image row is the lowest, and so is each picture's
+    return image[:, :, :, ::-1].transpose(0, 3, 1, 4, 2).reshape(rows * height, columns * width, 4)
 
 
 def density_image(density: np.ndarray, strength: float = 0.5) -> np.ndarray:
