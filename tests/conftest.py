@@ -43,7 +43,8 @@ def _no_thread_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
         from PySide6.QtCore import QThread
         from shiboken6 import isValid
 
-        threads = [o for o in gc.get_objects() if isinstance(o, QThread) and isValid(o)]
+        # by type: isinstance would ask lazy modules, which answer with a warning
+        threads = [o for o in gc.get_objects() if issubclass(type(o), QThread) and isValid(o)]
         left += [
             t.objectName() or type(t).__name__ for t in threads if t.isRunning() and not t.wait(int(PATIENCE * 1000))
         ]

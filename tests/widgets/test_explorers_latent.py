@@ -214,7 +214,7 @@ def test_the_manifold_is_drawn_behind_the_data_and_can_be_taken_away(show: Show,
     qtbot.waitUntil(lambda: view.map.manifold.isVisible() and view.map.manifold.image is not None, timeout=PATIENCE)
     height, width, channels = view.map.manifold.image.shape
     assert channels == 4
-    assert height % 8 == width % 8 == 0
+    assert height % 10 == width % 10 == 0  # 8 pixels and a margin of 1 on either side
     view.findChild(QCheckBox, "manifold").click()
     assert not view.map.manifold.isVisible()
 
@@ -273,7 +273,7 @@ def test_both_themes_are_painted_from_roles(show: Show, qapp: QApplication, qtbo
             look.apply(qapp, theme)
             corner = view.map.grab().toImage().pixelColor(1, 1)
             assert corner.name() == theme.panel
-            ink = view.map.manifold.image[0, 0, :3]
+            ink = view.map.manifold.image[1, 1, :3]  # inside the margin
             assert "#" + "".join(f"{c:02x}" for c in ink) == theme.text
     finally:
         qapp.setStyleSheet("")
