@@ -6,7 +6,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QColor
 
-from widgets.theme import look
+from widgets.theme import look, mixed
 
 
 def viridis(values: np.ndarray) -> np.ndarray:
@@ -16,8 +16,11 @@ def viridis(values: np.ndarray) -> np.ndarray:
 
 
 def diverging(values: np.ndarray) -> np.ndarray:
-    """Values in 0…1 (H, W) as (3, H, W) uint8: below 0.5 in the theme's red, above in its accent, the panel between."""
-    stops = [QColor(c).getRgb()[:3] for c in (look.theme.bad, look.theme.panel, look.theme.accent)]
+    """Values in 0…1 (H, W) as (3, H, W) uint8: below 0.5 in the theme's red, above in its accent, the panel between.
+    The ends are softened, so that points can be told from them."""
+    theme = look.theme
+    ends = [mixed(end, theme.panel, 0.8) for end in (theme.bad, theme.accent)]
+    stops = [c.getRgb()[:3] for c in (ends[0], QColor(theme.panel), ends[1])]
     at = np.linspace(0, 1, 256)
     table = np.stack([np.interp(at, [0, 0.5, 1], [stop[i] for stop in stops]) for i in range(3)], axis=1)
     return _looked_up(values, table.round().astype(np.uint8))

@@ -137,8 +137,8 @@ class CompleteIt(Explorer):
         place = answer.place
         made = answer.known | (place < self._done)
         pictures = np.where(made, answer.x, 0.12)
-        gap = max(1, pictures.shape[-1] // 14)
-        padded = np.pad(pictures, ((0, 0), (0, 0), (0, gap), (0, gap)), constant_values=0.2)
+        edge = (max(1, pictures.shape[-1] // 28),) * 2
+        padded = np.pad(pictures, ((0, 0), (0, 0), edge, edge), constant_values=0.2)
         self.sheet.show_picture(tile(padded, COLUMNS, gap=0))
         chosen = min(self.sheet.chosen, len(answer.x) - 1)
         probability = np.where(place < self._done, answer.probability[chosen], 0).mean(0)
@@ -246,7 +246,8 @@ class CompleteIt(Explorer):
         return card
 
     def _heat_card(self) -> Card:
-        card = Card("Probability of white", "P(x_d = 1 | x_<d) of the framed completion")
+        card = Card("Probability of white", "in the framed completion")
+        self.heat.setToolTip("P(x_d = 1 | x_1 … x_d-1), also where x_d was known")
         card.column.addWidget(self.heat, 1)
         card.column.addWidget(ColourBar(viridis, "0", "0.5", "1"))
         return card
