@@ -16,10 +16,9 @@ from dgm_studio import __version__
 from widgets.main_window import MainWindow
 from widgets.notices import Log, Notice
 from widgets.preferences import Preferences
-from widgets.screenshots import screenshots
 from widgets.theme import chosen_theme, look
 
-__all__ = ["application", "main", "screenshots"]
+LOAD_AFTER = 1500  # ms
 
 
 class Collector(QObject):
@@ -102,7 +101,8 @@ def main(argv: list[str]) -> int:
     window = MainWindow(preferences, log)
     window.loaded.connect(collector.settle)
     window.show()
-    QTimer.singleShot(0, window.load)
+    window.appeared.connect(window.load)
+    QTimer.singleShot(LOAD_AFTER, window.load)  # a window that starts minimised is not painted
     if len(argv) > 1:
         window.open(Path(argv[1]))
     code = app.exec()
@@ -110,3 +110,10 @@ def main(argv: list[str]) -> int:
     collector.end()
     last_resort.end()
     return code
+
+
+def screenshots(folder: Path, project: Path | None = None) -> list[Path]:
+    """Pictures of the window: see widgets/screenshots.py, which the window itself does not need."""
+    from widgets.screenshots import take
+
+    return take(folder, project)

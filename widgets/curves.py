@@ -3,122 +3,28 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import pyqtgraph as pg
 from PySide6.QtCore import QPointF, Qt, QTimer
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QSlider, QVBoxLayout, QWidget
 
 from widgets.building import label
-from widgets.history import History, Series
-from widgets.plots import Plot, pen
+from widgets.curve_plot import HELD_OUT, TRAINING, CurvePlot
+from widgets.history import History
 from widgets.status import thousands
-from widgets.theme import CATEGORICAL, SPACE, look
+from widgets.theme import SPACE, look
 
 if TYPE_CHECKING:
     from models.learning.base import Quantity
 
-DRAW_EVERY = 100  # ms
-TRAINING, HELD_OUT = CATEGORICAL[0], CATEGORICAL[1]
+DRAW_EVERY = 200  # ms at least
+SHARE = 0.03  # of the window's time may go into drawing: it is time that Python's lock keeps from the training
 LEGEND = (
     f'<span style="color:{TRAINING}">■</span> training &nbsp;'
     f'<span style="color:{HELD_OUT}">■</span> held-out &nbsp;<span style="color:{HELD_OUT}">●</span> best'
 )
-
-
-class CurvePlot(Plot):
-    """The curve of one quantity while training and on held-out data, over the same steps."""
-
-    def __init__(self, quantity: Quantity, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.quantity = quantity
-        self.setObjectName(f"curve-{quantity.key}")
-        self.setAccessibleName(f"{quantity.title} over steps")
-        self.setMinimumHeight(110)
-        self._history = History()
-        self._log_steps = self._log_values = False
-        self._smoothing = 0.0
-        self._range = pg.PlotDataItem()  # the band between the lowest and highest value of each bucket
-        self._mean = pg.PlotDataItem()
-        self._held = pg.PlotDataItem()
-        self._best = pg.ScatterPlotItem(size=9, symbol="o")
-        self._cross = pg.InfiniteLine(angle=90, movable=False)
-        self._cross.hide()
-        for item in (self._range, self._mean, self._held, self._best, self._cross):
-            self.addItem(item, ignoreBounds=item is self._cross)
-        self.box.setMouseEnabled(x=True, y=False)
-        self.box.enableAutoRange()
-        self.box.setAutoVisible(y=True)
-        self.getAxis("left").setWidth(52)
-        self.box.sigXRangeChanged.connect(self._zoomed)
-        self._colour()
-        look.changed.connect(self._colour)
-
-    def show_history(self, history: History, smoothing: float, log_steps: bool, log_values: bool) -> None:
-        """Draw these curves. Values that are not all positive stay on a linear axis."""
-        self._history, self._smoothing = history, smoothing
-        everything = [s.values for s in (self.training, self.held_out) if s]
-        positive = bool(everything) and all(float(values.min()) > 0 for values in everything)
-        modes = (log_steps, log_values and positive)
-        if modes != (self._log_steps, self._log_values):
-            self._log_steps, self._log_values = modes
-            self.setLogMode(*modes)
-            self.box.enableAutoRange()
-        self._draw()
-
-    @property
-    def training(self) -> Series:
-        return self._history.series.get(self.quantity.key, Series())
-
-    @property
-    def held_out(self) -> Series:
-        return self._history.series.get(f"valid/{self.quantity.key}", Series())
-
-    def point_at(self, step: float) -> None:
-        """Put the crosshair at `step`."""
-        self._cross.setPos(math.log10(max(step, 1)) if self._log_steps else step)
-        self._cross.show()
-
-    def hide_cross(self) -> None:
-        self._cross.hide()
-
-    def mouseDoubleClickEvent(self, event: object) -> None:
-        self.box.enableAutoRange()  # back to all steps
-        self._draw()
-
-    def _draw(self) -> None:
-        first, last = -math.inf, math.inf
-        if not self.box.autoRangeEnabled()[0]:
-            low, high = self.box.viewRange()[0]
-            first, last = (10**low, 10**high) if self._log_steps else (low, high)
-        buckets = max(64, self.width() // 2)
-        lowest = 1 if self._log_steps else 0
-        drawn = self.training.drawn(max(first, lowest), last, buckets, self._smoothing)
-        # one point per bucket is the curve itself: a band would only hide it
-        many = len(self.training) > buckets or self._smoothing > 0
-        self._range.setData(drawn.x, drawn.y) if many else self._range.setData([], [])
-        self._mean.setData(drawn.mean_x, drawn.mean_y)
-        held = self.held_out.drawn(max(first, lowest), last, buckets, self._smoothing)
-        self._held.setData(held.mean_x, held.mean_y)
-        best = self.held_out.best(self.quantity.goal)
-        if best is None or best[0] < lowest:
-            self._best.setData([], [])
-        else:
-            x = math.log10(best[0]) if self._log_steps else best[0]
-            self._best.setData([x], [math.log10(best[1]) if self._log_values else best[1]])
-
-    def _zoomed(self) -> None:
-        if not self.box.autoRangeEnabled()[0]:
-            self._draw()
-
-    def _colour(self) -> None:
-        self._range.setPen(pen(TRAINING, 1, 0.3))
-        self._mean.setPen(pen(TRAINING, 1.5))
-        self._held.setPen(pen(HELD_OUT, 1.5))
-        self._best.setPen(pen(look.theme.panel, 1.5))
-        self._best.setBrush(HELD_OUT)
-        self._cross.setPen(pen(look.theme.muted, 1, dashed=True))
 
 
 class QuantityView(QWidget):
@@ -160,13 +66,16 @@ class QuantityView(QWidget):
 
 
 class Curves(QWidget):
-    """All quantities of a learner. Draws at most every DRAW_EVERY ms, however often values come."""
+    """All quantities of a learner, on one axis of steps. However often values come, drawing takes SHARE of the time."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("curves")
         self.views: list[QuantityView] = []
         self._history: History | None = None
+        self._zoomed = False
+        self._end = 0.0  # of the axis of steps
+        self._seconds = self._spent = 0.0  # on drawing: in this object so far; and in all when it was last planned
         self._smoothing = QSlider(Qt.Orientation.Horizontal)
         self._smoothing.setObjectName("smoothing")
         self._smoothing.setAccessibleName("Smoothing")
@@ -218,26 +127,52 @@ class Curves(QWidget):
                 view.plot.setXLink(self.views[0].plot)
             view.plot.scene().sigMouseMoved.connect(lambda place, view=view: self._hover(view, place))
             view.plot.installEventFilter(self)
+            view.plot.zoomed.connect(self._zoom)
         if self.views:
             self.views[-1].plot.set_titles("steps")
 
     def show_history(self, history: History | None) -> None:
         """Draw the curves of a run; `changed` after something was added to them."""
-        self._history = history
+        self._history, self._zoomed, self._end = history, False, 0.0
         self.draw()
 
     def changed(self) -> None:
         """There are new values. Drawn soon."""
         if not self._timer.isActive() and self.isVisible():
-            self._timer.start()
+            spent = self._seconds + sum(view.plot.seconds for view in self.views)
+            last, self._spent = self._spent, spent
+            self._timer.start(max(DRAW_EVERY, round(1000 * (spent - last) / SHARE)))
 
     def draw(self) -> None:
+        begin = time.thread_time()
         history = self._history or History()
+        log_steps, log_values = self._log_steps.isChecked(), self._log_values.isChecked()
+        span = self._span(history, log_steps)
         for view in self.views:
-            view.plot.show_history(
-                history, self._smoothing.value() / 100, self._log_steps.isChecked(), self._log_values.isChecked()
-            )
+            view.plot.show_history(history, span, self._smoothing.value() / 100, log_steps, log_values)
             view.show_values(None)
+        self._seconds += time.thread_time() - begin
+
+    def _span(self, history: History, log_steps: bool) -> tuple[float, float]:
+        """The steps that are shown: what a person zoomed to, or all, with room for those to come."""
+        if not self.views:
+            return 0.0, 1.0
+        box = self.views[0].plot.box
+        if not self._zoomed:
+            last = max((int(series.steps[-1]) for series in history.series.values() if series), default=1)
+            if last > self._end:
+                self._end = last * 1.2 if self._end else last
+            first, end = (0.0, math.log10(max(self._end, 10))) if log_steps else (0.0, max(self._end, 1.0))
+            shown = box.viewRange()[0]
+            if (first, end) != (shown[0], shown[1]):
+                box.setXRange(first, end, padding=0)
+            return 0.0, max(self._end, 1.0)
+        low, high = box.viewRange()[0]
+        return (10**low, 10**high) if log_steps else (low, high)
+
+    def _zoom(self, zoomed: bool) -> None:
+        self._zoomed = zoomed
+        self.draw()
 
     def showEvent(self, event: object) -> None:
         self.draw()

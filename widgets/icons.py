@@ -16,7 +16,7 @@ from dgm_studio import ROOT
 from widgets.theme import look, mixed
 
 FOLDER = ROOT / "resources" / "icons"
-SIZES = (16, 20, 24, 32, 40, 48, 64)
+SIZES = (16, 24, 32, 48)
 
 
 class Wears(Protocol):

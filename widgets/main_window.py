@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QIcon
+from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QIcon, QPaintEvent
 from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from dgm_studio.presets import Preset, presets
@@ -29,8 +29,9 @@ LAYOUT_VERSION = 1
 
 
 class MainWindow(QMainWindow):
-    """Start page, then a project. `loaded()` when the studio is complete."""
+    """Start page, then a project. `appeared()` when it was painted first, `loaded()` when the studio is complete."""
 
+    appeared = Signal()
     loaded = Signal()
 
     def __init__(self, preferences: Preferences, log: Log) -> None:
@@ -44,7 +45,7 @@ class MainWindow(QMainWindow):
         self.preferences, self.log = preferences, log
         self.desk: Desk | None = None
         self._wanted: Callable[[Desk], None] | None = None  # what was clicked before everything was loaded
-        self._may_close = False
+        self._may_close = self._appeared = self._load_begun = False
         self.actions_ = Actions(self)
         self.header = Header(self.actions_)
         self.setMenuWidget(self.header)
@@ -71,9 +72,17 @@ class MainWindow(QMainWindow):
         self._loading.finished.connect(self._loading_ended)
 
     def load(self) -> None:
-        """Begin to import the rest; call this when the window shows."""
-        self.start_page.say_loading("Loading …")
-        self._loading.start()
+        """Begin to import the rest, unless that has begun. Imports hold Python's lock, so the window paints first."""
+        if not self._load_begun:
+            self._load_begun = True
+            self.start_page.say_loading(self.start_page.loading_text or "Loading …")
+            self._loading.start()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self._appeared:
+            self._appeared = True
+            QTimer.singleShot(0, self.appeared.emit)
 
     def open(self, path: Path) -> None:
         """Open a project as soon as that is possible."""

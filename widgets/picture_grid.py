@@ -23,39 +23,44 @@ class PictureGrid(QWidget):
         super().__init__(parent)
         self.setMinimumSize(minimum, minimum)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self._images: list[QImage] = []
+        self._sheet: QImage | None = None  # all pictures below each other
+        self._count = 0
         look.changed.connect(self.update)
 
     def show_pictures(self, pictures: np.ndarray | None) -> None:
         """Show these, or nothing."""
-        self._images = [] if pictures is None else [to_image(picture) for picture in pictures]
+        self._sheet, self._count = None, 0
+        if pictures is not None and len(pictures):
+            n, channels, height, width = pictures.shape
+            self._sheet = to_image(pictures.transpose(1, 0, 2, 3).reshape(channels, n * height, width))
+            self._count = n
         self.update()
 
     @property
     def count(self) -> int:
-        return len(self._images)
+        """How many pictures are shown."""
+        return self._count
 
     def sizeHint(self) -> QSize:
         return QSize(280, 280)
 
     def layout_for(self, width: float, height: float) -> tuple[int, float]:
         """Columns, and the factor by which pictures are enlarged, in an area of this many pixels."""
-        picture = self._images[0].size()
-        best = (1, 0.0)
-        for columns in range(1, len(self._images) + 1):
-            rows = -(-len(self._images) // columns)
-            across = (width - GAP * (columns - 1)) / columns / picture.width()
-            down = (height - GAP * (rows - 1)) / rows / picture.height()
-            scale = min(across, down)
-            if scale >= 2:
-                scale = float(int(scale))
-            if scale > best[1]:
-                best = (columns, scale)
-        return best
+        assert self._sheet is not None
+        wide, high = self._sheet.width(), self._sheet.height() // self._count
+        columns = np.arange(1, self._count + 1)
+        rows = -(-self._count // columns)
+        across = (width - GAP * (columns - 1)) / columns / wide
+        down = (height - GAP * (rows - 1)) / rows / high
+        scale = np.minimum(across, down)
+        scale = np.where(scale >= 2, np.floor(scale), scale)
+        best = int(np.argmax(scale))
+        return best + 1, float(scale[best])
 
     def paintEvent(self, event: QPaintEvent) -> None:
         with QPainter(self) as painter:
-            if not self._images:
+            sheet = self._sheet
+            if sheet is None:
                 painter.setRenderHint(QPainter.RenderHint.Antialiasing)
                 painter.setPen(QColor(look.theme.border))
                 side = min(self.width(), self.height()) - 1
@@ -63,9 +68,9 @@ class PictureGrid(QWidget):
                 return
             ratio = self.devicePixelRatioF()
             columns, scale = self.layout_for(self.width() * ratio, self.height() * ratio)
-            width = self._images[0].width() * scale / ratio
-            height = self._images[0].height() * scale / ratio
-            gap = GAP / ratio
-            for place, image in enumerate(self._images):
+            wide, high = sheet.width(), sheet.height() // self._count
+            right, down = (wide * scale + GAP) / ratio, (high * scale + GAP) / ratio
+            for place in range(self._count):
                 row, column = divmod(place, columns)
-                painter.drawImage(QRectF(column * (width + gap), row * (height + gap), width, height), image)
+                target = QRectF(column * right, row * down, wide * scale / ratio, high * scale / ratio)
+                painter.drawImage(target, sheet, QRectF(0, place * high, wide, high))

@@ -20,7 +20,7 @@ LEARN = 12.0  # seconds that a preset trains before its pictures are taken
 PATIENCE = 120.0  # seconds
 
 
-def screenshots(folder: Path, project: Path | None = None, scale: int = 1) -> list[Path]:
+def take(folder: Path, project: Path | None = None, scale: int = 1) -> list[Path]:
     """Take pictures of every page in both themes, in a process of its own without a display.
 
     With `project` its newest run is shown, otherwise each group's first preset is trained for some seconds. `scale`
@@ -134,7 +134,7 @@ class Photographer(QObject):
 
 
 def main(folder: Path, project: Path | None) -> None:
-    """What the process of `screenshots` does."""
+    """What the process of `take` does."""
     from widgets.app import application
     from widgets.theme import DARK, look
 

@@ -101,6 +101,11 @@ class StartPage(QWidget):
         outer.addWidget(frame)
         self.show_recent(recent)
 
+    @property
+    def loading_text(self) -> str:
+        """What is being loaded now."""
+        return self._loading.text()
+
     def say_loading(self, text: str) -> None:
         """What is being loaded; empty when all is ready."""
         self._loading.setText(text)

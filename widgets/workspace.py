@@ -23,6 +23,7 @@ from widgets.trainer import Phase, Trainer
 from widgets.training_thread import Job
 from widgets.viewing import Viewing
 
+TELL_EVERY = 200  # ms between two words on the progress
 SAVE_AFTER = 1500  # ms from a change of names or notes
 
 
@@ -57,6 +58,8 @@ class Workspace(QObject):
         self.trainer.happened.connect(self._happened)
         self.trainer.unkept.connect(self._unkept)
         self.trainer.changed.connect(self._training_changed)
+        self._tell = QTimer(self, singleShot=True, interval=TELL_EVERY)
+        self._tell.timeout.connect(self._progressed)
         self._saver = QTimer(self, singleShot=True, interval=SAVE_AFTER)
         self._saver.timeout.connect(self.save)
 
@@ -281,13 +284,20 @@ class Workspace(QObject):
     def _happened(self, run_id: str, event: Event) -> None:
         self.viewing.record(run_id, event)
         if isinstance(event, Progress):
-            self.progressed.emit(run_id, event)
+            if not self._tell.isActive():
+                self._tell.start()
         elif isinstance(event, Preview):
             self.previewed.emit(run_id, event)
         elif isinstance(event, Finding):
             self.log.say(Notice("warn", f"{event.text} {event.remedy}", event.measured))
         elif isinstance(event, Finished | Cancelled | Failed):
             self._closed(run_id, event)
+
+    def _progressed(self) -> None:
+        active = self.trainer.active
+        progress = self.viewing.of(active.run).progress if active is not None else None
+        if active is not None and progress is not None:
+            self.progressed.emit(active.run, progress)
 
     def _closed(self, run_id: str, event: Finished | Cancelled | Failed) -> None:
         project = self.project

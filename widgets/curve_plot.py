@@ -1,0 +1,128 @@
+"""The plot of one quantity over steps."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QMouseEvent, QPaintEvent
+from PySide6.QtWidgets import QWidget
+
+from widgets.history import History, Series
+from widgets.plots import Plot, pen
+from widgets.theme import CATEGORICAL, look
+
+if TYPE_CHECKING:
+    from models.learning.base import Quantity
+
+TRAINING, HELD_OUT = CATEGORICAL[0], CATEGORICAL[1]
+
+
+class CurvePlot(Plot):
+    """The curve of one quantity while training and on held-out data, over the same steps.
+
+    A range that is shown stays while values fit into it, because a new range costs more than new curves.
+    """
+
+    zoomed = Signal(bool)  # by a person; False when they go back to all steps
+
+    def __init__(self, quantity: Quantity, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.quantity = quantity
+        self.setObjectName(f"curve-{quantity.key}")
+        self.setAccessibleName(f"{quantity.title} over steps")
+        self.setMinimumHeight(110)
+        self.seconds = 0.0  # spent on painting so far
+        self._history = History()
+        self._log_steps = self._log_values = False
+        self._range = pg.PlotCurveItem(antialias=False)  # between the lowest and highest value of each bucket
+        self._mean, self._held = pg.PlotCurveItem(), pg.PlotCurveItem()
+        self._best = pg.ScatterPlotItem(size=9, symbol="o")
+        self._cross = pg.InfiniteLine(angle=90, movable=False)
+        self._cross.hide()
+        for item in (self._range, self._mean, self._held, self._best, self._cross):
+            self.addItem(item, ignoreBounds=True)
+        self.box.disableAutoRange()
+        self.box.setMouseEnabled(x=True, y=False)
+        self.box.sigRangeChangedManually.connect(lambda _: self.zoomed.emit(True))
+        self.getAxis("left").setWidth(52)
+        self._colour()
+        look.changed.connect(self._colour)
+
+    def show_history(
+        self, history: History, span: tuple[float, float], smoothing: float, log_steps: bool, log_values: bool
+    ) -> None:
+        """Draw what lies in `span` (steps). Values that are not all positive stay on a linear axis."""
+        self._history = history
+        everything = [series.values for series in (self.training, self.held_out) if series]
+        positive = bool(everything) and all(float(values.min()) > 0 for values in everything)
+        if (log_steps, log_values and positive) != (self._log_steps, self._log_values):
+            self._log_steps, self._log_values = log_steps, log_values and positive
+            self.setLogMode(self._log_steps, self._log_values)
+            self.box.setYRange(0, 1e-9)  # nothing fits: the range is taken anew
+        buckets = max(64, self.width() // 2)
+        first = max(span[0], 1) if log_steps else span[0]
+        drawn = self.training.drawn(first, span[1], buckets, smoothing)
+        held = self.held_out.drawn(first, span[1], buckets, smoothing)
+        # one point per bucket is the curve itself: a band would only hide it
+        many = len(self.training) > buckets or smoothing > 0
+        self._put(self._range, drawn.x if many else drawn.x[:0], drawn.y if many else drawn.y[:0])
+        self._put(self._mean, drawn.mean_x, drawn.mean_y)
+        self._put(self._held, held.mean_x, held.mean_y)
+        best = self.held_out.best(self.quantity.goal)
+        inside = best is not None and first <= best[0] <= span[1]
+        self._best.setData(*(self._mapped(*([value] for value in best)) if best is not None and inside else ([], [])))
+        self._fit(np.concatenate([drawn.y, held.mean_y]))
+
+    @property
+    def training(self) -> Series:
+        return self._history.series.get(self.quantity.key, Series())
+
+    @property
+    def held_out(self) -> Series:
+        return self._history.series.get(f"valid/{self.quantity.key}", Series())
+
+    def point_at(self, step: float) -> None:
+        """Put the crosshair at `step`."""
+        self._cross.setPos(math.log10(max(step, 1)) if self._log_steps else step)
+        self._cross.show()
+
+    def hide_cross(self) -> None:
+        self._cross.hide()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        begin = time.thread_time()
+        super().paintEvent(event)
+        self.seconds += time.thread_time() - begin
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        self.zoomed.emit(False)
+
+    def _mapped(self, x: Sequence[float], y: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+        return (np.log10(x) if self._log_steps else np.asarray(x)), (np.log10(y) if self._log_values else np.asarray(y))
+
+    def _put(self, curve: pg.PlotCurveItem, x: np.ndarray, y: np.ndarray) -> None:
+        curve.setData(*self._mapped(x, y))
+
+    def _fit(self, values: np.ndarray) -> None:
+        """Show all of `values`, and not much more."""
+        if not len(values):
+            return
+        low, high = (float(v) for v in self._mapped([], [values.min(), values.max()])[1])
+        bottom, top = self.box.viewRange()[1]
+        room = max(high - low, 1e-6 * max(abs(low), abs(high)), 1e-12)
+        if low < bottom or high > top or room < 0.6 * (top - bottom):
+            self.box.setYRange(low - 0.08 * room, high + 0.12 * room, padding=0)
+
+    def _colour(self) -> None:
+        self._range.setPen(pen(TRAINING, 1, 0.3))
+        self._mean.setPen(pen(TRAINING, 1.5))
+        self._held.setPen(pen(HELD_OUT, 1.5))
+        self._best.setPen(pen(look.theme.panel, 1.5))
+        self._best.setBrush(HELD_OUT)
+        self._cross.setPen(pen(look.theme.muted, 1, dashed=True))
