@@ -190,14 +190,13 @@ def picture_of(image: QImage, channels: int) -> np.ndarray:
 
 class PixelBrush(PictureView):
     """A picture whose pixels are marked with a brush. `brushed(mask)` carries the pixels (H, W, bool) that the brush
-    touched since the last event; `veil` (H, W, bool) is drawn hatched over the picture, `edge` outlined."""
+    touched since the last event."""
 
     brushed = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent, minimum=160)
         self.radius = 1.0  # in pixels
-        self.veil: np.ndarray | None = None
         self.edge: np.ndarray | None = None
         self._last: QPointF | None = None
         self.setCursor(Qt.CursorShape.CrossCursor)
@@ -205,27 +204,14 @@ class PixelBrush(PictureView):
         self.moved.connect(self._go_on)
         self.released.connect(lambda place: self._end())
 
-    def mark(self, veil: np.ndarray | None = None, edge: np.ndarray | None = None) -> None:
-        """Which pixels (H, W) are hatched, and which are outlined."""
-        self.veil, self.edge = veil, edge
+    def mark(self, edge: np.ndarray | None) -> None:
+        """Which pixels (H, W) are outlined."""
+        self.edge = edge
         self.update()
 
     def paint_over(self, painter: QPainter, target: QRectF) -> None:
-        if self.veil is not None and self.veil.any():
-            self._hatch(painter, target, self.veil)
         if self.edge is not None and self.edge.any():
             self._outline(painter, target, self.edge)
-
-    def _hatch(self, painter: QPainter, target: QRectF, mask: np.ndarray) -> None:
-        height, width = mask.shape
-        step_x, step_y = target.width() / width, target.height() / height
-        painter.save()
-        painter.setPen(Qt.PenStyle.NoPen)
-        fill = QColor(look.theme.panel)
-        fill.setAlphaF(0.82)
-        for y, x in np.argwhere(mask).tolist():
-            painter.fillRect(QRectF(target.x() + x * step_x, target.y() + y * step_y, step_x, step_y), fill)
-        painter.restore()
 
     def _outline(self, painter: QPainter, target: QRectF, mask: np.ndarray) -> None:
         """The border of the marked area, in the accent colour."""

@@ -170,7 +170,7 @@ class CompleteIt(Explorer):
     def _know(self, known: np.ndarray, drawn: np.ndarray) -> None:
         self._known, self._drawn = known, drawn
         self.part.show_picture(np.where(known, drawn, self._example * 0.25))
-        self.part.mark(edge=known.any(0))
+        self.part.mark(known.any(0))
         if not self._due.isActive():
             self._due.start()
 

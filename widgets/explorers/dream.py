@@ -129,7 +129,7 @@ class Dream(Explorer):
         shown = frame.x if self._states.isChecked() else frame.mean
         first = np.where(self._clamp, self._x[0], shown[0])
         self.first.show_picture(first)
-        self.first.mark(edge=self._clamp.any(0))
+        self.first.mark(self._clamp.any(0))
         gap = max(1, shown.shape[-1] // 14)
         self.others.show_picture(tile(shown[1:], 5, gap=gap))
         if frame.free_energy is not None:
@@ -175,7 +175,7 @@ class Dream(Explorer):
             x[1:, :, mask] = x[:1, :, mask]
         self._x, self._clamp = x, clamp
         self.first.show_picture(np.where(clamp, x[0], self.first.picture))
-        self.first.mark(edge=clamp.any(0))
+        self.first.mark(clamp.any(0))
 
     def _play(self) -> None:
         self.playing = not self.playing
@@ -201,7 +201,7 @@ class Dream(Explorer):
 
     def _release(self) -> None:
         self._clamp = np.zeros_like(self._clamp)
-        self.first.mark(edge=None)
+        self.first.mark(None)
 
     # How it is put together.
 

@@ -192,8 +192,8 @@ class MapView(Plot):
     nudged = Signal(float, float)
     looked_elsewhere = Signal()
 
-    def __init__(self, parent: QWidget | None = None, square: bool = True, dots: float = 5.0) -> None:
-        """`square`: both axes have the same scale; `dots`: diameter of a point in pixels."""
+    def __init__(self, parent: QWidget | None = None, dots: float = 5.0) -> None:
+        """`dots`: diameter of a point in pixels."""
         self.veil, self.manifold = VeilItem(axisOrder="row-major"), pg.ImageItem(axisOrder="row-major")
         self.veil.setZValue(-30)
         self.manifold.setZValue(-20)
@@ -207,7 +207,7 @@ class MapView(Plot):
         self.by_hand = False  # a person has chosen what is visible
         super().__init__(parent)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.box.setAspectLocked(square)
+        self.box.setAspectLocked(True)
         self.box.disableAutoRange()
         self.look_at((-3.5, -3.5, 3.5, 3.5))
         for item in (self.veil, self.manifold, self.points, self.path, self.pins, self.ellipse, self.handle):

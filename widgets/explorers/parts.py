@@ -86,7 +86,6 @@ class SliderRow(QWidget):
         self.name, self.note = name, note
         self._low, self._high, self._value, self._form = low, high, value, form
         self._name_width, self._note_width = name_width, note_width
-        self.held = False
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName(name)
         self.setFixedHeight(self.HEIGHT)
@@ -157,15 +156,11 @@ class SliderRow(QWidget):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() is Qt.MouseButton.LeftButton:
-            self.held = True
             self._point(event.position().x())
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         if event.buttons() & Qt.MouseButton.LeftButton:
             self._point(event.position().x())
-
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        self.held = False
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         step = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(Qt.Key(event.key()))
