@@ -37,9 +37,12 @@ class Loading(QThread):
 
 
 def warm_up() -> None:
-    """One step of Adam on a tiny network. Draws no random number."""
+    """One step of Adam on a tiny network, and one on the meta device, where learners for looking are built: both
+    import for seconds the first time. Draws no random number."""
     import torch
 
+    with torch.device("meta"):
+        torch.nn.Linear(2, 2)
     layer = torch.nn.utils.skip_init(torch.nn.Linear, 2, 2)
     torch.nn.init.constant_(layer.weight, 0.5)
     torch.nn.init.constant_(layer.bias, 0.0)
