@@ -26,7 +26,7 @@ class RbmSettings(Settings):
         le=8192,
     )
     sweeps: int = setting(
-        500,
+        200,
         title="Gibbs sweeps per sample",
         help="Transitions of the chain, started from random bits, before its state counts as a sample.",
         unit="sweeps",

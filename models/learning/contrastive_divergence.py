@@ -7,7 +7,6 @@ from collections import deque
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn import functional as F
 
 from models.capabilities import HasConditionals, HasFreeEnergy, RunsChain
 from models.estimation.likelihood import pseudo_log_likelihood
@@ -188,7 +187,7 @@ class _TwoPhases(Learner):
         return positive + self.settings.sparsity_cost * (self.settings.sparsity_target - self.mean_activity)
 
     def _error(self, x: Tensor, positive: Tensor) -> Tensor:
-        return F.mse_loss(self.model.visible_mean(positive), x)
+        return (self.model.visible_mean(positive) - x).square_().mean()
 
 
 class ContrastiveDivergence(_TwoPhases):
