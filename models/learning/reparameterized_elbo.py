@@ -45,9 +45,7 @@ class ReparameterizedElbo(Learner):
     )
     steps: Tensor
 
-    def __init__(
-        self, model: nn.Module, settings: ReparameterizedElboSettings, spec: DataSpec, examples: int
-    ) -> None:
+    def __init__(self, model: nn.Module, settings: ReparameterizedElboSettings, spec: DataSpec, examples: int) -> None:
         super().__init__(model, settings, spec, examples)
         self.settings = settings
         self.register_buffer("steps", torch.zeros(()))
