@@ -46,7 +46,7 @@ class Recorder:
     curves, every picture, and the newest two checkpoints and the best (by the learner's first quantity that has a goal,
     on held-out data); if checkpoints come faster than the disk takes them, only the newest is written. The closing
     event merges all of it into the project and saves; Cancelled instead puts the run back to what it was before the
-    session or at the last save, and removes it when it had no state then.
+    session or at the last save, and removes it when it had no state then. So does bad input that never took a step.
 
     What cannot be written (a full disk, say) is kept in memory and tried again; `problems` lists what happened and
     `report` is called with each sentence once, in the writer's thread.
@@ -231,6 +231,9 @@ class Recorder:
         status: Status
         match closing:
             case Cancelled():
+                self._discard()
+                return
+            case Failed(kind="bad input") if not self._run.checkpoint_steps():
                 self._discard()
                 return
             case Failed():

@@ -183,10 +183,18 @@ def test_a_recording_that_is_only_closed_counts_as_interrupted(project: Project)
     assert not project.modified
 
 
-def test_a_failure_before_the_start_is_kept_with_its_sentence(project: Project):
+def test_bad_input_before_the_first_state_leaves_no_run_behind(project: Project):
     run = project.new_run(CONFIG)
     record(project, run, Failed("bad input", "model.latent: too large", 0))
-    assert (run.status, run.message) == ("failed", "model.latent: too large")
+    assert run.id not in project.runs
+
+
+def test_bad_input_to_a_run_that_has_a_state_is_kept_with_its_sentence(project: Project):
+    run = project.new_run(CONFIG)
+    record(project, run, STARTED, checkpoint(0), Finished(10, stopped=True))
+    record(project, run, Failed("bad input", "the data changed", 0))
+    assert (run.status, run.message) == ("failed", "the data changed")
+    assert run.checkpoint_steps() == [0]
 
 
 def test_what_comes_is_in_the_run_before_it_is_written(project: Project, monkeypatch: pytest.MonkeyPatch):
