@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 from torch import Tensor, nn
@@ -20,7 +21,7 @@ _ACTIVATIONS: dict[Activation, type[nn.Module]] = {
 def mlp(sizes: Sequence[int], activation: Activation = "relu") -> nn.Sequential:
     """Linear maps of the given widths with the activation between them: (B, sizes[0]) -> (B, sizes[-1])."""
     layers: list[nn.Module] = []
-    for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+    for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), _ACTIVATIONS[activation]()]
     return nn.Sequential(*layers[:-1])
 

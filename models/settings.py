@@ -22,7 +22,7 @@ class NoSettings(Settings):
 def setting(
     default: Any, *, title: str, help: str, unit: str = "", reference: str = "", log: bool = False, **bounds: Any
 ) -> Any:
-    """Declare one field: what it is called, what it does, its unit, where the field's literature defines it, its bounds.
+    """Declare one field: what it is called, what it does, unit, where the literature defines it, bounds.
 
     `log` says that the value spans decades (a learning rate), so that an editor steps by factors.
     """
@@ -35,7 +35,8 @@ class SettingsError(ValueError):
 
     def __init__(self, where: str, problems: list[tuple[str, str]]) -> None:
         self.problems = problems
-        super().__init__("; ".join(f"{where}.{field}: {text}" if field else f"{where}: {text}" for field, text in problems))
+        places = (f"{where}.{field}" if field else where for field, _ in problems)
+        super().__init__("; ".join(f"{place}: {text}" for place, (_, text) in zip(places, problems, strict=True)))
 
 
 S = TypeVar("S", bound=Settings)
