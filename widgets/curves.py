@@ -19,8 +19,8 @@ from widgets.theme import SPACE, look
 if TYPE_CHECKING:
     from models.learning.base import Quantity
 
-DRAW_EVERY = 200  # ms at least
-SHARE = 0.03  # of the window's time may go into drawing: it is time that Python's lock keeps from the training
+DRAW_EVERY = (200, 1000)  # ms, at least and at most
+SHARE = 0.03  # of the window's time that drawing may take: it is time that Python's lock keeps from the training
 LEGEND = (
     f'<span style="color:{TRAINING}">■</span> training &nbsp;'
     f'<span style="color:{HELD_OUT}">■</span> held-out &nbsp;<span style="color:{HELD_OUT}">●</span> best'
@@ -107,7 +107,7 @@ class Curves(QWidget):
         column.addLayout(head)
         column.addLayout(self._plots, 1)
         column.addLayout(bar)
-        self._timer = QTimer(self, singleShot=True, interval=DRAW_EVERY)
+        self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self.draw)
         self._smoothing.valueChanged.connect(self.draw)
         self._log_steps.toggled.connect(self.draw)
@@ -141,7 +141,7 @@ class Curves(QWidget):
         if not self._timer.isActive() and self.isVisible():
             spent = self._seconds + sum(view.plot.seconds for view in self.views)
             last, self._spent = self._spent, spent
-            self._timer.start(max(DRAW_EVERY, round(1000 * (spent - last) / SHARE)))
+            self._timer.start(min(max(DRAW_EVERY[0], round(1000 * (spent - last) / SHARE)), DRAW_EVERY[1]))
 
     def draw(self) -> None:
         begin = time.thread_time()
@@ -162,11 +162,12 @@ class Curves(QWidget):
             last = max((int(series.steps[-1]) for series in history.series.values() if series), default=1)
             if last > self._end:
                 self._end = last * 1.2 if self._end else last
-            first, end = (0.0, math.log10(max(self._end, 10))) if log_steps else (0.0, max(self._end, 1.0))
+            last = max(self._end, 10.0)
+            first, end = (0.0, math.log10(last)) if log_steps else (-0.01 * last, last)
             shown = box.viewRange()[0]
             if (first, end) != (shown[0], shown[1]):
                 box.setXRange(first, end, padding=0)
-            return 0.0, max(self._end, 1.0)
+            return 0.0, last
         low, high = box.viewRange()[0]
         return (10**low, 10**high) if log_steps else (low, high)
 

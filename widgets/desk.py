@@ -63,8 +63,8 @@ class Desk(QObject):
         self.model = ModelPanel(self.draft, self.data)
         self.runs = RunsPanel(self.workspace, actions)
         self.docks = {
-            "showRuns": Dock("Project", "runsDock", self.runs, window, 24 * SPACE),
-            "showModel": Dock("Model", "modelDock", self.model, window, 39 * SPACE),
+            "showRuns": Dock("Project", "runsDock", self.runs, window, 22 * SPACE),
+            "showModel": Dock("Model", "modelDock", self.model, window, 36 * SPACE),
             "log": Dock("Messages", "logDock", LogView(log), window, 24 * SPACE),
         }
         self._when_stopped: Callable[[], None] | None = None

@@ -25,7 +25,7 @@ from widgets.theme import SPACE, chosen_theme, look
 if TYPE_CHECKING:
     from widgets.desk import Desk
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 1  # of the docks: a remembered layout of another version is not restored
 
 
 class MainWindow(QMainWindow):

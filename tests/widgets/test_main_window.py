@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -204,6 +205,46 @@ def test_a_discarded_first_training_leaves_no_run(person: Person) -> None:
     person.until(lambda: person.phase is Phase.IDLE)
     person.until(lambda: not person.desk.workspace.project.runs)  # type: ignore[union-attr]
     assert person.desk.workspace.run is None
+
+
+def test_discarding_a_continued_training_shows_the_run_as_it_was(person: Person) -> None:
+    person.train_a_little()
+    workspace = person.desk.workspace
+    run = workspace.run
+    assert run is not None
+    before = run.checkpoint_steps()[-1]
+    workspace.continue_run(run, 10_000)
+    person.until(lambda: person.phase is Phase.TRAINING and person.step > before + 5)
+    person.do("discard")
+    person.until(lambda: person.phase is Phase.IDLE)
+    assert run.checkpoint_steps()[-1] == before
+    curve = person.desk.area.train.curves.views[0].plot
+    person.until(lambda: len(curve.training) == before)
+    person.until(lambda: workspace.viewing.live is not None and workspace.viewing.live.step == before)
+
+
+def test_what_a_crash_left_is_offered_and_recovered(person: Person, tmp_path: Path) -> None:
+    person.click_card()
+    person.until(lambda: person.phase is Phase.TRAINING and person.step > 20)
+    path = person.desk.workspace.project.path  # type: ignore[union-attr]
+    work = path.with_name(f"{path.name}.work")
+    person.until(lambda: any(work.rglob("*")))
+    person.qtbot.wait(400)  # the journal is written every quarter of a second
+    copy = tmp_path / path.name  # as a killed process would leave it
+    shutil.copy(path, copy)
+    shutil.copytree(work, copy.with_name(work.name))
+    person.do("stop")
+    person.until(lambda: person.phase is Phase.IDLE)
+    person.window.open(copy)
+    person.until(lambda: any("cut off" in bar.notice.text for bar in person.bars()))
+    (bar,) = [bar for bar in person.bars() if "cut off" in bar.notice.text]
+    bar.findChild(QPushButton, "remedy").click()
+    project = person.desk.workspace.project
+    assert project is not None
+    person.until(lambda: project.runs and not project.recoveries)
+    (run,) = project.runs.values()
+    assert run.status == "interrupted"
+    person.until(lambda: len(person.desk.area.train.curves.views[0].plot.training) > 10)
 
 
 def test_edited_settings_become_a_run_of_their_own_that_waits_for_its_turn(person: Person) -> None:
