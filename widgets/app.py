@@ -9,7 +9,7 @@ import traceback
 from pathlib import Path
 from types import TracebackType
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import QApplication
 
 from dgm_studio import __version__
@@ -100,6 +100,9 @@ def main(argv: list[str]) -> int:
     last_resort, collector = LastResort(log), Collector()
     window = MainWindow(preferences, log)
     window.loaded.connect(collector.settle)
+    room = window.screen().availableSize()
+    if window.width() >= room.width() or window.height() >= room.height():
+        window.setWindowState(window.windowState() | Qt.WindowState.WindowMaximized)  # a title bar needs room too
     window.show()
     window.appeared.connect(window.load)
     QTimer.singleShot(LOAD_AFTER, window.load)  # a window that starts minimised is not painted

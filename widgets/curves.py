@@ -38,10 +38,11 @@ class QuantityView(QWidget):
         head = QHBoxLayout()
         head.setSpacing(SPACE // 2)
         title = label(quantity.title, "strong")
-        title.setMinimumWidth(min(80, title.sizeHint().width()))  # what is too long is cut off before the values are
-        title.setToolTip(quantity.title)
-        head.addWidget(title)
-        head.addWidget(label(f"({quantity.unit})" if quantity.unit else "", "muted"))
+        unit = label(f"({quantity.unit})" if quantity.unit else "", "muted")
+        for part, least in ((title, 80), (unit, 40)):
+            part.setMinimumWidth(min(least, part.sizeHint().width()))  # names are cut off before the values are
+            part.setToolTip(f"{quantity.title} ({quantity.unit})" if quantity.unit else quantity.title)
+            head.addWidget(part)
         head.addStretch(1)
         head.addWidget(self._values)
         column = QVBoxLayout(self)

@@ -103,7 +103,7 @@ class _TwoPhases(Learner):
 
     needs = (HasConditionals, HasFreeEnergy, RunsChain)
     quantities = (
-        Quantity("reconstruction", "Reconstruction error", unit="squared error per coordinate", goal="lower"),
+        Quantity("reconstruction", "Squared reconstruction error", unit="per coordinate", goal="lower"),
         Quantity("activity", "Mean activity of hidden units", unit="probability"),
         Quantity("free_energy_gap", "Free energy, held out − training"),
         Quantity("pseudo_likelihood", "Pseudo-log-likelihood (one coordinate per example)", goal="higher"),
