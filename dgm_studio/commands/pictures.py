@@ -20,8 +20,8 @@ from models.capabilities import Decodes, Samples, SamplesMeans
 from models.catalog import Recipe
 from models.spec import DataSpec, Layout
 
-CARD = (320, 200)  # pixels of a preset's picture
-INK = (38, 92, 160)
+CARD = (416, 200)  # pixels of a preset's picture
+INK = (76, 140, 214)  # reads on light and on dark
 
 
 def samples_of(subject: Subject, n: int, means: bool) -> np.ndarray:
@@ -49,27 +49,32 @@ def picture(samples: np.ndarray, spec: DataSpec, width: int = 640) -> Image.Imag
 
 
 def grid(images: np.ndarray, columns: int, scale: int) -> Image.Image:
-    """Images (N, C, H, W) with values in 0…1, `columns` in a row, each pixel `scale` pixels wide, one apart."""
-    n, channels, height, width = images.shape
+    """Images (N, C, H, W) with values in 0…1, `columns` in a row, each pixel `scale` pixels wide, one apart. What is
+    between them is transparent."""
+    n, _, height, width = images.shape
     rows = -(-n // columns)
-    sheet = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1, channels), 255, np.uint8)
+    sheet = np.zeros((rows * (height + 1) - 1, columns * (width + 1) - 1, 4), np.uint8)
     for index, image in enumerate(np.round(images.clip(0, 1) * 255).astype(np.uint8)):
         top, left = index // columns * (height + 1), index % columns * (width + 1)
-        sheet[top : top + height, left : left + width] = image.transpose(1, 2, 0)
-    made = Image.fromarray(sheet[..., 0] if channels == 1 else sheet)
+        sheet[top : top + height, left : left + width, :3] = image.transpose(1, 2, 0)
+        sheet[top : top + height, left : left + width, 3] = 255
+    made = Image.fromarray(sheet)
     return made.resize((made.width * scale, made.height * scale), Image.Resampling.NEAREST)
 
 
 def plane(points: np.ndarray, size: tuple[int, int], limit: float | None = None) -> Image.Image:
-    """Points (N, 2) in a square of side 2 `limit` around the origin (99.5 % of them without it), darker where dense."""
+    """Points (N, 2) in a square of side 2 `limit` around the origin (99.5 % of them without it), denser where they are.
+    The ground is transparent."""
     side = min(size)
     reach = limit or float(np.quantile(np.abs(points), 0.995)) * 1.1 or 1.0
     bins = np.linspace(-reach, reach, side + 1)
     counts, _, _ = np.histogram2d(-points[:, 1], points[:, 0], bins=(bins, bins))
     soft = sum(np.roll(counts, (dy, dx), (0, 1)) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
-    ink = (1 - np.exp(-soft))[..., None]
-    square = Image.fromarray(np.round(255 * (1 - ink) + np.array(INK) * ink).astype(np.uint8))
-    page = Image.new("RGB", size, "white")
+    dots = np.empty((side, side, 4), np.uint8)
+    dots[..., :3] = INK
+    dots[..., 3] = np.round(255 * (1 - np.exp(-soft)))
+    square = Image.fromarray(dots)
+    page = Image.new("RGBA", size)
     page.paste(square, ((size[0] - side) // 2, (size[1] - side) // 2))
     return page
 
@@ -122,7 +127,7 @@ def _card(subject: Subject) -> Image.Image:
             images = model.decode(z).numpy()
     else:
         images = samples_of(subject, rows * columns, means=True)
-    page = Image.new("RGB", CARD, "white")
+    page = Image.new("RGBA", CARD)
     sheet = grid(images, columns, scale)
-    page.paste(sheet.convert("RGB"), ((CARD[0] - sheet.width) // 2, (CARD[1] - sheet.height) // 2))
+    page.paste(sheet, ((CARD[0] - sheet.width) // 2, (CARD[1] - sheet.height) // 2))
     return page
