@@ -71,7 +71,7 @@ class StatusLine(Card):
         self._bar.setFixedWidth(26 * SPACE)
         self._bar.setRange(0, 1000)
         row.addWidget(self._bar, 0, Qt.AlignmentFlag.AlignVCenter)
-        self._text = label("Nothing trains", "", "progressText")
+        self._text = label("Nothing is in training", "", "progressText")
         row.addWidget(self._text)
         self._message = Elided("", "muted")
         self._message.setObjectName("lastMessage")

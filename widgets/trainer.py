@@ -41,6 +41,7 @@ class Trainer(QObject):
         self._queue: list[Job] = []
         self._job: Job | None = None
         self._thread: TrainingThread | None = None
+        self._closing: Event | None = None
         self._phase = Phase.IDLE
 
     @property
@@ -134,11 +135,19 @@ class Trainer(QObject):
         elif isinstance(event, Started) or (isinstance(event, Progress) and self._phase is Phase.LOADING):
             self._enter(Phase.TRAINING)
         elif isinstance(event, CLOSING):
+            self._closing = event  # told when the thread has ended, so that the run no longer counts as in training
             self._enter(Phase.ENDING)
+            return
         self.happened.emit(self._job.run, event)
 
     def _ended(self) -> None:
         assert self._thread is not None
+        assert self._job is not None
+        assert self._closing is not None
+        run, event = self._job.run, self._closing
         self._thread.deleteLater()
-        self._thread = self._job = None
-        self._next()
+        self._thread = self._job = self._closing = None
+        self._phase = Phase.IDLE
+        self.happened.emit(run, event)
+        if self._job is None:
+            self._next()

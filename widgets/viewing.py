@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +15,7 @@ from dgm_studio.datasets.base import Dataset
 from dgm_studio.datasets.identity import same_data
 from dgm_studio.events import Event, Finding, Preview, Progress, Snapshot, Started, Tree
 from dgm_studio.state import learner_tensors
-from dgm_studio.store import Run
+from dgm_studio.store import ProjectError, Run
 from models.catalog import Recipe
 from widgets.background import Background, Problem
 from widgets.data_cache import DataCache
@@ -94,9 +95,11 @@ class Viewing(QObject):
             view.findings.append(event)
 
     def read_thumbnail(self, run: Run) -> None:
-        """Read the small picture of a stored run."""
+        """Read the small picture of a stored run, and its results, which it keeps: the window's thread reads no file."""
 
         def work() -> QImage | None:
+            with suppress(ProjectError):  # the Evaluate page says so when it shows them
+                _ = run.evaluations
             samples = run.thumbnail
             return None if samples is None else thumbnail(samples)
 
