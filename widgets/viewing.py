@@ -95,7 +95,7 @@ class Viewing(QObject):
             view.findings.append(event)
 
     def read_thumbnail(self, run: Run) -> None:
-        """Read the small picture of a stored run, and its results, which it keeps: the window's thread reads no file."""
+        """Read the small picture of a stored run and its results, which spares the window's thread the file."""
 
         def work() -> QImage | None:
             with suppress(ProjectError):  # the Evaluate page says so when it shows them
