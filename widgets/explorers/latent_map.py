@@ -178,7 +178,7 @@ class LatentMap(Explorer):
     def _ask_all(self) -> None:
         self.move_to(self.z)
         if self._encodes:
-            self.follow("embedding", lambda: Embed(previous=self._embedding and self._embedding.plane), 250)
+            self.follow("embedding", lambda: Embed(previous=self._embedding and self._embedding.plane), 800)
         if not self._is_picture:
             self.ask("points", DataPoints())
         self._refresh_backdrop()
@@ -195,7 +195,7 @@ class LatentMap(Explorer):
             ("density", self._density_question, self._prior_box),
         ):
             if box.isChecked():
-                self.follow(name, question, 250)
+                self.follow(name, question, 500)
             else:
                 self.forget(name)
 
