@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QSlider, QVBoxLayout, QWid
 from widgets.building import label
 from widgets.curve_plot import HELD_OUT, TRAINING, CurvePlot
 from widgets.history import History
+from widgets.readout import Readout
 from widgets.status import thousands
 from widgets.theme import SPACE, look
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from models.learning.base import Quantity
 
 DRAW_EVERY = (200, 1000)  # ms, at least and at most
-SHARE = 0.03  # of the window's time that drawing may take: it is time that Python's lock keeps from the training
+SHARE = 0.02  # of the window's time that drawing may take: it is time that Python's lock keeps from the training
 LEGEND = (
     f'<span style="color:{TRAINING}">■</span> training &nbsp;'
     f'<span style="color:{HELD_OUT}">■</span> held-out &nbsp;<span style="color:{HELD_OUT}">●</span> best'
@@ -33,8 +34,7 @@ class QuantityView(QWidget):
     def __init__(self, quantity: Quantity, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.plot = CurvePlot(quantity)
-        self._values = label("", "", f"values-{quantity.key}")
-        self._values.setTextFormat(Qt.TextFormat.RichText)
+        self._values = Readout(f"values-{quantity.key}", right=True)
         head = QHBoxLayout()
         head.setSpacing(SPACE // 2)
         title = label(quantity.title, "strong")
@@ -43,8 +43,7 @@ class QuantityView(QWidget):
             part.setMinimumWidth(min(least, part.sizeHint().width()))  # names are cut off before the values are
             part.setToolTip(f"{quantity.title} ({quantity.unit})" if quantity.unit else quantity.title)
             head.addWidget(part)
-        head.addStretch(1)
-        head.addWidget(self._values)
+        head.addWidget(self._values, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -54,16 +53,15 @@ class QuantityView(QWidget):
     def show_values(self, step: float | None) -> None:
         """Name the values at `step`, or the newest and the best."""
         plot = self.plot
-        parts = []
+        parts: list[tuple[str, str]] = []
         for series, colour in ((plot.training, TRAINING), (plot.held_out, HELD_OUT)):
             found = series.at(math.inf if step is None else step)
             if found is not None:
-                parts.append(f'<span style="color:{colour}">■</span> {number(found[1])}')
+                parts += [("   ■ ", colour), (number(found[1]), "")]
         best = plot.held_out.best(plot.quantity.goal)
         if step is None and best is not None:
-            parts.append(f'<span style="color:{HELD_OUT}">●</span> {number(best[1])}')
-            self._values.setToolTip(f"best on held-out data: {number(best[1])} at step {thousands(best[0])}")
-        self._values.setText(" &nbsp; ".join(parts))
+            parts += [("   ● ", HELD_OUT), (number(best[1]), "")]
+        self._values.set_parts(parts)
 
 
 class Curves(QWidget):
@@ -88,7 +86,7 @@ class Curves(QWidget):
         self._log_steps.setObjectName("logSteps")
         self._log_values = QCheckBox("log values", toolTip="Logarithmic axis of values, where all are positive")
         self._log_values.setObjectName("logValues")
-        self._step = label("", "muted", "crosshairStep")
+        self._step = Readout("crosshairStep", "muted", right=True)
         bar = QHBoxLayout()
         bar.setSpacing(SPACE * 3 // 2)
         bar.addWidget(label("smoothing", "muted"))
@@ -98,8 +96,7 @@ class Curves(QWidget):
         bar.addStretch(1)
         head = QHBoxLayout()
         head.addWidget(label(LEGEND, "muted"))
-        head.addStretch(1)
-        head.addWidget(self._step)
+        head.addWidget(self._step, 1)
         self._plots = QVBoxLayout()
         self._plots.setSpacing(SPACE)
         column = QVBoxLayout(self)
@@ -181,7 +178,7 @@ class Curves(QWidget):
 
     def eventFilter(self, watched: object, event: object) -> bool:
         if event.type() == event.Type.Leave:  # type: ignore[attr-defined]
-            self._step.setText("")
+            self._step.set_text("")
             for view in self.views:
                 view.plot.hide_cross()
                 view.show_values(None)
@@ -193,7 +190,7 @@ class Curves(QWidget):
         found = view.plot.training.at(step)
         if found is None:
             return
-        self._step.setText(f"step {thousands(found[0])}")
+        self._step.set_text(f"step {thousands(found[0])}")
         for other in self.views:
             other.plot.point_at(found[0])
             other.show_values(found[0])

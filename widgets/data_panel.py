@@ -17,9 +17,10 @@ from models.catalog import Recipe, UnknownKey
 from models.settings import SettingsError
 from models.spec import UnsuitableData
 from widgets.background import Background, Problem
-from widgets.building import Elided, label
+from widgets.building import label
 from widgets.data_cache import DataCache
 from widgets.draft import Draft
+from widgets.readout import Readout
 from widgets.samples_view import SamplesView
 from widgets.settings_form import ChoiceBox, SettingsForm
 from widgets.theme import SPACE
@@ -115,7 +116,7 @@ class DataPanel(QWidget):
         self._bar = QProgressBar(textVisible=False)
         self._bar.setRange(0, 1000)
         self._bar.setAccessibleName("Reading of data")
-        self._doing = Elided("", "small")
+        self._doing = Readout(role="small")
         cancel = QPushButton("Cancel")
         cancel.setObjectName("cancelReading")
         cancel.setProperty("flat", True)

@@ -8,8 +8,9 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSizePolicy, QToolButt
 
 from dgm_studio import ROOT
 from widgets.actions import Actions
-from widgets.building import Elided, set_role
+from widgets.building import set_role
 from widgets.icons import dress
+from widgets.readout import Readout
 from widgets.theme import SPACE
 
 LOGO = ROOT / "resources" / "icons" / "logo.svg"
@@ -32,8 +33,7 @@ class Header(QWidget):
         row.addWidget(logo)
         actions.menu_bar.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
         row.addWidget(actions.menu_bar, 0, Qt.AlignmentFlag.AlignVCenter)
-        self._project = Elided("", "muted")
-        self._project.setObjectName("projectName")
+        self._project = Readout("projectName", "muted")
         row.addWidget(self._project, 1)
         self.buttons: dict[str, QToolButton] = {}
         for key in ("train", "step", "stop", "discard"):

@@ -19,9 +19,10 @@ from PySide6.QtWidgets import (
 )
 
 from dgm_studio.presets import Preset
-from widgets.building import Card, Elided, Flow, label, scrolled, section
+from widgets.building import Card, Flow, label, scrolled, section
 from widgets.icons import drawn, dress
 from widgets.preferences import thumbnail_file
+from widgets.readout import Readout
 from widgets.theme import SPACE, look
 
 CARD_WIDTH = 208
@@ -197,8 +198,10 @@ class StartPage(QWidget):
         row.addWidget(cover)
         text = QVBoxLayout()
         text.setSpacing(0)
-        text.addWidget(Elided(path.stem, "strong"))
-        text.addWidget(Elided(str(path.parent).replace(str(Path.home()), "~"), "small"))
+        for role, words in (("strong", path.stem), ("small", str(path.parent).replace(str(Path.home()), "~"))):
+            line = Readout(role=role)
+            line.set_text(words)
+            text.addWidget(line)
         row.addLayout(text, 1)
         card.column.addLayout(row)
         card.clicked.connect(lambda: self.recent_chosen.emit(path))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QProgressBar, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QProgressBar, QToolButton, QWidget
 
-from widgets.building import Card, Elided, label
+from widgets.building import Card
 from widgets.icons import dress
 from widgets.notices import Log, Notice
+from widgets.readout import Readout
 from widgets.theme import SPACE
 
 if TYPE_CHECKING:
@@ -71,14 +72,12 @@ class StatusLine(Card):
         self._bar.setFixedWidth(26 * SPACE)
         self._bar.setRange(0, 1000)
         row.addWidget(self._bar, 0, Qt.AlignmentFlag.AlignVCenter)
-        self._text = label("Nothing is in training", "", "progressText")
-        row.addWidget(self._text)
-        self._message = Elided("", "muted")
-        self._message.setObjectName("lastMessage")
-        self._message.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        row.addWidget(self._message, 1)
-        self._place = label("", "muted", "device")
-        row.addWidget(self._place)
+        self._text = Readout("progressText")
+        self._text.set_text("Nothing is in training")
+        self._message = Readout("lastMessage", "muted")
+        self._place = Readout("device", "muted", right=True)
+        for part, share in ((self._text, 5), (self._message, 5), (self._place, 3)):
+            row.addWidget(part, share)
         button = QToolButton(toolTip="Show all messages (Ctrl+L)")
         button.setObjectName("showLog")
         button.setAccessibleName("Show all messages")
@@ -99,18 +98,18 @@ class StatusLine(Card):
             parts.append(f"{duration(event.remaining)} left")
         if queued:
             parts.append(f"{queued} waiting")
-        self._text.setText("  ·  ".join(parts))
+        self._text.set_text("  ·  ".join(parts))
 
     def show_text(self, text: str, fraction: float | None = 0.0) -> None:
         """Say `text` instead of progress; None for `fraction` where nobody knows how far it is."""
         self._bar.setRange(0, 0 if fraction is None else 1000)
         if fraction is not None:
             self._bar.setValue(round(1000 * fraction))
-        self._text.setText(text)
+        self._text.set_text(text)
 
     def show_place(self, device: str, memory: int) -> None:
         """Where the training runs, and the memory in use there in bytes."""
-        self._place.setText(f"memory {size(memory)}  ·  {device}" if memory else device)
+        self._place.set_text(f"memory {size(memory)}  ·  {device}" if memory else device)
 
     def _said(self, notice: Notice) -> None:
         self._message.set_text(notice.text)

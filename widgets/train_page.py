@@ -17,13 +17,14 @@ from widgets.building import label
 from widgets.curves import Curves
 from widgets.empty import Empty
 from widgets.live import Live
+from widgets.readout import Readout
 from widgets.samples_view import SamplesView
 from widgets.status import thousands
 from widgets.theme import SPACE
 from widgets.workspace import Workspace
 
 CHANNEL = "train/samples"
-ASK_EVERY = 200  # ms from an answer to the next question
+ASK_EVERY = 250  # ms from an answer to the next question
 
 
 class TrainPage(QWidget):
@@ -39,7 +40,7 @@ class TrainPage(QWidget):
         self.curves = Curves()
         self.samples = SamplesView()
         self.samples.setObjectName("samples")
-        self._caption = label("", "muted", "samplesCaption")
+        self._caption = Readout("samplesCaption", "muted")
         self._finding = label("", "", "finding", wrap=True)
         self._finding.hide()
         self._empty = Empty(
@@ -51,8 +52,7 @@ class TrainPage(QWidget):
         column.setContentsMargins(SPACE, 0, 0, 0)
         head = QHBoxLayout()
         head.addWidget(label("Samples", "strong"))
-        head.addWidget(self._caption)
-        head.addStretch(1)
+        head.addWidget(self._caption, 1)
         column.addLayout(head)
         column.addWidget(self.samples, 1)
         column.addWidget(self._finding)
@@ -79,7 +79,7 @@ class TrainPage(QWidget):
         self._answered_step = -1
         self.samples.set_reference(None)
         self.samples.show_samples(None)
-        self._caption.setText("")
+        self._caption.set_text("")
         if run is None:
             self._stack.setCurrentIndex(0)
             return
@@ -109,7 +109,7 @@ class TrainPage(QWidget):
         self._answered_step = event.step
         self.samples.show_samples(event.samples)
         kind = "means, " if event.means else ""
-        self._caption.setText(f"{kind}from fixed noise  ·  step {thousands(event.step)}")
+        self._caption.set_text(f"{kind}from fixed noise  ·  step {thousands(event.step)}")
 
     # The inference line.
 
@@ -143,8 +143,7 @@ class TrainPage(QWidget):
         self._waiting = False
         self._again.start()
         if answer.error:
-            self._caption.setText("no samples")
-            self._caption.setToolTip(answer.error)
+            self._caption.set_text(f"no samples: {answer.error}")
         else:
             self._show_samples(answer.value)
 

@@ -13,7 +13,7 @@ from widgets.train_page import TrainPage
 from widgets.workspace import Workspace
 
 # How often (ms) each page wants newer weights of the run in training; 0 never.
-WANTED = {"Train": 200, "Explore": 80, "Evaluate": 500}
+WANTED = {"Train": 300, "Explore": 120, "Evaluate": 500}
 
 
 class WorkArea(Card):

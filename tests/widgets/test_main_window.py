@@ -407,6 +407,18 @@ def test_what_cannot_be_used_is_a_sentence_and_not_a_dialog(person: Person, tmp_
     assert not QApplication.activeModalWidget()
 
 
+def test_bad_data_is_said_and_the_window_goes_on(person: Person, tmp_path: Path) -> None:
+    desk = person.desk
+    person.do("new")
+    person.until(lambda: desk.workspace.project is not None)
+    desk.draft.set_source("numpy", {"path": str(tmp_path / "gone.npz")})
+    desk.train_draft()
+    person.until(lambda: any("gone.npz" in bar.notice.text for bar in person.bars()))
+    person.until(lambda: person.phase is Phase.IDLE)
+    assert not desk.workspace.project.runs  # type: ignore[union-attr]
+    assert desk.workspace.run is None
+
+
 def test_a_project_dropped_on_the_window_opens(person: Person, tmp_path: Path) -> None:
     Project.create(tmp_path / "other.dgm").close()
     drop(person.window, tmp_path / "other.dgm")

@@ -1,0 +1,73 @@
+"""Text that changes often. It never asks for another size, so that a change costs one small repaint and no layout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QRect, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from widgets.theme import look, tabular
+
+SMALLER = 2  # px
+
+
+class Readout(QWidget):
+    """One line of parts in colours, cut off with an ellipsis where it does not fit; the whole is the tool tip.
+
+    `role` is that of a colour of the theme; "small" and "strong" are as in resources/style.qss.
+    """
+
+    def __init__(self, name: str = "", role: str = "text", right: bool = False, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName(name)
+        self._role = {"small": "muted", "strong": "text"}.get(role, role)
+        self._right = right
+        self._parts: tuple[tuple[str, str], ...] = ()
+        font = tabular(self.font())
+        font.setBold(role == "strong")
+        if role == "small":
+            font.setPixelSize(max(10, self.fontInfo().pixelSize() - SMALLER))
+        self.setFont(font)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        look.changed.connect(self.update)
+
+    def set_text(self, text: str) -> None:
+        """Show one text in the colour of the role."""
+        self.set_parts([(text, "")] if text else [])
+
+    def set_parts(self, parts: Sequence[tuple[str, str]]) -> None:
+        """Show texts, each in a colour ("#rrggbb"); "" is the colour of the role."""
+        if tuple(parts) == self._parts:
+            return
+        self._parts = tuple(parts)
+        self.setToolTip(self.text())
+        self.setAccessibleName(self.text())
+        self.update()
+
+    def text(self) -> str:
+        """All parts in one."""
+        return "".join(text for text, _ in self._parts)
+
+    def sizeHint(self) -> QSize:
+        return QSize(80, self.fontMetrics().height() + 2)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        metrics, whole = self.fontMetrics(), self.text()
+        fits = metrics.horizontalAdvance(whole) <= self.width()
+        with QPainter(self) as painter:
+            if not fits and len(self._parts) == 1:
+                painter.setPen(QColor(self._colour(self._parts[0][1])))
+                text = metrics.elidedText(whole, Qt.TextElideMode.ElideMiddle, self.width())
+                painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter, text)
+                return
+            left = max(0, self.width() - metrics.horizontalAdvance(whole)) if self._right else 0
+            for text, colour in self._parts:
+                width = metrics.horizontalAdvance(text)
+                painter.setPen(QColor(self._colour(colour)))
+                painter.drawText(QRect(left, 0, width + 1, self.height()), Qt.AlignmentFlag.AlignVCenter, text)
+                left += width
+
+    def _colour(self, colour: str) -> str:
+        return colour or str(getattr(look.theme, self._role))
