@@ -36,7 +36,7 @@ class CurvePlot(Plot):
         self.quantity = quantity
         self.setObjectName(f"curve-{quantity.key}")
         self.setAccessibleName(f"{quantity.title} over steps")
-        self.setMinimumHeight(110)
+        self.setMinimumHeight(64)
         self.seconds = 0.0  # spent on painting so far
         self._history = History()
         self._log_steps = self._log_values = False
@@ -67,8 +67,8 @@ class CurvePlot(Plot):
             self.box.setYRange(0, 1e-9)  # nothing fits: the range is taken anew
         buckets = max(64, self.width() // 2)
         first = max(span[0], 1) if log_steps else span[0]
-        drawn = self.training.drawn(first, span[1], buckets, smoothing)
-        held = self.held_out.drawn(first, span[1], buckets, smoothing)
+        drawn = self.training.drawn(first, span[1], buckets, smoothing, log_steps)
+        held = self.held_out.drawn(first, span[1], buckets, smoothing, log_steps)
         # one point per bucket is the curve itself: a band would only hide it
         many = len(self.training) > buckets or smoothing > 0
         self._put(self._range, drawn.x if many else drawn.x[:0], drawn.y if many else drawn.y[:0])
@@ -104,7 +104,9 @@ class CurvePlot(Plot):
         self.zoomed.emit(False)
 
     def _mapped(self, x: Sequence[float], y: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
-        return (np.log10(x) if self._log_steps else np.asarray(x)), (np.log10(y) if self._log_values else np.asarray(y))
+        x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+        # step 0 has no place on a logarithmic axis: it stands at its beginning
+        return (np.log10(x.clip(1)) if self._log_steps else x), (np.log10(y) if self._log_values else y)
 
     def _put(self, curve: pg.PlotCurveItem, x: np.ndarray, y: np.ndarray) -> None:
         curve.setData(*self._mapped(x, y))

@@ -35,6 +35,7 @@ class QuantityView(QWidget):
         super().__init__(parent)
         self.plot = CurvePlot(quantity)
         self._values = Readout(f"values-{quantity.key}", right=True)
+        self._values.setMinimumWidth(self._values.fontMetrics().horizontalAdvance("   ■ −00.00" * 3))
         head = QHBoxLayout()
         head.setSpacing(SPACE // 2)
         title = label(quantity.title, "strong")

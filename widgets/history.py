@@ -69,8 +69,9 @@ class Series:
         place = int(np.argmax(self.values) if goal == "higher" else np.argmin(self.values))
         return int(self._steps[place]), float(self._values[place])
 
-    def drawn(self, first: float, last: float, buckets: int, smoothing: float) -> Drawn:
-        """What lies in first…last (and one point on each side), in at most `buckets` buckets of equally many values.
+    def drawn(self, first: float, last: float, buckets: int, smoothing: float, logarithmic: bool = False) -> Drawn:
+        """What lies in first…last (and one point on each side), in at most `buckets` buckets of equally many values;
+        `logarithmic` ones hold more and more values, as many as a logarithmic axis has room for.
 
         `smoothing` in 0…1 is the share of all values that each running mean spans, squared so that a slider is fine
         at its beginning; 0 spans one bucket.
@@ -81,7 +82,12 @@ class Series:
         if count <= 0:
             empty = np.zeros(0)
             return Drawn(empty, empty, empty, empty)
-        edges = low + np.unique(np.linspace(0, count, min(buckets, count) + 1).astype(np.int64))
+        places = (
+            np.geomspace(1, count + 1, buckets + 1) - 1
+            if logarithmic
+            else np.linspace(0, count, min(buckets, count) + 1)
+        )
+        edges = low + np.unique(np.round(places).astype(np.int64))
         starts, stops = edges[:-1], edges[1:]
         values, steps = self._values[low:high], self._steps[low:high]
         lowest = np.minimum.reduceat(values, starts - low)

@@ -110,7 +110,7 @@ class NoticeBar(QFrame):
         shown = QPlainTextEdit(self.notice.details, readOnly=True, visible=False)
         shown.setObjectName("details")
         shown.setProperty("mono", True)
-        shown.setMaximumHeight(20 * SPACE)
+        shown.setFixedHeight(12 * SPACE)
         copy = QPushButton("Copy", visible=False)
         copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(f"{self.notice.text}\n{self.notice.details}"))
         layout.addWidget(shown)

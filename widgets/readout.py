@@ -59,7 +59,7 @@ class Readout(QWidget):
         with QPainter(self) as painter:
             if not fits and len(self._parts) == 1:
                 painter.setPen(QColor(self._colour(self._parts[0][1])))
-                text = metrics.elidedText(whole, Qt.TextElideMode.ElideMiddle, self.width())
+                text = metrics.elidedText(whole, Qt.TextElideMode.ElideRight, self.width())
                 painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter, text)
                 return
             left = max(0, self.width() - metrics.horizontalAdvance(whole)) if self._right else 0

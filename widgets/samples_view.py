@@ -17,7 +17,7 @@ POINTS = 2000  # drawn at most, of each cloud
 class SamplesView(QWidget):
     """`show_samples` takes (N, C, H, W) pictures, (N, 2) points or anything else (N, …). Nothing before that."""
 
-    def __init__(self, parent: QWidget | None = None, minimum: int = 160, axes: bool = True) -> None:
+    def __init__(self, parent: QWidget | None = None, minimum: int = 120, axes: bool = True) -> None:
         super().__init__(parent)
         self._pictures = PictureGrid(minimum=minimum)
         self._pictures.setObjectName("samplePictures")

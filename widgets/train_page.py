@@ -108,8 +108,8 @@ class TrainPage(QWidget):
             return
         self._answered_step = event.step
         self.samples.show_samples(event.samples)
-        kind = "means, " if event.means else ""
-        self._caption.set_text(f"{kind}from fixed noise  ·  step {thousands(event.step)}")
+        kind = "means " if event.means else ""
+        self._caption.set_text(f"step {thousands(event.step)}  ·  {kind}from fixed noise")
 
     # The inference line.
 

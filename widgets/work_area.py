@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QTabBar, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QTabBar, QWidget
 
 from widgets.building import Card
 from widgets.evaluate_page import EvaluatePage
@@ -58,6 +58,9 @@ class WorkArea(Card):
         self._tabs.setCurrentIndex(list(WANTED).index(title))
 
     def _show(self, index: int) -> None:
+        for place in range(self._pages.count()):  # a page out of sight must not decide how small the window can be
+            policy = QSizePolicy.Policy.Preferred if place == index else QSizePolicy.Policy.Ignored
+            self._pages.widget(place).setSizePolicy(policy, policy)
         self._pages.setCurrentIndex(index)
         self.explore.switch.setVisible(self.page == "Explore")
         self._workspace.viewing.watch_every(WANTED[self.page])

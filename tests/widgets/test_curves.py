@@ -36,7 +36,7 @@ def test_drawn_buckets_hold_the_extremes_and_means_of_their_values(
     assert drawn.y.max() == array[low:high].max()
     assert len(drawn.mean_x) <= buckets
     assert (np.diff(drawn.mean_x) > 0).all()
-    counts = np.diff(np.unique(np.linspace(0, high - low, min(buckets, high - low) + 1).astype(np.int64)))
+    counts = np.diff(np.unique(np.linspace(0, high - low, min(buckets, high - low) + 1).round().astype(np.int64)))
     assert (drawn.mean_y * counts).sum() == pytest.approx(float(array[low:high].astype(np.float64).sum()), abs=1e-2)
 
 
@@ -47,6 +47,13 @@ def test_a_million_points_are_drawn_as_few() -> None:
     assert len(drawn.x) <= 800
     assert drawn.y.min() == pytest.approx(-1, abs=1e-6)
     assert np.abs(drawn.y).max() == pytest.approx(1, abs=1e-6)
+
+
+def test_a_logarithmic_axis_shows_the_beginning_in_detail() -> None:
+    drawn = series(np.arange(100_000), np.arange(100_000)).drawn(0, math.inf, 200, 0.0, logarithmic=True)
+    assert drawn.mean_x[:10].tolist() == list(range(10))
+    assert drawn.y.max() == 99_999
+    assert len(drawn.mean_x) <= 200
 
 
 def test_smoothing_has_no_lag_and_keeps_a_straight_line() -> None:
