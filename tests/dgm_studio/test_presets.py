@@ -10,6 +10,7 @@ import pytest
 
 from dgm_studio import presets as module
 from dgm_studio.datasets.sources import load, source
+from dgm_studio.commands.pictures import CARD
 from dgm_studio.presets import Preset, UnknownPreset, preset, presets
 from models.catalog import FAMILIES, Recipe
 from models.settings import SettingsError
@@ -40,7 +41,7 @@ def test_its_card_has_a_title_a_sentence_and_a_picture(entry: Preset) -> None:
     assert entry.group
     assert entry.summary.endswith((".", "?"))
     assert entry.picture is not None
-    assert struct.unpack(">II", entry.picture.read_bytes()[16:24]) == (320, 200)
+    assert struct.unpack(">II", entry.picture.read_bytes()[16:24]) == CARD
 
 
 def test_an_unknown_preset_is_refused_with_the_names_of_all() -> None:
