@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from dgm_studio import presets as module
-from dgm_studio.datasets.sources import load, source
 from dgm_studio.commands.pictures import CARD
+from dgm_studio.datasets.sources import load, source
 from dgm_studio.presets import Preset, UnknownPreset, preset, presets
 from models.catalog import FAMILIES, Recipe
 from models.settings import SettingsError
