@@ -1,4 +1,8 @@
-"""What is imported after the window shows: torch, the catalogue, the plots. It takes seconds, so a thread does it."""
+"""What is imported after the window shows: torch and the catalogue. It takes seconds, so a thread does it.
+
+What defines Qt classes (the plots, the pages) is imported in the window's thread when this has ended: PySide creates
+its types without guarding them against another thread that uses them.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +28,6 @@ class Loading(QThread):
             torch.set_num_threads(1)
             self.said.emit("Loading models …")
             import models.catalog  # noqa: F401
-
-            self.said.emit("Loading plots …")
-            import pyqtgraph  # noqa: F401
 
             self.said.emit("Warming up …")
             warm_up()
