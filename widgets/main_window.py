@@ -15,7 +15,7 @@ from widgets.actions import Actions
 from widgets.header import LOGO, Header
 from widgets.help import about, shortcuts
 from widgets.icons import dress
-from widgets.loading import Loading
+from widgets.loading import Loading, create_qt_types
 from widgets.notices import Log, Notice, Notices
 from widgets.preferences import Preferences
 from widgets.start_page import StartPage
@@ -76,6 +76,7 @@ class MainWindow(QMainWindow):
         if not self._load_begun:
             self._load_begun = True
             self.start_page.say_loading(self.start_page.loading_text or "Loading …")
+            create_qt_types()
             self._loading.start()
 
     def paintEvent(self, event: QPaintEvent) -> None:

@@ -97,14 +97,13 @@ class Viewing(QObject):
     def read_thumbnail(self, run: Run) -> None:
         """Read the small picture of a stored run and its results, which spares the window's thread the file."""
 
-        def work() -> QImage | None:
+        def work() -> np.ndarray | None:
             with suppress(ProjectError):  # the Evaluate page says so when it shows them
                 _ = run.evaluations
-            samples = run.thumbnail
-            return None if samples is None else thumbnail(samples)
+            return run.thumbnail
 
-        def done(picture: QImage | None) -> None:
-            self.of(run.id).thumbnail = picture
+        def done(samples: np.ndarray | None) -> None:
+            self.of(run.id).thumbnail = None if samples is None else thumbnail(samples)
             self.pictured.emit(run.id)
 
         self._files.submit(
