@@ -1,0 +1,145 @@
+"""Starts of the window with somebody in front of it who does not wait: it must end as it was told to, every time.
+
+Each start is a process of its own that opens a project, on a machine kept busy by other processes. From the first
+moment a robot clicks, drags and triggers actions; after some seconds the window is closed. Counted: processes that
+crashed, hung, or said something that no window should say (an exception, a warning of Qt).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+
+STARTS, AT_ONCE, BUSY = 200, 2, 2
+LONGEST = 180.0  # seconds until a start counts as hung
+QUIET = ("This plugin does not support propagateSizeHints",)
+
+
+def sit_in_front(project: str, seed: int) -> int:
+    """One start, in this process."""
+    from _robot import Robot
+    from PySide6.QtCore import QSettings, QTimer
+
+    from widgets import app as start
+    from widgets.main_window import MainWindow
+
+    home = str(Path(project).parent)
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, home)
+    settings = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "DGM Studio", "DGM Studio")
+    settings.setValue("folder", home)
+    dice = random.Random(seed)
+    seconds = dice.choice((0.3, 2.0, 5.0, 8.0, 12.0))
+    show = MainWindow.show
+
+    def shown(window: MainWindow) -> None:
+        show(window)
+        robot = Robot(window, seed)
+
+        def end() -> None:
+            robot.rest()
+            print("did", dict(robot.did), "loaded", window.desk is not None, flush=True)
+            window.close()
+
+        QTimer.singleShot(round(1000 * seconds), window, end)
+
+    MainWindow.show = shown  # type: ignore[method-assign]
+    return start.main(["dgm-studio", project])
+
+
+def one(project: Path, seed: int) -> subprocess.Popen[str]:
+    """Begin one start with a copy of the project in a folder of its own."""
+    home = Path(tempfile.mkdtemp(dir=project.parent))
+    copy = home / "a.dgm"
+    shutil.copy(project, copy)
+    environment = {**os.environ, **{f"XDG_{n}_HOME": str(home / n) for n in ("CONFIG", "DATA", "CACHE", "STATE")}}
+    command = [sys.executable, "-X", "faulthandler", __file__, "--sit", str(copy), "--seed", str(seed)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=environment
+    )
+
+
+def judged(process: subprocess.Popen[str], began: float) -> tuple[str, str]:
+    """How a start ended, and what it said."""
+    try:
+        said, _ = process.communicate(timeout=max(1.0, LONGEST - (time.monotonic() - began)))
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)  # faulthandler says where every thread is
+        said, _ = process.communicate()
+        return "hung", said
+    if process.returncode:
+        return "crashed", f"exit {process.returncode}\n{said}"
+    odd = [line for line in said.splitlines() if not line.startswith("did ") and line.strip() not in QUIET]
+    odd = [line for line in odd if not any(quiet in line for quiet in QUIET)]
+    return ("spoke", said) if odd else ("well", said)
+
+
+def busy() -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", "while True: sum(range(10**6))"], text=True)
+
+
+def run(project: Path, starts: int, at_once: int, first_seed: int = 0) -> Counter[str]:
+    """Start the window `starts` times and count how it ended."""
+    counts: Counter[str] = Counter()
+    running: list[tuple[int, float, subprocess.Popen[str]]] = []
+    seeds = iter(range(first_seed, first_seed + starts))
+    while True:
+        while len(running) < at_once and (seed := next(seeds, None)) is not None:
+            running.append((seed, time.monotonic(), one(project, seed)))
+        if not running:
+            return counts
+        seed, began, process = running.pop(0)
+        how, said = judged(process, began)
+        counts[how] += 1
+        counts["loaded"] += "loaded True" in said
+        if how != "well":
+            print(f"start {seed} {how}:\n{said}", flush=True)
+        elif sum(counts[key] for key in ("well", "crashed", "hung", "spoke")) % 20 == 0:
+            print(dict(counts), flush=True)
+
+
+def a_project(folder: Path) -> Path:
+    """A project with a trained run, as `dgm train` makes it."""
+    path = folder / "a.dgm"
+    command = [sys.executable, "main.py", "train", "vae-digits", "--project", str(path), "--steps", "60", "--json"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return path
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--starts", type=int, default=STARTS)
+    parser.add_argument("--at-once", type=int, default=AT_ONCE)
+    parser.add_argument("--busy", type=int, default=BUSY, help="processes that only keep the machine busy")
+    parser.add_argument("--sit", help=argparse.SUPPRESS)
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    if asked.sit:
+        return sit_in_front(asked.sit, asked.seed)
+    loads = [busy() for _ in range(asked.busy)]
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            counts = run(a_project(Path(folder)), asked.starts, asked.at_once, asked.seed)
+    finally:
+        for load in loads:
+            load.kill()
+    print(
+        f"{asked.starts} starts: {counts['well']} ended well ({counts['loaded']} of all had loaded), "
+        f"{counts['crashed']} crashed, {counts['hung']} hung, {counts['spoke']} said what they should not"
+    )
+    return 0 if counts["well"] == asked.starts else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
