@@ -1,9 +1,31 @@
 """The project file: the only place of the studio that knows HDF5."""
 
-from dgm_studio.store.checking import check
-from dgm_studio.store.errors import ProjectError
-from dgm_studio.store.project import Project
-from dgm_studio.store.run import Run, StoredEvaluation
-from dgm_studio.store.work import Recovery
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dgm_studio.store.checking import check
+    from dgm_studio.store.errors import ProjectError
+    from dgm_studio.store.project import Project
+    from dgm_studio.store.run import Run, StoredEvaluation
+    from dgm_studio.store.work import Recovery
 
 __all__ = ["Project", "ProjectError", "Recovery", "Run", "StoredEvaluation", "check"]
+
+_HOMES = {
+    "Project": "project",
+    "ProjectError": "errors",
+    "Recovery": "work",
+    "Run": "run",
+    "StoredEvaluation": "run",
+    "check": "checking",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import it now that it is asked for: runs need torch, which the process of a preflight must not wait for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -28,8 +28,11 @@ Code = Literal[
 
 
 class ProjectError(Exception):
-    """`str(error)` is a sentence that names the file and the place; `code` says which kind it is."""
+    """`str(error)` is a sentence that names the file and the place; `code` says which kind it is.
+
+    `text` is the sentence without the file's name.
+    """
 
     def __init__(self, code: Code, path: Path, text: str) -> None:
-        self.code, self.path = code, path
+        self.code, self.path, self.text = code, path, text
         super().__init__(f"{path.name}: {text}")

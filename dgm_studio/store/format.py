@@ -23,6 +23,8 @@ from dgm_studio.store.errors import ProjectError
 SCHEMA = 1
 PROJECT = "dgm-studio project"
 WORK = "dgm-studio work"  # what a training session keeps beside the project until it is merged
+WORK_SUFFIX = ".work"  # of the folder beside the project in which it is kept
+PART = ".dgm-part"  # a file in it
 MANIFEST = "manifest"
 
 DTYPES: dict[str, Any] = {
@@ -64,6 +66,11 @@ class Entry:
     def of(array: np.ndarray) -> Entry:
         """Describe an array that is about to be written."""
         return Entry(array.dtype.name, array.shape, sha256(array))
+
+
+def work_folder(path: Path) -> Path:
+    """Where training sessions of the project at `path` keep what is not merged yet."""
+    return path.with_name(path.name + WORK_SUFFIX)
 
 
 def sha256(array: np.ndarray) -> str:

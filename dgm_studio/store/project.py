@@ -224,7 +224,7 @@ class Project:
 
     @property
     def work_folder(self) -> Path:
-        return self.path.with_name(f"{self.path.name}.work")
+        return fmt.work_folder(self.path)
 
     def recover(self, recovery: Recovery) -> Run:
         """Make what a session left part of its run (a new one if the run was never saved). The session's folder goes

@@ -30,7 +30,7 @@ from dgm_studio.store.saving import Item, write
 
 JOURNAL = "journal"
 DISMISSED = "dismissed-"
-_PART = re.compile(r"(checkpoint|frame)-(\d{1,15})\.dgm-part")
+_PART = re.compile(rf"(checkpoint|frame)-(\d{{1,15}}){re.escape(fmt.PART)}")
 
 Line = dict[str, Any]
 
@@ -82,7 +82,7 @@ class Session:
         os.close(self._journal)
 
     def _part(self, kind: str, step: int) -> Path:
-        return self.folder / f"{kind}-{step}.dgm-part"
+        return self.folder / f"{kind}-{step}{fmt.PART}"
 
 
 def metrics_line(metrics: Mapping[str, Curve]) -> Line:
