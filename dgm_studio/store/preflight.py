@@ -138,13 +138,12 @@ def _inspect(files: Sequence[Path], form: str) -> None:
 
 
 def _limit(seconds: float) -> None:
-    if resource is None:
-        return
-    lower(resource.RLIMIT_CORE, 0)
-    lower(resource.RLIMIT_CPU, int(seconds) + 1)  # even if nobody waits for us any more
-    used = _address_space()
-    if used:
-        lower(resource.RLIMIT_AS, used + MEMORY)
+    if resource is not None:
+        lower(resource.RLIMIT_CORE, 0)
+        lower(resource.RLIMIT_CPU, int(seconds) + 1)  # even if nobody waits for us any more
+        used = _address_space()
+        if used:
+            lower(resource.RLIMIT_AS, used + MEMORY)
 
 
 def lower(kind: int, limit: int) -> None:
