@@ -35,6 +35,7 @@ TEMPORARY = ".tmp"
 STRUCTURE = 1024  # bytes: more than HDF5 needs to describe one dataset and its share of groups
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_UNKNOWN = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # what a file system says to a call it lacks
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def replacement(path: Path, items: Mapping[str, Item], form: str) -> Iterator[Re
         if path.exists():
             temporary.chmod(stat.S_IMODE(path.stat().st_mode))
         yield Replacement(written, path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except (OSError, RuntimeError) as error:  # HDF5 reports what fails while it closes as RuntimeError
         raise _explained(path, error) from error
     finally:
@@ -154,7 +155,7 @@ def _reserve(path: Path, size: int) -> None:
         try:
             os.posix_fallocate(file.fileno(), 0, size)
         except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # file systems that cannot set space aside
+            if error.errno not in _UNKNOWN:  # file systems that cannot set space aside
                 raise
 
 
@@ -176,12 +177,19 @@ def _verify(contents: Contents, items: Mapping[str, Item]) -> None:
             raise ProjectError("unwritable", contents.path, f"the disk gave back other bytes for {place}.")
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Bring the names in `folder` to the disk, where the system can. Raises OSError when the disk fails."""
     if os.name == "nt":  # folders cannot be opened there; the rename itself is journalled
         return
-    handle = os.open(folder, os.O_RDONLY)
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # a folder that may be written to and not listed
+        return
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _UNKNOWN:
+            raise
     finally:
         os.close(handle)
 
