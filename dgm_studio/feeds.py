@@ -45,9 +45,12 @@ class Feeder:
         return {"order": self._order.cpu().clone(), "position": self._position}
 
     def load_state(self, state: dict[str, Tensor | int]) -> None:
-        order, position = state["order"], state["position"]
-        assert isinstance(order, Tensor)
-        assert isinstance(position, int)
-        if len(order) != len(self._order):
-            raise ValueError(f"The saved order is of {len(order)} examples; this data has {len(self._order)}.")
+        """Raises ValueError when it is no place in an order of these examples."""
+        order, position, examples = state.get("order"), state.get("position"), len(self._order)
+        if not isinstance(order, Tensor) or not isinstance(position, int) or not 0 <= position <= examples:
+            raise ValueError("The kept state does not say where in the data it was.")
+        if len(order) != examples:
+            raise ValueError(f"The saved order is of {len(order)} examples; this data has {examples}.")
+        if not torch.equal(order.cpu().sort().values, torch.arange(examples)):
+            raise ValueError("The saved order does not hold every example once.")
         self._order, self._position = order.to(self._order.device), position

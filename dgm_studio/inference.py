@@ -2,6 +2,8 @@
 
 Questions go through a mailbox with one slot per channel: a newer question replaces one that still waits. Answers come
 from a twin of the learner that holds the newest snapshot of the weights, never from the tensors being trained.
+
+No Qt: the training thread publishes here, and keeps working when the views that asked have been deleted.
 """
 
 from __future__ import annotations
@@ -61,6 +63,13 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """Newer weights, of `step`, are what is answered from now on."""
+
+    step: int
+
+
+@dataclass(frozen=True)
 class _Waiting:
     serial: int
     question: Question
@@ -68,7 +77,7 @@ class _Waiting:
 
 
 class Inference:
-    """`answers()` is consumed by one thread, which does the work; the other methods may be called from any."""
+    """`events()` is consumed by one thread, which does the work; the other methods may be called from any."""
 
     def __init__(self, recipe: Recipe, dataset: Dataset, device: torch.device) -> None:
         self._recipe, self._dataset, self._device = recipe, dataset, device
@@ -118,29 +127,41 @@ class Inference:
             self._standing.pop(channel, None)
 
     def close(self) -> None:
-        """End `answers()` after the question in work."""
+        """End `events()` after the question in work."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def answers(self) -> Iterator[Answer]:
-        """Answers as they become ready, until closed. Waits without using the processor."""
+        """The answers among `events()`."""
+        return (event for event in self.events() if isinstance(event, Answer))
+
+    def events(self) -> Iterator[Answer | Moved]:
+        """Answers as they become ready, each after the news that its weights arrived, until closed. Waits without
+        using the processor."""
         torch.set_num_threads(1)
         if self._device.type == "cuda":
             # a stream of its own, so that looking never waits in the queue of training
             torch.cuda.set_stream(torch.cuda.Stream(self._device))
         twin: Learner | None = None
+        told: Snapshot | None = None
         loaded: Snapshot | None = None
         generators: dict[str, Generator] = {}
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or (self._snapshot is not None and bool(self._slots)))
+                while not self._closed and (self._snapshot is None or (self._snapshot is told and not self._slots)):
+                    self._changed.wait()
                 if self._closed:
                     return
                 newest = self._snapshot
-                channel = self._next_channel()
-                waiting = self._slots.pop(channel)
+                channel = self._next_channel() if self._slots else ""
+                waiting = self._slots.pop(channel, None)
             assert newest is not None
+            if newest is not told:
+                told = newest
+                yield Moved(newest.step)
+            if waiting is None:
+                continue
             try:
                 if twin is None:
                     twin = self._recipe.build_empty(self._dataset.spec, len(self._dataset.train), self._device)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Generator, Tensor
+from torch.optim import Optimizer
 
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.events import Preview, Snapshot, Tree
@@ -70,8 +71,12 @@ def learner_tensors(state: Tree) -> dict[str, Tensor]:
 
 def load_tensors(learner: Learner, state: Tree) -> None:
     """Put a Checkpoint's model and learner tensors into `learner`. Raises StateMismatch naming what does not fit."""
+    kept = learner_tensors(state)
+    for key, own in learner.state_dict().items():
+        if key in kept and kept[key].dtype != own.dtype:
+            raise StateMismatch(f"The kept state does not fit these settings: {key} is {kept[key].dtype}.")
     try:
-        learner.load_state_dict(learner_tensors(state))
+        learner.load_state_dict(kept)
     except RuntimeError as error:
         raise StateMismatch(f"The kept state does not fit these settings: {error}") from None
 
@@ -79,23 +84,51 @@ def load_tensors(learner: Learner, state: Tree) -> None:
 def restore(state: Tree, learner: Learner, feeder: Feeder) -> None:
     """Make everything as it was when `state_of` was called, except the optimisers' hyperparameters: those belong to
     the settings, so that a branch can go on with another learning rate. Raises StateMismatch."""
+    missing = {"step", "model", "learner", "optimizers", "rng", "sampler"} - set(state)
+    if missing:
+        raise StateMismatch(f"The kept state is not complete: {', '.join(sorted(missing))} missing.")
+    if not isinstance(state["step"], int) or state["step"] < 0:
+        raise StateMismatch(f"The kept state is of no step: {state['step']}.")
     load_tensors(learner, state)
     kept = state["optimizers"]
     if set(kept) != set(learner.optimizers):
         raise StateMismatch(f"The kept optimisers are {sorted(kept)}; this learner has {sorted(learner.optimizers)}.")
     for name, optimizer in learner.optimizers.items():
-        moments = {int(key): value for key, value in _copied(kept[name]["state"]).items()}
-        optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+        _restore_optimizer(optimizer, kept[name]["state"], name)
     try:
         feeder.load_state(state["sampler"])
     except ValueError as error:
         raise StateMismatch(str(error)) from None
-    device = device_of(learner)
-    torch.set_rng_state(state["rng"]["cpu"].cpu())
-    if device.type == "cuda" and "cuda" in state["rng"]:
-        torch.cuda.set_rng_state(state["rng"]["cuda"].cpu(), device)
-    elif device.type == "mps" and "mps" in state["rng"]:
-        torch.mps.set_rng_state(state["rng"]["mps"].cpu())
+    _restore_generators(state["rng"], device_of(learner))
+
+
+def _restore_optimizer(optimizer: Optimizer, kept: Tree, name: str) -> None:
+    """`kept`: by the number of a parameter as text, what the optimiser remembers of it."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    moments = {int(key): value for key, value in _copied(kept).items()}
+    wanted = {key for remembered in moments.values() for key in remembered}
+    for number, remembered in moments.items():
+        if number >= len(parameters):
+            raise StateMismatch(f"The kept optimiser {name!r} has more parameters than the {len(parameters)} here.")
+        fits = all(v.numel() == 1 or v.shape == parameters[number].shape for v in _tensors(remembered))
+        if not fits or set(remembered) != wanted:
+            raise StateMismatch(f"What the kept optimiser {name!r} remembers of parameter {number} does not fit it.")
+    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _tensors(values: Tree) -> list[Tensor]:
+    return [value for value in values.values() if isinstance(value, Tensor)]
+
+
+def _restore_generators(kept: dict[str, Tensor], device: torch.device) -> None:
+    try:
+        torch.set_rng_state(kept["cpu"].cpu())
+        if device.type == "cuda" and "cuda" in kept:
+            torch.cuda.set_rng_state(kept["cuda"].cpu(), device)
+        elif device.type == "mps" and "mps" in kept:
+            torch.mps.set_rng_state(kept["mps"].cpu())
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise StateMismatch(f"The kept state of the random generator does not fit: {error}.") from None
 
 
 def snapshot(learner: Learner, step: int) -> Snapshot:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -37,6 +37,7 @@ from models.settings import SettingsError
 from models.spec import UnsuitableData
 
 PROGRESS_EVERY = 0.05  # seconds
+CHECKPOINT_EVERY = 20.0  # seconds between the states that are kept while a run trains
 
 
 class Order(Enum):
@@ -72,10 +73,11 @@ class TrainingSession:
         config: RunConfig,
         dataset: Dataset,
         resume: Resume | None = None,
-        checkpoint_seconds: float = 20.0,
+        checkpoint_seconds: float = CHECKPOINT_EVERY,
         minutes: float | None = None,
     ) -> None:
-        """`minutes` of training, pauses not counted, end the session even if steps are left."""
+        """A state is kept every `checkpoint_seconds`, or less often where that would take too much of the time.
+        `minutes` of training, pauses not counted, end the session even if steps are left."""
         self.config, self.dataset = config, dataset
         self.steps = config.training.steps
         self._resume = resume
@@ -111,14 +113,18 @@ class TrainingSession:
 
     def events(self) -> Iterator[Event]:
         """Everything that happens, ending with exactly one Finished, Cancelled or Failed."""
+        ending: Iterable[Event]
         try:
             yield from self._train()
+            return
         except Diverged as reason:
-            yield from self._diverged(str(reason))
+            ending = self._diverged(str(reason))
         except (SettingsError, UnknownKey, UnsuitableData, TooLarge, StateMismatch, devices.NoSuchDevice) as error:
-            yield Failed("bad input", str(error), self._step)
+            ending = [Failed("bad input", str(error), self._step)]
         except Exception as error:
-            yield self._failed(error)
+            ending = [self._failed(error)]
+        # Only here: while an exception is handled, its traceback keeps every tensor of the failed step alive.
+        yield from ending
 
     def _train(self) -> Iterator[Event]:
         config = self.config

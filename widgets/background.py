@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -30,23 +31,25 @@ class _Job:
 class Background(QThread):
     """Does jobs one after the other. Project files are touched in one such thread only, so that no two jobs meet.
 
-    `done` and `failed` of a job are called in the thread that made this object.
+    `done` and `failed` of a job are called in the thread that made this object, which is also the last to hold them and
+    all that they refer to: no view is ever freed by this thread.
     """
 
-    _finished_job = Signal(object, object)
+    _came = Signal(object)  # what the oldest job gave, or its Problem
 
     def __init__(self, name: str, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.setObjectName(name)
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._waiting = 0
-        self._finished_job.connect(self._deliver)
+        self._work: SimpleQueue[Callable[[], Any] | None] = SimpleQueue()
+        self._jobs: deque[_Job] = deque()  # whose results have not been delivered, the oldest first
+        self._closed = False
+        self._came.connect(self._deliver)
         self.start()
 
     @property
     def busy(self) -> bool:
         """Whether a job waits or its result has not been delivered."""
-        return self._waiting > 0
+        return bool(self._jobs)
 
     def submit(
         self,
@@ -56,32 +59,43 @@ class Background(QThread):
     ) -> None:
         """Do `work` in the thread; then call `done(result)` or `failed(problem)` here. Without `failed` an exception
         is raised here again, where the window's handler reports it."""
-        self._waiting += 1
-        self._jobs.put(_Job(work, done, failed or _raise))
+        self._jobs.append(_Job(work, done, failed or _raise))
+        self._work.put(work)
 
     def close(self) -> None:
         """Finish the jobs given so far and end the thread. Their results are no longer delivered."""
-        self._finished_job.disconnect(self._deliver)
-        self._jobs.put(None)
+        self._closed = True
+        self._work.put(None)
         self.wait()
+        self._jobs.clear()
 
     def run(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while (work := self._work.get()) is not None:
             try:
-                outcome = job.work()
+                outcome = work()
             except Exception as error:
-                details = traceback.format_exc()
-                # the traceback would keep everything in its frames alive
-                outcome = Problem(str(error), details, error.with_traceback(None))
-            self._finished_job.emit(job, outcome)
-            del job, outcome
+                outcome = Problem(str(error), traceback.format_exc(), without_frames(error))
+            del work
+            self._came.emit(outcome)
+            del outcome
 
-    def _deliver(self, job: _Job, outcome: Any) -> None:
-        self._waiting -= 1
+    def _deliver(self, outcome: Any) -> None:
+        if self._closed:  # what was on its way
+            return
+        job = self._jobs.popleft()
         if isinstance(outcome, Problem):
             job.failed(outcome)
         else:
             job.done(outcome)
+
+
+def without_frames(error: Exception) -> Exception:
+    """The exception, and those it came from, without tracebacks: these keep everything in their frames alive."""
+    link: BaseException | None = error
+    while link is not None and link.__traceback__ is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error
 
 
 def _raise(problem: Problem) -> None:

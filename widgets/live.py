@@ -8,29 +8,36 @@ from PySide6.QtCore import QObject, QThread, Signal
 from dgm_studio.config import RunConfig
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.events import Snapshot
-from dgm_studio.inference import Answer, Inference, Question
+from dgm_studio.inference import Answer, Inference, Moved, Question
 from models.catalog import Recipe
 from models.spec import DataSpec
 
 
 class _AnswerThread(QThread):
-    # A QThread subclass with the signal on it: its emissions are queued to receivers in the window's thread.
+    """Emits only on itself, and outlives its `run`: no emission can meet an object that is being deleted. Receivers
+    in the window's thread get them queued."""
+
     answered = Signal(object)
+    moved = Signal(object)
 
     def __init__(self, inference: Inference, parent: QObject) -> None:
         super().__init__(parent)
         self._inference = inference
 
     def run(self) -> None:
-        for answer in self._inference.answers():
-            self.answered.emit(answer)
+        for event in self._inference.events():
+            if isinstance(event, Moved):
+                self.moved.emit(event.step)
+            else:
+                self.answered.emit(event)
 
 
 class Live(QObject):
     """One run, as views see it: they ask questions by channel and get answers; they never touch a tensor.
 
     Signals: `answered(Answer)`, never one that is older than an answer already given on the channel;
-    `moved(step)` when newer weights arrived.
+    `moved(step)` when newer weights arrived. Belongs to the window's thread, methods included; what trains publishes to
+    its `inference`, which knows no Qt and may outlive it.
     """
 
     answered = Signal(object)
@@ -46,12 +53,13 @@ class Live(QObject):
     ) -> None:
         super().__init__(parent)
         self.config, self.recipe, self.dataset = config, recipe, dataset
-        self.step = -1
-        self._inference = Inference(recipe, dataset, device)
+        self.inference = Inference(recipe, dataset, device)
         self._newest: dict[str, int] = {}
-        self._thread = _AnswerThread(self._inference, self)
+        self._retired = False
+        self._thread = _AnswerThread(self.inference, self)
         self._thread.setObjectName("inference")
         self._thread.answered.connect(self._deliver)
+        self._thread.moved.connect(self._tell_moved)
         self._thread.start()
 
     @property
@@ -70,38 +78,46 @@ class Live(QObject):
     @property
     def newest(self) -> Snapshot | None:
         """The newest weights; None before there are any."""
-        return self._inference.newest
+        return self.inference.newest
+
+    @property
+    def step(self) -> int:
+        """That of the newest weights; -1 before there are any."""
+        return -1 if self.newest is None else self.newest.step
 
     @property
     def device(self) -> torch.device:
-        return self._inference.device
+        return self.inference.device
 
     def publish(self, snapshot: Snapshot) -> None:
-        """Newer weights. May be called from the training thread."""
-        self._inference.publish(snapshot)
-        self.step = snapshot.step
-        self.moved.emit(snapshot.step)
+        """Newer weights."""
+        self.inference.publish(snapshot)
 
     def ask(self, channel: str, question: Question, standing: bool = False) -> int:
-        return self._inference.ask(channel, question, standing)
+        return self.inference.ask(channel, question, standing)
 
     def forget(self, channel: str) -> None:
-        self._inference.forget(channel)
+        self.inference.forget(channel)
 
     def close(self) -> None:
         """End the thread and wait for it: for the end of the window, and for tests."""
-        self._inference.close()
+        self.inference.close()
         self._thread.wait()
 
     def retire(self) -> None:
-        """End the thread without waiting for the question in work; this object goes when it has ended."""
-        self._thread.answered.disconnect(self._deliver)
+        """End the thread without waiting for the question in work, and say nothing more, not even what is on its way;
+        this object goes when the thread has ended."""
+        self._retired = True
         self._thread.finished.connect(self.deleteLater)
-        self._inference.close()
+        self.inference.close()
 
     def _deliver(self, answer: Answer) -> None:
         # by question, not by step: when a run diverges, the good weights it goes back to are of an earlier step
-        if answer.serial < self._newest.get(answer.channel, -1):
+        if self._retired or answer.serial < self._newest.get(answer.channel, -1):
             return
         self._newest[answer.channel] = answer.serial
         self.answered.emit(answer)
+
+    def _tell_moved(self, step: int) -> None:
+        if not self._retired:
+            self.moved.emit(step)

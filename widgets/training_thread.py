@@ -16,9 +16,10 @@ from dgm_studio.config import DataChoice, RunConfig
 from dgm_studio.datasets.base import BadData, Dataset, Provenance, Report
 from dgm_studio.datasets.identity import same_data
 from dgm_studio.events import CLOSING, Cancelled, Checkpoint, Event, Failed, Snapshot, Tree
+from dgm_studio.inference import Inference
 from dgm_studio.recording import Recorder
 from dgm_studio.store import ProjectError
-from dgm_studio.training import Order, Resume, TrainingSession
+from dgm_studio.training import CHECKPOINT_EVERY, Order, Resume, TrainingSession
 from models.settings import SettingsError
 from widgets.live import Live
 
@@ -30,7 +31,8 @@ MakeRecorder = Callable[[Provenance | None, Callable[[str], None]], Recorder]
 class Job:
     """A run to be trained. `recorder` (given where the data came from, and whom to tell what cannot be written) and
     `state` (a checkpoint to go on from) are called in the training thread, because they touch files. `data` is the
-    record of the data that the run was trained on so far."""
+    record of the data that the run was trained on so far. `checkpoint_seconds` pass between the states that are kept
+    while it trains."""
 
     run: str
     name: str
@@ -38,6 +40,7 @@ class Job:
     recorder: MakeRecorder
     state: Callable[[], Tree] | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    checkpoint_seconds: float = CHECKPOINT_EVERY
 
 
 class _Cancelled(Exception):
@@ -64,7 +67,7 @@ class TrainingThread(QThread):
         self._lock = threading.Lock()
         self._session: TrainingSession | None = None
         self._order = Order.RUN
-        self._live: Live | None = None
+        self._line: Inference | None = None
 
     # Requests, from the window's thread.
 
@@ -83,14 +86,15 @@ class TrainingThread(QThread):
                 self._session.extend(steps)
 
     def watch(self, live: Live | None) -> None:
-        """Where snapshots go from now on."""
-        self._live = live
+        """Where snapshots go from now on. Only what knows no Qt is kept of it: the window may delete `live` at any
+        moment."""
+        self._line = live.inference if live is not None else None
         self.want_snapshot()
 
     def want_snapshot(self) -> None:
         """Ask for newer weights, if anybody looks at them."""
         with self._lock:
-            if self._session is not None and self._live is not None:
+            if self._session is not None and self._line is not None:
                 self._session.want_snapshot()
 
     # The thread itself.
@@ -115,6 +119,8 @@ class TrainingThread(QThread):
                 recorder.close()
             except ProjectError as error:
                 self.unkept.emit(str(error), traceback.format_exc())
+        with self._lock:
+            self._session = None  # with the data and the last state, which whoever tries again needs the memory of
         self.happened.emit(closing)
 
     def _read(self) -> tuple[Dataset | None, Event]:
@@ -132,7 +138,7 @@ class TrainingThread(QThread):
 
     def _train(self, recorder: Recorder, dataset: Dataset) -> Event:
         resume = Resume(self._job.state()) if self._job.state is not None else None
-        session = TrainingSession(self._job.config, dataset, resume)
+        session = TrainingSession(self._job.config, dataset, resume, self._job.checkpoint_seconds)
         del resume
         with self._lock:
             self._session = session
@@ -144,9 +150,9 @@ class TrainingThread(QThread):
             if isinstance(event, CLOSING):
                 return event
             if isinstance(event, Snapshot):
-                live = self._live
-                if live is not None:
-                    live.publish(event)
+                line = self._line
+                if line is not None:
+                    line.publish(event)
             elif not isinstance(event, Checkpoint):
                 self.happened.emit(event)
         raise AssertionError("a session ends with a closing event")

@@ -182,6 +182,7 @@ def test_snapshots_go_to_whoever_watches(qtbot: QtBot, project: Project) -> None
     class Line:
         def __init__(self) -> None:
             self.steps: list[int] = []
+            self.inference = self
 
         def publish(self, snapshot: Snapshot) -> None:
             self.steps.append(snapshot.step)
