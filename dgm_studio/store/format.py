@@ -44,6 +44,7 @@ _ITEMSIZE = {name: np.dtype(name).itemsize for name in DTYPES}
 MAX_RANK = 8
 MAX_MANIFEST = 32 * 2**20  # bytes; about 200 000 datasets
 MAX_DOCUMENT = 32 * 2**20  # bytes of one JSON text
+MAX_MEMORY = 192 * 2**20  # bytes that a JSON text may take when it is read: "[" is 50 times as long in memory
 
 _COMPONENT = r"(?!\.+(?:/|\Z))[A-Za-z0-9_.+~%-]{1,255}"
 _PATH = re.compile(f"{_COMPONENT}(?:/{_COMPONENT}){{0,15}}")
@@ -94,19 +95,30 @@ def unescaped(component: str) -> str:
 
 
 def document(value: Any) -> np.ndarray:
-    """A JSON value as the bytes that are stored."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return np.frombuffer(text.encode(), np.uint8)
+    """A JSON value as the bytes that are stored. Raises ValueError for NaN, and for more than could be read again."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    if _excessive(text):
+        raise ValueError(f"{len(text) / 1e6:.1f} MB of text are more than a project can hold in one place")
+    return np.frombuffer(text, np.uint8)
 
 
 def parsed(data: memoryview | bytes, file: Path, place: str) -> Any:
-    """The JSON value in stored bytes. Raises ProjectError("damaged")."""
-    if len(data) > MAX_DOCUMENT:
+    """The JSON value in stored bytes. Raises ProjectError("damaged" or "unsafe")."""
+    text = bytes(data)
+    if _excessive(text):
         raise ProjectError("unsafe", file, f"{place} is larger than any text of a project.")
     try:
         return json.loads(bytes(data), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise ProjectError("damaged", file, f"{place} cannot be read ({error}).") from None
+
+
+def _excessive(text: bytes) -> bool:
+    """Whether reading this JSON could take more than MAX_MEMORY: the text, its strings, and what CPython takes for
+    a dict or list with one item, and for an item."""
+    characters = len(text) * (1 if text.isascii() else 4)
+    memory = 2 * characters + 240 * text.count(b"{") + 104 * text.count(b"[") + 72 * text.count(b",")
+    return len(text) > MAX_DOCUMENT or memory > MAX_MEMORY
 
 
 def _refuse(constant: str) -> None:
