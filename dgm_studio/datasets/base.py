@@ -16,9 +16,19 @@ from models.distributions import bernoulli
 from models.settings import Settings
 from models.spec import DataSpec, Layout, Support
 
+SENTENCE = 1000
+BLOCK = 1000  # examples standardised together
+
 
 class BadData(ValueError):
-    """Data that cannot be used; the sentence says which file and what is wrong with it."""
+    """Data that cannot be used; the sentence says which file and what is wrong with it.
+
+    What a file is called, and what is called so in it, comes from outside: signs that a terminal would obey are shown
+    as � and a sentence has SENTENCE characters at most."""
+
+    def __init__(self, sentence: str) -> None:
+        clean = "".join(sign if sign.isprintable() else "�" for sign in sentence)
+        super().__init__(clean if len(clean) <= SENTENCE else f"{clean[: SENTENCE - 200]} … {clean[-190:]}")
 
 
 class Density(Protocol):
@@ -111,7 +121,10 @@ def prepare(raw: RawData, binarization: Binarization, split_seed: int) -> Datase
     places = [(part == k).nonzero().flatten() for k in range(3)]
     for name, place in zip(PARTS, places, strict=True):
         if len(place) == 0:
-            raise BadData(f"{title} has too few examples ({len(x)}): its {name} part would be empty.")
+            raise BadData(
+                f"{title} has too few examples ({len(x)}): its {name} part would be empty. At least 3 are needed, and "
+                f"some hundreds to learn from."
+            )
     steps = [f"{way}, seed {split_seed}: {' / '.join(str(len(p)) for p in places)} for {', '.join(PARTS)}"]
     support, draws_bits = raw.support, False
     protocol = "bits as they are in the data" if given_bits else BINARIZATION_TEXT[binarization]
@@ -144,7 +157,10 @@ def _standardised(x: Tensor, train: Tensor) -> Tensor:
     over = (0,) if x.ndim == 2 else (0, *range(2, x.ndim))
     deviation, mean = torch.std_mean(x[train].double(), over, correction=0, keepdim=True)
     deviation = torch.where(deviation > 0, deviation, 1.0)  # a constant coordinate is shifted to 0
-    return ((x - mean) / deviation).float()
+    result = torch.empty_like(x)
+    for part, source in zip(result.split(BLOCK), x.split(BLOCK), strict=True):  # in 64 bits, which all would not fit
+        part.copy_((source - mean) / deviation)
+    return result
 
 
 def _parts(n: int, given: np.ndarray | None, generator: Generator) -> tuple[Tensor, str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,23 +14,26 @@ import numpy as np
 from dgm_studio.datasets.base import BadData, Provenance, RawData, Report, Source
 from dgm_studio.datasets.files import (
     CLASSES,
-    FILE_LIMIT,
     ShapeSettings,
     bytes_text,
+    check_packing,
     check_size,
     classes,
     examples,
     existing,
     opened,
     reading,
-    sha256,
     within,
 )
 from models.settings import setting
 
 LINE = 2**21  # bytes a line may have
+TEXT = 2**33  # bytes a table may have, unpacked
 COLUMNS = 100_000
+MARKS = (";", "\t", ",", " ")  # what may stand between columns; the first of equals is taken
+UNICODE = (b"\xff\xfe", b"\xfe\xff")  # how texts in UTF-16 and UTF-32 begin
 LINES = 4096  # parsed together
+DECIMALS = "Decimals are written with a comma there: save it with points."
 LABEL_NAMES = ("label", "labels", "class", "target", "y", "species")
 
 
@@ -77,18 +81,35 @@ class _Lines:
             self.number += 1
             self.bytes += len(line)
             if len(line) > LINE:
-                raise BadData(f"{self._path}: line {self.number} is longer than {bytes_text(LINE)}: this is no table.")
-            if self.bytes > FILE_LIMIT:
-                raise BadData(f"{self._path} holds more than {bytes_text(FILE_LIMIT)} of text.")
-            try:
-                text = line.decode("utf-8-sig" if self.number == 1 else "utf-8").strip("\r\n")
-            except UnicodeDecodeError:
-                raise BadData(f"{self._path}: line {self.number} is not text.") from None
-            if "\0" in text:
-                raise BadData(f"{self._path}: line {self.number} is not text.")
-            if text.strip():
+                raise BadData(
+                    f"{self._path}: line {self.number} is longer than {bytes_text(LINE)}: this is no table with an "
+                    f"example in each line. Save large examples as .npz."
+                )
+            if self.bytes > TEXT:
+                raise BadData(f"{self._path} holds more than {bytes_text(TEXT)} of text. Save it as .npz.")
+            if text := self._text(line):
                 lines.append((self.number, text))
         return lines
+
+    def _text(self, line: bytes) -> str:
+        """The line without its end, or nothing if it is blank."""
+        if self.number == 1 and line.startswith(UNICODE):
+            raise BadData(f"{self._path} is written in UTF-16, as Excel's Unicode text is. Save it as CSV in UTF-8.")
+        try:
+            text = line.decode("utf-8-sig" if self.number == 1 else "utf-8").strip("\r\n")
+        except UnicodeDecodeError as error:
+            raise BadData(
+                f"{self._path}: line {self.number} is not text in UTF-8 (byte {error.start} is "
+                f"0x{line[error.start]:02x}). Save it as CSV in UTF-8."
+            ) from None
+        if "\0" in text:
+            raise BadData(f"{self._path}: line {self.number} is not text: it holds a zero byte.")
+        if "\r" in text:
+            raise BadData(
+                f"{self._path}: line {self.number} has line ends of old Macintosh systems within it. Save it with the "
+                f"usual ones."
+            )
+        return text if text.strip() else ""
 
 
 def format_of(path: Path) -> tuple[Format, tuple[str, ...]]:
@@ -96,21 +117,31 @@ def format_of(path: Path) -> tuple[Format, tuple[str, ...]]:
     with reading(path), opened(path) as file:
         first = [text for _, text in _Lines(file, path).take(2)]
     if not first:
-        raise BadData(f"{path} is empty.")
-    counts = {mark: first[0].count(mark) for mark in ",;\t"}
-    delimiter = max(counts, key=lambda mark: counts[mark])
-    if counts[delimiter] == 0:
-        delimiter = " "
+        raise BadData(f"{path} is empty. Save it with the examples in it.")
+    delimiter = max(MARKS, key=lambda mark: _numbers(first, mark))
     rows = [tuple(cell.strip() for cell in _cells(line, delimiter, path)) for line in first]
     columns = len(rows[0])
     if columns > COLUMNS:
-        raise BadData(f"{path} has {columns:,} columns; tables of up to {COLUMNS:,} are read.")
+        raise BadData(f"{path} has {columns:,} columns; tables of up to {COLUMNS:,} are read. Save it as .npz.")
     header = rows[0] if _is_header(rows) else ()
     if not any(_is_number(cell) for row in rows for cell in row):
-        raise BadData(f"{path} is text, but its first lines hold no numbers: this is no table of examples.")
+        hint = DECIMALS if any(_with_comma(cell) for row in rows for cell in row) else "Choose a file of numbers."
+        raise BadData(f"{path} is text, but its first lines hold no numbers: this is no table of examples. {hint}")
     if header and len(rows) == 1:
-        raise BadData(f"{path} has a header but no rows.")
+        raise BadData(f"{path} has a header but no rows. Save it with the examples in it.")
     return Format(delimiter, header, columns), rows[-1] if header else rows[0]
+
+
+def _numbers(lines: list[str], mark: str) -> tuple[int, int]:
+    """How many columns of the given lines hold numbers if `mark` stands between them, and how many there are. Commas
+    also stand within numbers, where something else separates them."""
+    cells = [cell.strip().strip('"') for line in lines for cell in (line.split() if mark == " " else line.split(mark))]
+    numbers = sum(_is_number(cell) or (mark != "," and _with_comma(cell)) for cell in cells)
+    return (numbers, 0) if mark == " " else (numbers, len(cells))
+
+
+def _with_comma(cell: str) -> bool:
+    return re.fullmatch(r'"?[-+]?\d+,\d+"?', cell.strip()) is not None
 
 
 def _is_header(rows: list[tuple[str, ...]]) -> bool:
@@ -143,11 +174,10 @@ def _is_number(cell: str) -> bool:
 
 def _load(settings: CsvSettings, report: Report) -> RawData:
     path = existing(settings.path)
-    digest = sha256(path, within(report, 0.0, 0.1))
     form, _ = format_of(path)
     label = form.label_column(settings.label, path)
-    x, labels = _read(path, form, label, within(report, 0.1, 0.9))
-    y, names = classes(_numbers_or_text(labels), f"the label column of {path}") if label is not None else (None, ())
+    x, labels, digest = _read(path, form, label, within(report, 0.0, 0.9))
+    y, names = labels.classes(f"the label column of {path}") if label is not None else (None, ())
     values, support, layout, steps = examples(x, settings.shape, str(path))
     if label is not None:
         steps = (f"labels from column {form.header[label] if form.header else label + 1}", *steps)
@@ -157,64 +187,88 @@ def _load(settings: CsvSettings, report: Report) -> RawData:
     return RawData(values, y, support, layout, provenance, names, standardise=settings.standardise)
 
 
-def _read(path: Path, form: Format, label: int | None, report: Report) -> tuple[np.ndarray, list[str]]:
-    """All values (N, columns) float32, and the text of the label column."""
+@dataclass
+class _Labels:
+    """The label column: a number for each line, and the texts they stand for."""
+
+    texts: dict[str, int] = field(default_factory=dict)
+    numbers: list[np.ndarray] = field(default_factory=list)
+
+    def take(self, cells: list[str], path: Path) -> None:
+        self.numbers.append(
+            np.fromiter((self.texts.setdefault(cell, len(self.texts)) for cell in cells), np.int32, len(cells))
+        )
+        if len(self.texts) > CLASSES:
+            raise BadData(
+                f"The label column of {path} holds more than {CLASSES} different values: these are no classes. Choose "
+                f"another column, or none, in data.label."
+            )
+
+    def classes(self, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+        texts = list(self.texts)
+        values = np.array([float(text) for text in texts]) if all(map(_is_number, texts)) else np.array(texts)
+        y, names = classes(values, name)
+        return y[np.concatenate(self.numbers)], names
+
+
+def _read(path: Path, form: Format, label: int | None, report: Report) -> tuple[np.ndarray, _Labels, str]:
+    """All values (N, columns) float32, the label column, and the checksum of the file."""
     wanted = [i for i in range(form.columns) if i != label]
     if not wanted:
         raise BadData(f"{path} has no column of values beside the labels.")
     blocks: list[np.ndarray] = []
-    labels: list[str] = []
-    distinct: set[str] = set()
+    labels = _Labels()
+    digest = hashlib.sha256()
     rows = 0
-    size = path.stat().st_size
-    with reading(path), opened(path) as file:
+    size = max(1, path.stat().st_size)
+    with reading(path), opened(path, digest) as file:
         lines = _Lines(file, path)
         if form.header:
             lines.take(1)
         while chunk := lines.take(max(1, min(LINES, 2**24 // (8 * form.columns)))):
             blocks.append(_values(chunk, form, wanted, path))
             if label is not None:
-                new = [_cells(line, form.delimiter, path)[label].strip() for _, line in chunk]
-                distinct.update(new)
-                labels += new
-                if len(distinct) > CLASSES:
-                    raise BadData(f"The label column of {path} holds more than {CLASSES} different values.")
+                labels.take([_cells(line, form.delimiter, path)[label].strip() for _, line in chunk], path)
             rows += len(chunk)
             check_size(rows * len(wanted), str(path))
+            check_packing(lines.bytes, size, str(path))
             report(min(1.0, lines.bytes / size), f"Reading {path.name}: {rows} rows")
-    return np.concatenate(blocks), labels
+        return np.concatenate(blocks), labels, digest.hexdigest()
 
 
 def _values(chunk: list[tuple[int, str]], form: Format, wanted: list[int], path: Path) -> np.ndarray:
     delimiter = None if form.delimiter == " " else form.delimiter
     columns = None if len(wanted) == form.columns else wanted
     try:
-        table = np.loadtxt(
-            [line for _, line in chunk], np.float32, None, delimiter, usecols=columns, ndmin=2, quotechar='"'
-        )
+        with np.errstate(over="ignore"):  # what does not fit is refused below, with its place
+            table = np.loadtxt(
+                [line for _, line in chunk], np.float32, None, delimiter, usecols=columns, ndmin=2, quotechar='"'
+            )
     except ValueError:
         raise BadData(_first_fault(chunk, form, wanted, path)) from None
-    if columns is None and table.shape[1] != form.columns:
+    # an open quotation mark takes in the line that follows
+    if table.shape != (len(chunk), len(wanted)) or not np.isfinite(table).all():
         raise BadData(_first_fault(chunk, form, wanted, path))
     return table
 
 
 def _first_fault(chunk: list[tuple[int, str]], form: Format, wanted: list[int], path: Path) -> str:
     """Which cell of these lines is no number."""
+    span = f"{chunk[0][0]} to {chunk[-1][0]}"
     for i, line in chunk:
         cells = _cells(line, form.delimiter, path)
         if len(cells) != form.columns:
-            return f"{path}: line {i} has {len(cells)} columns, but the first has {form.columns}."
+            return f"{path}: line {i} has {len(cells)} columns, but the first has {form.columns}. Correct this line."
         for k in wanted:
-            if not _is_number(cells[k]):
-                name = f"{form.header[k]!r}" if form.header else str(k + 1)
-                text = f"holds {cells[k][:40]!r}, not a number" if cells[k].strip() else "is empty"
-                return f"{path}: line {i}, column {name} {text}. If this is the label, name the column in data.label."
-    return f"{path} is not a table of numbers."
-
-
-def _numbers_or_text(labels: list[str]) -> np.ndarray:
-    return np.array([float(label) for label in labels]) if all(map(_is_number, labels)) else np.array(labels)
+            cell, place = cells[k], f"{path}: line {i}, column {f'{form.header[k]!r}' if form.header else k + 1}"
+            if _with_comma(cell):
+                return f"{place} holds {cell!r}, not a number. {DECIMALS}"
+            if not _is_number(cell):
+                text = f"holds {cell[:40]!r}, not a number" if cell.strip() else "is empty"
+                return f"{place} {text}. If this is the label, name the column in data.label."
+            if not abs(float(cell)) <= np.finfo(np.float32).max:
+                return f"{place} holds {cell[:40]!r}, no number that fits 32 bits. Leave the line out, or give another."
+    return f"{path} is not a table of numbers: look for quotation marks that are not closed in lines {span}."
 
 
 SOURCE = Source("csv", "CSV tables", "Rows of numbers as text, packed or not.", CsvSettings, _load)

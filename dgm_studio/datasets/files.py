@@ -5,27 +5,39 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import lzma
 import math
 import os
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import numpy as np
 
+from dgm_studio.datasets import memory
 from dgm_studio.datasets.base import BadData, Report
 from models.settings import Settings, setting
 from models.spec import Layout, Support
 
 LIMIT = 2**31  # bytes that a data set may take in memory as float32
-FILE_LIMIT = 2**32  # bytes that a file may have
 BLOCK = 2**22  # bytes between two reports
 GZIP = b"\x1f\x8b"  # how gzip files begin
 CLASSES = 1000  # more different labels are no classes
+NAME = 100  # characters that the name of a class may have
+EXAMPLE = 2**24  # values that one example may have
+DENSEST = 1100  # deflate, the densest of the usual packings, reaches 1032:1
+SMALL = 2**26  # bytes that may be unpacked from anything
+
+
+class Digest(Protocol):
+    """What hashlib gives."""
+
+    def update(self, data: bytes, /) -> None: ...
 
 
 class FileSettings(Settings):
@@ -56,12 +68,12 @@ def reading(path: Path) -> Iterator[None]:
     """Turn what can go wrong while a file is read into a sentence that names it."""
     try:
         yield
-    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
-        raise BadData(f"{path} is damaged or cut off: {error}.") from None
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zipfile.BadZipFile, struct.error) as error:
+        raise BadData(f"{path} is damaged or cut off: {str(error).rstrip('.')}. Get the file again.") from None
     except OSError as error:
         raise BadData(f"{path} cannot be read: {error.strerror or error}.") from None
     except MemoryError:
-        raise BadData(f"{path} needs more memory than there is.") from None
+        raise BadData(f"{path} needs more memory than there is. Close other programs, or use fewer examples.") from None
 
 
 def within(report: Report, begin: float, end: float) -> Report:
@@ -73,9 +85,17 @@ def existing(path: str, kind: str = "file") -> Path:
     """The path a person named, if it is there and is a file (or a folder). Raises BadData."""
     if not path:
         raise BadData(f"No {kind} is chosen. Set data.path, or drop a {kind} on the window.")
-    found = Path(path).expanduser()
-    if not found.exists():
-        raise BadData(f"{found} does not exist. If it was moved, choose it where it lies now.")
+    try:
+        found = Path(path).expanduser()
+        there = found.exists()
+    except (OSError, ValueError, RuntimeError) as error:  # no permission, a name too long, ~nobody
+        raise BadData(f"{path} cannot be reached: {getattr(error, 'strerror', None) or error}.") from None
+    if not there:
+        folder = next(parent for parent in (*found.absolute().parents,) if parent.is_dir())
+        raise BadData(
+            f"{found} does not exist: the folder {folder} has no {found.absolute().relative_to(folder).parts[0]!r}. If "
+            f"it was moved, put it back there, or choose it where it lies now."
+        )
     if kind == "file" and not found.is_file():
         raise BadData(f"{found} is not a file.")
     if kind == "folder" and not found.is_dir():
@@ -83,21 +103,6 @@ def existing(path: str, kind: str = "file") -> Path:
     if not (found.is_file() or found.is_dir()):
         raise BadData(f"{found} is neither a file nor a folder.")
     return found
-
-
-def read_bytes(path: Path, report: Report) -> bytes:
-    """The whole file, with reports on the way. Raises BadData when it is empty, unreadable or beyond FILE_LIMIT."""
-    with reading(path), open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        if size == 0:
-            raise BadData(f"{path} is empty.")
-        if size > FILE_LIMIT:
-            raise BadData(f"{path} has {bytes_text(size)}; files of up to {bytes_text(FILE_LIMIT)} are read.")
-        content = bytearray()
-        while block := file.read(BLOCK):
-            content += block
-            report(min(1.0, len(content) / size), f"Reading {path.name}")
-        return bytes(content)
 
 
 def sha256(path: Path, report: Report) -> str:
@@ -113,11 +118,31 @@ def sha256(path: Path, report: Report) -> str:
     return digest.hexdigest()
 
 
-def opened(path: Path) -> io.BufferedIOBase:
-    """The file's content, decompressed if it is gzip. Use within `reading`."""
+class _Digested(io.RawIOBase):
+    """A file whose checksum is taken while it is read, so that it is that of what was used."""
+
+    def __init__(self, file: IO[bytes], digest: Digest) -> None:
+        self._file, self._digest = file, digest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        block = self._file.read(len(buffer))
+        self._digest.update(block)
+        buffer[: len(block)] = block
+        return len(block)
+
+
+@contextmanager
+def opened(path: Path, digest: Digest | None = None) -> Iterator[io.BufferedIOBase]:
+    """The file's content, decompressed if it is gzip. `digest` takes in the bytes as they lie on the disk, up to where
+    the content is read. Use within `reading`."""
     with open(path, "rb") as file:
         packed = file.read(2) == GZIP
-    return gzip.open(path, "rb") if packed else open(path, "rb")
+        file.seek(0)
+        source = file if digest is None else io.BufferedReader(_Digested(file, digest), BLOCK)
+        yield gzip.GzipFile(fileobj=source) if packed else source
 
 
 def read_array(
@@ -132,16 +157,33 @@ def read_array(
         report(min(1.0, len(content) / max(1, wanted)), f"Unpacking {path.name}")
     if len(content) != wanted:
         state = "cut off: it has fewer" if len(content) < wanted else "damaged: it has more"
-        raise BadData(f"{path} is {state} values than the {numbered(shape)} that its header says.")
+        raise BadData(f"{path} is {state} values than the {numbered(shape)} that its header says. Get the file again.")
     return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
 
-def check_size(values: int, what: str) -> None:
-    """Refuse an array of so many values before it is read."""
-    if values * 4 > LIMIT:
+def check_size(values: int, what: str, itemsize: int = 4) -> None:
+    """Refuse an array of so many values before it is read, if it is beyond LIMIT or what is free: as it is read, as
+    32-bit numbers, and once more when its parts are separated."""
+    size, raw = values * 4, values * itemsize
+    if size > LIMIT or raw > 2 * LIMIT:
         raise BadData(
-            f"{what} holds {values:,} values, {bytes_text(values * 4)} as 32-bit numbers; up to {bytes_text(LIMIT)} "
-            f"can be used. Use fewer examples or smaller ones."
+            f"{what} holds {values:,} values, {bytes_text(max(size, raw))}; up to {bytes_text(LIMIT)} as 32-bit "
+            f"numbers can be used. Use fewer examples or smaller ones."
+        )
+    needed, free = raw + 2 * size, memory.free_memory()
+    if free is not None and needed > free:
+        raise BadData(
+            f"{what} needs {bytes_text(needed)} of memory while it is read; {bytes_text(free)} are free. Close other "
+            f"programs, or use fewer examples or smaller ones."
+        )
+
+
+def check_packing(unpacked: int, packed: int, what: str) -> None:
+    """Refuse what unpacks to more than any packing of numbers makes of so few bytes."""
+    if unpacked > max(SMALL, DENSEST * packed):
+        raise BadData(
+            f"{what} would unpack {bytes_text(packed)} to {bytes_text(unpacked)}: it is damaged, or made to fill the "
+            f"memory. Get it again from a source you trust."
         )
 
 
@@ -179,19 +221,21 @@ def examples(array: np.ndarray, shape: str, name: str) -> tuple[np.ndarray, Supp
     values in 0…1 stay; other values are reals. Coordinates of points are reals always.
     """
     if array.dtype.kind not in "buif":
-        raise BadData(f"{name} holds {array.dtype}, not plain numbers.")
+        raise BadData(f"{name} holds {array.dtype}, not plain numbers. Save it as whole numbers or floats.")
     if array.ndim < 2:
         raise BadData(f"{name} has the shape {numbered(array.shape)}; examples need one axis more than that.")
     if 0 in array.shape:
-        raise BadData(f"{name} is empty: its shape is {numbered(array.shape)}.")
-    check_size(array.size, name)
+        raise BadData(f"{name} is empty: its shape is {numbered(array.shape)}. Save it with the examples in it.")
+    if array[0].size > EXAMPLE:
+        raise BadData(f"{name} has {array[0].size:,} values in each example; up to {EXAMPLE:,} can be used.")
+    check_size(array.size, name, 0)
     low, high, whole = _range(array, name)
     pixels = (high <= 1 and low >= 0) or _bytes(array, low, high, whole)
     array, layout, steps = _shaped(array, shape, pixels, name)
     if layout is Layout.POINTS:
-        return array.astype(np.float32, order="C"), Support.REALS, layout, tuple(steps)
+        return array.astype(np.float32, order="C", copy=False), Support.REALS, layout, tuple(steps)
     if whole and low >= 0 and high <= 1:
-        return array.astype(np.float32, order="C"), Support.BITS, layout, (*steps, "values are 0 or 1: bits")
+        return array.astype(np.float32, order="C", copy=False), Support.BITS, layout, (*steps, "values are 0 or 1: bits")
     divisor = 0
     if _bytes(array, low, high, whole) and (layout is Layout.IMAGE or array.dtype == np.uint8):
         divisor = 16 if high <= 16 and array.dtype != np.uint8 else 255
@@ -202,7 +246,7 @@ def examples(array: np.ndarray, shape: str, name: str) -> tuple[np.ndarray, Supp
         return x, Support.UNIT, layout, (*steps, f"values divided by {divisor}")
     support = Support.UNIT if low >= 0 and high <= 1 else Support.REALS
     steps.append("values in 0…1 as they are" if support is Support.UNIT else f"values {low:g}…{high:g} as they are")
-    return array.astype(np.float32, order="C"), support, layout, tuple(steps)
+    return array.astype(np.float32, order="C", copy=False), support, layout, tuple(steps)
 
 
 def _bytes(array: np.ndarray, low: float, high: float, whole: bool) -> bool:
@@ -221,11 +265,17 @@ def _range(array: np.ndarray, name: str) -> tuple[float, float, bool]:
                 place = np.argwhere(bad)[0]
                 value = block[tuple(place)]
                 inner = ", ".join(str(i) for i in place[1:])
-                raise BadData(f"{name} holds {value} in example {start + place[0]}, at ({inner}).")
+                raise BadData(
+                    f"{name} holds {value} in example {start + place[0]}, at ({inner}). Leave such examples out, or "
+                    f"give them a number."
+                )
             whole = whole and bool((block == np.floor(block)).all())
         low, high = min(low, float(block.min())), max(high, float(block.max()))
     if max(abs(low), abs(high)) > np.finfo(np.float32).max:
-        raise BadData(f"{name} holds values of up to {max(abs(low), abs(high)):g}, too large for 32-bit numbers.")
+        raise BadData(
+            f"{name} holds values of up to {max(abs(low), abs(high)):g}, too large for 32-bit numbers. "
+            f"Scale them before saving."
+        )
     return low, high, whole
 
 
@@ -270,6 +320,8 @@ def classes(labels: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, ...]]
         if not np.isfinite(labels).all() or (labels != np.floor(labels)).any():
             raise BadData(f"{name} holds numbers that are not whole: these are no classes. Choose labels: none.")
         labels = labels.astype(np.int64)
+    if labels.dtype.kind not in "biuSU":
+        raise BadData(f"{name} holds {labels.dtype}: labels are whole numbers or text. Choose labels: none.")
     distinct, y = np.unique(labels, return_inverse=True)
     if len(distinct) > CLASSES:
         raise BadData(f"{name} holds {len(distinct)} different values: these are no classes. Choose labels: none.")
@@ -277,4 +329,7 @@ def classes(labels: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, ...]]
         top = int(distinct[-1])
         if int(distinct[0]) >= 0 and top < 2 * len(distinct):
             return labels.astype(np.int64), tuple(str(k) for k in range(top + 1))
-    return y.astype(np.int64), tuple(str(value) for value in distinct)
+    names = tuple(value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in distinct)
+    if max(map(len, names), default=0) > NAME:
+        raise BadData(f"{name} holds texts of more than {NAME} characters: these are no classes. Choose labels: none.")
+    return y.astype(np.int64), names

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dgm_studio.datasets.base import BadData, Provenance, RawData, Report, Source
-from dgm_studio.datasets.files import LIMIT, existing, sha256, within
+from dgm_studio.datasets.base import BadData, RawData, Report, Source
+from dgm_studio.datasets.files import LIMIT, existing
 from dgm_studio.datasets.selection import ArraySettings, Entry, read_selected
 
 
@@ -34,8 +34,7 @@ def _read(path: Path, name: str, report: Report) -> np.ndarray:
 
 def _load(settings: ArraySettings, report: Report) -> RawData:
     path = existing(settings.path)
-    provenance = Provenance(path.name, ((str(path), sha256(path, within(report, 0.0, 0.2))),))
-    return read_selected(entries_of(path), settings, str(path), provenance, within(report, 0.2, 1.0))
+    return read_selected(entries_of(path), settings, path, report)
 
 
 SOURCE = Source("hdf5", "HDF5 files", "Arrays in .h5 or .hdf5, in groups or not.", ArraySettings, _load)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
 import math
@@ -14,16 +13,16 @@ import numpy as np
 
 from dgm_studio.datasets.base import BadData, Provenance, RawData, Report, Source
 from dgm_studio.datasets.files import (
-    GZIP,
     FileSettings,
+    check_packing,
     check_size,
     classes,
     concatenated,
     examples,
     existing,
     numbered,
+    opened,
     read_array,
-    read_bytes,
     reading,
     within,
 )
@@ -34,11 +33,9 @@ PAIRS = (("train", 0), ("t10k", 2), ("test", 2))  # how names begin, and the par
 
 def read_idx(path: Path, report: Report) -> tuple[np.ndarray, str]:
     """The array and the file's sha256. Raises BadData."""
-    content = read_bytes(path, report)
-    digest = hashlib.sha256(content).hexdigest()
-    with reading(path):
-        stream = io.BytesIO(content)
-        return _parse(gzip.open(stream) if content[:2] == GZIP else stream, path, report), digest
+    digest = hashlib.sha256()
+    with reading(path), opened(path, digest) as file:
+        return _parse(file, path, report), digest.hexdigest()
 
 
 def is_idx(start: bytes) -> bool:
@@ -48,14 +45,20 @@ def is_idx(start: bytes) -> bool:
 
 def _parse(file: io.BufferedIOBase, path: Path, report: Report) -> np.ndarray:
     start = file.read(4)
+    if not start:
+        raise BadData(f"{path} is empty. Get the file again.")
     if not is_idx(start):
-        raise BadData(f"{path} is not an IDX file: it does not begin with a known type and a number of axes.")
+        raise BadData(
+            f"{path} is not an IDX file: it does not begin with a known type and a number of axes. Drop it on the "
+            f"window, or choose another kind of data."
+        )
     header = file.read(4 * start[3])
     if len(header) < 4 * start[3]:
-        raise BadData(f"{path} is cut off within its header.")
+        raise BadData(f"{path} is cut off within its header. Get the file again.")
     shape = tuple(int(n) for n in np.frombuffer(header, ">u4"))
     dtype = np.dtype(TYPES[start[2]])
-    check_size(math.prod(shape), str(path))
+    check_size(math.prod(shape), str(path), dtype.itemsize)
+    check_packing(math.prod(shape) * dtype.itemsize, path.stat().st_size, str(path))
     return read_array(file, shape, dtype, path, report)
 
 
@@ -75,7 +78,7 @@ def parts_of(path: Path) -> list[IdxPart]:
         found = sorted(p for p in path.iterdir() if "images" in p.name.lower() and p.is_file())
         found = [p for p in found if _starts(p) is not None] or found
         if not found:
-            raise BadData(f"{path} has no IDX file with 'images' in its name.")
+            raise BadData(f"{path} has no IDX file with 'images' in its name. Choose the file of the examples.")
         if len(found) > 1 and any(_starts(p) is None for p in found):
             raise BadData(f"{path} has several files of images ({found[0].name}, {found[1].name}, …): choose one.")
         path = found[0]
@@ -123,7 +126,8 @@ def read_parts(parts: list[IdxPart], title: str, licence: str, report: Report, s
             images, labels = arrays[part.images], arrays[part.labels]  # type: ignore[index]
             if labels.shape != images.shape[:1]:
                 raise BadData(
-                    f"{part.labels} holds {numbered(labels.shape)} labels; {part.images} has {len(images)} examples."
+                    f"{part.labels} holds {numbered(labels.shape)} labels; {part.images} has {len(images)} examples. "
+                    f"Choose files that belong together."
                 )
         labels_of = [(str(part.labels), arrays[part.labels]) for part in parts if part.labels]
         y, names = classes(concatenated(labels_of), labels_of[0][0])

@@ -48,7 +48,7 @@ def _file(path: Path) -> Source:
         raise BadData(f"{path} is a single picture. Choose the folder that it lies in.")
     if start.startswith(PICKLE):
         raise BadData(f"{path} is a Python pickle, which could run code when loaded. Save its arrays as .npz.")
-    if _is_text(start):
+    if _is_text(start) or start.startswith(csv_files.UNICODE):
         csv_files.format_of(path)
         return csv_files.SOURCE
     raise BadData(f"{path} is none of: IDX, .npz, .npy, HDF5, CSV, or a folder of images.")

@@ -7,15 +7,26 @@ like is taken; otherwise the person has to choose.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dgm_studio.datasets.base import BadData, Provenance, RawData, Report
-from dgm_studio.datasets.files import ShapeSettings, check_size, classes, concatenated, examples, numbered, within
+from dgm_studio.datasets.files import (
+    ShapeSettings,
+    check_size,
+    classes,
+    concatenated,
+    examples,
+    numbered,
+    sha256,
+    within,
+)
 from models.settings import setting
 
 EXAMPLE_NAMES = ("x", "data", "images", "image", "samples", "features", "inputs", "arr_0")
@@ -60,14 +71,21 @@ class Entry:
         return f"{self.name} ({numbered(self.shape)} {self.dtype})"
 
 
-def read_selected(
-    entries: list[Entry], settings: ArraySettings, where: str, provenance: Provenance, report: Report
-) -> RawData:
-    """Read the arrays that `settings` name or the rule finds in the file `where`. Raises BadData."""
+def read_selected(entries: list[Entry], settings: ArraySettings, path: Path, report: Report) -> RawData:
+    """Read the arrays that `settings` name or the rule finds in the file. Raises BadData."""
+    where = str(path)
     chosen = _chosen(entries, settings.examples, where)
     for entry in chosen:
-        check_size(int(np.prod(entry.shape, dtype=object)), f"{entry.name} in {where}")
+        if {"packed", "packbits"} & set(entry.words):
+            raise BadData(
+                f"{entry.name} in {where} holds packed bits by its name, and does not say how many. Unpack them with "
+                f"numpy.unpackbits and save them under another name."
+            )
+        check_size(math.prod(entry.shape), f"{entry.name} in {where}", entry.dtype.itemsize)
     labels = _labels(entries, chosen, settings.labels, where)
+    before = path.stat()
+    digest = sha256(path, within(report, 0.0, 0.2))  # only of what seems fit to be read
+    report = within(report, 0.2, 1.0)
     arrays = []
     for i, entry in enumerate(chosen):
         arrays.append((f"{entry.name} in {where}", entry.read(within(report, i / len(chosen), (i + 1) / len(chosen)))))
@@ -76,13 +94,16 @@ def read_selected(
     if labels:
         values = [(f"{e.name} in {where}", _flat(e.read(report), f"{e.name} in {where}")) for e in labels]
         y, names = classes(concatenated(values), values[0][0])
+    after = path.stat()
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise BadData(f"{where} was written to while it was read. Try again when whatever writes it has finished.")
     first = arrays[0][0] if len(arrays) == 1 else where
     x, support, layout, steps = examples(concatenated(arrays), settings.shape, first)
     split = None
     if len(chosen) > 1:
         split = np.repeat([e.part or 0 for e in chosen], [len(a) for _, a in arrays])
     used = ", ".join(e.name for e in (*chosen, *labels))
-    provenance = replace(provenance, steps=(*provenance.steps, f"arrays used: {used}", *steps))
+    provenance = Provenance(path.name, ((where, digest),), (f"arrays used: {used}", *steps))
     return RawData(x, y, support, layout, provenance, names, split, standardise=settings.standardise)
 
 
@@ -91,7 +112,7 @@ def _chosen(entries: list[Entry], name: str, where: str) -> list[Entry]:
     if name:
         found = [e for e in entries if e.name == name]
         if not found:
-            raise BadData(f"{where} has no array named {name!r}. It has: {listed}.")
+            raise BadData(f"{where} has no array named {name!r}. It has: {listed or 'none'}.")
         return found
     candidates = [e for e in entries if not e.is_labels and e.dtype.kind in "buif"]
     if not candidates:
@@ -128,9 +149,13 @@ def _labels(entries: list[Entry], chosen: list[Entry], name: str, where: str) ->
                 f"{sum(e.shape[0] for e in chosen)} examples."
             )
         return found
+
+    def fits(e: Entry) -> bool:
+        return e.is_labels and e.dtype.kind in "biufSU"
+
     result = []
     for entry in chosen:
-        fitting = [e for e in entries if e.is_labels and e.part == entry.part and e.shape[:1] == entry.shape[:1]]
+        fitting = [e for e in entries if fits(e) and e.part == entry.part and e.shape[:1] == entry.shape[:1]]
         named = [e for e in fitting if any(word in LABEL_NAMES for word in e.words)] or fitting
         if len(named) != 1:
             return []

@@ -56,7 +56,7 @@ def test_more_values_than_declared_are_noticed(tmp_path):
 def test_declared_size_is_checked_before_reading(tmp_path):
     path = tmp_path / "huge.idx.gz"
     path.write_bytes(gzip.compress(b"\0\0\x08\x03" + b"\xff" * 12 + bytes(10_000_000)))
-    assert "up to 2.1 GB can be used" in refusal("idx", path)
+    assert "up to 2.1 GB as 32-bit numbers can be used" in refusal("idx", path)
 
 
 def test_counts_of_images_and_labels_must_agree(tmp_path):

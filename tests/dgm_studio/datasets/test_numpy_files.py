@@ -128,7 +128,7 @@ def test_values_that_are_no_numbers_are_named_with_their_place(tmp_path, value):
     x = RANDOM.random((40, 6, 5))
     x[7, 2, 3] = value
     text = refusal("numpy", save(tmp_path / "set.npz", x=x))
-    assert text == f"x in {tmp_path / 'set.npz'} holds {value} in example 7, at (2, 3)."
+    assert text.startswith(f"x in {tmp_path / 'set.npz'} holds {value} in example 7, at (2, 3).")
 
 
 def test_labels_that_are_no_classes_are_refused(tmp_path):
