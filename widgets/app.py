@@ -104,6 +104,8 @@ def main(argv: list[str]) -> int:
     if window.width() >= room.width() or window.height() >= room.height():
         window.setWindowState(window.windowState() | Qt.WindowState.WindowMaximized)  # a title bar needs room too
     window.show()
+    app.setQuitOnLastWindowClosed(False)  # one that was closed while it loads is hidden first, and Qt counts it no more
+    window.ended.connect(app.quit)
     window.appeared.connect(window.load)
     QTimer.singleShot(LOAD_AFTER, window.load)  # a window that starts minimised is not painted
     if len(argv) > 1:

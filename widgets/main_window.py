@@ -29,10 +29,12 @@ LAYOUT_VERSION = 1  # of the docks: a remembered layout of another version is no
 
 
 class MainWindow(QMainWindow):
-    """Start page, then a project. `appeared()` when it was painted first, `loaded()` when the studio is complete."""
+    """Start page, then a project. `appeared()` when it was painted first, `loaded()` when the studio is complete,
+    `ended()` when it has closed and every thread of it has ended."""
 
     appeared = Signal()
     loaded = Signal()
+    ended = Signal()
 
     def __init__(self, preferences: Preferences, log: Log) -> None:
         super().__init__()
@@ -276,6 +278,7 @@ class MainWindow(QMainWindow):
         """Stop and keep what trains, save, end all threads; the window closes when that is done."""
         if self._may_close and not self._loading.isRunning():
             event.accept()
+            self.ended.emit()
             return
         event.ignore()
         if self._may_close:
