@@ -8,6 +8,8 @@ from pydantic import Field
 
 from models.settings import Settings, setting
 
+MAX_STEPS = 100_000_000
+
 Binarization = Literal["none", "threshold", "fixed", "dynamic"]
 
 BINARIZATION_TEXT: dict[Binarization, str] = {
@@ -36,7 +38,7 @@ class DataChoice(Settings):
 class TrainingSettings(Settings):
     """How long, with what batches and where."""
 
-    steps: int = setting(4000, title="Steps", help="Parameter updates.", ge=1, le=100_000_000)
+    steps: int = setting(4000, title="Steps", help="Parameter updates.", ge=1, le=MAX_STEPS)
     batch_size: int = setting(100, title="Batch size", help="Examples in each step.", ge=1, le=1_000_000)
     seed: int = setting(0, title="Seed", help="Start of every random number of the run.", ge=0, le=2**31 - 1)
     device: str = setting(

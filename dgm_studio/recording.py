@@ -14,11 +14,23 @@ import torch
 
 from dgm_studio import device as devices
 from dgm_studio.datasets.base import Provenance
-from dgm_studio.events import CLOSING, Cancelled, Checkpoint, Event, Failed, Finished, Preview, Progress, Started
+from dgm_studio.events import (
+    CLOSING,
+    Cancelled,
+    Checkpoint,
+    Event,
+    Failed,
+    Finding,
+    Finished,
+    Preview,
+    Progress,
+    Started,
+)
 from dgm_studio.store.errors import ProjectError
+from dgm_studio.store.metrics import Curve
 from dgm_studio.store.project import Project
 from dgm_studio.store.records import Best, Status
-from dgm_studio.store.run import Run
+from dgm_studio.store.run import WALL, Run
 from dgm_studio.store.saving import versions
 from dgm_studio.store.trees import flatten
 from dgm_studio.store.work import Line, Session, metrics_line
@@ -58,8 +70,10 @@ class Recorder:
         run: Run,
         data: Provenance | None = None,
         report: Callable[[str], None] = lambda text: None,
+        device: str = "",
     ) -> None:
-        """Raises ProjectError when the project is read-only or the run is in training already."""
+        """`device`: where the run trains from now on, if that is not what its settings say. Raises ProjectError when
+        the project is read-only, or the run is in training already or deleted."""
         if project.read_only:
             raise ProjectError("read-only", project.path, "opened read-only: a training could not be kept in it.")
         self.problems: list[str] = []
@@ -72,6 +86,9 @@ class Recorder:
         self._unwritten: list[Line] = []
         self._unsynced = False
         self._synced = time.monotonic()
+        self._device = device
+        self._step = self._steps = 0  # done, and planned
+        self._seconds_before: float | None = None  # of training in earlier sessions, where that is known
 
         self._changed = threading.Condition()  # guards what record() hands to the writer:
         self._lines: list[Line] = []
@@ -86,23 +103,11 @@ class Recorder:
 
     def record(self, event: Event) -> None:
         """Keep what is to be kept of `event`. Nothing may follow a closing event."""
-        line: Line | None = None
-        match event:
-            case Started():
-                self._run.rewind(event.step)
-                self._run.provenance = self._provenance(event.device)
-                self._run.conclude("training")
-                line = {"started": event.step, "provenance": self._run.provenance}
-            case Progress() if event.metrics:
-                self._run.keep_metrics(event.metrics)
-                line = metrics_line(event.metrics)
-            case Preview():
-                self._run.keep_frame(event.step, event.samples, event.means)
+        lines = self._keep(event)
         with self._changed:
             if self._closing is not None:
                 raise RuntimeError("a closing event ends a recording")
-            if line is not None:
-                self._lines.append(line)
+            self._lines += lines
             if isinstance(event, Preview):
                 self._frames.append(event)
             elif isinstance(event, Checkpoint):
@@ -110,6 +115,43 @@ class Recorder:
             elif isinstance(event, CLOSING):
                 self._closing = event
             self._changed.notify()
+
+    def _keep(self, event: Event) -> list[Line]:
+        """Put into the run at once what it is to show. Returns the lines that say so in the journal."""
+        lines: list[Line] = []
+        match event:
+            case Started():
+                self._run.rewind(event.step)
+                self._run.provenance = self._provenance(event.device)
+                self._run.replan(event.steps, self._device)
+                self._run.conclude("training")
+                self._step, self._steps = event.step, event.steps
+                self._seconds_before = _seconds_until(event.step, self._run)
+                lines = [{"started": event.step, "provenance": self._run.provenance}]
+                lines += [{"planned": event.steps, "device": self._device}]
+            case Progress():
+                self._step = event.step
+                if event.steps != self._steps:  # prolonged
+                    self._steps = event.steps
+                    self._run.replan(event.steps)
+                    lines += [{"planned": event.steps, "device": ""}]
+                if event.metrics:
+                    metrics = {**event.metrics, **self._wall(event)}
+                    self._run.keep_metrics(metrics)
+                    lines += [metrics_line(metrics)]
+            case Finding():
+                self._run.keep_finding(self._step, event)
+                lines = [{"finding": asdict(event), "step": self._step}]
+            case Preview():
+                self._run.keep_frame(event.step, event.samples, event.means)
+        return lines
+
+    def _wall(self, event: Progress) -> dict[str, Curve]:
+        """One point of the curve of time; none where it is not known how long the run had trained before."""
+        if self._seconds_before is None:
+            return {}
+        seconds = self._seconds_before + event.seconds
+        return {WALL: (np.array([event.step]), np.array([seconds], np.float32))}
 
     def close(self) -> None:
         """Wait until everything is on disk. Raises ProjectError if something could not be kept there; it is still in
@@ -252,7 +294,7 @@ class Recorder:
         self._last_line({"discarded": True})
         if self._was_new:
             self._project.end_training(self._run)
-            self._project.delete_run(self._run.id)
+            self._project.remove_run(self._run.id)
         else:
             self._run.go_back()
         if self._session is not None:
@@ -301,6 +343,13 @@ def _circumstances(device: str, threads: int | None = None) -> dict[str, Any]:
         "cpu": torch.backends.cpu.get_cpu_capability(),
         "device": device,
     }
+
+
+def _seconds_until(step: int, run: Run) -> float | None:
+    """How long the run trained until `step`, which is its last; None for one that was not timed from its start."""
+    if run.wall is not None:
+        return float(run.wall[1][-1])
+    return 0.0 if step == 0 else None
 
 
 def _goal(run: Run) -> tuple[str, int] | None:

@@ -14,7 +14,7 @@ from dgm_studio.commands.configure import configure
 from dgm_studio.commands.output import CommandError, Output
 from dgm_studio.commands.progress import clock, display, interruptible
 from dgm_studio.commands.projects import config_of, recipe_of, run_of, state_of, writing
-from dgm_studio.config import Binarization, TrainingSettings
+from dgm_studio.config import MAX_STEPS, Binarization
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.datasets.identity import same_data
 from dgm_studio.datasets.sources import load
@@ -22,8 +22,6 @@ from dgm_studio.events import Cancelled, Failed, Finding, Finished, Progress, St
 from dgm_studio.recording import Recorder, resume_warnings
 from dgm_studio.store import Project, Run
 from dgm_studio.training import Resume, TrainingSession
-
-ENDLESS = max(item.le for item in TrainingSettings.model_fields["steps"].metadata if hasattr(item, "le"))
 
 
 def train(
@@ -78,7 +76,7 @@ def train(
     output = Output(json)
     if minutes is not None and minutes <= 0:
         raise CommandError("--minutes must be more than 0.")
-    given = {"steps": ENDLESS if minutes and steps is None else steps, "seed": seed, "device": device}
+    given = {"steps": MAX_STEPS if minutes and steps is None else steps, "seed": seed, "device": device}
     training = {key: value for key, value in given.items() if value is not None}
     config = configure(preset, family, learner, data, binarization, set_ or (), training)
     devices.resolve(config.training.device)
@@ -131,7 +129,7 @@ def resume(
         session = TrainingSession(config, dataset, Resume(state), minutes=minutes)
         planned = config.training.steps
         left = planned - state["step"]
-        more = steps or (ENDLESS if minutes else left if left > 0 else planned)
+        more = steps or (MAX_STEPS if minutes else left if left > 0 else planned)
         session.extend(state["step"] + more - planned)
         return _carry_out(session, project, chosen, dataset, output, minutes)
 

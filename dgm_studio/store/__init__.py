@@ -7,12 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dgm_studio.store.checking import check
+    from dgm_studio.store.copying import branch, duplicate, import_runs
     from dgm_studio.store.errors import ProjectError
     from dgm_studio.store.project import Project
     from dgm_studio.store.run import Run, StoredEvaluation
     from dgm_studio.store.work import Recovery
 
-__all__ = ["Project", "ProjectError", "Recovery", "Run", "StoredEvaluation", "check"]
+__all__ = [
+    "Project",
+    "ProjectError",
+    "Recovery",
+    "Run",
+    "StoredEvaluation",
+    "branch",
+    "check",
+    "duplicate",
+    "import_runs",
+]
 
 _HOMES = {
     "Project": "project",
@@ -20,7 +31,10 @@ _HOMES = {
     "Recovery": "work",
     "Run": "run",
     "StoredEvaluation": "run",
+    "branch": "copying",
     "check": "checking",
+    "duplicate": "copying",
+    "import_runs": "copying",
 }
 
 

@@ -34,6 +34,10 @@ def check(path: Path) -> list[str]:
             f"{len(run.frame_steps())} frames, {len(run.evaluations)} evaluations, {_bytes(nbytes)}"
             + (f" — {run.history_only}" if run.history_only else "")
         )
+    deleted = list(project.deleted.values())
+    if deleted:
+        names, size = ", ".join(run.name for run in deleted), sum(run.nbytes for run in deleted)
+        lines.append(f"deleted, and kept until they are removed for good: {names} ({_bytes(size)})")
     return lines
 
 

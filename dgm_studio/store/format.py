@@ -20,7 +20,7 @@ from h5py import h5t
 
 from dgm_studio.store.errors import ProjectError
 
-SCHEMA = 1
+SCHEMA = 2
 PROJECT = "dgm-studio project"
 WORK = "dgm-studio work"  # what a training session keeps beside the project until it is merged
 WORK_SUFFIX = ".work"  # of the folder beside the project in which it is kept
@@ -108,7 +108,7 @@ def parsed(data: memoryview | bytes, file: Path, place: str) -> Any:
     if _excessive(text):
         raise ProjectError("unsafe", file, f"{place} is larger than any text of a project.")
     try:
-        return json.loads(bytes(data), parse_constant=_refuse)
+        return json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise ProjectError("damaged", file, f"{place} cannot be read ({error}).") from None
 

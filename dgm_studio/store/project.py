@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,8 +18,8 @@ from dgm_studio.store import lock as locks
 from dgm_studio.store import work
 from dgm_studio.store.errors import ProjectError
 from dgm_studio.store.migrations import migrated
-from dgm_studio.store.reading import Contents, fingerprint, inspect
-from dgm_studio.store.records import ProjectRecord, RunRecord, laid_out, now
+from dgm_studio.store.reading import Contents, Stored, fingerprint, inspect
+from dgm_studio.store.records import ProjectRecord, RunRecord, laid_out, new_id, now
 from dgm_studio.store.run import Run
 from dgm_studio.store.saving import Item, remove_stale_temporaries, replacement, write
 from dgm_studio.store.trees import array_of
@@ -39,7 +41,7 @@ class Project:
         self.path = path
         self.lock = threading.RLock()  # for the moment of a change; never held while an array is read or written
         self.saving = threading.RLock()  # held during a save, so that no file it copies from goes away; taken first
-        self.runs: dict[str, Run] = {}
+        self._runs: dict[str, Run] = {}  # the deleted ones too, each in its place
         self._record: ProjectRecord
         self._contents, self._file_lock = contents, lock
         self._changes = self._saved_changes = 0
@@ -114,6 +116,19 @@ class Project:
             self._record = self._record.model_copy(update={"notes": notes})
             self.touch()
 
+    @property
+    def runs(self) -> dict[str, Run]:
+        """By id, in order. Not the deleted ones."""
+        with self.lock:
+            return {run_id: run for run_id, run in self._runs.items() if not run.deleted}
+
+    @property
+    def deleted(self) -> dict[str, Run]:
+        """By id, in the order in which they were deleted: what `restore_run` brings back."""
+        with self.lock:
+            runs = [run for run in self._runs.values() if run.deleted]
+        return {run.id: run for run in sorted(runs, key=lambda run: run.deleted)}
+
     def touch(self) -> None:
         """Something changed that a save would keep."""
         with self.lock:
@@ -121,7 +136,7 @@ class Project:
 
     def unique_name(self, name: str) -> str:
         """`name`, or with the first number behind it that no run has."""
-        taken = {run.name for run in self.runs.values()}
+        taken = self._names()
         if name not in taken:
             return name
         return next(f"{name}-{n}" for n in range(2, len(taken) + 3) if f"{name}-{n}" not in taken)
@@ -129,33 +144,83 @@ class Project:
     def new_run(self, config: RunConfig, name: str = "", parent: tuple[str, int] | None = None) -> Run:
         """A run that has yet to be trained. `parent`: the run and step it branches from."""
         with self.lock:
-            taken = {run.name for run in self.runs.values()}
+            taken = self._names()
             if not name:
                 name = next(
                     f"{config.family}-{n}" for n in range(1, len(taken) + 2) if f"{config.family}-{n}" not in taken
                 )
             record = RunRecord(
-                name=self.unique_name(name),
+                name=name,
                 status="new",
                 created=now(),
                 config=config.model_dump(mode="json"),
                 parent=parent,
             )
-            run = Run(self, uuid4().hex[:12], record, {})
-            self.runs[run.id] = run
+            return self.add_run(Run(self, new_id(), record, {}))
+
+    def add_run(self, run: Run) -> Run:
+        """Make a new run part of the project, under a name of its own."""
+        with self.lock:
+            name = self.unique_name(run.name)
+            self._runs[run.id] = run
+            run.name = name
             self.touch()
             return run
 
+    def lasting(self, items: Mapping[str, Item]) -> dict[str, Item]:
+        """The same datasets, in memory where their file may go before the next save: those of the work folder.
+        Raises ProjectError("damaged")."""
+        with self.saving:
+            return {
+                place: item.read() if isinstance(item, Stored) and item.contents is not self._contents else item
+                for place, item in items.items()
+            }
+
     def delete_run(self, run_id: str) -> None:
-        """Remove a run from the project; its space is free after the next save. Raises ProjectError("busy")."""
+        """Take a run out of the project. It is kept among the deleted ones until `clean_up`. Raises
+        ProjectError("busy") while it is in training."""
         with self.lock:
-            if run_id in self._training:
-                raise ProjectError("busy", self.path, f"{self.runs[run_id].name} is in training. Stop it first.")
-            del self.runs[run_id]
+            run = self._idle(run_id)
+            if not run.deleted:
+                run.mark_deleted(now())
+
+    def restore_run(self, run_id: str) -> Run:
+        """Bring a deleted run back to its place; its name gets a number if another has taken it."""
+        with self.lock:
+            run = self._runs[run_id]
+            if run.deleted:
+                name = self.unique_name(run.name)
+                run.mark_deleted("")
+                run.name = name
+            return run
+
+    def clean_up(self, run_ids: Iterable[str] | None = None) -> None:
+        """Remove deleted runs (all of them, or those of `run_ids` that are still deleted) for good. Their space is
+        free after the next save."""
+        with self.lock:
+            for run_id in self.deleted.keys() & set(run_ids) if run_ids is not None else self.deleted:
+                self.remove_run(run_id)
+
+    def remove_run(self, run_id: str) -> None:
+        """Remove a run as if it had never been, which is for one that has kept nothing. Raises ProjectError("busy")
+        while it is in training."""
+        with self.lock:
+            del self._runs[self._idle(run_id).id]
             self.touch()
+
+    def _idle(self, run_id: str) -> Run:
+        run = self._runs[run_id]
+        if run_id in self._training:
+            raise ProjectError("busy", self.path, f"{run.name} is in training. Stop it first.")
+        return run
+
+    def _names(self) -> set[str]:
+        return {run.name for run in self.runs.values()}
 
     def begin_training(self, run: Run) -> None:
         with self.lock:
+            if run.deleted:
+                raise ProjectError("missing", self.path, f"{run.name} was deleted. Restore it to train it further.")
             if run.id in self._training:
                 raise ProjectError("busy", self.path, f"{run.name} is in training already.")
             self._training.add(run.id)
@@ -169,7 +234,7 @@ class Project:
     def branched_steps(self, run: Run) -> set[int]:
         """Steps of `run` that other runs branched from."""
         with self.lock:
-            return {other.parent[1] for other in self.runs.values() if other.parent and other.parent[0] == run.id}
+            return {other.parent[1] for other in self._runs.values() if other.parent and other.parent[0] == run.id}
 
     # Saving.
 
@@ -230,7 +295,7 @@ class Project:
         """Make what a session left part of its run (a new one if the run was never saved). The session's folder goes
         when the next save has succeeded. Raises ProjectError("damaged"), and nothing has changed."""
         with self.lock:
-            run = self.runs.get(recovery.run_id)
+            run = self._runs.get(recovery.run_id)
             try:
                 if run is None:
                     record = RunRecord.read(recovery.record)
@@ -243,9 +308,10 @@ class Project:
                 text = f"what was left of {recovery.name} makes no sense ({error}). The project is as it was."
                 raise ProjectError("damaged", self.path, text) from None
             if run is None:
-                run = self.runs[new.id] = new
+                run = self._runs[new.id] = new
             else:
                 run.become(new)
+                self.restore_run(run.id)
             self.merge(run, recovery.folder)
             self.recoveries.remove(recovery)
             return run
@@ -270,7 +336,7 @@ class Project:
     def _find_recoveries(self) -> list[Recovery]:
         found = []
         for recovery in work.leftovers(self.work_folder, self.id):
-            run = self.runs.get(recovery.run_id)
+            run = self._runs.get(recovery.run_id)
             merged = run.record.merged if run else None
             if recovery.discarded or (merged is not None and merged.session == recovery.folder.name):
                 self._merged_folders.append(recovery.folder)  # cut off between the save and the cleaning up
@@ -296,7 +362,7 @@ class Project:
             self._record = ProjectRecord.model_validate(self._document(ABOUT, items[ABOUT]))
             if sorted(self._record.order) != sorted(by_run):
                 raise ProjectError("damaged", self.path, "its list of runs is not that of the runs it holds.")
-            self.runs = {run_id: self._run(run_id, by_run[run_id]) for run_id in self._record.order}
+            self._runs = {run_id: self._run(run_id, by_run[run_id]) for run_id in self._record.order}
         except ValidationError as error:
             where = ".".join(str(part) for part in error.errors()[0]["loc"])
             text = f"a record in it has a wrong entry ({where}: {error.errors()[0]['msg']})."
@@ -317,11 +383,11 @@ class Project:
         with self.lock:
             changes = self._changes
             record = self._record.model_copy(
-                update={"id": project_id, "saves": self._record.saves + 1, "order": list(self.runs)}
+                update={"id": project_id, "saves": self._record.saves + 1, "order": list(self._runs)}
             )
-            inner = {run_id: run.items() for run_id, run in self.runs.items()}
+            inner = {run_id: run.items() for run_id, run in self._runs.items()}
             items: dict[str, Item] = {ABOUT: fmt.document(record.model_dump(mode="json")), **self._other}
-            for run_id, run in self.runs.items():
+            for run_id, run in self._runs.items():
                 items[f"runs/{run_id}/config"] = fmt.document(run.record.model_dump(mode="json"))
                 items.update({f"runs/{run_id}/{place}": item for place, item in inner[run_id].items()})
         with replacement(path, items, fmt.PROJECT) as new, self.lock:
@@ -334,9 +400,9 @@ class Project:
             self._record = record.model_copy(update={"notes": self._record.notes})
             self._other = {place: stored[place] for place in self._other}
             for run_id, before in inner.items():
-                if run_id in self.runs:
+                if run_id in self._runs:
                     after: dict[str, Item] = {place: stored[f"runs/{run_id}/{place}"] for place in before}
-                    self.runs[run_id].moved(before, after)
+                    self._runs[run_id].moved(before, after)
 
     def _require_unchanged(self) -> None:
         if fingerprint(self.path) != self._contents.fingerprint:
@@ -351,7 +417,10 @@ class Project:
         if self._contents.schema < fmt.SCHEMA:
             backup = self.path.with_name(f"{self.path.name}.format-{self._contents.schema}.bak")
             if not backup.exists():
-                os.link(self.path, backup)
+                try:
+                    os.link(self.path, backup)
+                except OSError:  # a file system without links
+                    shutil.copy2(self.path, backup)
 
 
 def resolved(path: Path) -> Path:

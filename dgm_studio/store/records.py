@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
+from uuid import uuid4
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -38,8 +39,27 @@ class Merged(Strict):
     session: str
 
 
+class Noted(Strict):
+    """Something that was noticed in the run at `step`: see events.Finding."""
+
+    step: int
+    kind: str
+    text: str
+    measured: str
+    remedy: str = ""
+
+
+class Origin(Strict):
+    """The run of another project that this one was copied from."""
+
+    project: str  # id
+    file: str  # name
+    run: str  # id
+    name: str
+
+
 class RunRecord(Strict):
-    """A run but for its arrays."""
+    """A run but for its arrays. `deleted`: ISO time, UTC; empty while it is part of the project."""
 
     name: str
     status: Status
@@ -47,7 +67,11 @@ class RunRecord(Strict):
     config: dict[str, Any]
     message: str = ""
     notes: str = ""
+    tags: list[str] = []
+    findings: list[Noted] = []
+    deleted: str = ""
     parent: tuple[str, int] | None = None
+    origin: Origin | None = None
     provenance: dict[str, Any] = {}
     best: Best | None = None
     merged: Merged | None = None
@@ -77,8 +101,18 @@ def known_status(text: str) -> Status:
     raise ValueError(f"{text!r} is no status of a run")
 
 
+def new_id() -> str:
+    """Of a run."""
+    return uuid4().hex[:12]
+
+
 def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def read_tags(text: str) -> list[str]:
+    """The tags in `text`, between commas, each once."""
+    return list(dict.fromkeys(tag for part in text.split(",") if (tag := " ".join(part.split()))))
 
 
 def laid_out(items: Mapping[str, Item]) -> bool:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from dgm_studio.config import RunConfig
-from dgm_studio.events import Tree
+from dgm_studio.config import MAX_STEPS, RunConfig
+from dgm_studio.events import Finding, Tree
 from dgm_studio.store.errors import ProjectError
 from dgm_studio.store.metrics import Curve, Metrics
-from dgm_studio.store.records import Best, Merged, RunRecord, Status, now
+from dgm_studio.store.records import Best, Merged, Noted, Origin, RunRecord, Status, now
 from dgm_studio.store.saving import Item
 from dgm_studio.store.trees import array_of, flatten, restore
 from models.catalog import Recipe, UnknownKey
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from dgm_studio.store.project import Project
 
 THUMBNAIL_SAMPLES = 16
+WALL = "wall"  # the curve of seconds
 
 T = TypeVar("T")
 
@@ -59,6 +59,7 @@ class Run:
         self._metrics = Metrics(_below(items, "metrics/"))
         self._reports: dict[str, StoredEvaluation] = {}
         self._before: Kept | None = None  # training
+        self._understood: tuple[dict[str, Any], RunConfig | None, str] | None = None
 
     @property
     def lock(self) -> threading.RLock:
@@ -97,6 +98,24 @@ class Run:
         self._change(notes=notes)
 
     @property
+    def tags(self) -> list[str]:
+        return list(self._record.tags)
+
+    @tags.setter
+    def tags(self, tags: Iterable[str]) -> None:
+        self._change(tags=list(dict.fromkeys(tags)))
+
+    @property
+    def findings(self) -> list[Noted]:
+        """What was noticed in the run, in order."""
+        return list(self._record.findings)
+
+    @property
+    def deleted(self) -> str:
+        """When the run was deleted (ISO time, UTC); empty while it is part of the project."""
+        return self._record.deleted
+
+    @property
     def created(self) -> str:
         return self._record.created
 
@@ -104,6 +123,11 @@ class Run:
     def parent(self) -> tuple[str, int] | None:
         """The run and step that this one was branched from."""
         return self._record.parent
+
+    @property
+    def origin(self) -> Origin | None:
+        """The run of another project that this one was copied from."""
+        return self._record.origin
 
     @property
     def best(self) -> Best | None:
@@ -129,28 +153,51 @@ class Run:
     @property
     def config(self) -> RunConfig | None:
         """None when this studio does not know the family or its settings: the run is history then."""
-        return self._read_config[0]
+        return self._read_config()[0]
 
     @property
     def history_only(self) -> str:
         """Why the run can be looked at but not continued; empty when it can."""
-        return self._read_config[1]
+        return self._read_config()[1]
 
-    @cached_property
     def _read_config(self) -> tuple[RunConfig | None, str]:
-        try:
-            config = read_settings(RunConfig, self.raw_config, "run")
-            Recipe.read(config.family, config.learner, config.model, config.learning)
-        except (SettingsError, UnknownKey) as error:
-            return None, f"This studio cannot continue {self.name}: {error}"
-        return config, ""
+        raw, known = self.raw_config, self._understood
+        if known is None or known[0] is not raw:
+            try:
+                config = read_settings(RunConfig, raw, "run")
+                Recipe.read(config.family, config.learner, config.model, config.learning)
+                known = raw, config, ""
+            except (SettingsError, UnknownKey) as error:
+                known = raw, None, f"This studio cannot continue {self.name}: {error}"
+            self._understood = known
+        return known[1:]
+
+    def replan(self, steps: int, device: str = "") -> None:
+        """The run is to be trained for `steps` in all and, if given, on another device. MAX_STEPS and more are an open
+        end and no plan: what was planned before stays."""
+        with self.lock:
+            before = self.raw_config.get("training", {})
+            plan = {**({"steps": steps} if steps < MAX_STEPS else {}), **({"device": device} if device else {})}
+            if before | plan != before:
+                self._change(config={**self.raw_config, "training": before | plan})
+
+    @property
+    def nbytes(self) -> int:
+        """What its arrays take in the file, in bytes."""
+        return sum(item.nbytes if isinstance(item, np.ndarray) else item.entry.nbytes for item in self.items().values())
 
     # What was kept.
 
     @property
     def metrics(self) -> dict[str, Curve]:
         """Steps (int64) and values (float32) by key; not to be written to."""
-        return self._reading(self._metrics.curves)
+        curves = self._reading(self._metrics.curves)
+        return {key: curve for key, curve in curves.items() if key != WALL}
+
+    @property
+    def wall(self) -> Curve | None:
+        """Steps, and the seconds of training from the start of the run until each; None where they are not known."""
+        return self._reading(self._metrics.curves).get(WALL)
 
     def checkpoint_steps(self) -> list[int]:
         with self.lock:
@@ -221,6 +268,13 @@ class Run:
         self._metrics.append(new)
         self._project.touch()
 
+    def keep_finding(self, step: int, finding: Finding) -> None:
+        """Note a finding, unless it was noted before."""
+        noted = Noted(step=step, **asdict(finding))
+        with self.lock:
+            if all((known.kind, known.text) != (noted.kind, noted.text) for known in self._record.findings):
+                self._change(findings=[*self._record.findings, noted])
+
     def keep_checkpoint(self, step: int, datasets: Mapping[str, Item]) -> None:
         """`datasets`: a flattened state, in memory or in a file of the work folder."""
         with self.lock:
@@ -247,6 +301,7 @@ class Run:
                 del self._items[place]
             if self.best is not None and self.best.step > step:
                 self.best = None
+            self._change(findings=[finding for finding in self._record.findings if finding.step <= step])
 
     def prune(self, keep: set[int]) -> None:
         """Keep the newest two checkpoints, the best, those in `keep`, and no other."""
@@ -256,6 +311,10 @@ class Run:
             for step in steps:
                 if step not in keep:
                     self.drop_checkpoint(step)
+
+    def mark_deleted(self, when: str) -> None:
+        """For Project.delete_run and Project.restore_run."""
+        self._change(deleted=when)
 
     def merged(self, saves: int, session: str) -> None:
         self._change(merged=Merged(saves=saves, session=session))
@@ -269,12 +328,13 @@ class Run:
         self._before = None
 
     def go_back(self) -> None:
-        """Be again as `remember` or the last save found it, but for name and notes."""
+        """Be again as `remember` or the last save found it, but for name, notes and tags."""
         with self.lock:
             assert self._before is not None, "remember() comes first"
             before = self._before
             self._items, self._metrics = dict(before.items), Metrics(before.metrics)
-            self._record = before.record.model_copy(update={"name": self.name, "notes": self.notes})
+            words = {"name": self.name, "notes": self.notes, "tags": self.tags}
+            self._record = before.record.model_copy(update=words)
             if self.status == "training":
                 self.conclude("stopped")
             self._project.touch()

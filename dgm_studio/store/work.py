@@ -20,12 +20,13 @@ from uuid import uuid4
 
 import numpy as np
 
+from dgm_studio.events import Finding
 from dgm_studio.store import format as fmt
 from dgm_studio.store.errors import ProjectError
 from dgm_studio.store.metrics import Curve
 from dgm_studio.store.reading import Stored, inspect
 from dgm_studio.store.records import Best, known_status
-from dgm_studio.store.run import Run
+from dgm_studio.store.run import WALL, Run
 from dgm_studio.store.saving import Item, write
 
 JOURNAL = "journal"
@@ -167,6 +168,10 @@ class Recovery:
                 case {"started": int(step), "provenance": dict(provenance)}:
                     run.rewind(step)
                     run.provenance = provenance
+                case {"planned": int(steps), "device": str(device)}:
+                    run.replan(steps, device)
+                case {"finding": dict(finding), "step": int(step)}:
+                    run.keep_finding(step, Finding(**finding))
                 case {"metrics": _}:
                     run.keep_metrics(read_metrics(line))
                 case {"best": best}:
@@ -221,7 +226,8 @@ def _recovery(folder: Path, lines: list[Line]) -> Recovery | None:
             newest = max(newest, step)
     try:
         header = lines[0]
-        rows = sum(len(steps) for line in lines if "metrics" in line for steps, _ in read_metrics(line).values())
+        measured = [read_metrics(line) for line in lines if "metrics" in line]
+        rows = sum(len(steps) for curves in measured for key, (steps, _) in curves.items() if key != WALL)
         run, name, saves, record = header["run"], header["record"]["name"], header["saves"], header["record"]
         if not (isinstance(run, str) and isinstance(name, str) and isinstance(saves, int)):
             return None

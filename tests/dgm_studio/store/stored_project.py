@@ -39,12 +39,15 @@ def fill(run: Run) -> None:
 
 def everything(project: Project) -> dict[str, Any]:
     """All that a project holds, as plain comparable values; reads every byte."""
-    return {"notes": project.notes, "runs": {run.id: _run(run) for run in project.runs.values()}}
+    runs, deleted = ({run.id: content(run) for run in group.values()} for group in (project.runs, project.deleted))
+    return {"notes": project.notes, "runs": runs, "deleted": deleted}
 
 
-def _run(run: Run) -> dict[str, Any]:
+def content(run: Run) -> dict[str, Any]:
+    """All that a run holds, as plain comparable values."""
     return {
-        "record": (run.name, run.status, run.created, run.message, run.notes, run.parent, run.raw_config),
+        "record": run.record.model_dump(exclude={"merged"}),
+        "wall": plain(run.wall),
         "metrics": {key: (steps.tobytes(), values.tobytes()) for key, (steps, values) in run.metrics.items()},
         "checkpoints": {step: plain(run.checkpoint(step)) for step in run.checkpoint_steps()},
         "frames": {step: plain(list(run.frame(step))) for step in run.frame_steps()},

@@ -17,6 +17,7 @@ import pytest
 from stored_project import everything
 
 from dgm_studio.store import Project, ProjectError, check
+from dgm_studio.store import format as fmt
 
 QUICK = 1.0  # seconds
 
@@ -163,7 +164,7 @@ def many_attributes(file: h5py.File, _: Path) -> None:
         (set_attribute("schema", 0), "schema"),
         (set_attribute("schema", 1.0), "schema"),
         (set_attribute("schema", [1, 1]), "schema"),
-        (set_attribute("schema", 2), "newer"),
+        (set_attribute("schema", fmt.SCHEMA + 1), "newer"),
         (set_attribute("schema", 2**40), "newer"),
         (set_attribute("complete", None), "incomplete"),
         (set_attribute("complete", 0), "incomplete"),

@@ -54,7 +54,7 @@ def test_any_hdf5_tool_reads_the_numbers(project_path: Path):
             run["checkpoints/20/model/encoder.0.weight"], state(20)["model"]["encoder.0.weight"]
         )
         np.testing.assert_array_equal(run["metrics/step/elbo"], np.arange(20))
-        assert file.attrs["schema"] == 1
+        assert file.attrs["schema"] == fmt.SCHEMA
 
 
 def test_names_are_made_unique(tmp_path: Path):
@@ -109,6 +109,9 @@ def test_deleting_a_run_gives_its_space_back(tmp_path: Path):
         project.save()
         assert project.path.stat().st_size > empty + 400_000
         project.delete_run(run.id)
+        project.save()
+        assert project.path.stat().st_size > empty + 400_000
+        project.clean_up()
         project.save()
         assert project.path.stat().st_size < empty + 100
 
@@ -378,8 +381,11 @@ def test_without_file_locks_a_living_holder_is_respected_and_a_dead_one_is_not(
 # Other versions.
 
 
+FIXTURES = Path(__file__).parent / "fixtures"
+
+
 def test_every_format_ever_written_still_opens():
-    files = sorted((Path(__file__).parent / "fixtures").glob("format-*.dgm"))
+    files = sorted(FIXTURES.glob("format-*.dgm"))
     assert [file.name for file in files] == [f"format-{n}.dgm" for n in range(1, fmt.SCHEMA + 1)]
     for file in files:
         with Project.open(file, read_only=True) as project:
@@ -388,24 +394,60 @@ def test_every_format_ever_written_still_opens():
             assert run.metrics["elbo"][1][-1] == -20
 
 
-def test_an_older_format_is_migrated_in_memory_and_kept_at_the_first_save(
-    project_path: Path, project_bytes: bytes, monkeypatch: pytest.MonkeyPatch
-):
+def test_what_a_format_brought_is_in_its_fixture():
+    with Project.open(FIXTURES / "format-2.dgm", read_only=True) as project:
+        (run,) = project.runs.values()
+        (deleted,) = project.deleted.values()
+        assert run.tags == ["baseline", "large β"]
+        assert [(f.step, f.kind, f.measured) for f in run.findings] == [(12, "collapse", "KL < 0.01 nats")]
+        assert run.wall is not None
+        assert run.wall[1].tolist() == [1.5, 3.0]
+        assert run.origin is not None
+        assert run.origin.file == "elsewhere.dgm"
+        assert run.parent == (deleted.id, 10)
+
+
+def test_an_older_format_is_migrated_in_memory_and_kept_at_the_first_save(project_path: Path):
+    old = (FIXTURES / "format-1.dgm").read_bytes()
+    project_path.write_bytes(old)
+    with Project.open(project_path) as project:
+        (run,) = project.runs.values()
+        assert (run.tags, run.findings, run.deleted, run.origin, run.wall) == ([], [], "", None, None)
+        before = everything(project)
+        assert not project.modified
+        assert project_path.read_bytes() == old
+        project.save()
+        project.save()
+    assert (project_path.parent / "digits.dgm.format-1.bak").read_bytes() == old
+    assert reading.inspect(project_path).schema == fmt.SCHEMA
+    with Project.open(project_path) as project:
+        assert everything(project) == before
+
+
+def test_the_older_file_is_kept_where_the_disk_knows_no_links(project_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def fail(*args: object) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    old = (FIXTURES / "format-1.dgm").read_bytes()
+    project_path.write_bytes(old)
+    monkeypatch.setattr(os, "link", fail)
+    with Project.open(project_path) as project:
+        project.save()
+    assert (project_path.parent / "digits.dgm.format-1.bak").read_bytes() == old
+
+
+def test_a_migration_changes_any_dataset_by_its_place(project_path: Path, monkeypatch: pytest.MonkeyPatch):
     def migrate(items: dict[str, saving.Item]) -> dict[str, saving.Item]:
         return {**items, "data/new": np.arange(3)}
 
-    monkeypatch.setattr(fmt, "SCHEMA", 2)
-    module = type(sys)("to_2")
+    newer = fmt.SCHEMA + 1
+    monkeypatch.setattr(fmt, "SCHEMA", newer)
+    module = type(sys)(f"to_{newer}")
     module.migrate = migrate
-    monkeypatch.setitem(sys.modules, f"{migrations.__name__}.to_2", module)
+    monkeypatch.setitem(sys.modules, f"{migrations.__name__}.to_{newer}", module)
     with Project.open(project_path) as project:
-        assert project_path.read_bytes() == project_bytes
         project.save()
-        project.save()
-    assert (project_path.parent / "digits.dgm.format-1.bak").read_bytes() == project_bytes
-    contents = reading.inspect(project_path)
-    assert contents.schema == 2
-    assert contents.items()["data/new"].read().tolist() == [0, 1, 2]
+    assert reading.inspect(project_path).items()["data/new"].read().tolist() == [0, 1, 2]
 
 
 def test_a_run_of_an_unknown_family_opens_as_history(tmp_path: Path):
@@ -425,6 +467,6 @@ def test_a_run_of_an_unknown_family_opens_as_history(tmp_path: Path):
 
 def test_check_describes_what_it_verified(project_path: Path):
     first, second, run = check(project_path)
-    assert "digits.dgm: format 1" in first
+    assert f"digits.dgm: format {fmt.SCHEMA}" in first
     assert "torch" in second
     assert "vae-1: vae, finished, checkpoints at 10, 20, 2 curves, 2 frames, 1 evaluations" in run
