@@ -1,8 +1,9 @@
 """Starts of the window with somebody in front of it who does not wait: it must end as it was told to, every time.
 
 Each start is a process of its own that opens a project, on a machine kept busy by other processes. From the first
-moment a robot clicks, drags and triggers actions; after some seconds the window is closed. Counted: processes that
-crashed, hung, or said something that no window should say (an exception, a warning of Qt).
+moment a robot clicks, drags and triggers actions; the window is closed some seconds after it showed, or after it had
+loaded. Counted: processes that crashed, hung, or said something that no window should say (an exception, a warning of
+Qt).
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def sit_in_front(project: str, seed: int) -> int:
     settings = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "DGM Studio", "DGM Studio")
     settings.setValue("folder", home)
     dice = random.Random(seed)
-    seconds = dice.choice((0.3, 2.0, 5.0, 8.0, 12.0))
+    early, milliseconds = dice.random() < 0.3, dice.randrange(100, 10_000)
     show = MainWindow.show
 
     def shown(window: MainWindow) -> None:
@@ -52,7 +53,10 @@ def sit_in_front(project: str, seed: int) -> int:
             print("did", dict(robot.did), "loaded", window.desk is not None, flush=True)
             window.close()
 
-        QTimer.singleShot(round(1000 * seconds), window, end)
+        if early:
+            QTimer.singleShot(milliseconds, window, end)
+        else:
+            window.loaded.connect(lambda: QTimer.singleShot(milliseconds, window, end))
 
     MainWindow.show = shown  # type: ignore[method-assign]
     return start.main(["dgm-studio", project])
