@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import os
-import struct
+import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from dgm_studio.datasets.base import BadData, Provenance, RawData, Report, Source
 from dgm_studio.datasets.files import CLASSES, FileSettings, bytes_text, check_size, examples, existing
@@ -27,9 +30,15 @@ FORMATS = {
     "PPM": (".ppm", ".pgm", ".pbm"),
 }
 SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
-PIXELS = 50_000_000  # a picture that unpacks to more is refused before it is unpacked
-PICTURE_LIMIT = 2**28  # bytes of one file
+PIXELS = 50_000_000  # a JPEG of more is refused before it is unpacked, which can be done at a smaller size
+UNPACKED = 2**24  # pixels of any other picture: unpacking takes up to 16 bytes for each
+PICTURE_LIMIT = 2**27  # bytes of one file
+PLAIN = (b"P1", b"P2", b"P3")  # how PPM files begin that hold text
+PLAIN_LIMIT = 2**20  # bytes of such a file: reading them takes about a second for each of these
 FILES = 1_000_000
+EVERY = 1000  # entries of a folder between two reports
+
+warnings.filterwarnings("error", category=Image.DecompressionBombWarning)  # for a folder in which fit() refuses it
 PART_NAMES = {"train": 0, "training": 0, "val": 1, "valid": 1, "validation": 1, "test": 2}
 
 
@@ -44,71 +53,108 @@ class ImageSettings(FileSettings):
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Picture:
-    path: Path
+    name: str  # its path within the folder
     part: int | None
     label: str  # "" for pictures that lie in no subfolder
 
 
-def pictures_in(folder: Path) -> tuple[list[Picture], int]:
-    """Every picture below `folder` in order of name, and how many other files there are. Hidden ones do not count.
+@dataclass(frozen=True)
+class Listing:
+    """What lies below a folder, in order of name. Hidden files and folders do not count."""
 
-    Subfolders called train, valid and test are parts; the next level of folders are classes. Raises BadData.
-    """
-    found: list[Picture] = []
-    others = 0
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(place) / name
-            if name.startswith(".") or path.suffix.lower() not in SUFFIXES:
-                others += not name.startswith(".")
-                continue
-            inner = list(path.relative_to(folder).parts[:-1])
-            part = PART_NAMES.get(inner[0].lower()) if inner else None
-            if part is not None:
-                del inner[0]
-            found.append(Picture(path, part, inner[0] if inner else ""))
-            if len(found) > FILES:
-                raise BadData(f"{folder} has more than {FILES:,} pictures.")
+    pictures: list[Picture]
+    others: int  # files that are no pictures
+    links: int  # links to folders, which are not followed: they could lead round in a circle, or anywhere
+
+
+def pictures_in(folder: Path, report: Report) -> Listing:
+    """Every picture below `folder`. Subfolders called train, valid and test are parts; the next level of folders are
+    classes. Raises BadData, also when a folder in it cannot be looked into."""
+    found: list[str] = []
+    others = links = looked = 0
+    try:
+        for place, folders, names in os.walk(folder, onerror=_refuse):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            links += sum(os.path.islink(os.path.join(place, name)) for name in folders)
+            inner = os.path.relpath(place, folder)
+            for name in sorted(names):
+                looked += 1
+                if looked % EVERY == 0:
+                    report(0.0, f"Looking for pictures in {folder.name}: {len(found):,}")
+                if name.startswith("."):
+                    continue
+                if os.path.splitext(name)[1].lower() in SUFFIXES:
+                    found.append(name if inner == "." else os.path.join(inner, name))
+                else:
+                    others += 1
+                if len(found) > FILES:
+                    raise BadData(f"{folder} has more than {FILES:,} pictures. Choose a folder with fewer.")
+    except OSError as error:
+        raise BadData(f"{error.filename} cannot be looked into: {error.strerror}. Allow it, or move it away.") from None
     if not found:
-        raise BadData(f"{folder} has no pictures ({', '.join(sorted(SUFFIXES))}).")
-    parts = {picture.part for picture in found}
-    if None in parts or 0 not in parts:  # names such as "test" without "train" beside them are classes
-        found = [Picture(p.path, None, _top(p.path, folder)) for p in found]
-    return found, others
+        also = f" Links to folders are not followed; it has {links}." if links else ""
+        raise BadData(
+            f"{folder} has no pictures ({', '.join(sorted(SUFFIXES))}), but {others} other files.{also} Choose the "
+            f"folder that they lie in, or save them in one of these formats."
+        )
+    folders_of = [name.split(os.sep)[:-1] for name in found]
+    parts = {PART_NAMES.get(inner[0].lower()) if inner else None for inner in folders_of}
+    split = None not in parts and 0 in parts  # names such as "test" without "train" beside them are classes
+    pictures = []
+    for name, inner in zip(found, folders_of, strict=True):
+        part = PART_NAMES[inner.pop(0).lower()] if split else None
+        pictures.append(Picture(name, part, sys.intern(_readable(inner[0])) if inner else ""))
+    return Listing(pictures, others, links)
 
 
-def _top(path: Path, folder: Path) -> str:
-    inner = path.relative_to(folder).parts[:-1]
-    return inner[0] if inner else ""
+def _refuse(error: OSError) -> None:
+    raise error
 
 
-def fit(content: bytes, height: int, width: int, grey: bool) -> np.ndarray:
-    """A packed picture, upright, resized until it covers height × width and cropped around its centre:
-    (height, width) or (height, width, 3) uint8; transparency becomes white. Raises BadData, without a name."""
+def _readable(name: str) -> str:
+    """A name as text that can be kept, whatever bytes the file system has for it."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+@dataclass(frozen=True)
+class Fitted:
+    pixels: np.ndarray  # (height, width) or (height, width, 3) uint8
+    frames: bool  # whether the file holds more pictures than this first one
+
+
+def fit(content: bytes, height: int, width: int, grey: bool) -> Fitted:
+    """A packed picture, upright, resized until it covers height × width and cropped around its centre; transparency
+    becomes white. Raises BadData, without a name."""
+    if content.startswith(PLAIN) and len(content) > PLAIN_LIMIT:
+        raise BadData("is a large picture written as text; save it as PNG")
     try:
         with Image.open(io.BytesIO(content), formats=tuple(FORMATS)) as image:
-            if image.width * image.height > PIXELS:
-                raise BadData(f"unpacks to {image.width}×{image.height} pixels; up to {PIXELS:,} are read")
+            most = PIXELS if isinstance(image, JpegImageFile) else UNPACKED
+            if image.width * image.height > most:
+                raise BadData(f"unpacks to {image.width}×{image.height} pixels; up to {most:,} are read")
+            frames = getattr(image, "is_animated", False)
             image.draft("RGB", (2 * width, 2 * height))  # lets a large JPEG be unpacked smaller
             flat = _flat(ImageOps.exif_transpose(image)).convert("L" if grey else "RGB")
     except UnidentifiedImageError:
         raise BadData("is no picture, or damaged at its beginning") from None
-    except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
-        if isinstance(error, BadData):
-            raise
-        raise BadData(str(error).rstrip(".")) from None
-    return np.asarray(ImageOps.fit(flat, (width, height), Image.Resampling.LANCZOS))
+    except BadData:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise BadData(f"unpacks to far more than {PIXELS:,} pixels, which are read at most") from None
+    except MemoryError:
+        raise BadData("needs more memory than there is") from None
+    except Exception as error:  # Pillow has no exception of its own: damaged files raise what its decoders meet
+        raise BadData(str(error).rstrip(".") or "is damaged") from None
+    return Fitted(np.asarray(ImageOps.fit(flat, (width, height), Image.Resampling.LANCZOS)), frames)
 
 
 def _flat(image: Image.Image) -> Image.Image:
     """Without transparency, and with 8 bits a channel."""
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        over = Image.new("RGBA", image.size, "white")
-        over.alpha_composite(image.convert("RGBA"))
-        return over.convert("RGB")
+        over = image if image.mode == "RGBA" else image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), over).convert("RGB")
     if image.mode.startswith("I"):
         deep = np.asarray(image)
         if deep.min() < 0 or deep.max() > 65535:
@@ -122,27 +168,31 @@ def _flat(image: Image.Image) -> Image.Image:
 def _load(settings: ImageSettings, report: Report) -> RawData:
     folder = existing(settings.path, "folder")
     report(0.0, f"Looking for pictures in {folder.name}")
-    pictures, others = pictures_in(folder)
+    listing = pictures_in(folder, report)
+    pictures = listing.pictures
     shape = (len(pictures), settings.height, settings.width, 1 if settings.colour == "grey" else 3)
-    check_size(int(np.prod(shape, dtype=object)), str(folder))
+    check_size(math.prod(shape), str(folder), 1)
     pixels = np.empty(shape, np.uint8)
-    listing = hashlib.sha256()
+    digest = hashlib.sha256()
     kept: list[Picture] = []
     faults: list[str] = []
-    sizes: list[int] = []
+    animated: list[str] = []
+    size = 0
     for i, picture in enumerate(pictures):
-        name = picture.path.relative_to(folder).as_posix()
-        report(i / len(pictures), f"Reading {name}")
+        name = Path(picture.name).as_posix()
+        report(i / len(pictures), f"Reading {_readable(name)}")
         try:
-            content = _content(picture.path)
+            content = _content(folder / name)
             image = fit(content, settings.height, settings.width, settings.colour == "grey")
         except BadData as error:
             faults.append(f"{name} ({error})")
             continue
-        pixels[len(kept)] = image.reshape(shape[1:])
-        listing.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
+        pixels[len(kept)] = image.pixels.reshape(shape[1:])
+        digest.update(os.fsencode(f"{name}\0{hashlib.sha256(content).hexdigest()}\n"))
         kept.append(picture)
-        sizes.append(len(content))
+        size += len(content)
+        if image.frames:
+            animated.append(name)
     if not kept or (faults and not settings.skip_unreadable):
         raise BadData(
             f"{folder} has {len(faults)} of {len(pictures)} pictures that cannot be read: {_some(faults)}. Remove them"
@@ -154,16 +204,20 @@ def _load(settings: ImageSettings, report: Report) -> RawData:
     values, support, layout, steps = examples(x.transpose(0, 3, 1, 2), "auto", str(folder))
     names = sorted({picture.label for picture in kept})
     if len(names) > CLASSES:
-        raise BadData(f"{folder} has {len(names)} subfolders with pictures; up to {CLASSES} can be classes.")
-    y = np.array([names.index(picture.label) for picture in kept]) if len(names) > 1 else None
+        raise BadData(
+            f"{folder} has {len(names)} subfolders with pictures; up to {CLASSES} can be classes. Put the pictures into "
+            f"one folder, or into fewer."
+        )
+    number = {name: k for k, name in enumerate(names)}
+    y = np.array([number[picture.label] for picture in kept]) if len(names) > 1 else None
     given = kept[0].part is not None
     provenance = Provenance(
         folder.name,
-        ((str(folder), listing.hexdigest()),),
+        ((str(folder), digest.hexdigest()),),
         (
-            f"{len(kept)} pictures, {bytes_text(sum(sizes))}; the checksum is of the list of their names and checksums",
+            f"{len(kept)} pictures, {bytes_text(size)}; the checksum is of the list of their names and checksums",
             f"resized to cover {settings.height}×{settings.width} and cropped around the centre",
-            *([f"{others} files that are no pictures left out"] if others else []),
+            *([f"{listing.others} files that are no pictures left out"] if listing.others else []),
             *([f"{len(faults)} pictures that cannot be read left out"] if faults else []),
             *steps,
         ),
@@ -177,7 +231,11 @@ def _load(settings: ImageSettings, report: Report) -> RawData:
         tuple(name or "(no folder)" for name in names) if len(names) > 1 else (),
         np.array([picture.part for picture in kept], np.uint8) if given else None,
         standardise=settings.standardise,
-        warnings=(f"{len(faults)} pictures were left out: {_some(faults)}.",) if faults else (),
+        warnings=(
+            *([f"{len(faults)} pictures were left out: {_some(faults)}."] if faults else []),
+            *([f"Of pictures with several frames the first was taken: {_some(animated)}."] if animated else []),
+            *([f"{listing.links} links to folders were not followed."] if listing.links else []),
+        ),
     )
 
 
