@@ -235,7 +235,8 @@ def examples(array: np.ndarray, shape: str, name: str) -> tuple[np.ndarray, Supp
     if layout is Layout.POINTS:
         return array.astype(np.float32, order="C", copy=False), Support.REALS, layout, tuple(steps)
     if whole and low >= 0 and high <= 1:
-        return array.astype(np.float32, order="C", copy=False), Support.BITS, layout, (*steps, "values are 0 or 1: bits")
+        steps.append("values are 0 or 1: bits")
+        return array.astype(np.float32, order="C", copy=False), Support.BITS, layout, tuple(steps)
     divisor = 0
     if _bytes(array, low, high, whole) and (layout is Layout.IMAGE or array.dtype == np.uint8):
         divisor = 16 if high <= 16 and array.dtype != np.uint8 else 255

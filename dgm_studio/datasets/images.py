@@ -78,7 +78,7 @@ def pictures_in(folder: Path, report: Report) -> Listing:
         for place, folders, names in os.walk(folder, onerror=_refuse):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             links += sum(os.path.islink(os.path.join(place, name)) for name in folders)
-            inner = os.path.relpath(place, folder)
+            within = os.path.relpath(place, folder)
             for name in sorted(names):
                 looked += 1
                 if looked % EVERY == 0:
@@ -86,7 +86,7 @@ def pictures_in(folder: Path, report: Report) -> Listing:
                 if name.startswith("."):
                     continue
                 if os.path.splitext(name)[1].lower() in SUFFIXES:
-                    found.append(name if inner == "." else os.path.join(inner, name))
+                    found.append(name if within == "." else os.path.join(within, name))
                 else:
                     others += 1
                 if len(found) > FILES:
@@ -103,9 +103,9 @@ def pictures_in(folder: Path, report: Report) -> Listing:
     parts = {PART_NAMES.get(inner[0].lower()) if inner else None for inner in folders_of}
     split = None not in parts and 0 in parts  # names such as "test" without "train" beside them are classes
     pictures = []
-    for name, inner in zip(found, folders_of, strict=True):
-        part = PART_NAMES[inner.pop(0).lower()] if split else None
-        pictures.append(Picture(name, part, sys.intern(_readable(inner[0])) if inner else ""))
+    for name, above in zip(found, folders_of, strict=True):
+        part = PART_NAMES[above.pop(0).lower()] if split else None
+        pictures.append(Picture(name, part, sys.intern(_readable(above[0])) if above else ""))
     return Listing(pictures, others, links)
 
 
@@ -205,8 +205,8 @@ def _load(settings: ImageSettings, report: Report) -> RawData:
     names = sorted({picture.label for picture in kept})
     if len(names) > CLASSES:
         raise BadData(
-            f"{folder} has {len(names)} subfolders with pictures; up to {CLASSES} can be classes. Put the pictures into "
-            f"one folder, or into fewer."
+            f"{folder} has {len(names)} subfolders with pictures; up to {CLASSES} can be classes. Put the pictures "
+            f"into one folder, or into fewer."
         )
     number = {name: k for k, name in enumerate(names)}
     y = np.array([number[picture.label] for picture in kept]) if len(names) > 1 else None

@@ -92,7 +92,8 @@ def read_selected(entries: list[Entry], settings: ArraySettings, path: Path, rep
     y: np.ndarray | None = None
     names: tuple[str, ...] = ()
     if labels:
-        values = [(f"{e.name} in {where}", _flat(e.read(within(report, 1.0, 1.0)), f"{e.name} in {where}")) for e in labels]
+        done = within(report, 1.0, 1.0)
+        values = [(f"{e.name} in {where}", _flat(e.read(done), f"{e.name} in {where}")) for e in labels]
         y, names = classes(concatenated(values), values[0][0])
     after = path.stat()
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):

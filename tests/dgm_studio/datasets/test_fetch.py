@@ -138,7 +138,7 @@ def test_server_that_sends_another_range_is_not_believed(server, tmp_path):
 def test_range_that_is_refused_starts_again(server, tmp_path):
     server.files["data.bin"] = CONTENT[:500]  # shorter than what is asked for
     (tmp_path / "data.bin.part").write_bytes(CONTENT[:1000])
-    assert "the connection ended after 500 bytes of 1.0 MB" in refusal(remote(server, "ok"), tmp_path)
+    assert "has another file there, of 500 bytes and not 1.0 MB" in refusal(remote(server, "ok"), tmp_path)
     assert [asked for _, asked in server.asked] == ["bytes=1000-", None]
 
 
