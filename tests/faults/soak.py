@@ -1,0 +1,237 @@
+"""Half an hour in one window, by script: train, drag, evaluate, switch, save, reopen, over and over.
+
+After each round the window is back at its start page, and what it holds then is noted: memory, threads, widgets, Qt
+objects that Python knows. After a warm-up none of it may grow: memory by less than 2 % from the first rounds to the
+last, the rest not at all. Nothing may be said by Qt or raised.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from PySide6.QtCore import QEventLoop, QPoint, QSettings, Qt, QTimer, qInstallMessageHandler
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QGraphicsView, QPushButton
+from shiboken6 import getAllValidWrappers
+
+from dgm_studio.presets import presets
+from widgets.app import Collector, LastResort, application
+from widgets.main_window import MainWindow
+from widgets.notices import Log
+from widgets.preferences import Preferences
+from widgets.theme import DARK, look
+from widgets.trainer import Phase
+
+MINUTES, WARM_UP = 30.0, 0.25
+MAX_GROWTH = 0.02  # of memory, from the first rounds after the warm-up to the last
+PATIENCE = 120.0  # seconds
+QUIET = "This plugin does not support"  # the offscreen platform
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the process holds on the start page."""
+
+    megabytes: float
+    threads: int
+    widgets: int
+    wrappers: int
+
+
+def until(holds: Callable[[], object], what: str) -> None:
+    """Run the event loop until something holds."""
+    loop, timer, late = QEventLoop(), QTimer(interval=5), QTimer(singleShot=True, interval=round(1000 * PATIENCE))
+    timer.timeout.connect(lambda: loop.quit() if holds() else None)
+    late.timeout.connect(loop.quit)
+    timer.start()
+    late.start()
+    loop.exec()
+    if not holds():
+        raise TimeoutError(f"waited {PATIENCE:.0f} s in vain: {what}")
+
+
+def rest(seconds: float) -> None:
+    """Run the event loop for a while."""
+    loop = QEventLoop()
+    QTimer.singleShot(round(1000 * seconds), loop.quit)
+    loop.exec()
+
+
+class Round:
+    """One round: a project from a preset, everything that is done with it, and the start page again."""
+
+    def __init__(self, window: MainWindow, folder: Path) -> None:
+        assert window.desk is not None
+        self.window, self.desk, self.folder = window, window.desk, folder
+        self.trainer = self.desk.workspace.trainer
+
+    def play(self, number: int) -> Held:
+        preset = presets()[number % len(presets())]
+        self.window.start_page.preset_chosen.emit(preset)
+        until(lambda: self.trainer.phase is Phase.TRAINING, "training")
+        rest(1.5)
+        self._explore()
+        self._change_settings()
+        self._train_to_the_end("stop")
+        self._evaluate()
+        self._do("save")
+        project = self.desk.workspace.project
+        assert project is not None
+        self._leave()
+        self.window.open(project.path)
+        until(lambda: self.desk.workspace.run is not None, "the project again")
+        self._explore()
+        self._do("continue")
+        until(lambda: self.trainer.phase is Phase.TRAINING, "training again")
+        rest(0.5)
+        self._train_to_the_end("stop" if number % 2 else "discard")
+        self._do("theme")
+        self._leave()
+        shutil.rmtree(self.folder)
+        return self._held()
+
+    def _do(self, key: str) -> None:
+        action = self.window.actions_[key]
+        if action.isEnabled():
+            action.trigger()
+
+    def _explore(self) -> None:
+        page = self.desk.area.explore
+        self._do("pageExplore")
+        until(lambda: page.keys, "something to explore")
+        for index in range(len(page.keys)):
+            page.show_explorer(index)
+            rest(0.3)
+            current = page.current
+            assert current is not None
+            for view in current.findChildren(QGraphicsView)[:2]:
+                self._drag(view)
+        self._do("pageTrain")
+        rest(0.2)
+
+    def _drag(self, view: QGraphicsView) -> None:
+        target, left = view.viewport(), Qt.MouseButton.LeftButton
+        width, height = target.width(), target.height()
+        QTest.mousePress(target, left, pos=QPoint(width // 2, height // 2))
+        for i in range(10):
+            QTest.mouseMove(target, QPoint(width * (5 + i) // 20, height * (5 + i) // 20))
+            rest(0.02)
+        QTest.mouseRelease(target, left, pos=QPoint(width // 2, height // 2))
+
+    def _change_settings(self) -> None:
+        for key in ("showModel", "showModel", "reset", "undo", "redo", "undo", "log", "log"):
+            self._do(key)
+            rest(0.05)
+
+    def _train_to_the_end(self, how: str) -> None:
+        self._do(how)
+        until(lambda: self.trainer.phase is Phase.IDLE, f"the end of a training ({how})")
+
+    def _evaluate(self) -> None:
+        page = self.desk.area.evaluate
+        self._do("pageEvaluate")
+        until(lambda: page.findChild(QPushButton, "run-all").isEnabled(), "something to measure")
+        page.findChild(QPushButton, "run-all").click()
+        begin = time.monotonic()
+        until(lambda: not page.busy or time.monotonic() - begin > 5, "a measure")
+        self._do("pageTrain")
+
+    def _leave(self) -> None:
+        self._do("start")
+        until(lambda: self.desk.workspace.project is None and not self.desk.workspace.files.busy, "the start page")
+        until(lambda: not self.desk.area.evaluate.busy, "the end of the measures")
+        rest(0.5)
+
+    def _held(self) -> Held:
+        gc.collect()
+        rest(0.1)
+        with open("/proc/self/statm") as file:
+            pages = int(file.read().split()[1])
+        return Held(
+            pages * os.sysconf("SC_PAGESIZE") / 2**20,
+            len(os.listdir("/proc/self/task")),
+            len(QApplication.allWidgets()),
+            len(getAllValidWrappers()),
+        )
+
+
+def soak(minutes: float, home: Path) -> tuple[list[Held], list[str]]:
+    """Rounds for so long, and everything that should not have been said."""
+    said: list[str] = []
+    qInstallMessageHandler(lambda kind, where, text: None if text.startswith(QUIET) else said.append(text))
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(home / "settings"))
+    app = application(sys.argv[:1])
+    look.apply(app, DARK)
+    preferences, log = Preferences(), Log()
+    preferences.folder = home / "projects"
+    collector, last_resort = Collector(), LastResort(log)
+    log.said.connect(lambda notice: said.append(notice.text) if notice.kind == "bad" else None)
+    window = MainWindow(preferences, log)
+    window.loaded.connect(collector.settle)
+    window.resize(1280, 800)
+    window.show()
+    window.load()
+    until(lambda: window.desk is not None, "loading")
+    rounds, held, begin = Round(window, preferences.folder), [], time.monotonic()
+    while time.monotonic() - begin < 60 * minutes:
+        held.append(rounds.play(len(held)))
+        now = held[-1]
+        print(
+            f"{(time.monotonic() - begin) / 60:5.1f} min, round {len(held)}: {now.megabytes:.1f} MB, "
+            f"{now.threads} threads, {now.widgets} widgets, {now.wrappers} Qt objects",
+            flush=True,
+        )
+    window.close()
+    until(lambda: not window.isVisible() and window._may_close, "the end")
+    collector.end()
+    last_resort.end()
+    qInstallMessageHandler(None)
+    return held, said
+
+
+def judged(held: list[Held], said: list[str]) -> bool:
+    """Print how it went, and whether that is well."""
+    kinds = len(presets())
+    rounds = held[round(WARM_UP * len(held)) :]
+    few = max(1, min(kinds, len(rounds) // 2))  # one of each preset
+    first, last = rounds[:few], rounds[-few:]
+
+    def growth(of: Callable[[Held], float]) -> tuple[float, float]:
+        return median(of(h) for h in first), median(of(h) for h in last)
+
+    memory = growth(lambda h: h.megabytes)
+    share = memory[1] / memory[0] - 1
+    others = {name: growth(lambda h, name=name: getattr(h, name)) for name in ("threads", "widgets", "wrappers")}
+    print(f"{len(held)} rounds; from the first {few} after the warm-up to the last {few}:")
+    print(f"memory {memory[0]:.1f} -> {memory[1]:.1f} MB: {share:+.2%} (allowed: under +{MAX_GROWTH:.0%})")
+    for name, (before, after) in others.items():
+        print(f"{name} {before:g} -> {after:g}")
+    for line in dict.fromkeys(said):
+        print(f"said: {line}")
+    print(f"{len(said)} things said that should not be")
+    threads, widgets = others["threads"], others["widgets"]
+    return share < MAX_GROWTH and threads[1] <= threads[0] and widgets[1] <= widgets[0] and not said
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=MINUTES)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        return 0 if judged(*soak(asked.minutes, Path(home))) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
