@@ -41,6 +41,11 @@ class Stored:
     def entry(self) -> Entry:
         return self.contents.entries[self.path]
 
+    @property
+    def lies_apart(self) -> bool:
+        """Whether it has a place of its own in the file, outside its header."""
+        return isinstance(self.contents.offset(self.path), int)
+
     def read(self) -> np.ndarray:
         """The array, freshly read. Raises ProjectError when it is not what was written."""
         array = np.empty(self.entry.shape, self.entry.dtype)
@@ -96,15 +101,19 @@ class Contents:
             self.locate([path])
         return self._offsets[path]
 
+    def require_unchanged(self) -> None:
+        """Raise ProjectError unless this is still the file that was opened."""
+        if fingerprint(self.path) != self.fingerprint:
+            raise ProjectError(
+                "conflict", self.path, "the file was replaced or changed by another program since it was opened."
+            )
+
     def locate(self, paths: Iterable[str]) -> None:
         """Check the headers of these datasets and note where their bytes lie. Raises ProjectError."""
         wanted = [path for path in paths if path not in self._offsets]
         if not wanted:
             return
-        if fingerprint(self.path) != self.fingerprint:
-            raise ProjectError(
-                "conflict", self.path, "the file was replaced or changed by another program since it was opened."
-            )
+        self.require_unchanged()
         with _opened(self.path) as root:
             for path in wanted:
                 self._offsets[path] = _located(root, path, self.entries[path], self.path, self.fingerprint[2])

@@ -25,6 +25,7 @@ from h5py import h5d, h5g, h5p, h5s
 
 import dgm_studio
 from dgm_studio.store import format as fmt
+from dgm_studio.store.carrying import carry, compare
 from dgm_studio.store.errors import ProjectError
 from dgm_studio.store.format import DTYPES, Entry
 from dgm_studio.store.reading import Contents, Stored, inspect, locate_together
@@ -32,6 +33,7 @@ from dgm_studio.store.reading import Contents, Stored, inspect, locate_together
 Item = np.ndarray | Stored  # one dataset: in memory, or a place in a file
 
 TEMPORARY = ".tmp"
+HEADER = 320  # bytes: about what HDF5 needs to describe one
 STRUCTURE = 1024  # bytes: more than HDF5 needs to describe one dataset and its share of groups
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -65,27 +67,25 @@ def replacement(path: Path, items: Mapping[str, Item], form: str) -> Iterator[Re
     checksum. Raises ProjectError.
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{uuid4().hex[:8]}{TEMPORARY}")
-    arrays = {place: np.ascontiguousarray(item) for place, item in items.items() if isinstance(item, np.ndarray)}
-    carried = {place: item for place, item in items.items() if isinstance(item, Stored)}
-    entries = {
-        place: item.entry if isinstance(item, Stored) else Entry.of(arrays[place]) for place, item in items.items()
-    }
     try:
+        locate_together(item for item in items.values() if isinstance(item, Stored))
+        carried = {place: item for place, item in items.items() if isinstance(item, Stored) and item.lies_apart}
+        arrays = {place: _in_memory(item) for place, item in items.items() if place not in carried}
+        entries = {
+            place: item.entry if isinstance(item, Stored) else Entry.of(arrays[place]) for place, item in items.items()
+        }
         arrays[fmt.MANIFEST] = fmt.manifest(entries, versions())
         listed = {**entries, fmt.MANIFEST: Entry.of(arrays[fmt.MANIFEST])}
         offsets = _lay_out(temporary, listed, form)
         with open(temporary, "r+b", buffering=0) as file:
             for place, array in arrays.items():
                 _put(file.fileno(), fmt.raw(array), offsets[place])
-            locate_together(carried.values())
-            for place, item in carried.items():
-                offset = offsets[place]
-                for chunk in item.chunks():
-                    _put(file.fileno(), memoryview(chunk), offset)
-                    offset += len(chunk)
+            carry(carried, offsets, file.fileno())
             os.fsync(file.fileno())
         written = inspect(temporary, form)
-        _verify(written, items)
+        written.locate(written.entries)
+        _verify(written, {place: item for place, item in items.items() if place not in carried})
+        compare(carried, written)
         if path.exists():
             temporary.chmod(stat.S_IMODE(path.stat().st_mode))
         yield Replacement(written, path)
@@ -114,6 +114,13 @@ def versions() -> dict[str, str]:
     }
 
 
+def _in_memory(item: Item) -> np.ndarray:
+    """What is to be written from memory: an array, or the bytes of a dataset that stand in its header."""
+    if isinstance(item, Stored):
+        return np.frombuffer(b"".join(item.chunks()), np.uint8)
+    return np.ascontiguousarray(item)
+
+
 def _lay_out(path: Path, entries: Mapping[str, Entry], form: str) -> dict[str, int]:
     """Create the file with its attributes and groups, and a contiguous place for every dataset. Returns the places."""
     plain = h5p.create(h5p.DATASET_CREATE)
@@ -122,7 +129,8 @@ def _lay_out(path: Path, entries: Mapping[str, Entry], form: str) -> dict[str, i
     plain.set_fill_time(h5d.FILL_TIME_NEVER)
     plain.set_obj_track_times(False)
     offsets: dict[str, int] = {}
-    with h5py.File(path, "x", libver=("v110", "v110"), locking=False) as file:
+    block = max(2048, len(entries) * HEADER // 8)
+    with h5py.File(path, "x", libver=("v110", "v110"), locking=False, meta_block_size=block) as file:
         _reserve(path, sum(entry.nbytes + STRUCTURE for entry in entries.values()) + 64 * STRUCTURE)
         groups: dict[str, Any] = {"": file.id}
         for place, entry in entries.items():
@@ -166,14 +174,13 @@ def _put(file: int, data: memoryview, offset: int) -> None:
 
 
 def _verify(contents: Contents, items: Mapping[str, Item]) -> None:
-    """Read everything back. Bytes that were carried over damaged are still the same bytes."""
-    contents.locate(contents.entries)
-    for place, stored in contents.items().items():
+    """Read back what was written from memory."""
+    for place, source in items.items():
+        stored = Stored(contents, place)
         digest = stored.digest()
         if digest == stored.entry.sha256:
             continue
-        source = items[place]
-        if not (isinstance(source, Stored) and source.digest() == digest):
+        if not (isinstance(source, Stored) and source.digest() == digest):  # it was damaged already
             raise ProjectError("unwritable", contents.path, f"the disk gave back other bytes for {place}.")
 
 
