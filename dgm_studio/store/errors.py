@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -35,4 +36,5 @@ class ProjectError(Exception):
 
     def __init__(self, code: Code, path: Path, text: str) -> None:
         self.code, self.path, self.text = code, path, text
-        super().__init__(f"{path.name}: {text}")
+        name = os.fsencode(path.name).decode(errors="replace")  # names need not be text, and sentences are printed
+        super().__init__(f"{name}: {text}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,10 +19,10 @@ from dgm_studio.store import lock as locks
 from dgm_studio.store import work
 from dgm_studio.store.errors import ProjectError
 from dgm_studio.store.migrations import migrated
-from dgm_studio.store.reading import Contents, Stored, fingerprint, inspect
+from dgm_studio.store.reading import Contents, Fingerprint, Stored, fingerprint, inspect
 from dgm_studio.store.records import ProjectRecord, RunRecord, laid_out, new_id, now
 from dgm_studio.store.run import Run
-from dgm_studio.store.saving import Item, remove_stale_temporaries, replacement, write
+from dgm_studio.store.saving import TEMPORARY, Item, remove_stale_temporaries, replacement, write
 from dgm_studio.store.trees import array_of
 from dgm_studio.store.work import Recovery
 
@@ -44,6 +45,8 @@ class Project:
         self._runs: dict[str, Run] = {}  # the deleted ones too, each in its place
         self._record: ProjectRecord
         self._contents, self._file_lock = contents, lock
+        self._held: int | None = None  # the open file, so that it can be read when another takes its name
+        self._hold()
         self._changes = self._saved_changes = 0
         self._training: set[str] = set()
         self._merged_folders: list[Path] = []
@@ -57,6 +60,7 @@ class Project:
     def create(cls, path: Path) -> Project:
         """A new, empty project on disk. Raises ProjectError; nothing that exists is touched."""
         path = resolved(path)
+        locks.require_room(path)
         if path.exists():
             raise ProjectError("exists", path, f"there is a file of that name in {path.parent} already.")
         if not path.parent.is_dir():
@@ -245,6 +249,7 @@ class Project:
                 why = f"{self.holder} has it open" if self.holder else "it was opened read-only"
                 raise ProjectError("read-only", self.path, f"cannot be saved: {why}. Save it under another name.")
             self._require_unchanged()
+            self._require_lock()
             remove_stale_temporaries(self.path)
             self._write(self.path, self._record.id)
             with self.lock:
@@ -261,11 +266,13 @@ class Project:
                 return self.save()
             if self._training:
                 raise ProjectError("busy", self.path, "a run is in training. Stop it before saving under another name.")
+            locks.require_room(path)
             if path.exists() and not replace:
                 raise ProjectError("exists", path, f"there is a file of that name in {path.parent} already.")
             lock = locks.held(path)
             try:
-                self._write(path, uuid4().hex)
+                with self._readable(path):
+                    self._write(path, uuid4().hex)
             except BaseException:
                 lock.release()
                 raise
@@ -283,6 +290,7 @@ class Project:
                 raise ProjectError("busy", self.path, "a run is in training. Stop it before closing the project.")
             if self._file_lock is not None:
                 self._file_lock.release()
+            self._let_go()
             self.read_only = True
 
     # What was cut off.
@@ -397,6 +405,7 @@ class Project:
             contents = new.commit()
             stored = contents.items()
             self._contents, self._saved_changes = contents, changes
+            self._hold()
             self._record = record.model_copy(update={"notes": self._record.notes})
             self._other = {place: stored[place] for place in self._other}
             for run_id, before in inner.items():
@@ -412,6 +421,46 @@ class Project:
                 "another program has changed the file since it was opened. Save under another name to keep both.",
             )
 
+    def _hold(self) -> None:
+        self._let_go()
+        with suppress(OSError):
+            self._held = os.open(self._contents.path, os.O_RDONLY)
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
+    @contextmanager
+    def _readable(self, beside: Path) -> Iterator[None]:
+        """Where another file has taken the name of the one that was opened, that one can be read again meanwhile: from
+        a copy, because HDF5 does not read files without a name."""
+        contents = self._contents
+        path, known = contents.path, contents.fingerprint
+        copy = beside.with_name(f"{beside.name}.{os.getpid()}-held{TEMPORARY}")
+        try:
+            if self._held is not None and not _is(path, known) and _is(Path(f"/dev/fd/{self._held}"), known):
+                with open(self._held, "rb", closefd=False) as held, open(copy, "xb") as file:
+                    held.seek(0)
+                    shutil.copyfileobj(held, file)
+                contents.path, contents.fingerprint = copy, fingerprint(copy)
+            yield
+        except OSError as error:
+            text = f"it could not be saved ({error.strerror}). What was saved before is untouched."
+            raise ProjectError("unwritable", beside, text) from error
+        finally:
+            contents.path, contents.fingerprint = path, known
+            copy.unlink(missing_ok=True)
+
+    def _require_lock(self) -> None:
+        lock = self._file_lock
+        if lock is None or lock.keep():
+            return
+        if lock.holder:
+            text = f"{lock.holder} has taken the project over. Save under another name to keep what is here."
+            raise ProjectError("conflict", self.path, text)
+        raise ProjectError("read-only", self.path, lock.notice)
+
     def _keep_backup(self) -> None:
         """The file of an older format stays beside the new one."""
         if self._contents.schema < fmt.SCHEMA:
@@ -420,7 +469,26 @@ class Project:
                 try:
                     os.link(self.path, backup)
                 except OSError:  # a file system without links
-                    shutil.copy2(self.path, backup)
+                    _copy(self.path, backup)
+
+
+def _is(path: Path, known: Fingerprint) -> bool:
+    try:
+        return fingerprint(path) == known
+    except ProjectError:
+        return False
+
+
+def _copy(path: Path, target: Path) -> None:
+    """Copy `path`, so that `target` is whole or not there. Raises OSError."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}-copy{TEMPORARY}")
+    try:
+        shutil.copy2(path, partial)
+        with open(partial, "r+b") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def resolved(path: Path) -> Path:
