@@ -5,10 +5,12 @@ from __future__ import annotations
 from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import (
+    QDialog,
     QFrame,
     QLabel,
     QLayout,
     QLayoutItem,
+    QPushButton,
     QScrollArea,
     QVBoxLayout,
     QWidget,
@@ -78,6 +80,22 @@ def scrolled(content: QWidget, name: str = "") -> QScrollArea:
     area.setWidget(content)
     area.viewport().setAutoFillBackground(False)
     return area
+
+
+def dialog(parent: QWidget, title: str, content: QWidget, width: int, height: int) -> QDialog:
+    """`content` in a small window that does not block the one below, and goes when it is closed."""
+    result = QDialog(parent)
+    result.setWindowTitle(title)
+    result.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    column = QVBoxLayout(result)
+    column.setContentsMargins(2 * SPACE, 2 * SPACE, 2 * SPACE, 2 * SPACE)
+    column.addWidget(content)
+    close = QPushButton("Close")
+    close.clicked.connect(result.close)
+    column.addWidget(close, 0, Qt.AlignmentFlag.AlignRight)
+    result.resize(width, height)
+    result.show()
+    return result
 
 
 class Flow(QLayout):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import platform
 
-from PySide6.QtCore import Qt, qVersion
-from PySide6.QtWidgets import QDialog, QGridLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import qVersion
+from PySide6.QtWidgets import QDialog, QGridLayout, QVBoxLayout, QWidget
 
 from dgm_studio import __version__
 from widgets.actions import Actions
-from widgets.building import label, scrolled
+from widgets.building import dialog, label, scrolled
 from widgets.theme import SPACE
 
 
@@ -25,7 +25,7 @@ def shortcuts(parent: QWidget, actions: Actions) -> QDialog:
         grid.addWidget(label(action.statusTip(), "muted"), row, 2)
     grid.setColumnStretch(2, 1)
     grid.setRowStretch(len(shown), 1)
-    return _dialog(parent, "Keyboard shortcuts", scrolled(content), 680, 560)
+    return dialog(parent, "Keyboard shortcuts", scrolled(content), 680, 560)
 
 
 def about(parent: QWidget) -> QDialog:
@@ -41,19 +41,4 @@ def about(parent: QWidget) -> QDialog:
     )
     column.addWidget(label(f"Python {platform.python_version()}  ·  Qt {qVersion()}  ·  MIT licence", "muted"))
     column.addStretch(1)
-    return _dialog(parent, "About DGM Studio", content, 440, 200)
-
-
-def _dialog(parent: QWidget, title: str, content: QWidget, width: int, height: int) -> QDialog:
-    dialog = QDialog(parent)
-    dialog.setWindowTitle(title)
-    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    column = QVBoxLayout(dialog)
-    column.setContentsMargins(2 * SPACE, 2 * SPACE, 2 * SPACE, 2 * SPACE)
-    column.addWidget(content)
-    close = QPushButton("Close")
-    close.clicked.connect(dialog.close)
-    column.addWidget(close, 0, Qt.AlignmentFlag.AlignRight)
-    dialog.resize(width, height)
-    dialog.show()
-    return dialog
+    return dialog(parent, "About DGM Studio", content, 440, 200)

@@ -112,6 +112,7 @@ class MainWindow(QMainWindow):
             "themeSystem": lambda: self.set_theme("system"),
             "themeDark": lambda: self.set_theme("dark"),
             "themeLight": lambda: self.set_theme("light"),
+            "preferences": self._show_preferences,
             "shortcuts": lambda: shortcuts(self, actions),
             "about": lambda: about(self),
         }.items():
@@ -128,6 +129,11 @@ class MainWindow(QMainWindow):
         if theme is not look.theme:
             look.apply(app, theme)
         self._mark_theme()
+
+    def _show_preferences(self) -> None:
+        from widgets.preferences_dialog import show_preferences  # its editors know what settings are
+
+        show_preferences(self, self.preferences, self.set_theme)
 
     def _mark_theme(self) -> None:
         for name in ("system", "dark", "light"):
@@ -303,5 +309,18 @@ class MainWindow(QMainWindow):
 
 # What can be done on the start page while everything else is still being loaded.
 ALWAYS = frozenset(
-    {"new", "open", "recent", "folder", "quit", "theme", "themeSystem", "themeDark", "themeLight", "shortcuts", "about"}
+    {
+        "new",
+        "open",
+        "recent",
+        "folder",
+        "quit",
+        "preferences",
+        "theme",
+        "themeSystem",
+        "themeDark",
+        "themeLight",
+        "shortcuts",
+        "about",
+    }
 )

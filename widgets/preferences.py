@@ -8,7 +8,10 @@ from pathlib import Path
 from PySide6.QtCore import QByteArray, QSettings, QStandardPaths
 from PySide6.QtGui import QImage
 
-RECENT = 8
+Fingerprint = tuple[int, ...]  # what tells one state of a file from another
+
+RECENT, FAMILIAR = 8, 64  # files that are remembered
+KEEP_EVERY = (5, 600)  # seconds: the least and the most that can be chosen
 
 
 class Preferences:
@@ -37,6 +40,19 @@ class Preferences:
         self._settings.setValue("folder", str(path))
 
     @property
+    def keep_every(self) -> int:
+        """Seconds between the states that are kept while a run trains."""
+        least, most = KEEP_EVERY
+        try:
+            return min(max(int(str(self._settings.value("keepEvery", 20))), least), most)
+        except ValueError:  # somebody edited the file
+            return 20
+
+    @keep_every.setter
+    def keep_every(self, seconds: int) -> None:
+        self._settings.setValue("keepEvery", seconds)
+
+    @property
     def geometry(self) -> QByteArray:
         return self._bytes("window/geometry")
 
@@ -56,9 +72,7 @@ class Preferences:
     @property
     def recent(self) -> list[Path]:
         """Projects that were open, the newest first, those that still exist."""
-        kept = self._settings.value("recent", [])
-        paths = [kept] if isinstance(kept, str) else list(kept or [])  # QSettings gives a list of one as text
-        return [Path(path) for path in paths if Path(path).is_file()]
+        return [Path(path) for path in self._list("recent") if Path(path).is_file()]
 
     def remember(self, path: Path) -> None:
         """Put `path` first among the recent projects."""
@@ -66,12 +80,25 @@ class Preferences:
         rest = [other for other in self.recent if other != path]
         self._settings.setValue("recent", [str(p) for p in [path, *rest][:RECENT]])
 
+    def is_familiar(self, fingerprint: Fingerprint) -> bool:
+        """Whether this studio has checked or written this very file, and nobody has changed it since."""
+        return repr(fingerprint) in self._list("familiar")
+
+    def know(self, fingerprint: Fingerprint) -> None:
+        """From now on this very file is familiar."""
+        known = [other for other in self._list("familiar") if other != repr(fingerprint)]
+        self._settings.setValue("familiar", [repr(fingerprint), *known][:FAMILIAR])
+
     def forget_recent(self) -> None:
         self._settings.remove("recent")
 
     def sync(self) -> None:
         """Write now."""
         self._settings.sync()
+
+    def _list(self, key: str) -> list[str]:
+        kept = self._settings.value(key, [])
+        return [kept] if isinstance(kept, str) else list(kept or [])  # QSettings gives a list of one as text
 
     def _bytes(self, key: str) -> QByteArray:
         value = self._settings.value(key)
