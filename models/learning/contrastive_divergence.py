@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections import deque
 
 import torch
 from torch import Generator, Tensor, nn
@@ -14,7 +13,7 @@ from models.learning.base import Learner, Quantity, means
 from models.settings import Settings, setting
 from models.spec import Batch, DataSpec, Support
 
-TRAINING_BATCHES = 5  # the newest ones stand for the training set in the free-energy gap
+RECENT = 500  # examples: the newest that were fed stand for the training set in the free-energy gap
 FINAL_RATE = 0.02  # where the decay of the learning rate ends, as a part of its start
 MONITORED = 10  # examples of each batch on which a step's figures are measured
 ACTIVITY_RATE = 0.05  # of the running mean of each hidden unit's activity
@@ -110,6 +109,8 @@ class _TwoPhases(Learner):
     )
     steps: Tensor
     mean_activity: Tensor
+    recent: Tensor  # a ring of the newest examples
+    fed: Tensor  # how many examples there were so far
 
     def __init__(
         self, model: nn.Module, settings: ContrastiveDivergenceSettings, spec: DataSpec, examples: int
@@ -123,12 +124,14 @@ class _TwoPhases(Learner):
         with torch.no_grad():
             shape = self.model.hidden_mean(one).shape[1:]
         self.register_buffer("mean_activity", torch.full(shape, settings.sparsity_target))
-        self._recent: deque[Tensor] = deque(maxlen=TRAINING_BATCHES)
+        self.register_buffer("recent", torch.zeros(min(RECENT, examples), *spec.event_shape))
+        self.register_buffer("fed", torch.zeros((), dtype=torch.int64))
 
     def begin(self) -> None:
         self._parameters_by_name = dict(self.model.named_parameters())
         self._velocities: dict[str, Tensor] = {n: getattr(self, _velocity_name(n)) for n in self._parameters_by_name}
         self._start_rate = torch.full_like(self.steps, self.settings.learning_rate)
+        self._places = torch.arange(len(self.recent), device=self.fed.device)
 
     def learning_rate(self) -> Tensor:
         """The rate now, as a tensor, so that nothing waits for the device."""
@@ -155,7 +158,7 @@ class _TwoPhases(Learner):
                 velocities[name].sub_(parameter, alpha=settings.weight_decay)
             parameter.addcmul_(velocities[name], rate)
         self.steps.add_(1)
-        self._recent.append(batch.x)
+        self._remember(batch.x)
         few = slice(0, MONITORED)
         return {"reconstruction": self._error(batch.x[few], positive[few]), "activity": positive[few].mean()}
 
@@ -163,11 +166,17 @@ class _TwoPhases(Learner):
         positive = self.model.hidden_mean(batch.x)
         found = {"reconstruction": self._error(batch.x, positive), "activity": positive}
         energy = self.model.free_energy(batch.x)
-        if self._recent:
-            found["free_energy_gap"] = energy.mean() - self.model.free_energy(torch.cat(list(self._recent))).mean()
+        held = min(int(self.fed), len(self.recent))
+        if held:
+            found["free_energy_gap"] = energy.mean() - self.model.free_energy(self.recent[:held]).mean()
         if self.spec.support is Support.BITS:
             found["pseudo_likelihood"] = pseudo_log_likelihood(self.model, batch.x, generator)
         return means(**found)
+
+    def _remember(self, x: Tensor) -> None:
+        newest = x[-len(self.recent) :]
+        self.recent.index_copy_(0, (self._places[: len(newest)] + self.fed) % len(self.recent), newest)
+        self.fed.add_(len(newest))
 
     def _gibbs(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """k transitions from the hidden state h: the visible state reached, and the hidden means given it."""
