@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from dgm_studio.store.copying import branch, duplicate, import_runs
     from dgm_studio.store.errors import ProjectError
     from dgm_studio.store.project import Project
+    from dgm_studio.store.recovery import Recovery
     from dgm_studio.store.run import Run, StoredEvaluation
-    from dgm_studio.store.work import Recovery
 
 __all__ = [
     "Project",
@@ -28,7 +28,7 @@ __all__ = [
 _HOMES = {
     "Project": "project",
     "ProjectError": "errors",
-    "Recovery": "work",
+    "Recovery": "recovery",
     "Run": "run",
     "StoredEvaluation": "run",
     "branch": "copying",

@@ -75,6 +75,23 @@ def work_folder(path: Path) -> Path:
 
 
 def sha256(array: np.ndarray) -> str:
+def work_folders(path: Path) -> list[Path]:
+    """Where sessions of the project at `path` may have left something: its own folder, and those beside it whose
+    project is there no more, as after a renaming."""
+    own = work_folder(path)
+    others = [
+        folder
+        for folder in sorted(path.parent.glob(f"?*{WORK_SUFFIX}"))
+        if folder != own and folder.is_dir() and not project_of(folder).exists()
+    ]
+    return [own, *others]
+
+
+def project_of(folder: Path) -> Path:
+    """The project that a work folder belongs to by its name."""
+    return folder.with_name(folder.name.removesuffix(WORK_SUFFIX))
+
+
     return hashlib.sha256(raw(array)).hexdigest()
 
 

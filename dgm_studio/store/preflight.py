@@ -45,10 +45,10 @@ def preflight(path: Path) -> Fingerprint:
     ProjectError for a file that cannot, or should not, be opened."""
     found = fingerprint(path)
     _look(path, [path], fmt.PROJECT)
-    folder = fmt.work_folder(path)
-    parts = sorted(folder.glob(f"*/*{fmt.PART}"))
-    if parts:
-        _look(folder, parts, fmt.WORK)
+    for folder in fmt.work_folders(path):
+        parts = sorted(folder.glob(f"*/*{fmt.PART}"))
+        if parts:
+            _look(folder, parts, fmt.WORK)
     return found
 
 

@@ -21,6 +21,7 @@ from dgm_studio.store.errors import ProjectError
 from dgm_studio.store.migrations import migrated
 from dgm_studio.store.reading import Contents, Fingerprint, Stored, fingerprint, inspect
 from dgm_studio.store.records import ProjectRecord, RunRecord, laid_out, new_id, now
+from dgm_studio.store.recovery import DISMISSED, Recovery, left, left_in
 from dgm_studio.store.run import Run
 from dgm_studio.store.saving import TEMPORARY, Item, remove_stale_temporaries, replacement, write
 from dgm_studio.store.trees import array_of
@@ -34,7 +35,7 @@ class Project:
 
     `read_only`: changes stay in memory, and `save_as` keeps them elsewhere; `holder` names the window that may save,
     `notice` says what else a person should know. `recoveries`: what sessions that were cut off have left, the newest
-    first.
+    first; a person may `recover`, `dismiss` or leave each for the next time.
     """
 
     def __init__(self, path: Path, contents: Contents, lock: locks.Lock | None) -> None:
@@ -54,7 +55,10 @@ class Project:
         self.holder = lock.holder if lock else ""
         self.notice = lock.notice if lock else ""
         self._load(migrated(dict(contents.items()), contents.schema))
-        self.recoveries = [] if self.read_only else self._find_recoveries()
+        self.recoveries: list[Recovery] = []
+        self._superseded: list[Recovery] = []  # part of the project up to a step, or older than what is
+        if not self.read_only:
+            self._find_recoveries()
 
     @classmethod
     def create(cls, path: Path) -> Project:
@@ -281,7 +285,7 @@ class Project:
             self._file_lock, self.path = lock, path
             self.read_only, self.holder, self.notice = False, "", lock.notice
             # What was cut off belongs to the old file, which has not been saved.
-            self.recoveries, self._merged_folders = [], []
+            self.recoveries, self._superseded, self._merged_folders = [], [], []
 
     def close(self) -> None:
         """Let another window save. Raises ProjectError("busy") while a run is in training."""
@@ -299,37 +303,65 @@ class Project:
     def work_folder(self) -> Path:
         return fmt.work_folder(self.path)
 
-    def recover(self, recovery: Recovery) -> Run:
-        """Make what a session left part of its run (a new one if the run was never saved). The session's folder goes
-        when the next save has succeeded. Raises ProjectError("damaged"), and nothing has changed."""
+    def held_step(self, recovery: Recovery) -> int | None:
+        """The newest step of which the project itself keeps a state of the recovery's run: 0 when it keeps none, None
+        when it does not hold the run."""
         with self.lock:
+            return None if run is None else max(run.checkpoint_steps(), default=0)
+
+    def recover(self, recovery: Recovery, step: int | None = None) -> Run:
+        """Make what a session left part of its run; with `step`, one of `recovery.steps`, only what it did up to there.
+
+        Where the project does not hold the run, or holds something of it that this would replace (a later session, a
+        later state), it becomes a run of its own. The session's folder goes when the next save has succeeded, but
+        stays among the `dismissed` ones when a part of it was left out. Raises ProjectError, and nothing has changed:
+        "missing" when there is no such state, "busy" while the run is in training, "damaged".
+        """
+        with self.lock:
+            if step is not None and step not in recovery.steps:
+                raise ProjectError("missing", self.path, f"no whole state of step {step} was left of {recovery.name}.")
+            if recovery.run_id in self._training:
+                raise ProjectError("busy", self.path, f"{recovery.name} is in training. Stop it first.")
+            run = self._runs.get(recovery.run_id)
             run = self._runs.get(recovery.run_id)
             try:
-                if run is None:
-                    record = RunRecord.read(recovery.record)
-                    record = record.model_copy(update={"name": self.unique_name(record.name)})
-                    new = Run(self, recovery.run_id, record, {})
-                else:
-                    new = Run(self, run.id, run.record, run.items())
-                recovery.replay(new)
-            except (ValidationError, KeyError, ValueError, TypeError, AttributeError) as error:
+                record, items = (recovery.first_record(), {}) if run is None else (run.record, run.items())
+                new = Run(self, recovery.run_id, record, items)
+                recovery.replayed(new, step)
+            except ValueError as error:
                 text = f"what was left of {recovery.name} makes no sense ({error}). The project is as it was."
                 raise ProjectError("damaged", self.path, text) from None
             if run is None:
-                run = self._runs[new.id] = new
+                run = self.add_run(new)
+            elif self._would_replace(run, new, recovery):
+                run = self.add_run(Run(self, new_id(), new.record, new.items()))
             else:
                 run.become(new)
                 self.restore_run(run.id)
-            self.merge(run, recovery.folder)
-            self.recoveries.remove(recovery)
+            until = None if step == recovery.step else step
+            self.merge(run, recovery.folder, until)
+            self.recoveries = [other for other in self.recoveries if other is not recovery]
+            if until is not None:
+                self._superseded.append(recovery)
             return run
 
-    def merge(self, run: Run, folder: Path) -> None:
-        """The session in `folder` is part of `run` from the next save on, and its folder goes then."""
+    def _would_replace(self, run: Run, new: Run, recovery: Recovery) -> bool:
+        """Whether `run` holds something that `new`, which is `run` with the recovery, does not."""
+        merged = run.record.merged
+        return (
+            (merged is not None and recovery.saves < merged.saves)
+            or max(run.checkpoint_steps(), default=-1) > max(new.checkpoint_steps(), default=-1)
+            or _measured(run) > _measured(new)
+        )
+
+    def merge(self, run: Run, folder: Path, until: int | None = None) -> None:
+        """The session in `folder` is part of `run` from the next save on, and its folder goes then; unless it is only
+        `until` a step."""
         with self.lock:
             run.prune(self.branched_steps(run))
-            run.merged(self.saves + 1, folder.name)
-            self.remove_with_next_save(folder)
+            run.merged(self.saves + 1, folder.name, until)
+            if until is None:
+                self.remove_with_next_save(folder)
 
     def remove_with_next_save(self, folder: Path) -> None:
         """Nothing in this session's folder is needed once the project is saved."""
@@ -337,20 +369,56 @@ class Project:
             self._merged_folders.append(folder)
 
     def dismiss(self, recovery: Recovery) -> None:
-        """Offer it no more. It stays on disk under another name."""
-        recovery.folder.rename(recovery.folder.with_name(work.DISMISSED + recovery.folder.name))
-        self.recoveries.remove(recovery)
+        """Offer it no more. It stays on disk, and can be restored. Raises ProjectError."""
+        self._rename(recovery.folder, recovery.folder.with_name(DISMISSED + recovery.session))
+        with self.lock:
+            self.recoveries = [other for other in self.recoveries if other is not recovery]
 
-    def _find_recoveries(self) -> list[Recovery]:
-        found = []
-        for recovery in work.leftovers(self.work_folder, self.id):
+    def dismissed(self) -> list[Recovery]:
+        """What is on disk and not offered: sessions that were dismissed, that are older than what the project holds, or
+        of which it holds a part. The newest first. Reads the disk."""
+        if self.read_only:
+            return []
+        return _newest_first([*self._superseded, *left_in(self._work_folders(), self.id, dismissed=True)])
+
+    def restore(self, recovery: Recovery) -> Recovery:
+        """Offer one of the dismissed again. Raises ProjectError."""
+        folder = recovery.folder.with_name(recovery.session)
+        if folder != recovery.folder:
+            self._rename(recovery.folder, folder)
+        restored = left(folder, self.id)
+        if restored is None:
+            raise ProjectError("missing", self.path, f"what was left of {recovery.name} is there no more.")
+        with self.lock:
+            self._superseded = [other for other in self._superseded if other.folder != folder]
+            self.recoveries = _newest_first([*self.recoveries, restored])
+        return restored
+
+    def _rename(self, folder: Path, target: Path) -> None:
+        try:
+            folder.rename(target)
+        except OSError as error:
+            raise ProjectError("unwritable", folder, f"it cannot be renamed ({error.strerror}). It stays.") from None
+
+    def _find_recoveries(self) -> None:
+        merged = [run.record.merged for run in self._runs.values() if run.record.merged is not None]
+        whole = {session.session for session in merged if session.until is None}
+        partly = {session.session for session in merged}
+        for recovery in left_in(self._work_folders(), self.id):
             run = self._runs.get(recovery.run_id)
-            merged = run.record.merged if run else None
-            if recovery.discarded or (merged is not None and merged.session == recovery.folder.name):
+            newest = run.record.merged if run is not None else None
+            if recovery.discarded or recovery.session in whole:
                 self._merged_folders.append(recovery.folder)  # cut off between the save and the cleaning up
-            elif merged is None or recovery.saves >= merged.saves:
-                found.append(recovery)
-        return sorted(found, key=lambda r: (r.saves, r.step, r.rows), reverse=True)
+            elif recovery.session in partly or (newest is not None and recovery.saves < newest.saves):
+                self._superseded.append(recovery)
+            else:
+                self.recoveries.append(recovery)
+        self.recoveries = _newest_first(self.recoveries)
+
+    def _work_folders(self) -> list[Path]:
+        """Not those of a project that was renamed while a window has it open: its training goes on."""
+        folders = fmt.work_folders(self.path)
+        return [f for f in folders if f == self.work_folder or not locks.is_open(fmt.project_of(f))]
 
     # The file.
 
@@ -373,7 +441,7 @@ class Project:
             self._runs = {run_id: self._run(run_id, by_run[run_id]) for run_id in self._record.order}
         except ValidationError as error:
             where = ".".join(str(part) for part in error.errors()[0]["loc"])
-            text = f"a record in it has a wrong entry ({where}: {error.errors()[0]['msg']})."
+            text = f"a record in it has a wrong entry ({where:.200}: {error.errors()[0]['msg']})."
             raise ProjectError("damaged", self.path, text) from None
 
     def _run(self, run_id: str, items: dict[str, Item]) -> Run:
@@ -470,6 +538,15 @@ class Project:
                     os.link(self.path, backup)
                 except OSError:  # a file system without links
                     _copy(self.path, backup)
+
+def _measured(run: Run) -> int:
+    """The last step of which a value is known; -1 before any."""
+    return max((int(steps[-1]) for steps, _ in run.metrics.values()), default=-1)
+
+
+def _newest_first(recoveries: Iterable[Recovery]) -> list[Recovery]:
+    return sorted(recoveries, key=lambda r: (r.saves, r.step, r.rows), reverse=True)
+
 
 
 def _is(path: Path, known: Fingerprint) -> bool:

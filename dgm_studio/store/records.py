@@ -33,10 +33,12 @@ class Best(Strict):
 
 
 class Merged(Strict):
-    """The newest training session that is part of the run. Sessions begun at an earlier save are older than it."""
+    """The newest training session that is part of the run. Sessions begun at an earlier save are older than it. With
+    `until`, only what it did up to that step is."""
 
     saves: int
     session: str
+    until: int | None = None
 
 
 class Noted(Strict):

@@ -316,8 +316,8 @@ class Run:
         """For Project.delete_run and Project.restore_run."""
         self._change(deleted=when)
 
-    def merged(self, saves: int, session: str) -> None:
-        self._change(merged=Merged(saves=saves, session=session))
+    def merged(self, saves: int, session: str, until: int | None = None) -> None:
+        self._change(merged=Merged(saves=saves, session=session, until=until))
 
     def remember(self) -> None:
         """Note what `go_back` returns to: the run as it is now or, if that is later, as it was last saved."""

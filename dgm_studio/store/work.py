@@ -1,7 +1,8 @@
 """What a training session keeps in NAME.dgm.work/SESSION/ until the project is saved: enough to go on after a crash.
 
 `journal` has one line for each thing that happened, "CRC32 JSON"; the first names project, save counter and run. A line
-cut off by a crash ends the journal. Checkpoints and frames are files of the project's own format, each whole or absent.
+cut off by a crash ends the journal. Each has the time at which it was written (ISO, UTC), which is only ever shown.
+Checkpoints and frames are files of the project's own format, each whole or absent.
 """
 
 from __future__ import annotations
@@ -10,28 +11,24 @@ import base64
 import json
 import os
 import re
-import shutil
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import numpy as np
 
-from dgm_studio.events import Finding
 from dgm_studio.store import format as fmt
-from dgm_studio.store.errors import ProjectError
 from dgm_studio.store.metrics import Curve
-from dgm_studio.store.reading import Stored, inspect
-from dgm_studio.store.records import Best, known_status
-from dgm_studio.store.run import WALL, Run
-from dgm_studio.store.saving import Item, write
+from dgm_studio.store.reading import Stored
+from dgm_studio.store.records import now
+from dgm_studio.store.saving import TEMPORARY, Item, sync_folder, write
 
 JOURNAL = "journal"
 DISMISSED = "dismissed-"
-_PART = re.compile(rf"(checkpoint|frame)-(\d{{1,15}}){re.escape(fmt.PART)}")
+PART_NAME = re.compile(rf"(checkpoint|frame)-(\d{{1,15}}){re.escape(fmt.PART)}")
 
 Line = dict[str, Any]
 
@@ -43,20 +40,26 @@ class Session:
         """Begin the journal with `header`. Raises OSError."""
         self.id = uuid4().hex[:16]
         self.folder = work / self.id
-        self.folder.mkdir(parents=True)
-        self._journal = os.open(self.folder / JOURNAL, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         self._end = 0  # of the last whole line
+        work.mkdir(exist_ok=True)
+        self.folder.mkdir()
+        self._journal = -1
         try:
+            self._journal = os.open(self.folder / JOURNAL, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             self.append([header])
             self.sync()
+            for folder in (self.folder, work, work.parent):  # a power cut must not take the journal's name
+                sync_folder(folder)
         except OSError:
-            os.close(self._journal)
-            shutil.rmtree(self.folder)
+            if self._journal >= 0:
+                self.close()
+            remove(self.folder)
             raise
 
     def append(self, lines: list[Line]) -> None:
         """Add lines, all or none of them. Raises OSError."""
-        data = b"".join(_sealed(line) for line in lines)
+        time = now()
+        data = b"".join(_sealed({**line, "time": time}) for line in lines)
         os.ftruncate(self._journal, self._end)  # what an earlier failure left
         end = self._end
         while data:
@@ -68,8 +71,10 @@ class Session:
         os.fsync(self._journal)
 
     def checkpoint(self, step: int, datasets: Mapping[str, Item]) -> dict[str, Stored]:
-        """Keep a flattened state. Raises ProjectError."""
-        return write(self._part("checkpoint", step), datasets, fmt.WORK).items()
+        """Keep a flattened state, and note when. Raises ProjectError or OSError."""
+        kept = write(self._part("checkpoint", step), datasets, fmt.WORK).items()
+        self.append([{"state": step}])
+        return kept
 
     def frame(self, step: int, samples: np.ndarray, means: bool) -> Stored:
         """Keep a preview. Raises ProjectError."""
@@ -108,10 +113,10 @@ def read_metrics(line: Line) -> dict[str, Curve]:
 
 
 def read_journal(path: Path) -> list[Line]:
-    """The lines up to the first that is not whole; none when there is no journal."""
+    """The lines up to the first that is not whole; none when there is no journal that can be read."""
     try:
         data = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return []
     lines: list[Line] = []
     for row in data.splitlines(keepends=True):
@@ -138,109 +143,14 @@ def _opened(row: bytes) -> Line | None:
     return value if isinstance(value, dict) else None
 
 
-@dataclass(frozen=True)
-class Recovery:
-    """What a session that was never merged has left. `step`: its newest whole checkpoint; `rows`: values measured."""
-
-    run_id: str
-    name: str
-    step: int
-    rows: int
-    saves: int  # the project's save counter when the session began
-    record: Line = field(repr=False)  # the run as it was then
-    lines: list[Line] = field(repr=False)
-    parts: dict[str, Item] = field(repr=False)  # checkpoints and frames, under their places within a run
-    folder: Path = field(repr=False)
-    problems: tuple[str, ...] = ()  # parts that could not be kept
-
-    @property
-    def discarded(self) -> bool:
-        """Whether the person threw the session away, and only the cleaning up was cut off."""
-        return "discarded" in self.lines[-1]
-
-    def replay(self, run: Run) -> None:
-        """Do to `run` what the session did. Raises KeyError, ValueError, TypeError or AttributeError."""
-        run.conclude(
-            "interrupted", f"Recovered after the studio was cut off; the newest whole state is of step {self.step}."
-        )
-        for line in self.lines[1:]:
-            match line:
-                case {"started": int(step), "provenance": dict(provenance)}:
-                    run.rewind(step)
-                    run.provenance = provenance
-                case {"planned": int(steps), "device": str(device)}:
-                    run.replan(steps, device)
-                case {"finding": dict(finding), "step": int(step)}:
-                    run.keep_finding(step, Finding(**finding))
-                case {"metrics": _}:
-                    run.keep_metrics(read_metrics(line))
-                case {"best": best}:
-                    run.best = Best.model_validate(best)
-                case {"closing": str(status), "message": str(message)}:
-                    run.conclude(known_status(status), message)
-        states: dict[int, dict[str, Item]] = {}
-        for place, item in self.parts.items():
-            kind, which, rest = place.split("/", 2)
-            if kind == "checkpoints":
-                states.setdefault(int(which), {})[rest] = item
-            else:
-                run.keep_frame(int(rest), item, which == "means")
-        for number, datasets in states.items():
-            run.keep_checkpoint(number, datasets)
-
-
-def leftovers(work: Path, project: str) -> Iterator[Recovery]:
-    """Every session of this project in the folder. Reads and checks; changes nothing."""
-    if not work.is_dir():
-        return
-    for folder in sorted(work.iterdir()):
-        if folder.name.startswith(DISMISSED):
-            continue
-        lines = read_journal(folder / JOURNAL)
-        if lines and lines[0].get("project") == project:
-            recovery = _recovery(folder, lines)
-            if recovery is not None:
-                yield recovery
-
-
-def _recovery(folder: Path, lines: list[Line]) -> Recovery | None:
-    """None when the session's own lines make no sense: it is left where it is."""
-    parts: dict[str, Item] = {}
-    problems: list[str] = []
-    newest = 0
-    for path in sorted(folder.iterdir()):
-        match = _PART.fullmatch(path.name)
-        if match is None:
-            continue
-        step = int(match[2])
-        try:
-            contents = inspect(path, fmt.WORK)
-            for place, stored in contents.items().items():
-                stored.read()
-                inner = f"checkpoints/{step}/{place}" if match[1] == "checkpoint" else f"frames/{place}/{step}"
-                parts[inner] = stored
-        except ProjectError as error:
-            problems.append(str(error))
-            continue
-        if match[1] == "checkpoint":
-            newest = max(newest, step)
-    try:
-        header = lines[0]
-        measured = [read_metrics(line) for line in lines if "metrics" in line]
-        rows = sum(len(steps) for curves in measured for key, (steps, _) in curves.items() if key != WALL)
-        run, name, saves, record = header["run"], header["record"]["name"], header["saves"], header["record"]
-        if not (isinstance(run, str) and isinstance(name, str) and isinstance(saves, int)):
-            return None
-    except (KeyError, ValueError, TypeError, AttributeError):
-        return None
-    return Recovery(run, name, newest, rows, saves, record, lines, parts, folder, tuple(problems))
-
-
 def remove(folder: Path) -> None:
-    """Remove a merged session, its journal last: until then it can be recognised as merged."""
-    for path in folder.iterdir():
-        if path.name != JOURNAL:
-            path.unlink()
-    shutil.rmtree(folder)
-    if not any(folder.parent.iterdir()):
+    """Remove what a merged session has left, its journal last: until then it can be recognised as merged. Files of
+    anything else stay, and so does what the system does not let go: the next save tries again."""
+    ours = re.compile(rf"({PART_NAME.pattern})(\..*{re.escape(TEMPORARY)})?")
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if ours.fullmatch(path.name):
+                path.unlink()
+        (folder / JOURNAL).unlink()
+        folder.rmdir()
         folder.parent.rmdir()
