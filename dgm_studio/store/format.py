@@ -74,7 +74,6 @@ def work_folder(path: Path) -> Path:
     return path.with_name(path.name + WORK_SUFFIX)
 
 
-def sha256(array: np.ndarray) -> str:
 def work_folders(path: Path) -> list[Path]:
     """Where sessions of the project at `path` may have left something: its own folder, and those beside it whose
     project is there no more, as after a renaming."""
@@ -92,6 +91,7 @@ def project_of(folder: Path) -> Path:
     return folder.with_name(folder.name.removesuffix(WORK_SUFFIX))
 
 
+def sha256(array: np.ndarray) -> str:
     return hashlib.sha256(raw(array)).hexdigest()
 
 
