@@ -23,9 +23,12 @@ from widgets.data_panel import DataPanel
 from widgets.dock import Dock
 from widgets.draft import Draft, completed, default_config
 from widgets.header import Header
+from widgets.import_dialog import ImportDialog
 from widgets.model_panel import ModelPanel
 from widgets.notices import Log, Notice, Remedy
 from widgets.preferences import Preferences
+from widgets.run_changes import Listed, RunChanges
+from widgets.run_menus import RunMenus
 from widgets.runs_panel import RunsPanel
 from widgets.status import LogView, StatusLine, thousands
 from widgets.theme import SPACE
@@ -61,13 +64,16 @@ class Desk(QObject):
         self.area = WorkArea(self.workspace)
         self.data = DataPanel(self.draft, self.workspace.data, self.workspace.viewing.readers)
         self.model = ModelPanel(self.draft, self.data)
+        self.changes = RunChanges(self.workspace, self)
         self.runs = RunsPanel(self.workspace, actions)
+        self.run_menus = RunMenus(self.workspace, self.changes, actions, self._branch, self.runs)
         self.docks = {
             "showRuns": Dock("Project", "runsDock", self.runs, window, 22 * SPACE),
             "showModel": Dock("Model", "modelDock", self.model, window, 36 * SPACE),
             "log": Dock("Messages", "logDock", LogView(log), window, 24 * SPACE),
         }
         self._when_stopped: Callable[[], None] | None = None
+        self._shown: RunConfig | None = None  # the settings of the selected run, as the form last took them over
         self._problem = ""  # why the model cannot learn from the draft's data
         self._connect()
         self.draft.load(config)
@@ -82,6 +88,7 @@ class Desk(QObject):
         workspace.saved.connect(self._update)
         workspace.progressed.connect(self._progressed)
         workspace.loading.connect(lambda fraction, text: self._status.show_text(text, fraction))
+        self.changes.listed.connect(self._choose_runs)
         self.draft.changed.connect(self._update)
         self.draft.stack.canUndoChanged.connect(actions["undo"].setEnabled)
         self.draft.stack.canRedoChanged.connect(actions["redo"].setEnabled)
@@ -97,8 +104,11 @@ class Desk(QObject):
             "redo": self.draft.stack.redo,
             "reset": self._reset,
             "search": self._search,
+            "branch": lambda: self._branch(None),
             "duplicate": self._duplicate,
+            "useSettings": self._use_settings,
             "delete": self._delete,
+            "import": self._choose_import,
             "save": workspace.save,
             "saveAs": self._save_as,
             **{key: partial(self.area.show_page, title) for key, title in PAGES.items()},
@@ -216,7 +226,23 @@ class Desk(QObject):
         if self.workspace.run is not None:
             self.workspace.continue_run(self.workspace.run, more)
 
+    def _branch(self, step: int | None) -> None:
+        """Go on from a kept state of the selected run, the newest without `step`, by what the form says of learner and
+        training if it is still about the same model."""
+        run = self.workspace.run
+        steps = run.checkpoint_steps() if run is not None else []
+        if run is None or run.config is None or not steps:
+            return
+        form, config = self.draft.config, run.config
+        if (form.family, form.learner) == (config.family, config.learner):
+            config = config.model_copy(update={"learning": form.learning, "training": form.training})
+        self.changes.branch(run, steps[-1] if step is None else step, config)
+
     def _duplicate(self) -> None:
+        if self.workspace.run is not None:
+            self.changes.duplicate(self.workspace.run)
+
+    def _use_settings(self) -> None:
         run = self.workspace.run
         if run is not None and run.config is not None:
             self.draft.replace(run.config, f"settings of {run.name}")
@@ -225,10 +251,26 @@ class Desk(QObject):
 
     def _delete(self) -> None:
         run = self.workspace.run
-        if run is not None:
-            remedy = Remedy("Delete", lambda: self.workspace.delete(run))
-            text = f"Delete {run.name} with its curves, states and evaluations?"
-            self.log.say(Notice("warn", text, remedies=(remedy,)))
+        if run is not None and not self.workspace.is_training(run):
+            self.changes.delete(run)
+
+    def _choose_import(self) -> None:
+        window = self.parent()
+        assert isinstance(window, QMainWindow)
+        folder = str(self.workspace.preferences.folder)
+        name, _ = QFileDialog.getOpenFileName(window, "Import runs from", folder, "DGM Studio projects (*.dgm)")
+        if name:
+            self.changes.list_runs(Path(name))
+
+    def _choose_runs(self, path: Path, runs: list[Listed]) -> None:
+        window = self.parent()
+        assert isinstance(window, QMainWindow)
+        if not runs:
+            self.log.say(Notice("info", f"{path.name} has no runs to import."))
+            return
+        dialog = ImportDialog(path, runs, window)
+        dialog.chosen.connect(self.changes.import_runs)
+        dialog.show()
 
     def _reset(self) -> None:
         self.draft.replace(default_config(self.draft.config.family), "reset")
@@ -274,18 +316,32 @@ class Desk(QObject):
         self._update()
 
     def _selected(self, run: Run | None) -> None:
-        if run is not None and run.config is not None and run.config != self.draft.config:
+        if run is not None:
+            self._show_settings(run)
+        self._update()
+
+    def _show_settings(self, run: Run) -> None:
+        """Let the form show the settings of the run."""
+        self._shown = run.config
+        if run.config is not None and run.config != self.draft.config:
             if self.draft.stack.canUndo():
                 self.draft.replace(run.config, f"settings of {run.name}")  # what was edited can be had back
             else:
                 self.draft.load(run.config)
-        self._update()
+
+    def _follow_plan(self) -> None:
+        """A run that is trained further than was planned has another plan: the form shows it too, unless somebody has
+        changed something there."""
+        run = self.workspace.run
+        if run is not None and run.config is not self._shown and self.draft.config == self._shown:
+            self._show_settings(run)
 
     def _checked(self, problem: str) -> None:
         self._problem = problem
         self._update()
 
     def _progressed(self, run_id: str, event: Progress) -> None:
+        self._follow_plan()
         self._status.show_progress(event, len(self.workspace.trainer.queued))
         self._status.show_place(self.workspace.viewing.of(run_id).device, event.memory)
 
@@ -297,6 +353,7 @@ class Desk(QObject):
             self._status.show_text("Saving …", None)
         elif trainer.phase is Phase.IDLE:
             self._status.show_text("Nothing is in training")
+        self._follow_plan()
         self._update()
         if trainer.phase is Phase.IDLE and self._when_stopped is not None:
             then, self._when_stopped = self._when_stopped, None
@@ -315,15 +372,24 @@ class Desk(QObject):
         }.get(phase, ("Resume", "train") if resumable else ("Train", "train"))
         self._header.show_primary(text, icon, actions)
         known = run is not None and run.config is not None
+        stateful = run is not None and known and bool(run.checkpoint_steps())
         for key, enabled in {
             "train": busy or (phase is Phase.IDLE and (can_train or (resumable and workspace.can_train))),
             "step": busy,
             "stop": busy or phase is Phase.LOADING,
             "discard": busy or phase is Phase.LOADING,
             "continue": workspace.can_train and known and not workspace.trainer.waits(run.id),  # type: ignore[union-attr]
+            "branch": stateful,
+            "branchFrom": stateful,
+            "duplicate": run is not None,
+            "useSettings": known,
             "rename": run is not None,
+            "tags": run is not None,
+            "notes": run is not None,
             "delete": run is not None and not workspace.is_training(run),
-            "duplicate": known,
+            "deleted": project is not None and bool(project.deleted),
+            "import": workspace.can_train,
+            "findRun": project is not None,
             "reset": project is not None,
             "search": project is not None,
             "undo": self.draft.stack.canUndo(),

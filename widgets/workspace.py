@@ -99,7 +99,7 @@ class Workspace(QObject):
                 project.close()
 
         def failed(problem: Problem) -> None:
-            self._say_problem(f"{project.path.name} was not saved.", problem)
+            self.say_problem(f"{project.path.name} was not saved.", problem)
             then()
 
         self.files.submit(work, lambda _: then(), failed)
@@ -111,7 +111,7 @@ class Workspace(QObject):
             return
 
         def failed(problem: Problem) -> None:
-            self._say_problem("The project was not saved; the file on disk is as it was.", problem, self.save)
+            self.say_problem("The project was not saved; the file on disk is as it was.", problem, self.save)
 
         self.files.submit(lambda: project.save() if project.modified else None, lambda _: self.saved.emit(), failed)
 
@@ -126,7 +126,7 @@ class Workspace(QObject):
             self.saved.emit()
 
         self.files.submit(
-            lambda: project.save_as(path), done, lambda p: self._say_problem(f"{path.name} was not written.", p)
+            lambda: project.save_as(path), done, lambda p: self.say_problem(f"{path.name} was not written.", p)
         )
 
     def changed(self) -> None:
@@ -142,16 +142,16 @@ class Workspace(QObject):
         def done(run: Run) -> None:
             self.changed()
             self.select(run)
-            self._show_again(run)
+            self.show_again(run)
             self.log.say(Notice("good", f"{run.name} was recovered.", lasting=False))
 
         self.files.submit(
-            lambda: project.recover(recovery), done, lambda p: self._say_problem("Nothing was recovered.", p)
+            lambda: project.recover(recovery), done, lambda p: self.say_problem("Nothing was recovered.", p)
         )
 
     def _replace(self, work: Callable[[], Project], then: Callable[[], None], failure: str) -> None:
         def begin() -> None:
-            self.files.submit(work, done, lambda problem: self._say_problem(failure, problem))
+            self.files.submit(work, done, lambda problem: self.say_problem(failure, problem))
 
         def done(project: Project) -> None:
             self.project = project
@@ -197,7 +197,7 @@ class Workspace(QObject):
             self.select(run)
 
         self.files.submit(
-            lambda: project.new_run(config, name), done, lambda p: self._say_problem("No run was added.", p)
+            lambda: project.new_run(config, name), done, lambda p: self.say_problem("No run was added.", p)
         )
 
     def continue_run(self, run: Run, more: int) -> None:
@@ -217,7 +217,7 @@ class Workspace(QObject):
         for warning in warnings:
             self.log.say(Notice("info", warning, lasting=False))
         config = run.config.model_copy(update={"training": run.config.training.model_copy(update=plan)})
-        self._enqueue(run, config, run.checkpoint if steps else None)
+        self._enqueue(run, config, run.checkpoint if steps else None, plan.get("device", ""))
 
     def select(self, run: Run | None) -> None:
         """Show `run` in all views."""
@@ -236,28 +236,20 @@ class Workspace(QObject):
             run.notes = notes
             self.changed()
 
-    def delete(self, run: Run) -> None:
-        """Take a run that does not train out of the project."""
-        project = self.project
-        assert project is not None
-        self.trainer.remove(run.id)
-
-        def done(_: None) -> None:
-            self._forget(run.id)
+    def tag(self, run: Run, tags: list[str]) -> None:
+        if run.tags != tags:
+            run.tags = tags
             self.changed()
 
-        self.files.submit(
-            lambda: project.delete_run(run.id), done, lambda p: self._say_problem(f"{run.name} was not deleted.", p)
-        )
-
-    def _forget(self, run_id: str) -> None:
+    def forget(self, run_id: str) -> None:
+        """A run is no longer part of the project: show nothing of it."""
         assert self.project is not None
         self.viewing.runs.pop(run_id, None)
         if self.run is not None and self.run.id == run_id:
             self.select(next(reversed(self.project.runs.values()), None))
         self.runs_changed.emit()
 
-    def _show_again(self, run: Run) -> None:
+    def show_again(self, run: Run) -> None:
         """Read anew what the run has to show."""
         self.viewing.runs.pop(run.id, None)
         self.viewing.read_thumbnail(run)
@@ -275,11 +267,12 @@ class Workspace(QObject):
 
     # Training.
 
-    def _enqueue(self, run: Run, config: RunConfig, state: Callable[[], Tree] | None = None) -> None:
+    def _enqueue(self, run: Run, config: RunConfig, state: Callable[[], Tree] | None = None, device: str = "") -> None:
+        """`device`: another than the settings of the run name."""
         project = self.project
         assert project is not None
         data = run.provenance.get("data") or {}
-        self.trainer.add(Job(run.id, run.name, config, partial(Recorder, project, run), state, data))
+        self.trainer.add(Job(run.id, run.name, config, partial(Recorder, project, run, device=device), state, data))
 
     def _happened(self, run_id: str, event: Event) -> None:
         self.viewing.record(run_id, event)
@@ -312,10 +305,10 @@ class Workspace(QObject):
             text = f"{name} {'was stopped at' if event.stopped else 'finished'} step {event.step:,} and was kept."
             self.log.say(Notice("good", text, lasting=False))
         if run is None:  # a run that was discarded before it had a state is gone
-            self._forget(run_id)
+            self.forget(run_id)
             return
         if isinstance(event, Cancelled):
-            self._show_again(run)  # it is again what it was before this training
+            self.show_again(run)  # it is again what it was before this training
         picture = self.viewing.of(run_id).thumbnail
         if picture is not None:
             keep_thumbnail(project.path, picture)
@@ -340,6 +333,6 @@ class Workspace(QObject):
         self.training_changed.emit()
         self.runs_changed.emit()
 
-    def _say_problem(self, what: str, problem: Problem, again: Callable[[], None] | None = None) -> None:
+    def say_problem(self, what: str, problem: Problem, again: Callable[[], None] | None = None) -> None:
         remedies = (Remedy("Try again", again),) if again is not None else ()
         self.log.say(Notice("bad", f"{what} {problem.text}", problem.details, remedies))

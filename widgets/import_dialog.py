@@ -1,0 +1,98 @@
+"""Choosing runs of another project."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QDialog,
+    QHBoxLayout,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from widgets.building import label
+from widgets.run_changes import Listed
+from widgets.status import size
+from widgets.theme import SPACE
+
+RUN = Qt.ItemDataRole.UserRole
+
+
+class ImportDialog(QDialog):
+    """The runs of a project with check marks; not modal. `chosen(path, run ids)` when it was accepted."""
+
+    chosen = Signal(object, object)
+
+    def __init__(self, path: Path, runs: Sequence[Listed], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("importDialog")
+        self.setWindowTitle("Import runs")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._path, self._runs = path, {run.id: run for run in runs}
+        self._list = QListWidget()
+        self._list.setObjectName("importRuns")
+        self._list.setAccessibleName(f"Runs of {path.name}")
+        for run in runs:
+            parts = (run.family, run.status, ", ".join(run.tags), size(run.nbytes))
+            item = QListWidgetItem(f"{run.name}  —  {' · '.join(part for part in parts if part)}")
+            item.setData(RUN, run.id)
+            item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsUserCheckable)
+            item.setCheckState(Qt.CheckState.Checked)
+            self._list.addItem(item)
+        self._all = QCheckBox("All runs")
+        self._all.setObjectName("importAll")
+        self._all.setChecked(True)
+        self._import = QPushButton(default=True)
+        self._import.setObjectName("importChosen")
+        self._import.setProperty("primary", True)
+        cancel = QPushButton("Cancel", autoDefault=False)
+        cancel.setObjectName("importCancel")
+        buttons = QHBoxLayout()
+        buttons.addWidget(self._all)
+        buttons.addStretch(1)
+        buttons.addWidget(cancel)
+        buttons.addWidget(self._import)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(2 * SPACE, 2 * SPACE, 2 * SPACE, 2 * SPACE)
+        column.setSpacing(SPACE)
+        column.addWidget(label(path.stem, "heading"))
+        text = "Copies of these runs become part of your project. The other file stays as it is."
+        column.addWidget(label(text, "muted", wrap=True))
+        column.addWidget(self._list, 1)
+        column.addLayout(buttons)
+        self.resize(60 * SPACE, 48 * SPACE)
+        self._list.itemChanged.connect(self._count)
+        self._all.clicked.connect(self._check_all)
+        self._import.clicked.connect(self.accept)
+        cancel.clicked.connect(self.reject)
+        self.accepted.connect(lambda: self.chosen.emit(self._path, self.checked()))
+        self._list.setFocus()
+        self._count()
+
+    def checked(self) -> list[str]:
+        """The ids of the runs that have a check mark."""
+        items = [self._list.item(row) for row in range(self._list.count())]
+        return [item.data(RUN) for item in items if item.checkState() is Qt.CheckState.Checked]
+
+    def _count(self) -> None:
+        checked = self.checked()
+        nbytes = sum(self._runs[run_id].nbytes for run_id in checked)
+        runs = f"{len(checked)} run{'' if len(checked) == 1 else 's'}"
+        self._import.setText(f"Import {runs} ({size(nbytes)})" if checked else "Import")
+        self._import.setEnabled(bool(checked))
+        self._all.setChecked(len(checked) == len(self._runs))
+
+    def _check_all(self, checked: bool) -> None:
+        self._list.blockSignals(True)
+        for row in range(self._list.count()):
+            self._list.item(row).setCheckState(Qt.CheckState.Checked if checked else Qt.CheckState.Unchecked)
+        self._list.blockSignals(False)
+        self._list.viewport().update()
+        self._count()
