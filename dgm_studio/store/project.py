@@ -25,7 +25,6 @@ from dgm_studio.store.recovery import DISMISSED, Recovery, left, left_in
 from dgm_studio.store.run import Run
 from dgm_studio.store.saving import TEMPORARY, Item, remove_stale_temporaries, replacement, write
 from dgm_studio.store.trees import array_of
-from dgm_studio.store.work import Recovery
 
 ABOUT = "project"  # the project's own record in the file
 
@@ -307,6 +306,7 @@ class Project:
         """The newest step of which the project itself keeps a state of the recovery's run: 0 when it keeps none, None
         when it does not hold the run."""
         with self.lock:
+            run = self._runs.get(recovery.run_id)
             return None if run is None else max(run.checkpoint_steps(), default=0)
 
     def recover(self, recovery: Recovery, step: int | None = None) -> Run:
@@ -322,7 +322,6 @@ class Project:
                 raise ProjectError("missing", self.path, f"no whole state of step {step} was left of {recovery.name}.")
             if recovery.run_id in self._training:
                 raise ProjectError("busy", self.path, f"{recovery.name} is in training. Stop it first.")
-            run = self._runs.get(recovery.run_id)
             run = self._runs.get(recovery.run_id)
             try:
                 record, items = (recovery.first_record(), {}) if run is None else (run.record, run.items())
@@ -539,6 +538,7 @@ class Project:
                 except OSError:  # a file system without links
                     _copy(self.path, backup)
 
+
 def _measured(run: Run) -> int:
     """The last step of which a value is known; -1 before any."""
     return max((int(steps[-1]) for steps, _ in run.metrics.values()), default=-1)
@@ -546,7 +546,6 @@ def _measured(run: Run) -> int:
 
 def _newest_first(recoveries: Iterable[Recovery]) -> list[Recovery]:
     return sorted(recoveries, key=lambda r: (r.saves, r.step, r.rows), reverse=True)
-
 
 
 def _is(path: Path, known: Fingerprint) -> bool:
