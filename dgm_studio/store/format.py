@@ -42,12 +42,13 @@ DTYPES: dict[str, Any] = {
 }
 _ITEMSIZE = {name: np.dtype(name).itemsize for name in DTYPES}
 MAX_RANK = 8
-MAX_MANIFEST = 32 * 2**20  # bytes; about 200 000 datasets
+MAX_MANIFEST = 16 * 2**20  # bytes; about 100 000 datasets, as in hundreds of runs
 MAX_DOCUMENT = 32 * 2**20  # bytes of one JSON text
 MAX_MEMORY = 192 * 2**20  # bytes that a JSON text may take when it is read: "[" is 50 times as long in memory
 
 _COMPONENT = r"(?!\.+(?:/|\Z))[A-Za-z0-9_.+~%-]{1,255}"
 _PATH = re.compile(f"{_COMPONENT}(?:/{_COMPONENT}){{0,15}}")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SHA = re.compile(r"[0-9a-f]{64}")
 
 
@@ -113,10 +114,14 @@ def unescaped(component: str) -> str:
 
 def document(value: Any) -> np.ndarray:
     """A JSON value as the bytes that are stored. Raises ValueError for NaN, and for more than could be read again."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    text = _encoded(value)
     if _excessive(text):
         raise ValueError(f"{len(text) / 1e6:.1f} MB of text are more than a project can hold in one place")
     return np.frombuffer(text, np.uint8)
+
+
+def _encoded(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def parsed(data: memoryview | bytes, file: Path, place: str) -> Any:
@@ -125,7 +130,10 @@ def parsed(data: memoryview | bytes, file: Path, place: str) -> Any:
     if _excessive(text):
         raise ProjectError("unsafe", file, f"{place} is larger than any text of a project.")
     try:
-        return json.loads(text, parse_constant=_refuse)
+        value = json.loads(text, parse_constant=_refuse)
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()  # half a pair could neither be shown nor saved
+        return value
     except (ValueError, RecursionError) as error:
         raise ProjectError("damaged", file, f"{place} cannot be read ({error}).") from None
 
@@ -142,9 +150,14 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON number")
 
 
-def manifest(entries: dict[str, Entry], versions: dict[str, str]) -> np.ndarray:
+def manifest(entries: dict[str, Entry], versions: dict[str, str], file: Path) -> np.ndarray:
+    """The bytes of the manifest of `file`. Raises ProjectError("unwritable") for more datasets than one can list."""
     listed = {path: {"dtype": e.dtype, "shape": e.shape, "sha256": e.sha256} for path, e in entries.items()}
-    return document({"versions": versions, "datasets": listed})
+    text = _encoded({"versions": versions, "datasets": listed})
+    if len(text) > MAX_MANIFEST or _excessive(text):
+        reason = f"it would hold {len(entries):,} arrays, more than can be listed. What was saved before is untouched"
+        raise ProjectError("unwritable", file, f"{reason}. Move some runs to a project of their own, and save again.")
+    return np.frombuffer(text, np.uint8)
 
 
 def read_manifest(data: bytes, file: Path) -> tuple[dict[str, Entry], dict[str, str]]:

@@ -23,14 +23,14 @@ from typing import get_args
 
 from dgm_studio.store import format as fmt
 from dgm_studio.store.errors import Code, ProjectError
-from dgm_studio.store.reading import Fingerprint, fingerprint, inspect
+from dgm_studio.store.reading import Fingerprint, fingerprint, inspect, require_hdf5
 
 try:
     import resource
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-MEMORY = 512 * 2**20  # bytes beyond those of an interpreter that has imported HDF5
+MEMORY = 512 * 2**20  # bytes beyond those of an interpreter that has imported HDF5; the largest manifest takes 200 MB
 STACK = 512 * 2**10  # bytes, what macOS gives a thread: HDF5 calls itself for types within types
 SECONDS = 10.0  # for any file
 SECONDS_PER_DATASET = 1e-3  # several times what is measured
@@ -43,6 +43,7 @@ _COMMAND = [sys.executable, "-P", "-m", "dgm_studio.store.preflight"]
 def preflight(path: Path) -> Fingerprint:
     """Look at a project and at what lies in its work folder. Returns what this very file can be known by later. Raises
     ProjectError for a file that cannot, or should not, be opened."""
+    require_hdf5(path)
     found = fingerprint(path)
     _look(path, [path], fmt.PROJECT)
     for folder in fmt.work_folders(path):

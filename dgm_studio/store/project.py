@@ -24,7 +24,7 @@ from dgm_studio.store.records import ProjectRecord, RunRecord, laid_out, new_id,
 from dgm_studio.store.recovery import DISMISSED, Recovery, left, left_in
 from dgm_studio.store.run import Run
 from dgm_studio.store.saving import TEMPORARY, Item, remove_stale_temporaries, replacement, write
-from dgm_studio.store.trees import array_of
+from dgm_studio.store.trees import document_of
 
 ABOUT = "project"  # the project's own record in the file
 
@@ -452,7 +452,7 @@ class Project:
         return Run(self, run_id, record, items)
 
     def _document(self, place: str, item: Item) -> Any:
-        return fmt.parsed(fmt.raw(array_of(item)), self.path, place)
+        return document_of(item, self.path, place)
 
     def _write(self, path: Path, project_id: str) -> None:
         with self.lock:

@@ -48,7 +48,11 @@ class Stored:
 
     def read(self) -> np.ndarray:
         """The array, freshly read. Raises ProjectError when it is not what was written."""
-        array = np.empty(self.entry.shape, self.entry.dtype)
+        try:
+            array = np.empty(self.entry.shape, self.entry.dtype)
+        except MemoryError:
+            text = f"{self.path} takes {self.entry.nbytes / 1e9:.1f} GB, more than there is memory for."
+            raise ProjectError("unsafe", self.contents.path, text) from None
         view, filled = fmt.raw(array), 0
         for chunk in self.chunks():
             view[filled : filled + len(chunk)] = chunk
@@ -141,7 +145,7 @@ def fingerprint(path: Path) -> Fingerprint:
 
 def inspect(path: Path, form: str = fmt.PROJECT) -> Contents:
     """Check that `path` is a whole file of ours in a version that this studio knows. Raises ProjectError."""
-    _require_hdf5(path)
+    require_hdf5(path)
     before = fingerprint(path)
     with _opened(path) as root:
         schema = _version(root, form, path)
@@ -153,7 +157,8 @@ def inspect(path: Path, form: str = fmt.PROJECT) -> Contents:
     return Contents(path, before, schema, versions, entries)
 
 
-def _require_hdf5(path: Path) -> None:
+def require_hdf5(path: Path) -> None:
+    """Raise ProjectError unless this is a file that begins as HDF5 does. Touches nothing else and never waits."""
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):

@@ -74,7 +74,7 @@ def replacement(path: Path, items: Mapping[str, Item], form: str) -> Iterator[Re
         entries = {
             place: item.entry if isinstance(item, Stored) else Entry.of(arrays[place]) for place, item in items.items()
         }
-        arrays[fmt.MANIFEST] = fmt.manifest(entries, versions())
+        arrays[fmt.MANIFEST] = fmt.manifest(entries, versions(), path)
         listed = {**entries, fmt.MANIFEST: Entry.of(arrays[fmt.MANIFEST])}
         offsets = _lay_out(temporary, listed, form)
         with open(temporary, "r+b", buffering=0) as file:

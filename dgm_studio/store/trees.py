@@ -44,16 +44,27 @@ def restore(items: Mapping[str, Item], file: Path) -> Any:
     """The tree again, every byte checked. Raises ProjectError("damaged")."""
     if SKELETON not in items:
         raise ProjectError("damaged", file, f"a {SKELETON} is missing.")
-    skeleton = fmt.parsed(fmt.raw(array_of(items[SKELETON])), file, SKELETON)
+    left = dict(items)
+    skeleton = document_of(left.pop(SKELETON), file, SKELETON)
     locate_together(item for item in items.values() if isinstance(item, Stored))
     try:
-        return _value(skeleton, items)
-    except (KeyError, TypeError, ValueError, IndexError, RuntimeError, RecursionError) as error:
+        value = _value(skeleton, left)
+    except (KeyError, TypeError, ValueError, IndexError, RuntimeError, ArithmeticError) as error:
         raise ProjectError("damaged", file, f"a {SKELETON} does not fit its data ({error}).") from None
+    if left:
+        raise ProjectError("damaged", file, f"a {SKELETON} does not say what {next(iter(left))} is.")
+    return value
 
 
 def array_of(item: Item) -> np.ndarray:
     return item.read() if isinstance(item, Stored) else item
+
+
+def document_of(item: Item, file: Path, place: str) -> Any:
+    """The JSON value in a dataset, whose size is looked at before it is read. Raises ProjectError."""
+    if isinstance(item, Stored) and item.entry.nbytes > fmt.MAX_DOCUMENT:
+        raise ProjectError("unsafe", file, f"{place} is larger than any text of a project.")
+    return fmt.parsed(fmt.raw(array_of(item)), file, place)
 
 
 def _node(value: Any, place: tuple[str, ...], arrays: dict[str, Item]) -> Any:
@@ -113,7 +124,8 @@ def _said(place: tuple[str, ...]) -> str:
     return "/".join(place) or "The value"
 
 
-def _value(node: Any, items: Mapping[str, Item]) -> Any:
+def _value(node: Any, items: dict[str, Item]) -> Any:
+    """What `node` stands for. Each of `items` is taken once: a tensor named a thousand times would fill the memory."""
     if isinstance(node, list):
         return [_value(item, items) for item in node]
     if not isinstance(node, dict):
@@ -128,10 +140,12 @@ def _value(node: Any, items: Mapping[str, Item]) -> Any:
         return _tensor_value(node, items)
     if node["array"] == "bool":
         return _read(node, np.dtype(np.uint8), items) != 0
+    if node["array"] not in fmt.DTYPES:
+        raise ValueError(f"an array of type {node['array']!r:.80}")
     return _read(node, np.dtype(node["array"]), items)
 
 
-def _tensor_value(node: dict[str, Any], items: Mapping[str, Item]) -> Tensor:
+def _tensor_value(node: dict[str, Any], items: dict[str, Item]) -> Tensor:
     dtype = _TORCH[node["tensor"]]
     stored = torch.empty((), dtype=_STORED_AS[dtype]).numpy().dtype
     data = torch.from_numpy(_read(node, stored, items))
@@ -141,11 +155,11 @@ def _tensor_value(node: dict[str, Any], items: Mapping[str, Item]) -> Tensor:
     return torch.empty_permuted(tensor.shape, node["strides"], dtype=dtype).copy_(tensor)
 
 
-def _read(node: dict[str, Any], dtype: np.dtype[Any], items: Mapping[str, Item]) -> np.ndarray:
+def _read(node: dict[str, Any], dtype: np.dtype[Any], items: dict[str, Item]) -> np.ndarray:
     """A fresh array, so that what is made of it may be changed in place."""
     if "hex" in node:
         return np.frombuffer(bytearray.fromhex(node["hex"]), dtype).reshape(node["shape"])
-    item = items[node["at"]]
+    item = items.pop(node["at"])
     array = item.read() if isinstance(item, Stored) else item.copy()
     if array.dtype != dtype:
         raise TypeError(f"{node['at']} holds {array.dtype}, not {dtype}")

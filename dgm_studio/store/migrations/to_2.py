@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+from pathlib import Path
 from typing import Any
 
 from dgm_studio.store import format as fmt
+from dgm_studio.store.errors import ProjectError
 from dgm_studio.store.reading import Stored, locate_together
 from dgm_studio.store.saving import Item
-from dgm_studio.store.trees import array_of
+from dgm_studio.store.trees import document_of
 
 NEW: dict[str, Any] = {"tags": [], "findings": [], "deleted": "", "origin": None}
 
@@ -23,7 +24,7 @@ def migrate(items: dict[str, Item]) -> dict[str, Item]:
 
 def _with_new_fields(item: Item) -> Item:
     try:
-        record = json.loads(bytes(fmt.raw(array_of(item))))
+        record = document_of(item, Path(), "")
         return fmt.document(record | NEW) if isinstance(record, dict) else item
-    except (ValueError, RecursionError):
+    except (ProjectError, ValueError):
         return item
