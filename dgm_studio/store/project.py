@@ -17,7 +17,7 @@ from dgm_studio.config import RunConfig
 from dgm_studio.store import format as fmt
 from dgm_studio.store import lock as locks
 from dgm_studio.store import work
-from dgm_studio.store.errors import ProjectError
+from dgm_studio.store.errors import Code, ProjectError
 from dgm_studio.store.migrations import migrated
 from dgm_studio.store.reading import Contents, Fingerprint, Stored, fingerprint, inspect
 from dgm_studio.store.records import ProjectRecord, RunRecord, laid_out, new_id, now
@@ -98,6 +98,31 @@ class Project:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    # The file, seen from outside.
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What the file, as it was opened or last saved, can be known by."""
+        return self._contents.fingerprint
+
+    def changed_outside(self) -> Code | None:
+        """What became of the file since then: "conflict" when another program changed or replaced it, "missing" when
+        it is gone, "unreadable"; None when it is as it was."""
+        try:
+            self._require_unchanged()
+        except ProjectError as error:
+            return error.code
+        return None
+
+    def free_to_write(self) -> bool:
+        """Whether the window that held the project when it was opened has let go of it: opened anew, it can be
+        changed."""
+        if not self.holder:
+            return False
+        lock = locks.if_writable(self.path)
+        lock.release()
+        return lock.mine
 
     # Runs.
 
@@ -260,6 +285,15 @@ class Project:
             for folder in folders:
                 work.remove(folder)
 
+    def save_over(self) -> None:
+        """Save although another program has changed or removed the file since it was opened: what it holds now is
+        lost. Raises ProjectError, and the file is as it was."""
+        with self.saving:
+            if not _is(self.path, self._contents.fingerprint):
+                with self._readable(self.path):
+                    self._write(self.path, self._record.id, over=True)
+            self.save()
+
     def save_as(self, path: Path, replace: bool = False) -> None:
         """Save under another name and go on there, as a project of its own. Raises ProjectError: "exists" unless
         `replace`, "busy" while a run is in training."""
@@ -336,7 +370,7 @@ class Project:
                 run = self.add_run(Run(self, new_id(), new.record, new.items()))
             else:
                 run.become(new)
-                self.restore_run(run.id)
+            self.restore_run(run.id)
             until = None if step == recovery.step else step
             self.merge(run, recovery.folder, until)
             self.recoveries = [other for other in self.recoveries if other is not recovery]
@@ -454,7 +488,8 @@ class Project:
     def _document(self, place: str, item: Item) -> Any:
         return document_of(item, self.path, place)
 
-    def _write(self, path: Path, project_id: str) -> None:
+    def _write(self, path: Path, project_id: str, over: bool = False) -> None:
+        """`over`: whatever has taken the file's place."""
         with self.lock:
             changes = self._changes
             record = self._record.model_copy(
@@ -466,7 +501,7 @@ class Project:
                 items[f"runs/{run_id}/config"] = fmt.document(run.record.model_dump(mode="json"))
                 items.update({f"runs/{run_id}/{place}": item for place, item in inner[run_id].items()})
         with replacement(path, items, fmt.PROJECT) as new, self.lock:
-            if path == self.path:
+            if path == self.path and not over:
                 self._require_unchanged()
                 self._keep_backup()
             contents = new.commit()
