@@ -121,8 +121,9 @@ class Project:
         if not self.holder:
             return False
         lock = locks.if_writable(self.path)
+        free = lock.mine
         lock.release()
-        return lock.mine
+        return free
 
     # Runs.
 
@@ -280,19 +281,18 @@ class Project:
             self._require_lock()
             remove_stale_temporaries(self.path)
             self._write(self.path, self._record.id)
-            with self.lock:
-                folders, self._merged_folders = self._merged_folders, []
-            for folder in folders:
-                work.remove(folder)
+            self._remove_merged()
 
     def save_over(self) -> None:
         """Save although another program has changed or removed the file since it was opened: what it holds now is
         lost. Raises ProjectError, and the file is as it was."""
         with self.saving:
-            if not _is(self.path, self._contents.fingerprint):
-                with self._readable(self.path):
-                    self._write(self.path, self._record.id, over=True)
-            self.save()
+            if self.read_only or _is(self.path, self._contents.fingerprint):
+                return self.save()
+            self._require_lock()
+            with self._readable(self.path):
+                self._write(self.path, self._record.id, over=True)
+            self._remove_merged()
 
     def save_as(self, path: Path, replace: bool = False) -> None:
         """Save under another name and go on there, as a project of its own. Raises ProjectError: "exists" unless
@@ -329,6 +329,12 @@ class Project:
                 self._file_lock.release()
             self._let_go()
             self.read_only = True
+
+    def _remove_merged(self) -> None:
+        with self.lock:
+            folders, self._merged_folders = self._merged_folders, []
+        for folder in folders:
+            work.remove(folder)
 
     # What was cut off.
 
