@@ -12,7 +12,7 @@ import os
 import platform
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,8 @@ def replacement(path: Path, items: Mapping[str, Item], form: str) -> Iterator[Re
     except (OSError, RuntimeError) as error:  # HDF5 reports what fails while it closes as RuntimeError
         raise _explained(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # what is left goes with the next save
+            temporary.unlink(missing_ok=True)
 
 
 def remove_stale_temporaries(path: Path) -> None:
