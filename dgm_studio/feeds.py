@@ -51,6 +51,6 @@ class Feeder:
             raise ValueError("The kept state does not say where in the data it was.")
         if len(order) != examples:
             raise ValueError(f"The saved order is of {len(order)} examples; this data has {examples}.")
-        if not torch.equal(order.cpu().sort().values, torch.arange(examples)):
+        if order.dtype != torch.int64 or not torch.equal(order.cpu().sort().values, torch.arange(examples)):
             raise ValueError("The saved order does not hold every example once.")
         self._order, self._position = order.to(self._order.device), position

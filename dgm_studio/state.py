@@ -71,22 +71,28 @@ def learner_tensors(state: Tree) -> dict[str, Tensor]:
 
 def load_tensors(learner: Learner, state: Tree) -> None:
     """Put a Checkpoint's model and learner tensors into `learner`. Raises StateMismatch naming what does not fit."""
-    kept = learner_tensors(state)
-    for key, own in learner.state_dict().items():
-        if key in kept and kept[key].dtype != own.dtype:
-            raise StateMismatch(f"The kept state does not fit these settings: {key} is {kept[key].dtype}.")
-    try:
-        learner.load_state_dict(kept)
-    except RuntimeError as error:
-        raise StateMismatch(f"The kept state does not fit these settings: {error}") from None
+    if not all(isinstance(state.get(part), dict) for part in ("model", "learner")):
+        raise StateMismatch("The kept state holds no tensors of a model and a learner.")
+    kept, own = learner_tensors(state), learner.state_dict()
+    for key in {**own, **kept}:
+        if key not in kept or key not in own or _form(kept[key]) != _form(own[key]):
+            there = _form(kept[key]) if key in kept else "missing"
+            here = _form(own[key]) if key in own else "nothing"
+            raise StateMismatch(f"The kept state does not fit these settings: {key} is {there} there, {here} here.")
+    learner.load_state_dict(kept)
+
+
+def _form(value: Any) -> str:
+    return f"{tuple(value.shape)} {value.dtype}" if isinstance(value, Tensor) else "no tensor"
 
 
 def restore(state: Tree, learner: Learner, feeder: Feeder) -> None:
     """Make everything as it was when `state_of` was called, except the optimisers' hyperparameters: those belong to
     the settings, so that a branch can go on with another learning rate. Raises StateMismatch."""
-    missing = {"step", "model", "learner", "optimizers", "rng", "sampler"} - set(state)
+    parts = ("model", "learner", "optimizers", "rng", "sampler")
+    missing = ["step"] * ("step" not in state) + [part for part in parts if not isinstance(state.get(part), dict)]
     if missing:
-        raise StateMismatch(f"The kept state is not complete: {', '.join(sorted(missing))} missing.")
+        raise StateMismatch(f"The kept state is not complete: {', '.join(missing)} missing.")
     if not isinstance(state["step"], int) or state["step"] < 0:
         raise StateMismatch(f"The kept state is of no step: {state['step']}.")
     load_tensors(learner, state)
@@ -94,7 +100,10 @@ def restore(state: Tree, learner: Learner, feeder: Feeder) -> None:
     if set(kept) != set(learner.optimizers):
         raise StateMismatch(f"The kept optimisers are {sorted(kept)}; this learner has {sorted(learner.optimizers)}.")
     for name, optimizer in learner.optimizers.items():
-        _restore_optimizer(optimizer, kept[name]["state"], name)
+        try:
+            _restore_optimizer(optimizer, kept[name]["state"], name)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise StateMismatch(f"The kept optimiser {name!r} makes no sense: {error}.") from None
     try:
         feeder.load_state(state["sampler"])
     except ValueError as error:
@@ -105,19 +114,24 @@ def restore(state: Tree, learner: Learner, feeder: Feeder) -> None:
 def _restore_optimizer(optimizer: Optimizer, kept: Tree, name: str) -> None:
     """`kept`: by the number of a parameter as text, what the optimiser remembers of it."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    if not all(str(key).isdecimal() for key in kept):
+        raise StateMismatch(f"The kept optimiser {name!r} does not say which parameters it remembers.")
     moments = {int(key): value for key, value in _copied(kept).items()}
     wanted = {key for remembered in moments.values() for key in remembered}
     for number, remembered in moments.items():
         if number >= len(parameters):
             raise StateMismatch(f"The kept optimiser {name!r} has more parameters than the {len(parameters)} here.")
-        fits = all(v.numel() == 1 or v.shape == parameters[number].shape for v in _tensors(remembered))
+        fits = all(_goes_with(value, parameters[number]) for value in remembered.values())
         if not fits or set(remembered) != wanted:
-            raise StateMismatch(f"What the kept optimiser {name!r} remembers of parameter {number} does not fit it.")
+            raise StateMismatch(f"The kept optimiser {name!r} remembers of parameter {number} what does not fit it.")
     optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def _tensors(values: Tree) -> list[Tensor]:
-    return [value for value in values.values() if isinstance(value, Tensor)]
+def _goes_with(remembered: Any, parameter: Tensor) -> bool:
+    """Whether an optimiser can remember this of `parameter`: a number, nothing, or something of its shape."""
+    if isinstance(remembered, Tensor):
+        return remembered.numel() == 1 or remembered.shape == parameter.shape
+    return remembered is None or isinstance(remembered, int | float)
 
 
 def _restore_generators(kept: dict[str, Tensor], device: torch.device) -> None:
@@ -127,7 +141,7 @@ def _restore_generators(kept: dict[str, Tensor], device: torch.device) -> None:
             torch.cuda.set_rng_state(kept["cuda"].cpu(), device)
         elif device.type == "mps" and "mps" in kept:
             torch.mps.set_rng_state(kept["mps"].cpu())
-    except (KeyError, TypeError, RuntimeError) as error:
+    except (AttributeError, KeyError, TypeError, RuntimeError) as error:
         raise StateMismatch(f"The kept state of the random generator does not fit: {error}.") from None
 
 
