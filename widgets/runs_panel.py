@@ -26,9 +26,10 @@ class RunsPanel(QWidget):
         super().__init__(parent)
         self.setObjectName("runsPanel")
         self._workspace, self._actions = workspace, actions
-        self._find = QLineEdit(placeholderText="Find by name, tag, family", clearButtonEnabled=True)
+        self._find = QLineEdit(placeholderText="Find runs", clearButtonEnabled=True)
         self._find.setObjectName("findRuns")
         self._find.setAccessibleName("Find runs by name, tag or family")
+        self._find.setToolTip("Show the runs whose name, tags or family hold all of these words")
         self._none = label("No run matches.", "small", "noRunMatches")
         self._list = RunList()
         self._tags = QLineEdit(placeholderText="baseline, large β")
@@ -160,6 +161,7 @@ class RunsPanel(QWidget):
         self._notes.setEnabled(current is not None)
         if read_tags(self._tags.text()) != tags:
             self._tags.setText(", ".join(tags))
+            self._tags.setCursorPosition(0)  # show where it begins
         if self._notes.toPlainText() != notes:
             self._notes.blockSignals(True)
             self._notes.setPlainText(notes)
