@@ -3,11 +3,12 @@ noticed?
 
 For every family and learner of the catalogue, with its settings as they are, with everything on that is off, and the
 other way round: a run is stopped at every step, kept in a project file, opened again after the random generators were
-put elsewhere, and trained to its end. Model, learner, optimisers, generator, sampler and curves are compared bit for bit.
+put elsewhere, and trained to its end. Model, learner, optimisers, generator, sampler and curves are compared bit for
+bit.
 
-Then every leaf of a kept state is replaced by what a fresh start has there, and left out. The training that goes on from
-it must be refused, or its curves or the model it ends with must be others; or else the kept state must look different.
-A leaf that holds what a fresh start holds cannot be missed, and is counted as constant.
+Then every leaf of a kept state is replaced by what a fresh start has there, and left out. The training that goes on
+from it must be refused, or its curves or the model it ends with must be others; or else the kept state must look
+different. A leaf that holds what a fresh start holds cannot be missed, and is counted as constant.
 """
 
 from __future__ import annotations
@@ -138,7 +139,7 @@ class End:
 
 
 def train(path: Path, case: Case, stop: int | None = None, between: Drive = nothing) -> None:
-    """Train the run of the project `path`, made if it is not there: from its newest state, to its last step or `stop`."""
+    """Train the run of the project `path`, made if it is not there: from its newest state to its end, or to `stop`."""
     fresh = not path.exists()
     with Project.create(path) if fresh else Project.open(path) as project:
         run = project.new_run(case.config()) if fresh else next(iter(project.runs.values()))
@@ -236,22 +237,22 @@ def curves_differ(case: Case, a: Curves, b: Curves) -> list[str]:
 # Going on at the same bits.
 
 
-def stop_points(case: Case, seed: int, few: bool) -> list[tuple[int, ...]]:
-    """Steps at which a run is stopped: every one of them, and pairs; a few of each kind where `few`."""
+def stop_points(seed: int) -> list[tuple[int, ...]]:
+    """At which steps a run is stopped: at each of them alone, and at some one after the other."""
     dice = random.Random(seed)
-    single = [0, 1, 3, dice.choice((4, 5, 7, 8)), STEPS] if few else range(STEPS + 1)
-    pairs = [tuple(sorted(dice.sample(range(STEPS + 1), 2))) for _ in range(1 if few else 5)]
-    return [*((stop,) for stop in single), *pairs]
+    several = [tuple(sorted(dice.sample(range(STEPS + 1), 2))) for _ in range(5)]
+    return [*((stop,) for stop in range(STEPS + 1)), *several, (0, 1, 3, 7, STEPS)]
 
 
-def resumed(case: Case, folder: Path, few: bool = False, seed: int = 0) -> dict[tuple[int, ...], list[str]]:
+def resumed(case: Case, folder: Path, stops: list[tuple[int, ...]]) -> dict[tuple[int, ...], list[str]]:
     """By the steps at which it was stopped: where a run differs from the one that nobody stopped."""
     straight = stopped(folder, case, ())
-    found = {}
-    for stops in stop_points(case, seed, few):
-        other = stopped(folder, case, stops)
-        found[stops] = differences(straight.state, other.state) + curves_differ(case, straight.curves, other.curves)
-    return found
+    return {each: apart(case, straight, stopped(folder, case, each)) for each in stops}
+
+
+def apart(case: Case, a: End, b: End) -> list[str]:
+    """Where two ends of the same run differ."""
+    return differences(a.state, b.state) + curves_differ(case, a.curves, b.curves)
 
 
 @contextmanager
@@ -276,6 +277,8 @@ def looked_at(case: Case) -> Iterator[tuple[Drive, Counter[str]]]:
         if not isinstance(event, Snapshot):
             return
         inference.publish(event)
+        if event.step % 3:
+            return
         for entry in admitted(case.recipe, case.dataset.spec):
             work = evaluate(case.recipe, case.dataset, event, [entry.key], CPU, 0, {entry.key: small(entry.settings)})
             for _, _ in zip(work, range(3 + event.step % 5), strict=False):
@@ -351,8 +354,17 @@ class Lacking:
     unnoticed: list[str] = field(default_factory=list)
 
 
-def lacking(case: Case) -> Lacking:
-    """Try every leaf of the state that `case` has at step LEFT_AT."""
+def kind(place: str) -> str:
+    """What leaves have in common that differ only in the parameter they belong to."""
+    top, _, rest = place.removeprefix("/").partition("/")
+    if top == "optimizers":
+        name, _, *_, what = rest.split("/")
+        return f"{name} {what}"
+    return top if top == "model" else f"{top} {rest.split('.')[0]}"
+
+
+def lacking(case: Case, few: bool = False) -> Lacking:
+    """Try every leaf of the state that `case` has at step LEFT_AT; one of each kind where `few`."""
     states: dict[int, Tree] = {}
     keep = lambda session, event: states.update({event.step: event.state} if isinstance(event, Checkpoint) else {})  # noqa: E731
     drive(TrainingSession(case.config(), case.dataset), LEFT_AT, keep)
@@ -361,12 +373,16 @@ def lacking(case: Case) -> Lacking:
     assert not straight.refused, straight.refused
     shown, shown_at_once = seen(case, straight.state), seen(case, kept)
     found = Lacking()
+    tried: set[str] = set()
     for place, leaf in leaves(kept).items():
         # an optimiser that has not stepped yet remembers nothing: zeros
         start = fresh.get(place, torch.zeros_like(leaf) if isinstance(leaf, Tensor) else None)
         if bits(start) == bits(leaf):
             found.constant.append(place)
             continue
+        if few and kind(place) in tried:
+            continue
+        tried.add(kind(place))
 
         def noticed(state: Tree) -> bool:
             other = go_on(case, state)
@@ -397,16 +413,16 @@ def main() -> int:
         if asked.only not in case.name:
             continue
         with tempfile.TemporaryDirectory() as folder:
-            found = resumed(case, Path(folder), seed=asked.seed)
+            found = resumed(case, Path(folder), stop_points(asked.seed))
             with looked_at(case) as (busy, done):
                 watched = stopped(Path(folder), case, (LEFT_AT,), busy)
-            disturbed = differences(watched.state, stopped(Path(folder), case, ()).state)
+            disturbed = apart(case, watched, stopped(Path(folder), case, ()))
         state = lacking(case)
         identical = sum(not where for where in found.values())
         left = len(state.noticed) + len(state.seen_at_once) + len(state.unnoticed)
         print(
             f"{case.name}: stopped {len(found)} ways, {identical} identical; looked at ({done['answers']} answers, "
-            f"{done['evaluations']} evaluations) {'identical' if not disturbed else 'changed'}; {left} leaves left out, "
+            f"{done['evaluations']} evaluations) {'changed' if disturbed else 'identical'}; {left} leaves left out, "
             f"{len(state.noticed)} noticed in training, {len(state.seen_at_once)} when looked at, "
             f"{len(state.constant)} constant",
             flush=True,
