@@ -56,6 +56,7 @@ def application(photograph: Photograph) -> App:
         ("evaluate", "evaluate:evaluate", "Measure a run and keep the result in its project."),
         ("sample", "sample:sample", "Draw examples from a run into a picture or a file of numbers."),
         ("export", "export:export", "Write a run's weights, configuration and samples for use without the studio."),
+        ("runs", "runs:runs", "List the runs of a project; import, restore, delete, copy or branch them."),
         ("check", "projects:check", "Verify every byte of a project file and print what is in it."),
         ("recover", "projects:recover", "Bring back what trainings that were cut off have left."),
         ("preset-pictures", "pictures:preset_pictures", "Train presets and write the pictures of their cards."),
