@@ -34,7 +34,7 @@ from dgm_studio.store.preflight import preflight  # noqa: E402
 
 SECONDS = 1.0
 MEGABYTES = 200.0
-PATIENCE = 20.0  # seconds until a process counts as hanging
+PATIENCE = 20.0  # seconds by the clock until a process counts as hanging
 MOST_READ = 2**26  # bytes of a file that are compared: some are 8 TB long, with nothing in them
 
 
@@ -44,7 +44,7 @@ class Answer:
 
     code: str  # of the error; "" when all was read; else what went wrong
     text: str  # its sentence, or a digest of all that was read
-    seconds: float
+    seconds: float  # of the processor, so that what else the machine does is not counted
     megabytes: float
 
 
@@ -78,14 +78,14 @@ def answer(use: Callable[[], str]) -> Answer:
 
 
 def _measured(use: Callable[[], str]) -> tuple[str, str, float, float]:
-    before, started = _status("VmRSS"), time.perf_counter()
+    before, started = _status("VmRSS"), time.process_time()
     try:
         code, text = "", use()
     except ProjectError as error:
         code, text = error.code, str(error)
     except BaseException as error:
         code, text = type(error).__name__, str(error)
-    return code, text, time.perf_counter() - started, (_status("VmHWM") - before) / 1024
+    return code, text, time.process_time() - started, (_status("VmHWM") - before) / 1024
 
 
 def _status(key: str) -> float:

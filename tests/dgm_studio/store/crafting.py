@@ -374,7 +374,10 @@ MANIFESTS = [
         }.items()
     ),
     Fault("a manifest of 100 000 entries", edited(many_entries), MANIFEST_CODES, heavy=True),
-    *(Fault(f"hostile name: {name}", listed(text), ("unsafe", "manifest")) for name, text in HOSTILE_NAMES.items()),
+    *(
+        Fault(f"hostile name: {name}", listed(text), ("unsafe", "manifest", "damaged"))
+        for name, text in HOSTILE_NAMES.items()
+    ),
     *(
         Fault(f"entry with {name}", entry(**wrong), ("unsafe", "manifest", "damaged"))
         for name, wrong in WRONG_ENTRIES.items()

@@ -1,0 +1,189 @@
+"""The first look at a file, in a process of its own that may hang, crash or take all memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from crafting import LINKS, ROOTS, nested_type, raw_dataset, substituted
+from stored_project import state
+
+from dgm_studio.store import Project, ProjectError
+from dgm_studio.store import format as fmt
+from dgm_studio.store import preflight as module
+from dgm_studio.store.preflight import preflight
+from dgm_studio.store.reading import fingerprint
+from dgm_studio.store.saving import write
+from dgm_studio.store.trees import flatten
+
+needs_limits = pytest.mark.skipif(module.resource is None, reason="no limits on this system")
+
+
+def instead(monkeypatch: pytest.MonkeyPatch, deed: str) -> None:
+    """Have the other process do this where it would look at the file."""
+    program = (
+        "import ctypes, os, signal, sys, time; from dgm_studio.store import preflight\n"
+        f"def deed(path, form): {deed}\n"
+        "preflight.inspect = deed; preflight._main()"
+    )
+    monkeypatch.setattr(module, "_COMMAND", [sys.executable, "-c", program])
+
+
+def refusal(path: Path) -> ProjectError:
+    content = path.read_bytes() if path.is_file() else b""
+    with pytest.raises(ProjectError) as caught:
+        preflight(path)
+    assert str(caught.value).endswith(".")
+    if path.is_file():
+        assert path.read_bytes() == content
+    return caught.value
+
+
+def test_a_sound_project_passes_and_is_known_by_its_fingerprint(project_path: Path):
+    assert preflight(project_path) == fingerprint(project_path)
+    assert os.listdir(project_path.parent) == [project_path.name]
+
+
+@pytest.mark.parametrize("fault", [*ROOTS[:2], LINKS[0]], ids=str)
+def test_what_is_wrong_is_said_as_opening_would(project_path: Path, fault):
+    fault.make(project_path)
+    with pytest.raises(ProjectError) as opening:
+        Project.open(project_path)
+    looking = refusal(project_path)
+    assert (looking.code, str(looking)) == (opening.value.code, str(opening.value))
+
+
+def test_the_header_of_every_dataset_is_looked_at(project_path: Path):
+    place = "checkpoints/10/model/encoder.0.weight"
+    substituted(place, lambda group, name, like: group.create_dataset(name, data=like, compression="gzip"))(
+        project_path
+    )
+    Project.open(project_path).close()
+    assert place in str(refusal(project_path))
+
+
+def test_what_is_no_hdf5_starts_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_COMMAND", ["/nowhere"])
+    os.mkfifo(tmp_path / "a.dgm")
+    assert refusal(tmp_path / "a.dgm").code == "special"
+    assert refusal(tmp_path / "b.dgm").code == "missing"
+
+
+def test_a_look_that_hangs_is_ended(project_path: Path, monkeypatch: pytest.MonkeyPatch):
+    instead(monkeypatch, "time.sleep(1000)")
+    monkeypatch.setattr(module, "SECONDS", 2.0)
+    started = time.monotonic()
+    error = refusal(project_path)
+    assert time.monotonic() - started < 10
+    assert error.code == "unsafe"
+    assert "took more than 2 s" in str(error)
+
+
+@needs_limits
+def test_a_look_that_nobody_waits_for_ends_by_itself(project_path: Path):
+    """The window may be gone: the time of the processor is limited too."""
+    spin = "def spin(*_):\n while True: pass"
+    program = f"from dgm_studio.store import preflight\n{spin}\npreflight.inspect = spin; preflight._main()"
+    task = {"files": [str(project_path)], "form": fmt.PROJECT, "seconds": 0.5}
+    done = subprocess.run([sys.executable, "-c", program], input=json.dumps(task).encode(), timeout=60)
+    assert done.returncode == -24  # SIGXCPU
+
+
+def test_a_look_that_crashes_is_survived(project_path: Path, monkeypatch: pytest.MonkeyPatch):
+    instead(monkeypatch, "ctypes.string_at(0)")
+    error = refusal(project_path)
+    assert error.code == "unsafe"
+    assert "crashed" in str(error)
+
+
+def test_a_look_that_is_killed_is_survived(project_path: Path, monkeypatch: pytest.MonkeyPatch):
+    instead(monkeypatch, "os.kill(os.getpid(), signal.SIGKILL)")
+    assert "SIGKILL" in str(refusal(project_path))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no limit on memory on this system")
+def test_a_look_that_takes_too_much_memory_is_ended(project_path: Path, monkeypatch: pytest.MonkeyPatch):
+    instead(monkeypatch, f"bytearray({2 * module.MEMORY})")
+    error = refusal(project_path)
+    assert error.code == "unsafe"
+    assert "memory" in str(error)
+
+
+def test_a_look_that_cannot_begin_is_no_fault_of_the_file(project_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_COMMAND", ["/nowhere"])
+    assert refusal(project_path).code == "unreadable"
+    monkeypatch.setattr(module, "_COMMAND", [sys.executable, "-c", "import nothing_of_this_name"])
+    assert "nothing_of_this_name" in str(refusal(project_path))
+
+
+def test_types_in_types_crash_the_other_process_and_not_this_one(project_path: Path):
+    """HDF5 calls itself for each: on a small stack, such as macOS gives threads, it crashes."""
+
+    def deep(group, name, like):
+        raw_dataset(group, name, nested_type(4000), like.shape)
+
+    substituted("config", deep)(project_path)
+    error = refusal(project_path)
+    assert error.code == "unsafe"
+    assert "crashed" in str(error)
+
+
+def test_what_a_training_left_is_looked_at_too(project_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = fmt.work_folder(project_path)
+    (folder / "session").mkdir(parents=True)
+    write(folder / "session" / f"checkpoint-1{fmt.PART}", flatten(state(1)), fmt.WORK)
+    (folder / "session" / f"checkpoint-2{fmt.PART}").write_bytes(b"\x89HDF\r\n\x1a\n")  # left out when it is opened
+    preflight(project_path)
+    instead(monkeypatch, "os.kill(os.getpid(), signal.SIGKILL) if form == 'dgm-studio work' else sys.exit()")
+    error = refusal(project_path)
+    assert error.path == folder
+    assert "move this folder" in str(error)
+
+
+def test_the_time_grows_with_what_could_be_in_the_file_and_ends():
+    assert module.allowed_seconds(0) == module.SECONDS
+    assert module.allowed_seconds(50 * 2**20) > 4 * module.SECONDS
+    assert module.allowed_seconds(2**50) == module.MOST_SECONDS
+
+
+def test_it_starts_without_torch_and_from_anywhere(project_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "h5py.py").write_text("raise SystemExit(3)")  # in the folder of a file that somebody sent
+    monkeypatch.chdir(tmp_path)
+    preflight(project_path)
+    code = "import sys, dgm_studio.store.preflight; print('torch' in sys.modules, 'pydantic' in sys.modules)"
+    root = Path(module.__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+
+
+def test_a_name_of_any_bytes_is_passed_on(tmp_path: Path, project_bytes: bytes):
+    for name in ("-x.dgm", "ä ü.dgm", os.fsdecode(b"\xff.dgm"), "a\nb.dgm"):
+        (tmp_path / name).write_bytes(project_bytes)
+        preflight(tmp_path / name)
+
+
+def test_limits_are_never_raised():
+    if module.resource is None:
+        pytest.skip("no limits on this system")
+    resource = module.resource
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    try:
+        module.lower(resource.RLIMIT_CORE, 0)
+        module.lower(resource.RLIMIT_CORE, 4096)
+        assert resource.getrlimit(resource.RLIMIT_CORE)[0] == 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, before)
+
+
+def test_the_package_gives_what_it_lists():
+    import dgm_studio.store as package
+
+    for name in package.__all__:
+        assert getattr(package, name).__name__ == name
+    with pytest.raises(AttributeError):
+        _ = package.nothing
