@@ -7,7 +7,7 @@ from collections import OrderedDict
 
 from dgm_studio.config import DataChoice
 from dgm_studio.datasets import sources
-from dgm_studio.datasets.base import Dataset, Report
+from dgm_studio.datasets.base import BadData, Dataset, Report
 
 KEPT = 3
 
@@ -17,6 +17,7 @@ class DataCache:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._closed = threading.Event()
         self._sets: OrderedDict[str, Dataset] = OrderedDict()
 
     def newest(self, choice: DataChoice) -> Dataset | None:
@@ -30,7 +31,13 @@ class DataCache:
 
     def load_fresh(self, choice: DataChoice, report: Report) -> Dataset:
         """Read now, because files may have changed. Raises BadData or SettingsError."""
-        dataset = sources.load(choice, report)
+
+        def go_on(fraction: float, text: str) -> None:
+            if self._closed.is_set():
+                raise BadData("Reading was called off: the window closes.")
+            report(fraction, text)
+
+        dataset = sources.load(choice, go_on)
         with self._lock:
             key = choice.model_dump_json()
             self._sets[key] = dataset
@@ -38,3 +45,7 @@ class DataCache:
             while len(self._sets) > KEPT:
                 self._sets.popitem(last=False)
         return dataset
+
+    def close(self) -> None:
+        """Call off what is being read or downloaded, at its next report."""
+        self._closed.set()

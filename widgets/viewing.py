@@ -124,7 +124,10 @@ class Viewing(QObject):
     def close(self) -> None:
         """End all threads of this object."""
         self._pulse.stop()
-        self._drop_live(wait=True)
+        self._drop_live()
+        for live in self.findChildren(Live):  # also those that were retired inside a long question
+            live.close()
+        self._data.close()
         self.readers.close()
 
     def open_live(self) -> None:
@@ -198,16 +201,13 @@ class Viewing(QObject):
         if thread is not None and active is not None:
             thread.watch(self.live if self._live_run == active.run else None)
 
-    def _drop_live(self, wait: bool = False) -> None:
+    def _drop_live(self) -> None:
         if self.live is None:
             return
         live, self.live, self._live_run = self.live, None, ""
         self._connect_live()
         self.live_changed.emit(None)
-        if wait:
-            live.close()
-        else:
-            live.retire()
+        live.retire()
 
     def _want_snapshot(self) -> None:
         thread = self._trainer.thread_in_use

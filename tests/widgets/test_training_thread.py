@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+import threading
+import time
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from explorer_runs import Bench, pictures, recipe
+from PySide6.QtCore import QEvent, QObject
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
+from shiboken6 import isValid
+from torch import Tensor
 
+from dgm_studio import device as devices
 from dgm_studio.config import DataChoice, RunConfig, TrainingSettings
 from dgm_studio.datasets.base import BadData, Dataset, Report
 from dgm_studio.datasets.sources import load
@@ -18,7 +30,14 @@ from dgm_studio.events import CLOSING, Cancelled, Event, Failed, Finished, Previ
 from dgm_studio.recording import Recorder
 from dgm_studio.store import Project, ProjectError, Run
 from dgm_studio.training import Order
-from models.catalog import FAMILIES
+from models import catalog
+from models.catalog import FAMILIES, Recipe
+from models.learning.base import Learner
+from models.spec import Batch
+from models.vae import Vae, VaeSettings
+from widgets.background import Background, Problem
+from widgets.live import Live
+from widgets.loading import warm_up
 from widgets.training_thread import Job, TrainingThread
 
 PATIENCE = 30_000  # ms
@@ -195,3 +214,315 @@ def test_snapshots_go_to_whoever_watches(qtbot: QtBot, project: Project) -> None
     watched.run()
     assert line.steps == sorted(line.steps)
     assert line.steps[-1] == 200
+
+
+# What a failed run leaves behind.
+
+
+class Alive:
+    """The learners that were built, and whatever tensors they hold."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._all: list[weakref.ref[Any]] = []
+        build = Recipe.build
+
+        def watched(recipe: Recipe, *given: Any) -> Learner:
+            made = build(recipe, *given)
+            self._all += [weakref.ref(made), *(weakref.ref(tensor) for tensor in made.parameters())]
+            return made
+
+        monkeypatch.setattr(Recipe, "build", watched)
+
+    def count(self) -> int:
+        return sum(ref() is not None for ref in self._all)
+
+
+@pytest.fixture
+def without_collector() -> Iterator[None]:
+    """No cyclic garbage collection, as in the window between two of its timer's ticks."""
+    warm_up()  # the first step of an optimiser imports, and leaves cycles
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def at_step(monkeypatch: pytest.MonkeyPatch, wanted: RunConfig, act: Callable[[int, Learner, Batch], None]) -> None:
+    """Call `act(steps done, learner, batch)` before each step."""
+    learner = catalog.learning(wanted.learner).learner
+    step, done = learner.step, Counter[str]()
+
+    def acting(self: Learner, batch: Batch) -> dict[str, Tensor]:
+        act(done["steps"], self, batch)
+        done["steps"] += 1
+        return step(self, batch)
+
+    monkeypatch.setattr(learner, "step", acting)
+
+
+def test_an_exception_in_a_step_is_a_sentence_and_keeps_no_tensor_alive(
+    qtbot: QtBot, project: Project, monkeypatch: pytest.MonkeyPatch, without_collector: None
+) -> None:
+    def act(done: int, learner: Learner, batch: Batch) -> None:
+        if done == 7:
+            raise RuntimeError("the seventh step is cursed")
+
+    alive = Alive(monkeypatch)
+    at_step(monkeypatch, config(), act)
+    made, run = job(project, config())
+    watched = Watched(qtbot, made)
+    watched.run()
+    event = watched.events[-1]
+    assert isinstance(event, Failed)
+    assert "the seventh step is cursed" in event.text
+    assert "The state of step 0 was kept." in event.text
+    assert run.status == "failed"
+    assert run.checkpoint_steps() == [0]
+    assert alive.count() == 0
+
+
+def test_out_of_memory_leaves_nothing_behind_for_the_smaller_batch(
+    qtbot: QtBot, project: Project, monkeypatch: pytest.MonkeyPatch, without_collector: None
+) -> None:
+    def act(done: int, learner: Learner, batch: Batch) -> None:
+        if len(batch.x) > 10 * learner.minibatches:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    alive = Alive(monkeypatch)
+    at_step(monkeypatch, config(), act)
+    made, _ = job(project, config())
+    first = Watched(qtbot, made)
+    first.run()
+    event = first.events[-1]
+    assert isinstance(event, Failed)
+    assert event.kind == "memory"
+    assert "Try batches of 10." in event.text
+    assert alive.count() == 0
+    smaller = config().training.model_copy(update={"batch_size": 10})
+    made, run = job(project, config().model_copy(update={"training": smaller}))
+    second = Watched(qtbot, made)
+    second.run()
+    assert second.events[-1] == Finished(60, stopped=False)
+    assert run.checkpoint_steps()[-1] == 60
+    assert alive.count() == 0
+
+
+def test_a_run_that_diverges_ends_with_the_last_good_state_in_the_file(
+    qtbot: QtBot, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def act(done: int, learner: Learner, batch: Batch) -> None:
+        if done == 9:
+            with torch.no_grad():
+                next(learner.parameters()).fill_(float("nan"))
+
+    at_step(monkeypatch, config(), act)
+    made, run = job(project, config())
+    watched = Watched(qtbot, replace(made, checkpoint_seconds=0.0))
+    watched.run()
+    event = watched.events[-1]
+    assert isinstance(event, Failed)
+    assert event.kind == "diverged"
+    assert run.status == "failed"
+    assert run.checkpoint_steps()[-1] == event.step <= 9
+    assert all(value.isfinite().all() for value in run.checkpoint()["model"].values() if value.is_floating_point())
+
+
+# What the thread is told, and tells.
+
+
+def test_the_thread_sets_its_number_of_threads_itself(
+    qtbot: QtBot, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: set[int] = set()
+    at_step(monkeypatch, config(), lambda done, learner, batch: counts.add(torch.get_num_threads()))
+    monkeypatch.setattr(devices, "training_threads", lambda: 2)
+    here = torch.get_num_threads()
+    Watched(qtbot, job(project, config())[0]).run()
+    torch.set_num_threads(here)
+    assert counts == {2}
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(0.0, True), (1000.0, False)])
+def test_states_are_kept_as_often_as_the_job_says(
+    qtbot: QtBot, project: Project, monkeypatch: pytest.MonkeyPatch, seconds: float, kept: bool
+) -> None:
+    at_step(monkeypatch, config(), lambda done, learner, batch: time.sleep(0.004))
+    monkeypatch.setattr("dgm_studio.training.Allowance.due", lambda self: self._pause < 1000)  # whatever it costs
+    made, _ = job(project, config())
+    seen: list[int] = []
+    keep = Run.keep_checkpoint
+    monkeypatch.setattr(Run, "keep_checkpoint", lambda self, step, data: (seen.append(step), keep(self, step, data)))
+    Watched(qtbot, replace(made, checkpoint_seconds=seconds)).run()
+    assert any(0 < step < 60 for step in seen) is kept
+
+
+class Scripted:
+    """A session that says what it is told to."""
+
+    def __init__(self, said: list[Event]) -> None:
+        self._said = said
+
+    def events(self) -> Iterator[Event]:
+        while self._said:
+            yield self._said.pop(0)
+
+
+class Unkept:
+    """A recorder that keeps nothing."""
+
+    def record(self, event: Event) -> None: ...
+    def close(self) -> None: ...
+
+
+def scripted(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, said: list[Event]) -> Watched:
+    monkeypatch.setattr("widgets.training_thread.TrainingSession", lambda *given: Scripted(said))
+    wanted = config()
+    return Watched(qtbot, Job("run", "A run", wanted, lambda *given: Unkept()), lambda *given: load(wanted.data))  # type: ignore[arg-type, return-value]
+
+
+def a_progress(step: int) -> Progress:
+    return Progress(step, 2**40, 1.0, 1.0, 1.0, "", 0, {})
+
+
+def test_ten_thousand_events_arrive_in_order_and_none_stays(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = 2**31 - 5000  # a step beyond what 32 bits hold is delivered as it is
+    said: list[Event] = [*(a_progress(first + n) for n in range(10_000)), Finished(first + 10_000, False)]
+    alive = [weakref.ref(event) for event in said]
+    watched = scripted(qtbot, monkeypatch, said)
+    watched.run()
+    assert [event.step for event in watched.events] == list(range(first, first + 10_001))  # type: ignore[union-attr]
+    watched.events.clear()
+    gc.collect()
+    assert sum(ref() is not None for ref in alive) == 0
+
+
+def test_a_view_that_closes_with_events_on_their_way_hurts_nobody(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class View(QWidget):
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen = 0
+
+        def take(self, event: object) -> None:
+            self.seen += 1
+            if self.seen == 100:
+                self.deleteLater()
+            self.setWindowTitle(str(self.seen))  # which a dead widget cannot do
+
+    watched = scripted(qtbot, monkeypatch, [*(a_progress(n) for n in range(5000)), Finished(5000, False)])
+    view = View()
+    watched.thread.happened.connect(view.take)
+    watched.run()
+    assert len(watched.events) == 5001
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    assert not isValid(view)
+
+
+def test_a_line_that_the_window_deletes_while_it_is_published_to(qtbot: QtBot, project: Project) -> None:
+    wanted = config(100_000)
+    made, _ = job(project, wanted)
+    watched = Watched(qtbot, made)
+    recipe = Recipe.read(wanted.family, wanted.learner, wanted.model, wanted.learning)
+    parent = QObject()
+    lines: list[Live] = []
+
+    def another() -> None:
+        lines.append(Live(wanted, recipe, watched.prepared[0], torch.device("cpu"), parent))
+        watched.thread.watch(lines[-1])
+
+    watched.thread.start()
+    qtbot.waitUntil(lambda: bool(watched.prepared), timeout=PATIENCE)
+    for _ in range(30):
+        another()
+        inference = lines[-1].inference
+        qtbot.waitUntil(lambda inference=inference: inference.newest is not None, timeout=PATIENCE)
+        lines[-1].retire()
+        watched.thread.want_snapshot()  # to one that is being deleted
+        QApplication.processEvents()
+    qtbot.waitUntil(lambda: not any(isValid(line) for line in lines), timeout=PATIENCE)
+    before = inference.newest
+    watched.thread.want_snapshot()  # to one that is gone
+    qtbot.waitUntil(lambda: inference.newest is not before, timeout=PATIENCE)
+    watched.thread.tell(Order.STOP)
+    assert watched.thread.wait(PATIENCE)
+    qtbot.waitUntil(lambda: isinstance(watched.events[-1], CLOSING))
+
+
+def test_a_retired_line_says_nothing_more(qtbot: QtBot) -> None:
+    bench = Bench(recipe(Vae, VaeSettings(hidden=4, layers=1)), pictures())
+    said: list[object] = []
+    bench.live.moved.connect(said.append)
+    bench.live.answered.connect(said.append)
+    big = 2**40
+    bench.publish(big)
+    qtbot.waitUntil(lambda: said == [big])
+    bench.live.ask("a", lambda subject: subject.step)
+    bench.publish(2)
+    qtbot.wait(50)  # both are on their way or were delivered
+    said.clear()
+    bench.live.ask("b", lambda subject: subject.step)
+    thread = bench.live._thread
+    bench.live.retire()
+    assert thread.wait(PATIENCE)
+    QApplication.processEvents()
+    assert said == []
+
+
+# The thread for everything else.
+
+
+def test_results_are_delivered_in_order_and_nothing_after_the_end(qtbot: QtBot) -> None:
+    background = Background("jobs")
+    got: list[int] = []
+    for n in range(1000):
+        background.submit(lambda n=n: n, got.append)
+    qtbot.waitUntil(lambda: len(got) == 1000)
+    assert got == list(range(1000))
+    assert not background.busy
+    done = threading.Event()
+    background.submit(done.set, lambda _: got.append(-1))
+    assert done.wait(20)
+    background.close()  # the result is on its way
+    QApplication.processEvents()
+    assert len(got) == 1000
+
+
+def test_what_a_job_holds_is_freed_by_the_thread_that_gave_it(qtbot: QtBot) -> None:
+    freed_in: list[int] = []
+
+    class Held:
+        def __del__(self) -> None:
+            freed_in.append(threading.get_ident())
+
+    background = Background("jobs")
+    for _ in range(200):
+        background.submit(partial(id, Held()), partial(max, Held(), key=lambda _: 0))
+    qtbot.waitUntil(lambda: not background.busy)
+    background.close()
+    assert len(freed_in) == 400
+    assert set(freed_in) == {threading.get_ident()}
+
+
+def test_a_job_that_fails_keeps_nothing_of_its_frames_alive(qtbot: QtBot, without_collector: None) -> None:
+    class Large:
+        pass
+
+    alive: list[weakref.ref[Large]] = []
+
+    def fails() -> None:
+        large = Large()
+        alive.append(weakref.ref(large))
+        try:
+            raise ValueError("inside")
+        except ValueError as error:
+            raise RuntimeError("outside") from error
+
+    background = Background("jobs")
+    problems: list[Problem] = []
+    background.submit(fails, failed=problems.append)
+    qtbot.waitUntil(lambda: bool(problems))
+    background.close()
+    assert problems[0].text == "outside"
+    assert "inside" in problems[0].details
+    assert alive[0]() is None
