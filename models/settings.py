@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.config import JsonDict
+
+SHOWN = 5  # problems that a sentence names
+NAME = 100  # characters of a name that are shown
 
 
 class Settings(BaseModel):
@@ -31,18 +36,30 @@ def setting(
 
 
 class SettingsError(ValueError):
-    """Settings that do not hold. `problems` lists (field, what is wrong with it)."""
+    """Settings that do not hold. `problems` lists (field, what is wrong with it); the sentence names the first few, and
+    the file that they come from if there is one."""
 
-    def __init__(self, where: str, problems: list[tuple[str, str]]) -> None:
+    def __init__(self, where: str, problems: list[tuple[str, str]], file: str = "") -> None:
         self.problems = problems
-        places = (f"{where}.{field}" if field else where for field, _ in problems)
-        super().__init__("; ".join(f"{place}: {text}" for place, (_, text) in zip(places, problems, strict=True)))
+        lines = []
+        for field, text in problems[:SHOWN]:
+            place = ".".join(part for part in (where, field) if part)
+            lines.append(": ".join(part for part in (place, text) if part))
+        if len(problems) > SHOWN:
+            lines.append(f"and {len(problems) - SHOWN} more")
+        text = "; ".join(lines)
+        super().__init__(printable(f"{file}: {text.rstrip('.')}{'' if text.endswith('?') else '.'}" if file else text))
+
+
+def printable(text: str) -> str:
+    """The text without signs that a terminal would obey. Names in files from elsewhere can hold any."""
+    return "".join(sign if sign.isprintable() else "�" for sign in text)
 
 
 S = TypeVar("S", bound=Settings)
 
 
-def read_settings(cls: type[S], values: Mapping[str, Any], where: str) -> S:
+def read_settings(cls: type[S], values: Mapping[str, Any], where: str, file: str = "") -> S:
     """Build `cls` from plain values. Raises SettingsError that names each field that is unknown or does not fit."""
     try:
         return cls.model_validate(dict(values))
@@ -51,8 +68,17 @@ def read_settings(cls: type[S], values: Mapping[str, Any], where: str) -> S:
         for item in error.errors():
             field = ".".join(str(part) for part in item["loc"])
             if item["type"] == "extra_forbidden":
-                known = ", ".join(cls.model_fields) or "none"
-                problems.append((field, f"unknown setting (there are: {known})"))
+                problems.append((field[-NAME:], _unknown(cls, item["loc"])))
             else:
-                problems.append((field, f"{item['msg']} (it was {item['input']!r})"))
-        raise SettingsError(where, problems) from None
+                problems.append((field[-NAME:], f"{item['msg']} (it was {reprlib.repr(item['input'])})"))
+        raise SettingsError(where, problems, file) from None
+
+
+def _unknown(cls: type[BaseModel], place: tuple[int | str, ...]) -> str:
+    """What is said about a setting that there is not: which there are in its group, and which may have been meant."""
+    for part in place[:-1]:
+        inner = cls.model_fields[str(part)].annotation
+        cls = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else cls
+    meant = get_close_matches(str(place[-1])[:NAME], cls.model_fields, 1)
+    hint = f". Did you mean {meant[0]}?" if meant else ""
+    return f"unknown setting (there are: {', '.join(cls.model_fields) or 'none'}){hint}"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from dgm_studio.commands.output import CommandError
 from dgm_studio.config import DataChoice, RunConfig, TrainingSettings
 from dgm_studio.presets import preset, presets
-from models.catalog import Recipe, family
+from dgm_studio.settings_files import family_defaults, read_config
+from models.catalog import Recipe
 from models.settings import read_settings
 
 GROUPS = ("model", "learning", "training", "data")
@@ -23,17 +25,22 @@ def configure(
     binarization: str | None,
     assignments: Iterable[str],
     training: dict[str, Any],
+    file: Path | None = None,
 ) -> RunConfig:
-    """A preset (the first, where nothing is named) or a family's defaults, changed by what was said explicitly.
+    """A preset (the first, where nothing is named), a family's defaults or a settings file, changed by what was said
+    explicitly.
 
     `assignments` are "GROUP.FIELD=VALUE"; `training` holds training settings that have options of their own. Another
     learner or data set than the preset's starts from the defaults of its settings. Every setting is written out in
     the result, so that a run does not change when a default does. Raises CommandError, SettingsError, UnknownKey or
     UnknownPreset.
     """
-    if preset_key and family_key:
-        raise CommandError("Name a preset or a family, not both.")
-    values = _of_family(family_key) if family_key else _of_preset(preset_key or presets()[0].key)
+    if sum(map(bool, (preset_key, family_key, file))) > 1:
+        raise CommandError("Name a preset, a family or a settings file, not both.")
+    if file:
+        values = read_config(file).model_dump()
+    else:
+        values = family_defaults(family_key) if family_key else _of_preset(preset_key or presets()[0].key)
     if learner and learner != values["learner"]:
         values |= {"learner": learner, "learning": {}}
     if data and data != values["data"]["source"]:
@@ -49,12 +56,6 @@ def configure(
         values | {"model": recipe.model.model_dump(mode="json"), "learning": recipe.learner.model_dump(mode="json")},
         "run",
     )
-
-
-def _of_family(key: str) -> dict[str, Any]:
-    chosen = family(key)
-    data = DataChoice(source=chosen.data).model_dump() | {"binarization": chosen.binarization}
-    return RunConfig(family=key, learner=chosen.learners[0]).model_dump() | {"data": data}
 
 
 def _of_preset(key: str) -> dict[str, Any]:
@@ -80,6 +81,6 @@ def parse_assignment(assignment: str, groups: Sequence[str]) -> tuple[str, str, 
         raise CommandError(f"--set {assignment}: write GROUP.FIELD=VALUE with a group of {', '.join(groups)}.")
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = text  # a word needs no quotes
     return group, field, value

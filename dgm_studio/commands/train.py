@@ -32,6 +32,7 @@ def train(
     data: str | None = None,
     binarization: Binarization | None = None,
     set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
+    settings_file: Annotated[Path | None, Parameter(name="--config")] = None,
     project: Path | None = None,
     run: str = "",
     steps: int | None = None,
@@ -57,6 +58,9 @@ def train(
     set_
         A setting, as GROUP.FIELD=VALUE: model.hidden=200, learning.learning_rate=3e-4, training.batch_size=64,
         data.path=FILE. May be given again.
+    settings_file
+        A TOML file with family = "KEY" (or preset = "KEY") and the groups [data], [model], [learning] and [training]:
+        only what differs from the defaults. Or the config.json of an export. Options change what it says.
     project
         The project file that keeps the run; made if it is not there. Without it: NAME.dgm in this folder, after the
         preset or family.
@@ -78,13 +82,14 @@ def train(
         raise CommandError("--minutes must be more than 0.")
     given = {"steps": MAX_STEPS if minutes and steps is None else steps, "seed": seed, "device": device}
     training = {key: value for key, value in given.items() if value is not None}
-    config = configure(preset, family, learner, data, binarization, set_ or (), training)
+    config = configure(preset, family, learner, data, binarization, set_ or (), training, settings_file)
     devices.resolve(config.training.device)
     dataset = load(config.data)
     recipe_of(config).check(dataset.spec)
-    file = project or Path(f"{preset or config.family}.dgm")
+    named = preset or (settings_file.stem if settings_file else "")
+    file = project or Path(f"{named or config.family}.dgm")
     with writing(file, create=True) as opened:
-        new = opened.new_run(config, run or preset or "")
+        new = opened.new_run(config, run or named)
         session = TrainingSession(config, dataset, minutes=minutes)
         return _carry_out(session, opened, new, dataset, output, minutes)
 

@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from dgm_studio.config import BINARIZATION_TEXT, Binarization
 from models.distributions import bernoulli
-from models.settings import Settings
+from models.settings import Settings, printable
 from models.spec import DataSpec, Layout, Support
 
 SENTENCE = 1000
@@ -27,7 +27,7 @@ class BadData(ValueError):
     as � and a sentence has SENTENCE characters at most."""
 
     def __init__(self, sentence: str) -> None:
-        clean = "".join(sign if sign.isprintable() else "�" for sign in sentence)
+        clean = printable(sentence)
         super().__init__(clean if len(clean) <= SENTENCE else f"{clean[: SENTENCE - 200]} … {clean[-190:]}")
 
 

@@ -30,7 +30,7 @@ from models.settings import setting
 LINE = 2**21  # bytes a line may have
 TEXT = 2**33  # bytes a table may have, unpacked
 COLUMNS = 100_000
-MARKS = (";", "\t", ",", " ")  # what may stand between columns; the first of equals is taken
+MARKS = ";\t,"  # what may stand between columns, if not spaces; the first of equals is taken
 UNICODE = (b"\xff\xfe", b"\xfe\xff")  # how texts in UTF-16 and UTF-32 begin
 LINES = 4096  # parsed together
 DECIMALS = "Decimals are written with a comma there: save it with points."
@@ -118,7 +118,7 @@ def format_of(path: Path) -> tuple[Format, tuple[str, ...]]:
         first = [text for _, text in _Lines(file, path).take(2)]
     if not first:
         raise BadData(f"{path} is empty. Save it with the examples in it.")
-    delimiter = max(MARKS, key=lambda mark: _numbers(first, mark))
+    delimiter = max([mark for mark in MARKS if mark in first[0]] or " ", key=lambda mark: _numbers(first, mark))
     rows = [tuple(cell.strip() for cell in _cells(line, delimiter, path)) for line in first]
     columns = len(rows[0])
     if columns > COLUMNS:
@@ -133,11 +133,11 @@ def format_of(path: Path) -> tuple[Format, tuple[str, ...]]:
 
 
 def _numbers(lines: list[str], mark: str) -> tuple[int, int]:
-    """How many columns of the given lines hold numbers if `mark` stands between them, and how many there are. Commas
-    also stand within numbers, where something else separates them."""
+    """How many cells of the given lines are numbers if `mark` stands between columns, and, negated, how many are not.
+    Commas also stand within numbers, where something else separates them."""
     cells = [cell.strip().strip('"') for line in lines for cell in (line.split() if mark == " " else line.split(mark))]
     numbers = sum(_is_number(cell) or (mark != "," and _with_comma(cell)) for cell in cells)
-    return (numbers, 0) if mark == " " else (numbers, len(cells))
+    return numbers, numbers - len(cells)
 
 
 def _with_comma(cell: str) -> bool:
@@ -237,6 +237,9 @@ def _read(path: Path, form: Format, label: int | None, report: Report) -> tuple[
 
 
 def _values(chunk: list[tuple[int, str]], form: Format, wanted: list[int], path: Path) -> np.ndarray:
+    unclosed = next((i for i, line in chunk if line.count('"') % 2), None)
+    if unclosed is not None:  # it would take in the line that follows
+        raise BadData(f"{path}: line {unclosed} has a quotation mark that is not closed. Correct this line.")
     delimiter = None if form.delimiter == " " else form.delimiter
     columns = None if len(wanted) == form.columns else wanted
     try:
@@ -246,7 +249,6 @@ def _values(chunk: list[tuple[int, str]], form: Format, wanted: list[int], path:
             )
     except ValueError:
         raise BadData(_first_fault(chunk, form, wanted, path)) from None
-    # an open quotation mark takes in the line that follows
     if table.shape != (len(chunk), len(wanted)) or not np.isfinite(table).all():
         raise BadData(_first_fault(chunk, form, wanted, path))
     return table
@@ -254,7 +256,6 @@ def _values(chunk: list[tuple[int, str]], form: Format, wanted: list[int], path:
 
 def _first_fault(chunk: list[tuple[int, str]], form: Format, wanted: list[int], path: Path) -> str:
     """Which cell of these lines is no number."""
-    span = f"{chunk[0][0]} to {chunk[-1][0]}"
     for i, line in chunk:
         cells = _cells(line, form.delimiter, path)
         if len(cells) != form.columns:
@@ -268,7 +269,7 @@ def _first_fault(chunk: list[tuple[int, str]], form: Format, wanted: list[int], 
                 return f"{place} {text}. If this is the label, name the column in data.label."
             if not abs(float(cell)) <= np.finfo(np.float32).max:
                 return f"{place} holds {cell[:40]!r}, no number that fits 32 bits. Leave the line out, or give another."
-    return f"{path} is not a table of numbers: look for quotation marks that are not closed in lines {span}."
+    return f"{path} is not a table of numbers: something is wrong in lines {chunk[0][0]} to {chunk[-1][0]}."
 
 
 SOURCE = Source("csv", "CSV tables", "Rows of numbers as text, packed or not.", CsvSettings, _load)

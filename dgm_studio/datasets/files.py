@@ -223,7 +223,8 @@ def examples(array: np.ndarray, shape: str, name: str) -> tuple[np.ndarray, Supp
     if array.dtype.kind not in "buif":
         raise BadData(f"{name} holds {array.dtype}, not plain numbers. Save it as whole numbers or floats.")
     if array.ndim < 2:
-        raise BadData(f"{name} has the shape {numbered(array.shape)}; examples need one axis more than that.")
+        what = "a row of numbers" if array.ndim else "a single number"
+        raise BadData(f"{name} is {what}; examples need one axis more. Save it as examples × values.")
     if 0 in array.shape:
         raise BadData(f"{name} is empty: its shape is {numbered(array.shape)}. Save it with the examples in it.")
     if array[0].size > EXAMPLE:

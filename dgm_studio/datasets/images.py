@@ -31,6 +31,7 @@ FORMATS = {
 }
 SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
 PIXELS = 50_000_000  # a JPEG of more is refused before it is unpacked, which can be done at a smaller size
+JPEG = 512  # pixels in a byte: a block of 64 takes a bit at least, and what is missing would be read as grey
 UNPACKED = 2**24  # pixels of any other picture: unpacking takes up to 16 bytes for each
 PICTURE_LIMIT = 2**27  # bytes of one file
 PLAIN = (b"P1", b"P2", b"P3")  # how PPM files begin that hold text
@@ -96,7 +97,7 @@ def pictures_in(folder: Path, report: Report) -> Listing:
     if not found:
         also = f" Links to folders are not followed; it has {links}." if links else ""
         raise BadData(
-            f"{folder} has no pictures ({', '.join(sorted(SUFFIXES))}), but {others} other files.{also} Choose the "
+            f"{folder} has no pictures ({', '.join(sorted(SUFFIXES))}); other files: {others}.{also} Choose the "
             f"folder that they lie in, or save them in one of these formats."
         )
     folders_of = [name.split(os.sep)[:-1] for name in found]
@@ -134,6 +135,8 @@ def fit(content: bytes, height: int, width: int, grey: bool) -> Fitted:
             most = PIXELS if isinstance(image, JpegImageFile) else UNPACKED
             if image.width * image.height > most:
                 raise BadData(f"unpacks to {image.width}×{image.height} pixels; up to {most:,} are read")
+            if isinstance(image, JpegImageFile) and image.width * image.height > JPEG * len(content):
+                raise BadData(f"is cut off: {image.width}×{image.height} pixels need more than {len(content)} bytes")
             frames = getattr(image, "is_animated", False)
             image.draft("RGB", (2 * width, 2 * height))  # lets a large JPEG be unpacked smaller
             flat = _flat(ImageOps.exif_transpose(image)).convert("L" if grey else "RGB")
@@ -146,7 +149,7 @@ def fit(content: bytes, height: int, width: int, grey: bool) -> Fitted:
     except MemoryError:
         raise BadData("needs more memory than there is") from None
     except Exception as error:  # Pillow has no exception of its own: damaged files raise what its decoders meet
-        raise BadData(str(error).rstrip(".") or "is damaged") from None
+        raise BadData(f"cannot be unpacked: {str(error).rstrip('.') or type(error).__name__}") from None
     return Fitted(np.asarray(ImageOps.fit(flat, (width, height), Image.Resampling.LANCZOS)), frames)
 
 
@@ -232,9 +235,9 @@ def _load(settings: ImageSettings, report: Report) -> RawData:
         np.array([picture.part for picture in kept], np.uint8) if given else None,
         standardise=settings.standardise,
         warnings=(
-            *([f"{len(faults)} pictures were left out: {_some(faults)}."] if faults else []),
+            *([f"Left out, because they cannot be read: {_some(faults)}."] if faults else []),
             *([f"Of pictures with several frames the first was taken: {_some(animated)}."] if animated else []),
-            *([f"{listing.links} links to folders were not followed."] if listing.links else []),
+            *([f"Links to folders were not followed ({listing.links})."] if listing.links else []),
         ),
     )
 

@@ -26,6 +26,7 @@ from dgm_studio.datasets.files import (
 from dgm_studio.datasets.selection import ArraySettings, Entry, read_selected
 
 MAX_ARRAYS = 1000
+AXES = 32
 LISTED = 2**22  # bytes that the list of an archive's contents may take
 END = 2**16 + 1024  # bytes at the end of an archive in which the place of that list stands
 
@@ -114,6 +115,8 @@ def _header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np.dtyp
             f"{where} holds Python objects, which could run code when loaded. Save it as an array of numbers "
             f"(examples of one size, allow_pickle=False)."
         )
+    if len(shape) > AXES:
+        raise BadData(f"{where} has {len(shape)} axes; arrays of up to {AXES} are read.")
     if any(n < 0 for n in shape):
         raise BadData(f"{where} is damaged: its header says a negative size. Get the file again.")
     return shape, by_columns, dtype

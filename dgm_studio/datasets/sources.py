@@ -34,5 +34,11 @@ def source(key: str) -> Source:
 def load(choice: DataChoice, report: Report = lambda fraction, text: None) -> Dataset:
     """Read and prepare what `choice` names. Raises BadData or SettingsError; nothing is changed."""
     chosen = source(choice.source)
-    raw = chosen.load(read_settings(chosen.settings, choice.settings, "data"), report)
-    return prepare(raw, choice.binarization, choice.split_seed)
+    try:
+        raw = chosen.load(read_settings(chosen.settings, choice.settings, "data"), report)
+        return prepare(raw, choice.binarization, choice.split_seed)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):  # what torch raises on the CPU
+            raise
+        name = choice.settings.get("path") or chosen.title
+        raise BadData(f"{name} needs more memory than there is. Close other programs, or use fewer examples.") from None

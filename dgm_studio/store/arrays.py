@@ -7,6 +7,7 @@ plain numbers are read, and the declared size is checked before memory is taken.
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import numpy as np
 
 MAX_OBJECTS = 10_000
 MAX_DEPTH = 8
+MAX_CHUNK = 2**26  # bytes of a chunk that is larger than what it is a part of
 BLOCK = 2**24  # bytes read between two reports
 
 
@@ -30,12 +32,16 @@ class ArrayHeader:
     name: str  # its path in the file, without the leading slash
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    stored: int  # bytes that its values take in the file
 
 
 def list_arrays(path: Path) -> list[ArrayHeader]:
     """Every plain array of numbers in the file, in order of name. Raises UnreadableArrays."""
     with _opened(path) as file, _sentences(path):
-        return [ArrayHeader(name, array.shape, array.dtype) for name, array in _arrays(file, path)]
+        return [
+            ArrayHeader(name, array.shape, array.dtype, array.id.get_storage_size())
+            for name, array in _arrays(file, path)
+        ]
 
 
 def read_array(path: Path, name: str, limit: int, report: Callable[[float], None]) -> np.ndarray:
@@ -52,6 +58,10 @@ def read_array(path: Path, name: str, limit: int, report: Callable[[float], None
             raise UnreadableArrays(f"{name} in {path} takes {max(size, chunk):,} bytes; up to {limit:,} are read.")
         if size and array.id.get_storage_size() == 0:
             raise UnreadableArrays(f"{name} in {path} was declared but never written.")
+        if chunk > max(size, MAX_CHUNK):
+            raise UnreadableArrays(f"{name} in {path} is stored in pieces of {chunk:,} bytes, larger than all of it.")
+        with _sentences(path):
+            _check_packing(array, chunk, f"{name} in {path}", lambda: report(0.0))
         result = np.empty(array.shape, array.dtype.newbyteorder("="))
         rows = max(1, BLOCK // max(1, size // max(1, len(result))), (array.chunks or (1,))[0]) if result.ndim else 1
         for start in range(0, len(result) if result.ndim else 0, rows):
@@ -59,6 +69,29 @@ def read_array(path: Path, name: str, limit: int, report: Callable[[float], None
             with _sentences(path):
                 array.read_direct(result, np.s_[start : start + rows], np.s_[start : start + rows])
         return result
+
+
+def _check_packing(array: h5py.Dataset, chunk: int, where: str, go_on: Callable[[], None]) -> None:
+    """Refuse chunks that unpack to more than their `chunk` bytes: HDF5 would take the memory for whatever comes out."""
+    plist = array.id.get_create_plist()
+    filters = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
+    harmless = (h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32)
+    packings = [i for i, kind in enumerate(filters) if kind not in harmless]
+    if len(packings) > 1:
+        raise UnreadableArrays(f"{where} is packed more than once. Save it packed once, or not at all.")
+    stored: list[Any] = []
+    if packings:
+        array.id.chunk_iter(stored.append)
+    for k, piece in enumerate(stored):
+        if k % 64 == 0:
+            go_on()
+        if piece.size > chunk + chunk // 8 + 1024:
+            raise UnreadableArrays(f"{where} is damaged: a packed piece of it is larger than the whole piece.")
+        packed = not piece.filter_mask >> packings[0] & 1
+        if packed and filters[packings[0]] == h5py.h5z.FILTER_DEFLATE:
+            content = array.id.read_direct_chunk(piece.chunk_offset)[1]
+            if len(zlib.decompressobj().decompress(content, chunk + 1)) > chunk:
+                raise UnreadableArrays(f"{where} is made to fill the memory: a piece unpacks to more than it says.")
 
 
 def _arrays(file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.Dataset]]:
@@ -104,5 +137,5 @@ def _sentences(path: Path) -> Iterator[None]:
         yield
     except UnreadableArrays:
         raise
-    except (OSError, RuntimeError, ValueError, KeyError, MemoryError) as error:
+    except (OSError, RuntimeError, ValueError, KeyError, MemoryError, zlib.error) as error:
         raise UnreadableArrays(f"{path} cannot be read as HDF5: {error}.") from None

@@ -1,0 +1,148 @@
+"""A run described in a file: TOML as people write it, JSON as `export` and the presets have it.
+
+The file holds what a RunConfig holds, and only what differs from the defaults of its family, or of a preset:
+
+    family = "vae"            # or preset = "KEY"; learner = "KEY" where the family has several
+
+    [data]
+    source = "numpy"
+    settings = { path = "digits.npz" }    # a relative path begins where this file lies
+
+    [model]
+    hidden = 200
+
+    [training]
+    steps = 2000
+
+Nothing in a file from elsewhere is trusted: its size is limited, and every key and value is checked.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import Field
+
+from dgm_studio.config import DataChoice, RunConfig
+from dgm_studio.datasets.base import BadData
+from dgm_studio.datasets.sources import source
+from dgm_studio.presets import UnknownPreset, preset
+from models.catalog import UnknownKey, family, learning
+from models.settings import Settings, SettingsError, read_settings
+
+LIMIT = 2**16  # bytes; a file that sets everything has about 2000
+T = TypeVar("T")
+
+
+class _Given(Settings):
+    """What a file may hold. The groups are checked when it is known which family and source they are for."""
+
+    preset: str | None = None
+    family: str | None = None
+    learner: str | None = None
+    data: dict[str, Any] = Field(default_factory=dict)
+    model: dict[str, Any] = Field(default_factory=dict)
+    learning: dict[str, Any] = Field(default_factory=dict)
+    training: dict[str, Any] = Field(default_factory=dict)
+
+
+def read_config(path: Path) -> RunConfig:
+    """The run that the file describes. Raises SettingsError, which names the file, the key and what is allowed."""
+    name = str(path)
+    given = read_settings(_Given, _values(path), "", name)
+    if (given.preset is None) == (given.family is None):
+        raise SettingsError("", [("", "a settings file names a family or a preset, and not both")], name)
+    if given.preset is not None:
+        values = _known(name, "preset", preset, given.preset).config.model_dump()
+    else:
+        values = family_defaults(_known(name, "family", family, str(given.family)).key)
+    if given.learner not in (None, values["learner"]):
+        values |= {"learner": given.learner, "learning": {}}
+    if given.data.get("source", values["data"]["source"]) != values["data"]["source"]:
+        values["data"]["settings"] = {}
+    for group in ("data", "model", "learning", "training"):
+        values[group] = values[group] | getattr(given, group)
+    config = read_settings(RunConfig, values, "", name)
+    chosen = family(config.family)
+    if config.learner not in chosen.learners:
+        text = f"{chosen.title} cannot learn by {config.learner!r}; it learns by: {', '.join(chosen.learners)}"
+        raise SettingsError("", [("learner", text)], name)
+    read_settings(chosen.settings, config.model, "model", name)
+    read_settings(learning(config.learner).settings, config.learning, "learning", name)
+    kind = _known(name, "data.source", source, config.data.source)
+    read_settings(kind.settings, config.data.settings, "data.settings", name)
+    lies = config.data.settings.get("path")
+    if lies and "path" in kind.settings.model_fields:
+        lies = str(path.parent.absolute() / Path(lies).expanduser())
+    data = config.data.model_copy(update={"settings": config.data.settings | ({"path": lies} if lies else {})})
+    return config.model_copy(update={"data": data})
+
+
+def family_defaults(key: str) -> dict[str, Any]:
+    """The values of a RunConfig for a family that nothing is said about. Raises UnknownKey."""
+    chosen = family(key)
+    data = DataChoice(source=chosen.data).model_dump() | {"binarization": chosen.binarization}
+    return RunConfig(family=key, learner=chosen.learners[0]).model_dump() | {"data": data}
+
+
+def _values(path: Path) -> dict[str, Any]:
+    """What the file says, unchecked."""
+    text = _text(path)
+    is_json = path.suffix.lower() == ".json"
+    try:
+        values = json.loads(text, object_pairs_hook=_once, parse_int=_int) if is_json else tomllib.loads(text)
+    except RecursionError:
+        raise SettingsError("", [("", "is nested too deeply for settings")], str(path)) from None
+    except ValueError as error:
+        kind = "JSON" if is_json else "TOML"
+        problem = f"is not {kind} that can be read: {str(error).rstrip('.')}. Correct it there"
+        raise SettingsError("", [("", problem)], str(path)) from None
+    if not isinstance(values, dict):
+        raise SettingsError("", [("", "holds no settings: an object of them is needed")], str(path))
+    inner = values.get("config")  # what `export` and presets have around it describes the run, and sets nothing
+    return inner if isinstance(inner, dict) else values
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.exists() and not path.is_file():
+            raise SettingsError("", [("", "is not a file")], str(path))
+        with open(path, "rb") as file:
+            content = file.read(LIMIT + 1)
+        if len(content) > LIMIT:
+            raise SettingsError("", [("", f"is larger than settings are (up to {LIMIT // 1024} kB)")], str(path))
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise SettingsError("", [("", "is not text in UTF-8. Save it in UTF-8")], str(path)) from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, SettingsError):
+            raise
+        text = f"cannot be read: {getattr(error, 'strerror', None) or error}"
+        raise SettingsError("", [("", text)], str(path)) from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, whose keys stand in it once. Python's reader would silently take the last."""
+    keys = [key for key, _ in pairs]
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice is not None:
+        raise ValueError(f"the key {twice!r} stands there twice")
+    return dict(pairs)
+
+
+def _int(digits: str) -> int:
+    if len(digits) > 30:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
+
+
+def _known(file: str, field: str, find: Callable[[str], T], key: str) -> T:
+    """What is named, or SettingsError that lists what can be."""
+    try:
+        return find(key)
+    except (UnknownKey, UnknownPreset, BadData) as error:
+        raise SettingsError("", [(field, str(error).rstrip("."))], file) from None
