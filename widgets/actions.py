@@ -33,6 +33,7 @@ MENUS: dict[str, tuple[Entry, ...]] = {
         Entry("save", "&Save", "Write the project file now. Training saves by itself.", "Ctrl+S", "save"),
         Entry("saveAs", "Save &as …", "Write to another file and go on there.", "Ctrl+Shift+S"),
         Entry("import", "&Import runs …", "Copy runs of another project into this one.", "Ctrl+I", "import"),
+        Entry("recoveries", "&Recover …", "What trainings that were cut off have left.", "", "recover"),
         Entry("folder", "Project &folder …", "Choose where new projects are made."),
         Entry(),
         Entry("start", "Start &page", "Close this project and show the start page.", "Ctrl+W", "home"),

@@ -27,6 +27,8 @@ from widgets.import_dialog import ImportDialog
 from widgets.model_panel import ModelPanel
 from widgets.notices import Log, Notice, Remedy
 from widgets.preferences import Preferences
+from widgets.project_notices import ProjectNotices
+from widgets.recovery_dialog import RecoveryDialog
 from widgets.run_changes import Listed, RunChanges
 from widgets.run_menus import RunMenus
 from widgets.runs_panel import RunsPanel
@@ -72,6 +74,7 @@ class Desk(QObject):
             "showModel": Dock("Model", "modelDock", self.model, window, 36 * SPACE),
             "log": Dock("Messages", "logDock", LogView(log), window, 24 * SPACE),
         }
+        self.notices = ProjectNotices(self.workspace, self._save_as, self._reopen, self._show_recoveries, self)
         self._when_stopped: Callable[[], None] | None = None
         self._shown: RunConfig | None = None  # the settings of the selected run, as the form last took them over
         self._problem = ""  # why the model cannot learn from the draft's data
@@ -109,6 +112,7 @@ class Desk(QObject):
             "useSettings": self._use_settings,
             "delete": self._delete,
             "import": self._choose_import,
+            "recoveries": self._show_recoveries,
             "save": workspace.save,
             "saveAs": self._save_as,
             **{key: partial(self.area.show_page, title) for key, title in PAGES.items()},
@@ -180,8 +184,7 @@ class Desk(QObject):
             self.workspace.close()
             then()
 
-        self.area.evaluate.shut_down()
-        self.stop_all(lambda: self.workspace.close_project(closed))
+        self.area.evaluate.leave(lambda: self.stop_all(lambda: self.workspace.close_project(closed)))
 
     # Runs.
 
@@ -280,6 +283,18 @@ class Desk(QObject):
         self.model.family.setFocus()
         self.model.family.lineEdit().selectAll()
 
+    def _show_recoveries(self) -> None:
+        window = self.parent()
+        assert isinstance(window, QMainWindow)
+        RecoveryDialog(self.workspace, window).show()
+
+    def _reopen(self) -> None:
+        """Open the file that is there now; what was not saved of this one is dropped."""
+        project = self.workspace.project
+        if project is not None:
+            path = project.path
+            self.when_idle(lambda: self.workspace.open(path, keep=False), f"Open {path.name}")
+
     def _save_as(self) -> None:
         project = self.workspace.project
         assert project is not None
@@ -287,7 +302,9 @@ class Desk(QObject):
         assert isinstance(window, QMainWindow)
         name, _ = QFileDialog.getSaveFileName(window, "Save as", str(project.path), "DGM Studio projects (*.dgm)")
         if name:
-            self.workspace.save_as(Path(name).with_suffix(".dgm"))
+            chosen = Path(name)  # the dialog has asked whether this may be replaced, but not what a suffix makes of it
+            path = chosen if chosen.suffix == ".dgm" else chosen.with_name(f"{chosen.name}.dgm")
+            self.when_idle(lambda: self.workspace.save_as(path, replace=path == chosen), f"Save as {path.name}")
 
     # Menus.
 
@@ -396,6 +413,7 @@ class Desk(QObject):
             "redo": self.draft.stack.canRedo(),
             "save": workspace.can_train,
             "saveAs": project is not None and phase is Phase.IDLE,
+            "recoveries": workspace.can_train,
             "start": project is not None,
         }.items():
             actions[key].setEnabled(enabled)

@@ -125,6 +125,14 @@ class EvaluatePage(QWidget):
             thread.wait()
             thread.deleteLater()
 
+    def leave(self, then: Callable[[], None]) -> None:
+        """Cancel what is being measured, and do `then` when its thread has ended: it may take seconds to notice."""
+        self._drop(lambda job: True)
+        if self._thread is None:
+            then()
+        else:
+            self._thread.finished.connect(then)
+
     @property
     def busy(self) -> bool:
         """Whether something is being measured or waits for it."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QIcon, QPaintEvent
 from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
@@ -174,6 +174,7 @@ class MainWindow(QMainWindow):
             dock.hide()
         desk.worked.connect(self._show_work)
         desk.left.connect(self._show_start)
+        desk.workspace.stays_open.connect(lambda: self.setEnabled(True))
         self.start_page.say_loading("")
         self.log.say(Notice("info", f"Loaded in {seconds:.1f} s.", lasting=False))
         self.loaded.emit()
@@ -277,6 +278,11 @@ class MainWindow(QMainWindow):
             self.open(path)
         else:
             self._when_loaded(lambda desk: desk.take_data(path), f"Reading {path.name} …")
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() is QEvent.Type.ActivationChange and self.isActiveWindow() and self.desk is not None:
+            self.desk.notices.look()
 
     # The end.
 

@@ -80,14 +80,16 @@ class Preferences:
         rest = [other for other in self.recent if other != path]
         self._settings.setValue("recent", [str(p) for p in [path, *rest][:RECENT]])
 
-    def is_familiar(self, fingerprint: Fingerprint) -> bool:
-        """Whether this studio has checked or written this very file, and nobody has changed it since."""
-        return repr(fingerprint) in self._list("familiar")
+    @property
+    def familiar(self) -> frozenset[Fingerprint]:
+        """Files, as they are now, that this studio has checked or written."""
+        return frozenset(tuple(int(n) for n in text.split()) for text in self._list("familiar"))
 
     def know(self, fingerprint: Fingerprint) -> None:
         """From now on this very file is familiar."""
-        known = [other for other in self._list("familiar") if other != repr(fingerprint)]
-        self._settings.setValue("familiar", [repr(fingerprint), *known][:FAMILIAR])
+        text = " ".join(str(n) for n in fingerprint)
+        known = [other for other in self._list("familiar") if other != text]
+        self._settings.setValue("familiar", [text, *known][:FAMILIAR])
 
     def forget_recent(self) -> None:
         self._settings.remove("recent")

@@ -11,7 +11,7 @@ from typing import TypeVar
 from PySide6.QtCore import QObject, Signal
 
 from dgm_studio.config import RunConfig
-from dgm_studio.store import Project, Run, branch, duplicate, import_runs
+from dgm_studio.store import Project, Run, branch, duplicate, import_runs, look_at_unfamiliar
 from widgets.background import Problem
 from widgets.notices import Notice, Remedy
 from widgets.status import size, thousands
@@ -104,7 +104,10 @@ class RunChanges(QObject):
     def list_runs(self, path: Path) -> None:
         """Look what another project has, and tell by `listed`."""
 
+        familiar = self._workspace.preferences.familiar
+
         def work() -> list[Listed]:
+            look_at_unfamiliar(path, familiar)
             with Project.open(path, read_only=True) as other:
                 return [
                     Listed(

@@ -44,6 +44,7 @@ class WorkArea(Card):
         self.column.addLayout(head)
         self.column.addWidget(self._pages, 1)
         self._tabs.currentChanged.connect(self._show)
+        workspace.project_changed.connect(self._show_evaluate)
         workspace.selected.connect(lambda _: self._show_evaluate())
         workspace.viewing.live_changed.connect(lambda _: self._show_evaluate())
         self.evaluate.changed.connect(workspace.changed)

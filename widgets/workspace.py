@@ -13,7 +13,7 @@ from dgm_studio import device as devices
 from dgm_studio.config import RunConfig
 from dgm_studio.events import Cancelled, Event, Failed, Finding, Finished, Preview, Progress, Tree
 from dgm_studio.recording import Recorder, resume_warnings
-from dgm_studio.store import Project, Recovery, Run
+from dgm_studio.store import Project, ProjectError, Recovery, Run, look_at_unfamiliar
 from widgets.background import Background, Problem
 from widgets.data_cache import DataCache
 from widgets.history import History
@@ -32,7 +32,9 @@ class Workspace(QObject):
 
     Signals: `project_changed()` another project or path, `runs_changed()` the list or what stands in it,
     `selected(Run | None)`, `progressed(run id, Progress)`, `previewed(run id, Preview)`, `training_changed()` phase or
-    queue, `loading(fraction, text)` data is being read, `saved()`. What runs have to show is in `viewing`.
+    queue, `loading(fraction, text)` data is being read, `saved()`, `opened(Project)`, `displaced(code)` a save found
+    another file, or none, in the project's place, `recovered()`, `stays_open()` a project could not be closed. What
+    runs have to show is in `viewing`.
     """
 
     project_changed = Signal()
@@ -43,6 +45,10 @@ class Workspace(QObject):
     training_changed = Signal()
     loading = Signal(float, str)
     saved = Signal()
+    opened = Signal(object)
+    displaced = Signal(str)
+    recovered = Signal()
+    stays_open = Signal()
 
     def __init__(self, preferences: Preferences, log: Log, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -75,34 +81,48 @@ class Workspace(QObject):
 
         self._replace(work, then, f"No project could be made in {folder}.")
 
-    def open(self, path: Path, then: Callable[[], None] = lambda: None) -> None:
-        """Open a project file; read-only when another window holds it."""
-        self._replace(lambda: Project.open(path), then, f"{path.name} was not opened.")
+    def open(self, path: Path, then: Callable[[], None] = lambda: None, keep: bool = True) -> None:
+        """Open a project file; read-only when another window holds it. One that is not familiar is looked at by a
+        process of its own first. Without `keep`, what is not saved of the one that is open now is dropped."""
+        familiar = self.preferences.familiar
 
-    def close_project(self, then: Callable[[], None] = lambda: None) -> None:
-        """Save what is not saved and close. Nothing may train."""
+        def work() -> Project:
+            look_at_unfamiliar(path, familiar)
+            return Project.open(path)
+
+        self._replace(work, then, f"{path.name} was not opened.", keep)
+
+    def close_project(self, then: Callable[[], None] = lambda: None, keep: bool = True) -> None:
+        """Save what is not saved, unless `keep` is false, and close; then do `then`. If it cannot be saved, the project
+        stays open and a person is asked (`stays_open`). Nothing may train."""
         project = self.project
         if project is None:
             then()
             return
         self._saver.stop()
-        self.select(None)
-        self.project = None
-        self.viewing.clear()
-        self.project_changed.emit()
 
         def work() -> None:
-            try:
-                if project.modified and not project.read_only:
-                    project.save()
-            finally:
-                project.close()
+            if keep and project.modified:
+                project.save()
+            project.close()
 
-        def failed(problem: Problem) -> None:
-            self.say_problem(f"{project.path.name} was not saved.", problem)
+        def closed(_: None) -> None:
+            self.select(None)
+            self.project = None
+            self.viewing.clear()
+            self.project_changed.emit()
             then()
 
-        self.files.submit(work, lambda _: then(), failed)
+        def failed(problem: Problem) -> None:
+            remedies = (
+                Remedy("Try again", lambda: self.close_project(then)),
+                Remedy("Close without saving", lambda: self.close_project(then, keep=False)),
+            )
+            text = f"{project.path.name} stays open: your last changes are not on the disk. {problem.text}"
+            self.log.say(Notice("bad", text, problem.details, remedies))
+            self.stays_open.emit()
+
+        self.files.submit(work, closed, failed)
 
     def save(self) -> None:
         """Write the project file now, if anything changed."""
@@ -111,11 +131,22 @@ class Workspace(QObject):
             return
 
         def failed(problem: Problem) -> None:
-            self.say_problem("The project was not saved; the file on disk is as it was.", problem, self.save)
+            code = problem.error.code if isinstance(problem.error, ProjectError) else ""
+            if code in ("conflict", "missing") and project is self.project:
+                self.displaced.emit(code)
+            else:
+                self.say_problem("The project was not saved; the file on disk is as it was.", problem, self.save)
 
-        self.files.submit(lambda: project.save() if project.modified else None, lambda _: self.saved.emit(), failed)
+        self.files.submit(lambda: project.save() if project.modified else None, self._saved, failed)
 
-    def save_as(self, path: Path) -> None:
+    def save_over(self) -> None:
+        """Write the project file whatever has taken its place."""
+        project = self.project
+        if project is not None:
+            failed = partial(self.say_problem, f"{project.path.name} was not written.")
+            self.files.submit(project.save_over, self._saved, failed)
+
+    def save_as(self, path: Path, replace: bool = False) -> None:
         """Write to another file and go on there."""
         project = self.project
         assert project is not None
@@ -123,19 +154,23 @@ class Workspace(QObject):
         def done(_: None) -> None:
             self.preferences.remember(path)
             self.project_changed.emit()
-            self.saved.emit()
+            self._saved()
 
-        self.files.submit(
-            lambda: project.save_as(path), done, lambda p: self.say_problem(f"{path.name} was not written.", p)
-        )
+        failed = partial(self.say_problem, f"{path.name} was not written.")
+        self.files.submit(lambda: project.save_as(path, replace), done, failed)
+
+    def _saved(self, _: None = None) -> None:
+        if self.project is not None:
+            self.preferences.know(self.project.fingerprint)
+        self.saved.emit()
 
     def changed(self) -> None:
         """Something in the project is another than in the file: save soon."""
         self.runs_changed.emit()
         self._saver.start()
 
-    def recover(self, recovery: Recovery) -> None:
-        """Merge what a crash left into its run."""
+    def recover(self, recovery: Recovery, step: int | None = None) -> None:
+        """Merge what a crash left into its run, up to the state of `step` if given."""
         project = self.project
         assert project is not None
 
@@ -144,40 +179,28 @@ class Workspace(QObject):
             self.select(run)
             self.show_again(run)
             self.log.say(Notice("good", f"{run.name} was recovered.", lasting=False))
+            self.recovered.emit()
 
-        self.files.submit(
-            lambda: project.recover(recovery), done, lambda p: self.say_problem("Nothing was recovered.", p)
-        )
+        failed = partial(self.say_problem, "Nothing was recovered.")
+        self.files.submit(lambda: project.recover(recovery, step), done, failed)
 
-    def _replace(self, work: Callable[[], Project], then: Callable[[], None], failure: str) -> None:
+    def _replace(self, work: Callable[[], Project], then: Callable[[], None], failure: str, keep: bool = True) -> None:
         def begin() -> None:
             self.files.submit(work, done, lambda problem: self.say_problem(failure, problem))
 
         def done(project: Project) -> None:
             self.project = project
             self.preferences.remember(project.path)
+            self.preferences.know(project.fingerprint)
             self.project_changed.emit()
             self.runs_changed.emit()
             for run in project.runs.values():
                 self.viewing.read_thumbnail(run)
             self.select(next(reversed(project.runs.values()), None))
-            self._greet(project)
+            self.opened.emit(project)
             then()
 
-        self.close_project(begin)
-
-    def _greet(self, project: Project) -> None:
-        if project.read_only:
-            held = f" because {project.holder} has it open" if project.holder else ""
-            text = f"{project.path.name} is open read-only{held}. Save as another file to change it."
-            self.log.say(Notice("warn", text))
-        for recovery in project.recoveries:
-            remedies = (Remedy("Recover", lambda r=recovery: self.recover(r)), Remedy("Later", lambda: None))
-            text = (
-                f"A training of {recovery.name} was cut off. What it measured and its state of step {recovery.step:,} "
-                "can be recovered."
-            )
-            self.log.say(Notice("warn", text, remedies=remedies))
+        self.close_project(begin, keep)
 
     # Runs.
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from dgm_studio.store.checking import check
     from dgm_studio.store.copying import branch, duplicate, import_runs
     from dgm_studio.store.errors import ProjectError
+    from dgm_studio.store.preflight import look_at_unfamiliar
     from dgm_studio.store.project import Project
     from dgm_studio.store.recovery import Recovery
     from dgm_studio.store.run import Run, StoredEvaluation
@@ -23,6 +24,7 @@ __all__ = [
     "check",
     "duplicate",
     "import_runs",
+    "look_at_unfamiliar",
 ]
 
 _HOMES = {
@@ -35,6 +37,7 @@ _HOMES = {
     "check": "checking",
     "duplicate": "copying",
     "import_runs": "copying",
+    "look_at_unfamiliar": "preflight",
 }
 
 

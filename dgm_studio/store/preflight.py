@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -51,6 +51,13 @@ def preflight(path: Path) -> Fingerprint:
         if parts:
             _look(folder, parts, fmt.WORK)
     return found
+
+
+def look_at_unfamiliar(path: Path, familiar: Collection[Fingerprint]) -> None:
+    """`preflight`, unless this very file is among those known. Raises ProjectError."""
+    require_hdf5(path)
+    if fingerprint(path) not in familiar:
+        preflight(path)
 
 
 def allowed_seconds(size: int) -> float:

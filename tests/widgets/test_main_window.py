@@ -5,11 +5,10 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import pytest
+from person import Person
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QDialog, QPushButton, QToolButton, QWidget
@@ -20,90 +19,10 @@ from dgm_studio.events import Failed
 from dgm_studio.presets import presets
 from dgm_studio.store import Project
 from widgets.actions import MENUS
-from widgets.building import Card
-from widgets.desk import Desk
 from widgets.main_window import MainWindow
-from widgets.notices import Log, NoticeBar
 from widgets.preferences import Preferences, thumbnail_file
 from widgets.theme import look
 from widgets.trainer import Phase
-
-PATIENCE = 60_000  # ms
-
-
-class Person:
-    """Somebody in front of the window."""
-
-    def __init__(self, qtbot: QtBot, folder: Path) -> None:
-        self.qtbot = qtbot
-        self.preferences = Preferences()
-        self.preferences.folder = folder
-        self.windows: list[MainWindow] = []
-        self.window = self.open_window()
-
-    def open_window(self) -> MainWindow:
-        window = MainWindow(self.preferences, Log())
-        self.windows.append(window)
-        window.resize(1280, 800)
-        window.show()
-        window.load()
-        self.window = window
-        return window
-
-    @property
-    def desk(self) -> Desk:
-        self.until(lambda: self.window.desk is not None)
-        assert self.window.desk is not None
-        return self.window.desk
-
-    def until(self, holds: Callable[[], object]) -> None:
-        self.qtbot.waitUntil(lambda: bool(holds()), timeout=PATIENCE)
-
-    def do(self, action: str) -> None:
-        assert self.window.actions_[action].isEnabled(), action
-        self.window.actions_[action].trigger()
-
-    def click_card(self, key: str = presets()[0].key) -> None:
-        card = self.window.start_page.findChild(Card, f"preset-{key}")
-        self.qtbot.mouseClick(card, Qt.MouseButton.LeftButton)
-
-    def train_a_little(self) -> None:
-        """Start the first preset, and stop it after some steps."""
-        self.click_card()
-        self.until(lambda: self.phase is Phase.TRAINING)
-        self.until(lambda: self.step > 20)
-        self.do("stop")
-        self.until(lambda: self.phase is Phase.IDLE)
-
-    @property
-    def phase(self) -> Phase:
-        return self.desk.workspace.trainer.phase
-
-    @property
-    def step(self) -> int:
-        run = self.desk.workspace.trainer.active
-        view = self.desk.workspace.viewing.runs.get(run.run) if run is not None else None
-        return view.progress.step if view is not None and view.progress is not None else -1
-
-    def bars(self) -> list[NoticeBar]:
-        return [bar for bar in self.window.findChildren(NoticeBar) if not bar.isHidden()]
-
-    def close(self, window: MainWindow | None = None) -> None:
-        window = window or self.window
-        window.close()
-        self.until(lambda: not window.isVisible() and window._may_close)
-        self.windows.remove(window)
-        window.deleteLater()
-
-
-@pytest.fixture
-def person(qtbot: QtBot, tmp_path: Path) -> Iterator[Person]:
-    preferences = Preferences()
-    preferences._settings.clear()
-    person = Person(qtbot, tmp_path / "projects")
-    yield person
-    for window in list(person.windows):
-        person.close(window)
 
 
 def test_the_window_shows_before_torch_and_the_plots_are_imported() -> None:
@@ -308,7 +227,7 @@ def test_a_second_window_is_read_only_and_says_who_holds_the_project(person: Per
     person.window.open(path)
     person.until(lambda: person.desk.workspace.project is not None and person.bars())
     assert person.desk.workspace.project.read_only  # type: ignore[union-attr]
-    assert "read-only" in person.bars()[0].notice.text
+    assert "for reading only" in person.bars()[0].notice.text
     assert not person.window.actions_["train"].isEnabled()
     assert not person.window.actions_["save"].isEnabled()
     assert person.window.actions_["saveAs"].isEnabled()

@@ -42,11 +42,11 @@ def test_a_settings_file_edited_by_hand_is_survived(preferences: Preferences, wr
 
 
 def test_a_file_is_familiar_until_it_changes(preferences: Preferences) -> None:
-    assert not preferences.is_familiar((1, 2, 3, 4))
+    assert not preferences.familiar
     preferences.know((1, 2, 3, 4))
+    assert preferences.familiar == {(1, 2, 3, 4)}
     preferences.know((5, 6, 7, 8))
-    assert preferences.is_familiar((1, 2, 3, 4))
-    assert not preferences.is_familiar((1, 2, 3, 5))
+    assert preferences.familiar == {(1, 2, 3, 4), (5, 6, 7, 8)}
     for n in range(200):
         preferences.know((n, 0, 0, 0))
-    assert not preferences.is_familiar((1, 2, 3, 4))
+    assert (1, 2, 3, 4) not in preferences.familiar
