@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -31,15 +31,15 @@ from dgm_studio.store.metrics import Curve
 from dgm_studio.store.project import Project
 from dgm_studio.store.records import Best, Status
 from dgm_studio.store.run import WALL, Run
-from dgm_studio.store.saving import versions
+from dgm_studio.store.saving import Item, versions
 from dgm_studio.store.trees import flatten
-from dgm_studio.store.work import Line, Session, metrics_line
+from dgm_studio.store.work import Line, Session, metrics_line, read_metrics
 from models.catalog import Recipe
 
 WRITE_EVERY = 0.25  # seconds between writes to the journal: what a killed process loses
 SYNC_EVERY = 2.0  # seconds between fsyncs: what a power cut loses
-
-_STILL_KEPT = "It is kept in memory, and the training goes on; free some space, or stop and save elsewhere."
+RETRY_EVERY = 5.0  # seconds between attempts to write what could not be written
+STEPS_A_LINE = 50_000  # of curves that are written to the journal late
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,10 @@ class Recorder:
     event merges all of it into the project and saves; Cancelled instead puts the run back to what it was before the
     session or at the last save, and removes it when it had no state then. So does bad input that never took a step.
 
-    What cannot be written (a full disk, say) is kept in memory and tried again; `problems` lists what happened and
-    `report` is called with each sentence once, in the writer's thread.
+    While the disk takes nothing (because it is full, say), the training goes on: everything is in the run in memory,
+    where it takes no more room than a run takes anyway, and every RETRY_EVERY seconds writing is tried again. `report`
+    is called with a sentence when that begins, `relieved` when everything is on the disk again, both in the writer's
+    thread; `problems` lists what was reported.
     """
 
     def __init__(
@@ -71,21 +73,28 @@ class Recorder:
         data: Provenance | None = None,
         report: Callable[[str], None] = lambda text: None,
         device: str = "",
+        relieved: Callable[[str], None] = lambda text: None,
     ) -> None:
         """`device`: where the run trains from now on, if that is not what its settings say. Raises ProjectError when
         the project is read-only, or the run is in training already or deleted."""
         if project.read_only:
             raise ProjectError("read-only", project.path, "opened read-only: a training could not be kept in it.")
         self.problems: list[str] = []
-        self._project, self._run, self._report = project, run, report
+        self._project, self._run, self._report, self._relieved = project, run, report, relieved
         self._data = run.provenance.get("data") if data is None else json.loads(json.dumps(asdict(data)))
         self._was_new = not run.checkpoint_steps()
         self._goal = _goal(run)
         self._failure: ProjectError | None = None
+
         self._session: Session | None = None
         self._unwritten: list[Line] = []
-        self._unsynced = False
+        self._missing: int | None = None  # the journal lacks the curves from this step on; only the run has them
+        self._unsynced: list[Line] = []  # written, but perhaps not on the disk
         self._synced = time.monotonic()
+        self._waiting_frames: list[Preview] = []
+        self._waiting_states: dict[int, dict[str, Item]] = {}
+        self._retry: float | None = None  # time.monotonic() of the next attempt, while the disk takes nothing
+
         self._device = device
         self._step = self._steps = 0  # done, and planned
         self._seconds_before: float | None = None  # of training in earlier sessions, where that is known
@@ -171,6 +180,7 @@ class Recorder:
             while (closing := self._write_what_came()) is None:
                 pass
             self._conclude(closing)
+            self._all_is_well()
         except ProjectError as error:
             self._failure = error
             self._problem(str(error))
@@ -186,19 +196,24 @@ class Recorder:
 
     def _write_what_came(self) -> Closing | None:
         with self._changed:
-            self._changed.wait_for(self._anything, timeout=SYNC_EVERY if self._unsynced else None)
+            self._changed.wait_for(self._anything, timeout=self._patience())
             self._changed.wait_for(self._anything_large, timeout=WRITE_EVERY)  # gather lines
             lines, self._lines = self._lines, []
             frames, self._frames = self._frames, []
             checkpoint, self._checkpoint = self._checkpoint, None
             closing = self._closing
         self._unwritten += lines
-        self._write_lines()
-        for frame in frames:
-            self._write_frame(frame)
+        self._waiting_frames += frames
         if checkpoint is not None:
-            self._write_checkpoint(checkpoint)
+            self._take(checkpoint)
+        self._write()
         return closing
+
+    def _patience(self) -> float | None:
+        """Seconds until something is to be done even if nothing comes."""
+        if self._retry is not None:
+            return RETRY_EVERY
+        return SYNC_EVERY if self._unsynced else None
 
     def _anything(self) -> bool:
         return bool(self._lines or self._frames) or self._anything_large()
@@ -206,17 +221,85 @@ class Recorder:
     def _anything_large(self) -> bool:
         return self._checkpoint is not None or self._closing is not None
 
-    def _write_lines(self) -> None:
+    def _write(self) -> None:
+        """Bring to the work folder what waits for it, if it is time to try."""
+        due = self._retry is None or time.monotonic() >= self._retry
         try:
-            session = self._open_session()
-            if self._unwritten:
-                session.append(self._unwritten)
-                self._unwritten, self._unsynced = [], True
-            if self._unsynced and time.monotonic() - self._synced >= SYNC_EVERY:
-                session.sync()
-                self._unsynced, self._synced = False, time.monotonic()
-        except OSError as error:
-            self._problem(f"The journal of {self._run.name} cannot be written ({error}). {_STILL_KEPT}")
+            if due or self._missing is None:
+                self._write_lines()
+            else:
+                self._leave_curves_to_the_run()
+            if due:
+                self._write_states()
+                self._write_frames()
+        except (OSError, ProjectError) as error:
+            self._leave_curves_to_the_run()
+            self._wait(error.text if isinstance(error, ProjectError) else f"{error.strerror or error}.")
+        else:
+            if due:
+                self._all_is_well()
+
+    def _wait(self, reason: str) -> None:
+        if self._retry is None:
+            self._problem(
+                f"What {self._run.name} brings cannot be written to the disk: {reason} It is kept in memory, and the "
+                "training goes on; writing is tried again every few seconds. Free some space, or stop and save "
+                "elsewhere. Should the studio be ended by force before, what came since now is lost."
+            )
+        self._retry = time.monotonic() + RETRY_EVERY
+
+    def _all_is_well(self) -> None:
+        if self._retry is not None:
+            self._retry = None
+            self._relieved(f"Everything of {self._run.name} is on the disk again.")
+
+    def _write_lines(self) -> None:
+        """Raises OSError."""
+        session = self._open_session()
+        if self._missing is not None:
+            self._leave_curves_to_the_run()
+        if self._unwritten:
+            session.append(self._unwritten)
+            self._unsynced += self._unwritten
+            self._unwritten = []
+        for step, line in self._missing_lines():
+            self._missing = step
+            session.append([line])
+            session.sync()
+        self._missing = None
+        if self._unsynced and time.monotonic() - self._synced >= SYNC_EVERY:
+            self._sync(session)
+
+    def _sync(self, session: Session) -> None:
+        """Raises OSError; what was written since the last time is to be written again then."""
+        try:
+            session.sync()
+        except OSError:
+            self._unwritten[:0] = self._unsynced
+            raise
+        finally:
+            self._unsynced, self._synced = [], time.monotonic()
+
+    def _leave_curves_to_the_run(self) -> None:
+        """Keep no curves twice while they cannot be written."""
+        for line in self._unwritten:
+            if "metrics" in line:
+                first = min(int(steps[0]) for steps, _ in read_metrics(line).values() if len(steps))
+                self._missing = first if self._missing is None else min(first, self._missing)
+        self._unwritten = [line for line in self._unwritten if "metrics" not in line]
+
+    def _missing_lines(self) -> Iterator[tuple[int, Line]]:
+        """The curves that the journal lacks, with the step at which each line begins. Steps that come again replace."""
+        if self._missing is None:
+            return
+        curves = self._run.curves_from(self._missing)
+        last = max((int(steps[-1]) for steps, _ in curves.values() if len(steps)), default=-1)
+        for first in range(self._missing, last + 1, STEPS_A_LINE):
+            ends = {key: np.searchsorted(steps, (first, first + STEPS_A_LINE)) for key, (steps, _) in curves.items()}
+            part = {
+                key: (steps[slice(*ends[key])], values[slice(*ends[key])]) for key, (steps, values) in curves.items()
+            }
+            yield first, metrics_line({key: curve for key, curve in part.items() if len(curve[0])})
 
     def _open_session(self) -> Session:
         if self._session is None:
@@ -229,30 +312,43 @@ class Recorder:
             self._session = Session(self._project.work_folder, header)
         return self._session
 
-    def _write_frame(self, frame: Preview) -> None:
-        try:
+    def _write_frames(self) -> None:
+        """Raises OSError or ProjectError."""
+        while self._waiting_frames:
+            frame = self._waiting_frames[0]
             stored = self._open_session().frame(frame.step, frame.samples, frame.means)
-        except (OSError, ProjectError) as error:
-            self._problem(f"A picture of {self._run.name} cannot be written ({error}). {_STILL_KEPT}")
-            return
-        with self._project.saving:
-            self._run.keep_frame(frame.step, stored, frame.means)
+            with self._project.saving:
+                self._run.keep_frame(frame.step, stored, frame.means)
+            del self._waiting_frames[0]
 
-    def _write_checkpoint(self, checkpoint: Checkpoint) -> None:
+    def _take(self, checkpoint: Checkpoint) -> None:
+        """Make a state part of the run, and let go of those that it replaces."""
         datasets = flatten(checkpoint.state)
         with self._project.saving:
             self._run.keep_checkpoint(checkpoint.step, datasets)
+            self._waiting_states[checkpoint.step] = datasets
             self._note_best(checkpoint.step)
-            try:
-                session = self._open_session()
-                self._run.keep_checkpoint(checkpoint.step, session.checkpoint(checkpoint.step, datasets))
-            except (OSError, ProjectError) as error:
-                self._problem(f"The state of step {checkpoint.step} cannot be written ({error}). {_STILL_KEPT}")
-            before = set(self._run.checkpoint_steps())
-            self._run.prune(self._project.branched_steps(self._run))
-            for step in before - set(self._run.checkpoint_steps()):
-                if self._session is not None:
-                    self._session.drop_checkpoint(step)
+            if self._retry is not None:
+                self._prune()
+
+    def _write_states(self) -> None:
+        """Raises OSError or ProjectError."""
+        while self._waiting_states:
+            step, datasets = next(iter(self._waiting_states.items()))
+            with self._project.saving:
+                self._run.keep_checkpoint(step, self._open_session().checkpoint(step, datasets))
+                del self._waiting_states[step]
+                self._prune()
+
+    def _prune(self) -> None:
+        """Let go of states that are no longer needed. The newest on the disk is, while newer ones wait in memory."""
+        before = set(self._run.checkpoint_steps())
+        newest = sorted(before - self._waiting_states.keys())[-1:]
+        self._run.prune(self._project.branched_steps(self._run) | set(newest))
+        for step in before - set(self._run.checkpoint_steps()):
+            self._waiting_states.pop(step, None)
+            if self._session is not None:
+                self._session.drop_checkpoint(step)
 
     def _note_best(self, step: int) -> None:
         """Whether the state of `step` is the best so far, by what was measured last before it."""
@@ -304,7 +400,8 @@ class Recorder:
     def _last_line(self, line: Line) -> None:
         self._unwritten.append(line)
         self._synced = -float("inf")  # due
-        self._write_lines()
+        self._retry = None if self._retry is None else self._synced
+        self._write()
 
     def _problem(self, text: str) -> None:
         if text not in self.problems:

@@ -199,6 +199,12 @@ class Run:
         """Steps, and the seconds of training from the start of the run until each; None where they are not known."""
         return self._reading(self._metrics.curves).get(WALL)
 
+    def curves_from(self, step: int) -> dict[str, Curve]:
+        """What was measured at `step` and later, the clock included."""
+        curves = self._reading(self._metrics.curves)
+        begins = {key: int(np.searchsorted(steps, step)) for key, (steps, _) in curves.items()}
+        return {key: (steps[begins[key] :], values[begins[key] :]) for key, (steps, values) in curves.items()}
+
     def checkpoint_steps(self) -> list[int]:
         with self.lock:
             return sorted({int(place.split("/")[1]) for place in self._items if place.startswith("checkpoints/")})

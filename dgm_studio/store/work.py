@@ -40,7 +40,7 @@ class Session:
         """Begin the journal with `header`. Raises OSError."""
         self.id = uuid4().hex[:16]
         self.folder = work / self.id
-        self._end = 0  # of the last whole line
+        self._end = self._synced = 0  # of the last whole line, and of the last on the disk
         work.mkdir(exist_ok=True)
         self.folder.mkdir()
         self._journal = -1
@@ -68,7 +68,13 @@ class Session:
         self._end = end
 
     def sync(self) -> None:
-        os.fsync(self._journal)
+        """Bring the lines to the disk. When that raises OSError, those since the last time are gone."""
+        try:
+            os.fsync(self._journal)
+        except OSError:
+            self._end = self._synced  # the system may have dropped them, and would not say so a second time
+            raise
+        self._synced = self._end
 
     def checkpoint(self, step: int, datasets: Mapping[str, Item]) -> dict[str, Stored]:
         """Keep a flattened state, and note when. Raises ProjectError or OSError."""

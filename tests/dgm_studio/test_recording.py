@@ -6,6 +6,8 @@ import os
 import resource
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,14 @@ import numpy as np
 import pytest
 import torch
 
+from dgm_studio import recording
 from dgm_studio.config import DataChoice, RunConfig, TrainingSettings
 from dgm_studio.datasets.sources import load
 from dgm_studio.events import Cancelled, Checkpoint, Event, Failed, Finished, Paused, Preview, Progress, Started
 from dgm_studio.recording import Recorder, resume_warnings
-from dgm_studio.store import Project, ProjectError, Run, saving
-from dgm_studio.store.work import Session
+from dgm_studio.store import Project, ProjectError, Recovery, Run, saving
+from dgm_studio.store.recovery import left_in
+from dgm_studio.store.work import Session, read_journal
 from dgm_studio.training import Order, Resume, TrainingSession
 from models.catalog import FAMILIES
 from models.catalog import family as family_of
@@ -293,33 +297,167 @@ def test_a_save_during_training_is_what_discarding_returns_to(project: Project):
 # When the disk does not take it.
 
 
-def test_a_disk_that_is_full_for_a_while_costs_nothing(project: Project):
-    run = project.new_run(CONFIG)
-    said: list[str] = []
-    recorder = Recorder(project, run, report=said.append)
-    recorder.record(STARTED)
-    wait_for(lambda: project.work_folder.exists())
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file may grow beyond ten bytes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
     try:
-        recorder.record(progress(0))
-        recorder.record(checkpoint(10))
-        recorder.record(preview(10))
-        wait_for(lambda: len(said) == 3)
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert all("kept in memory" in text for text in said)
-    assert same(run.checkpoint(), checkpoint(10).state)
-    recorder.record(progress(10))
-    recorder.record(Finished(20, False))
+
+
+class Watched:
+    """A recorder that tries again soon, and what it said."""
+
+    def __init__(self, project: Project, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(recording, "RETRY_EVERY", 0.05)
+        monkeypatch.setattr(recording, "WRITE_EVERY", 0.01)
+        self.bad: list[str] = []
+        self.good: list[str] = []
+        self.recorder = Recorder(project, run, report=self.bad.append, relieved=self.good.append)
+        self.recorder.record(STARTED)
+
+    def taken(self) -> bool:
+        """Whether the writer has looked at all that was recorded."""
+        return not self.recorder._lines and not self.recorder._frames and self.recorder._checkpoint is None
+
+
+@pytest.mark.parametrize("from_the_start", [True, False])
+def test_a_disk_that_is_full_for_a_while_costs_nothing(
+    project: Project, monkeypatch: pytest.MonkeyPatch, from_the_start: bool
+):
+    run = project.new_run(CONFIG)
+    with full_disk() if from_the_start else nullcontext():
+        watched = Watched(project, run, monkeypatch)
+        recorder = watched.recorder
+        wait_for(lambda: watched.bad if from_the_start else list(project.work_folder.glob("*/journal")))
+    with full_disk():
+        for step in range(0, 50, 10):
+            recorder.record(progress(step, valid=-float(step)))
+            recorder.record(checkpoint(step + 10))
+            recorder.record(preview(step + 10))
+            wait_for(watched.taken)
+        wait_for(lambda: watched.bad)
+        assert same(run.checkpoint(), checkpoint(50).state)
+    (text,) = watched.bad
+    assert "kept in memory" in text
+    assert "File too large" in text or "no room" in text
+    wait_for(lambda: watched.good)  # nobody did anything
+    assert watched.good == [f"Everything of {run.name} is on the disk again."]
+    assert len(watched.bad) == 1
+    copy = left_now(project)
+    assert copy.rows == 55
+    assert copy.steps == run.checkpoint_steps()
+    recorder.record(progress(50))
+    recorder.record(Finished(60, False))
     recorder.close()
-    assert recorder.problems == said
+    assert recorder.problems == watched.bad
     project.close()
     with Project.open(project.path) as again:
         run = again.runs[run.id]
-        assert run.metrics["elbo"][0].tolist() == list(range(20))
-        assert same(run.checkpoint(), checkpoint(10).state)
-        assert run.frame_steps() == [10]
+        assert run.metrics["elbo"][0].tolist() == list(range(60))
+        assert run.checkpoint_steps() == [10, 40, 50]
+        assert same(run.checkpoint(), checkpoint(50).state)
+        assert run.frame_steps() == [10, 20, 30, 40, 50]
+
+
+def left_now(project: Project) -> Recovery:
+    """What a crash at this moment would leave."""
+    (recovery,) = left_in([project.work_folder], project.id)
+    return recovery
+
+
+def test_each_time_the_disk_fills_it_is_said_once_and_each_time_it_is_over(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+):
+    run = project.new_run(CONFIG)
+    watched = Watched(project, run, monkeypatch)
+    for round_ in (1, 2):
+        with full_disk():
+            for step in range(5):
+                watched.recorder.record(checkpoint(10 * round_ + step))
+                wait_for(watched.taken)
+            wait_for(lambda: len(watched.bad) == round_)  # noqa: B023
+        wait_for(lambda: len(watched.good) == round_)  # noqa: B023
+    watched.recorder.close()
+    assert (len(watched.bad), len(watched.good)) == (2, 2)
+
+
+def test_hours_with_a_full_disk_take_no_memory_but_for_the_run_itself(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(recording, "STEPS_A_LINE", 7_000)
+    run = project.new_run(CONFIG)
+    watched = Watched(project, run, monkeypatch)
+    recorder = watched.recorder
+    steps = 1000
+    with full_disk():
+        for i in range(100):
+            recorder.record(progress(steps * i, steps))
+            recorder.record(checkpoint(steps * (i + 1)))
+            wait_for(watched.taken)
+        wait_for(lambda: watched.bad and recorder._missing is not None)
+        wait_for(lambda: len(recorder._unwritten) < 5 and not any("metrics" in line for line in recorder._unwritten))
+        assert len(recorder._waiting_states) <= 3
+    wait_for(lambda: watched.good)
+    lines = read_journal(next(project.work_folder.glob("*/journal")))
+    assert sum("metrics" in line for line in lines) < 20
+    recovery = left_now(project)
+    assert (recovery.rows, recovery.steps[-1]) == (100 * steps, 100 * steps)
+    recorder.close()
+    (steps_kept, values) = run.metrics["elbo"]
+    assert np.array_equal(steps_kept, np.arange(100 * steps))
+    assert np.array_equal(values, steps_kept.astype(np.float32))
+
+
+def test_the_newest_state_on_the_disk_stays_while_newer_ones_wait_in_memory(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+):
+    run = project.new_run(CONFIG)
+    watched = Watched(project, run, monkeypatch)
+    for step in (10, 20):
+        watched.recorder.record(checkpoint(step))
+        wait_for(lambda: step in run.checkpoint_steps() and not watched.recorder._waiting_states)  # noqa: B023
+    with full_disk():
+        for step in range(30, 100, 10):
+            watched.recorder.record(checkpoint(step))
+            wait_for(watched.taken)
+        wait_for(lambda: watched.bad)
+        assert left_now(project).step == 20
+    wait_for(lambda: watched.good)
+    assert left_now(project).steps == [80, 90]
+    watched.recorder.close()
+
+
+def test_lines_that_a_failing_disk_did_not_take_are_written_again(project: Project, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(recording, "SYNC_EVERY", 0.0)
+    run = project.new_run(CONFIG)
+    watched = Watched(project, run, monkeypatch)
+    recorder = watched.recorder
+    wait_for(lambda: list(project.work_folder.glob("*/journal")))
+    journal = next(project.work_folder.glob("*/journal"))
+    wait_for(lambda: len(read_journal(journal)) == 3 and not recorder._unsynced)
+    synced = journal.stat().st_size
+    fsync = os.fsync
+    failed = threading.Event()
+
+    def loses_what_came(file: int) -> None:
+        if os.fstat(file).st_ino == journal.stat().st_ino and not failed.is_set():
+            os.pwrite(file, bytes(os.fstat(file).st_size - synced), synced)
+            failed.set()
+            raise OSError(5, "Input/output error")
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", loses_what_came)
+    recorder.record(progress(0))
+    wait_for(failed.is_set)
+    recorder.record(progress(10))
+    wait_for(lambda: watched.good)
+    assert left_now(project).rows == 20
+    recorder.close()
+    assert run.metrics["elbo"][0].tolist() == list(range(20))
 
 
 def test_a_project_that_cannot_be_saved_is_said_at_the_end_and_everything_is_still_there(
