@@ -309,7 +309,10 @@ def run(kind: str, name: str, count: int | None, folder: Path) -> Counter[str]:
     counts: Counter[str] = Counter()
     for number, disk in enumerate(trials(kind, WORKS[name], count, folder)):
         with tempfile.TemporaryDirectory(dir=folder) as place:
-            outcome = WORKS[name](Path(place), disk)
+            try:
+                outcome = WORKS[name](Path(place), disk)
+            except (ProjectError, OSError) as error:
+                outcome = Outcome(True, [f"what comes afterwards: {error!r}"])
         counts += Counter(trials=1, refused=outcome.refused, lost=bool(outcome.lost))
         for what in outcome.lost:
             print(f"{name}, {kind} {number}: lost {what}", flush=True)
