@@ -21,9 +21,9 @@ class Empty(QWidget):
         self.title = label(title, "heading")
         self.text = label(text, "muted", wrap=True)
         self.text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        self.text.setMinimumWidth(360)
         column = QVBoxLayout(self)
         column.addStretch(1)
-        for part in (picture, self.title, self.text):
+        for part in (picture, self.title):
             column.addWidget(part, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addWidget(self.text)  # over the whole width: a layout gives aligned text no room for a second line
         column.addStretch(1)

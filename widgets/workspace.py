@@ -295,7 +295,8 @@ class Workspace(QObject):
         project = self.project
         assert project is not None
         data = run.provenance.get("data") or {}
-        self.trainer.add(Job(run.id, run.name, config, partial(Recorder, project, run, device=device), state, data))
+        recorder = partial(Recorder, project, run, device=device)
+        self.trainer.add(Job(run.id, run.name, config, recorder, state, data, self.preferences.keep_every))
 
     def _happened(self, run_id: str, event: Event) -> None:
         self.viewing.record(run_id, event)

@@ -8,6 +8,7 @@ import pytest
 from PySide6.QtWidgets import QLabel, QSpinBox, QWidget
 from pytestqt.qtbot import QtBot
 
+from dgm_studio.training import CHECKPOINT_EVERY
 from widgets.preferences import KEEP_EVERY, Preferences
 from widgets.preferences_dialog import show_preferences
 from widgets.settings_form import ChoiceBox
@@ -39,6 +40,10 @@ def test_what_was_chosen_is_there_at_the_next_start(qtbot: QtBot, preferences: P
 def test_a_settings_file_edited_by_hand_is_survived(preferences: Preferences, written: str, read: int) -> None:
     preferences._settings.setValue("keepEvery", written)
     assert preferences.keep_every == read
+
+
+def test_states_are_kept_as_often_as_without_a_window_unless_a_person_chooses(preferences: Preferences) -> None:
+    assert preferences.keep_every == CHECKPOINT_EVERY
 
 
 def test_a_file_is_familiar_until_it_changes(preferences: Preferences) -> None:
