@@ -137,7 +137,9 @@ class RunList(QListWidget):
                 self.insertItem(row, item)
 
     def fill(self, item: QListWidgetItem, run: Run, picture: QImage | None, status: str, role: str, about: str) -> None:
-        """Show in a row how the run is now. `about`: more words on it, for the tool tip."""
+        """Show in a row how the run is now, unless its name is being edited. `about`: more words, for the tool tip."""
+        if self.state() is QAbstractItemView.State.EditingState and item is self.currentItem():
+            return  # Qt would write over the name that is being typed
         tags = run.tags
         taller = bool(item.data(TAGS)) != bool(tags)
         for kind, value in (
