@@ -55,7 +55,7 @@ def read_config(path: Path) -> RunConfig:
     name = str(path)
     given = read_settings(_Given, _values(path), "", name)
     if (given.preset is None) == (given.family is None):
-        raise SettingsError("", [("", "a settings file names a family or a preset, and not both")], name)
+        raise SettingsError("", [("", "must name a family or a preset, and not both")], name)
     if given.preset is not None:
         values = _known(name, "preset", preset, given.preset).config.model_dump()
     else:

@@ -48,7 +48,10 @@ class SettingsError(ValueError):
         if len(problems) > SHOWN:
             lines.append(f"and {len(problems) - SHOWN} more")
         text = "; ".join(lines)
-        super().__init__(printable(f"{file}: {text.rstrip('.')}{'' if text.endswith('?') else '.'}" if file else text))
+        if file:
+            between = ": " if where or problems[0][0] else " "
+            text = f"{file}{between}{text.rstrip('.')}{'' if text.endswith('?') else '.'}"
+        super().__init__(printable(text))
 
 
 def printable(text: str) -> str:

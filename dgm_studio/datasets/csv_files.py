@@ -14,6 +14,7 @@ import numpy as np
 from dgm_studio.datasets.base import BadData, Provenance, RawData, Report, Source
 from dgm_studio.datasets.files import (
     CLASSES,
+    LARGEST,
     ShapeSettings,
     bytes_text,
     check_packing,
@@ -267,7 +268,7 @@ def _first_fault(chunk: list[tuple[int, str]], form: Format, wanted: list[int], 
             if not _is_number(cell):
                 text = f"holds {cell[:40]!r}, not a number" if cell.strip() else "is empty"
                 return f"{place} {text}. If this is the label, name the column in data.label."
-            if not abs(float(cell)) <= np.finfo(np.float32).max:
+            if not abs(float(cell)) <= LARGEST:
                 return f"{place} holds {cell[:40]!r}, no number that fits 32 bits. Leave the line out, or give another."
     return f"{path} is not a table of numbers: something is wrong in lines {chunk[0][0]} to {chunk[-1][0]}."
 

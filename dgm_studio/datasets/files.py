@@ -30,6 +30,7 @@ GZIP = b"\x1f\x8b"  # how gzip files begin
 CLASSES = 1000  # more different labels are no classes
 NAME = 100  # characters that the name of a class may have
 EXAMPLE = 2**24  # values that one example may have
+LARGEST = float(np.finfo(np.float32).max)
 DENSEST = 1100  # deflate, the densest of the usual packings, reaches 1032:1
 SMALL = 2**26  # bytes that may be unpacked from anything
 
@@ -273,7 +274,7 @@ def _range(array: np.ndarray, name: str) -> tuple[float, float, bool]:
                 )
             whole = whole and bool((block == np.floor(block)).all())
         low, high = min(low, float(block.min())), max(high, float(block.max()))
-    if max(abs(low), abs(high)) > np.finfo(np.float32).max:
+    if max(abs(low), abs(high)) > LARGEST:
         raise BadData(
             f"{name} holds values of up to {max(abs(low), abs(high)):g}, too large for 32-bit numbers. "
             f"Scale them before saving."

@@ -177,6 +177,34 @@ def test_bad_input_ends_with_2_and_a_sentence_and_leaves_nothing(command: Comman
     assert list(Path().iterdir()) == []
 
 
+def test_a_settings_file_is_trained_under_its_name(answer: Any) -> None:
+    family = FAMILIES[0].key
+    Path("mine.toml").write_text(f'family = "{family}"\n[training]\nsteps = 3\nseed = 4\n', encoding="utf-8")
+    made = answer("train", "--config", "mine.toml")
+    assert (made["name"], made["step"], Path(made["project"]).name) == ("mine", 3, "mine.dgm")
+    with Project.open(Path("mine.dgm"), read_only=True) as opened:
+        config = opened.runs[made["run"]].config
+    assert config is not None
+    assert (config.family, config.training.seed) == (family, 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('family = "nonsense"', "mine.toml: family: There is no family named 'nonsense'"),
+        ("[training]\nsteps = 3", "mine.toml must name a family or a preset"),
+        ("= 3", "mine.toml is not TOML that can be read"),
+    ],
+)
+def test_a_bad_settings_file_ends_with_2_and_leaves_nothing(command: Command, text: str, said: str) -> None:
+    Path("mine.toml").write_text(text, encoding="utf-8")
+    code, out, err = command("train", "--config", "mine.toml")
+    assert (code, out) == (2, "")
+    assert said in err
+    assert "Traceback" not in err
+    assert [path.name for path in Path().iterdir()] == ["mine.toml"]
+
+
 def test_data_that_does_not_fit_is_refused_before_anything_is_written(command: Command) -> None:
     code, out, err = command("train", "gan-digits", "--binarization", "fixed")
     assert (code, out) == (2, "")

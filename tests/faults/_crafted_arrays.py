@@ -13,7 +13,7 @@ from typing import Any
 
 import h5py
 import numpy as np
-from _crafted_data import READ, Item, written, zeros
+from tests.faults._crafted_data import READ, Content, Item, written, zeros
 from numpy.lib import format as npy
 
 GREY = np.random.default_rng(0).integers(0, 256, (40, 6, 5), np.uint8)
@@ -85,18 +85,18 @@ def claimed(folder: Path) -> Path:
     return folder / "x.npy"
 
 
-def _npy(name: str, content: bytes | Callable[[], bytes], says: str, **settings: Any) -> Item:
+def _npy(name: str, content: Content, says: str, **settings: Any) -> Item:
     def make(folder: Path) -> Path:
         return written("x.npy", content() if callable(content) else content)(folder)
 
     return Item(f"npy: {name}", "numpy", make, says, settings)
 
 
-def _npz(name: str, content: bytes | Callable[[], bytes], says: str, **settings: Any) -> Item:
+def _npz(name: str, content: Content, says: str, large: bool = False, **settings: Any) -> Item:
     def make(folder: Path) -> Path:
         return written("x.npz", content() if callable(content) else content)(folder)
 
-    return Item(f"npz: {name}", "numpy", make, says, settings)
+    return Item(f"npz: {name}", "numpy", make, says, settings, large=large)
 
 
 SIX_GB = 6 * 10**9
@@ -136,8 +136,8 @@ NUMPY = (
     _npz("no arrays in it", archive(("notes.txt", b"hello")), "no array of examples"),
     _npz("6 GB claimed", archive(("x.npy", header((SIX_GB // 4, 4)) + bytes(99))), "can be used"),
     _npz("1 kB that unpacks to 1 GB, LZMA", lambda: archive(("x.npy", header((10, 10**7)) + bytes(10**8)),
-         method=zipfile.ZIP_LZMA), "made to fill the memory"),
-    _npz("more than it claims", lambda: archive(("x.npy", header((10, 10)) + bytes(10**8))), "it has more values"),
+         method=zipfile.ZIP_LZMA), "made to fill the memory", large=True),
+    _npz("more than it claims", lambda: archive(("x.npy", header((10, 10)) + bytes(10**7))), "it has more values"),
     _npz("an archive in an archive", archive(("x.npy", archive(("x.npy", npy_bytes(GREY))))), "not a NumPy array"),
     _npz("a text of 1 GB as label claimed", archive(("x.npy", npy_bytes(GREY)), ("y.npy", header((40,), "<U9000000"))),
          "made to fill the memory"),
@@ -183,7 +183,7 @@ def pair(images: bytes, labels: bytes) -> Callable[[Path], Path]:
     return make
 
 
-def _idx(name: str, content: bytes | Callable[[], bytes], says: str, file: str = "x.idx", large: bool = False) -> Item:
+def _idx(name: str, content: Content, says: str, file: str = "x.idx", large: bool = False) -> Item:
     def make(folder: Path) -> Path:
         return written(file, content() if callable(content) else content)(folder)
 

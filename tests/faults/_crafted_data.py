@@ -247,7 +247,7 @@ def _table(name: str, content: str | bytes, says: str, large: bool = False, **se
 
 
 TABLES = (
-    _table("a million columns", ",".join(["1"] * 1_000_000) + "\n", "1,000,000 columns"),
+    _table("a million columns", ",".join(["1"] * 1_000_000) + "\n", "1,000,000 columns", large=True),
     _table("a million columns, long", ",".join(["1.5"] * 1_000_000) + "\n", "line 1 is longer than"),
     _table("one column", "1\n2\n3\n4\n", READ),
     _table("one column, which is the label", "label\n1\n2\n3\n", "no column of values beside the labels"),

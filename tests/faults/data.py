@@ -18,22 +18,25 @@ import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 import torch
-from _crafted_arrays import HDF5, IDX, NUMPY
-from _crafted_data import PICTURES, READ, TABLES, Item
+from tests.faults._crafted_arrays import HDF5, IDX, NUMPY
+from tests.faults._crafted_data import PICTURES, READ, TABLES, Item
+from tests.faults._crafted_settings import SETTINGS
 
 from dgm_studio.config import DataChoice
 from dgm_studio.datasets.base import BadData, Dataset
 from dgm_studio.datasets.recognise import recognise
 from dgm_studio.datasets.sources import load
+from dgm_studio.settings_files import read_config
+from models.settings import SettingsError
 
-ITEMS = (*PICTURES, *TABLES, *NUMPY, *IDX, *HDF5)
+ITEMS = (*PICTURES, *TABLES, *NUMPY, *IDX, *HDF5, *SETTINGS)
 SECONDS = 20.0
 MEMORY = 300  # MB beyond twice the data: as it is read, and as its parts
-ADDRESSES = 3 * 2**30  # bytes that a process may add to its addresses before the system refuses more
+LONGEST = 1500  # characters of a sentence
+ADDRESSES = 6 * 2**30  # bytes that a process may add to its addresses before the system refuses more
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,11 @@ class Outcome:
 
 def attempt(item: Item, path: Path) -> Outcome:
     """Read it as a run does, after recognising it as the window does with what is dropped on it."""
+    if item.source == "settings":
+        try:
+            return Outcome("read", read_config(path).family)
+        except SettingsError as error:
+            return Outcome("refused", str(error))
     try:
         recognise(path)
     except BadData as error:
@@ -72,7 +80,7 @@ def problem(item: Item, outcome: Outcome, path: Path) -> str:
     text = outcome.text
     named = path.name in text or path.parent.name in text
     whole = text.endswith((".", "?")) and "\n" not in text and text.isprintable()
-    return "" if item.says in text and named and whole else f"says: {text}"
+    return "" if item.says in text and named and whole and len(text) < LONGEST else f"says: {text}"
 
 
 def contents(folder: Path) -> dict[str, tuple[int, int]]:

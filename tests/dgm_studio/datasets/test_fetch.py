@@ -2,9 +2,12 @@
 
 import hashlib
 import http.server
+import resource
 import socket
 import threading
+import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +17,7 @@ from dgm_studio.datasets import mnist
 from dgm_studio.datasets.base import BadData
 from dgm_studio.datasets.fetch import RemoteFile, fetch
 from dgm_studio.datasets.sources import load
+from dgm_studio.store.lock import lock_path, take
 from tests.dgm_studio.datasets.reading import write_mnist
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
@@ -25,7 +29,8 @@ class Cancel(Exception):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """/ok/… /plain/… (no ranges) /cut/… (ends after half) /wrong/… /missing/… /silent/… /shifted/… (another range)"""
+    """/ok/… /plain/… (no ranges) /cut/… (ends after half) /wrong/… /missing/… /broken/… /silent/… /stalled/… (silent
+    after half) /dripping/… (a byte now and then) /circle/… (sends elsewhere without end) /shifted/… (another range)"""
 
     def do_GET(self):
         _, way, *rest = self.path.split("/")
@@ -34,6 +39,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.asked.append((way, asked))
         if way == "missing":
             self.send_error(404)
+            return
+        if way == "broken":
+            self.send_error(500)
+            return
+        if way == "circle":
+            self.send_response(302)
+            self.send_header("Location", self.path)
+            self.end_headers()
             return
         if way == "silent":
             self.server.stop.wait(20)
@@ -50,15 +63,27 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if way == "wrong":
             body = bytes(len(body))
-        self.wfile.write(body[: len(body) // 2] if way == "cut" else body)
+        if way == "dripping":
+            while not self.server.stop.wait(0.02):
+                self.wfile.write(b"x")
+        self.wfile.write(body[: len(body) // 2] if way in ("cut", "stalled") else body)
+        if way == "stalled":
+            self.server.stop.wait(20)
 
     def log_message(self, *args):
         pass
 
 
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """A client that hangs up is no error here."""
+
+
 @contextmanager
 def serving():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", 0), Handler)
     server.asked, server.files, server.stop = [], {}, threading.Event()
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
@@ -185,6 +210,118 @@ def test_no_server_is_said_with_what_to_do(tmp_path):
     text = refusal(file, tmp_path)
     assert text.count("no connection") == 2
     assert f"Without a network, put the file into {tmp_path}" in text
+
+
+def test_server_error_is_said(server, tmp_path):
+    assert "the server answered 500 Internal Server Error" in refusal(remote(server, "broken"), tmp_path)
+
+
+def test_addresses_that_lead_round_are_given_up(server, tmp_path):
+    text = refusal(remote(server, "circle"), tmp_path)
+    assert "the server sends from one address to the next without end" in text
+    assert "\n" not in text
+
+
+def test_wrong_size_is_said_before_anything_is_written(server, tmp_path):
+    server.files["data.bin"] = CONTENT[:500]
+    assert "has another file there, of 500 bytes and not 1.0 MB" in refusal(remote(server, "ok"), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_beginning_of_another_version_is_fetched_again(server, tmp_path):
+    """One address is enough: what was kept came from a file that has been replaced since."""
+    (tmp_path / "data.bin.part").write_bytes(b"older" * 1000)
+    assert fetch(remote(server, "ok"), tmp_path, SILENT).read_bytes() == CONTENT
+    assert [asked for _, asked in server.asked] == ["bytes=5000-", None]
+
+
+def test_file_put_there_by_hand_with_another_checksum_is_said(tmp_path):
+    (tmp_path / "data.bin").write_bytes(b"something else")
+    file = RemoteFile("data.bin", 10, "0" * 32, ())
+    assert f"the file that is in {tmp_path} has not the published checksum" in refusal(file, tmp_path)
+    assert (tmp_path / "data.bin").read_bytes() == b"something else"
+
+
+@pytest.mark.parametrize("way", ["silent", "stalled", "dripping"])
+def test_cancel_is_noticed_at_once_whatever_the_server_does(server, tmp_path, way):
+    asked = []
+
+    def report(done, text):
+        if asked and time.monotonic() - asked[0] > 0.3:
+            raise Cancel
+        asked.append(time.monotonic())
+
+    begin = time.monotonic()
+    with pytest.raises(Cancel):
+        fetch(remote(server, way), tmp_path, report)
+    assert time.monotonic() - begin < 2  # not after the 15 s that the network is given
+    server.stop.set()  # lets the listening thread end
+
+
+def test_dripping_server_is_given_up(server, tmp_path):
+    assert "arrived for 0.3 seconds" in refusal(remote(server, "dripping"), tmp_path, patience=0.3)
+
+
+def test_stalled_server_is_given_up_for_the_next(server, tmp_path):
+    assert fetch(remote(server, "stalled", "ok"), tmp_path, SILENT, patience=0.3).read_bytes() == CONTENT
+    assert server.asked[-1] == ("ok", f"bytes={len(CONTENT) // 2}-")
+
+
+def test_two_windows_download_once(server, tmp_path):
+    said, paths = [], []
+
+    def window():
+        paths.append(fetch(remote(server, "ok"), tmp_path, lambda done, text: said.append(text)))
+
+    windows = [threading.Thread(target=window) for _ in range(4)]
+    for thread in windows:
+        thread.start()
+    for thread in windows:
+        thread.join()
+    assert [path.read_bytes() for path in paths] == [CONTENT] * 4
+    assert len(server.asked) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["data.bin"]
+
+
+def test_waiting_for_another_window_can_be_cancelled(tmp_path):
+    lock = take(lock_path(tmp_path / "data.bin"))
+    assert lock.mine
+    with pytest.raises(Cancel):
+        fetch(RemoteFile("data.bin", 10, "0" * 32, ()), tmp_path, cancel_at("Waiting for pid"))
+    lock.release()
+
+
+def cancel_at(start):
+    def report(done, text):
+        if text.startswith(start):
+            raise Cancel
+
+    return report
+
+
+def test_full_disk_is_said_before_the_download(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(fetching, "ROOM", 2**60)
+    text = refusal(remote(server, "ok"), tmp_path)
+    assert text.startswith(f"data.bin needs 1.0 MB in {tmp_path}; ")
+    assert text.endswith("are free. Make room there, and try again.")
+    assert server.asked == []
+
+
+def test_disk_that_fills_while_downloading_keeps_what_arrived(server, tmp_path):
+    """While files may have 300 kB, as on a disk that is full then."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
+    try:
+        text = refusal(remote(server, "ok"), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert text.endswith("data.bin.part cannot be written: File too large. What had arrived is kept.")
+    assert (tmp_path / "data.bin.part").read_bytes() == CONTENT[:300_000]
+    assert fetch(remote(server, "ok"), tmp_path, SILENT).read_bytes() == CONTENT
+
+
+def test_folder_where_nothing_can_be_made_is_named(server):
+    assert "/proc/dgm-studio cannot be written" in refusal(remote(server, "ok"), Path("/proc/dgm-studio"))
 
 
 def test_silent_server_is_given_up(server, tmp_path):
