@@ -33,8 +33,9 @@ import torch  # noqa: E402
 from contract import CPU, DATASETS, LEARNERS, TRAIN, accepts, answers, recipe, small  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-from dgm_studio.config import RunConfig, TrainingSettings  # noqa: E402
+from dgm_studio.config import DataChoice, RunConfig, TrainingSettings  # noqa: E402
 from dgm_studio.datasets.base import Dataset  # noqa: E402
+from dgm_studio.datasets.sources import load  # noqa: E402
 from dgm_studio.evaluation import admitted, evaluate  # noqa: E402
 from dgm_studio.events import CLOSING, Checkpoint, Event, Failed, Paused, Progress, Snapshot, Tree  # noqa: E402
 from dgm_studio.inference import Inference, Subject  # noqa: E402
@@ -70,6 +71,7 @@ class Case:
     variant: str
     changed: dict[str, Any]
     dataset: Dataset
+    data: DataChoice = field(default_factory=DataChoice)  # where `dataset` came from, for runs that read it themselves
 
     @property
     def name(self) -> str:
@@ -83,7 +85,9 @@ class Case:
         made = self.recipe
         training = TrainingSettings(steps=steps, batch_size=BATCH, device="cpu", seed=5)
         model, learning = made.model.model_dump(), made.learner.model_dump()
-        return RunConfig(family=self.family, learner=self.learner, model=model, learning=learning, training=training)
+        return RunConfig(
+            family=self.family, learner=self.learner, data=self.data, model=model, learning=learning, training=training
+        )
 
 
 def cases() -> Iterator[Case]:
@@ -98,6 +102,14 @@ def cases() -> Iterator[Case]:
             yield Case(family, learner, name, changed, DATASETS[data])
         if accepts(recipe(family, learner), DATASETS["bits"]):
             yield Case(family, learner, "bits drawn at each visit", {}, drawn_bits())
+
+
+def read_cases() -> Iterator[Case]:
+    """Every family and learner of the catalogue, on the data of the family, which the run reads by itself."""
+    for family in catalog.FAMILIES:
+        choice = DataChoice(source=family.data, binarization=family.binarization)
+        for learner in family.learners:
+            yield Case(family.key, learner, "settings as they are", {}, load(choice), choice)
 
 
 def switched(settings: type[Settings], on: bool) -> dict[str, Any]:
