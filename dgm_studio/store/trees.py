@@ -50,7 +50,8 @@ def restore(items: Mapping[str, Item], file: Path) -> Any:
     try:
         value = _value(skeleton, left)
     except (KeyError, TypeError, ValueError, IndexError, RuntimeError, ArithmeticError) as error:
-        raise ProjectError("damaged", file, f"a {SKELETON} does not fit its data ({error}).") from None
+        reason = str(error).partition("\n")[0]
+        raise ProjectError("damaged", file, f"a {SKELETON} does not fit its data ({reason:.200}).") from None
     if left:
         raise ProjectError("damaged", file, f"a {SKELETON} does not say what {next(iter(left))} is.")
     return value

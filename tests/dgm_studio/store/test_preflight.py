@@ -10,7 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from crafting import LINKS, ROOTS, nested_type, raw_dataset, substituted
+from crafted_datasets import LINKS
+from crafted_files import ROOTS
+from crafting import nested_type, raw_dataset, substituted
 from stored_project import state
 
 from dgm_studio.store import Project, ProjectError
@@ -125,7 +127,7 @@ def test_types_in_types_crash_the_other_process_and_not_this_one(project_path: P
     """HDF5 calls itself for each: on a small stack, such as macOS gives threads, it crashes."""
 
     def deep(group, name, like):
-        raw_dataset(group, name, nested_type(4000), like.shape)
+        raw_dataset(group, name, nested_type(2500), like.shape)
 
     substituted("config", deep)(project_path)
     error = refusal(project_path)
@@ -162,9 +164,9 @@ def test_it_starts_without_torch_and_from_anywhere(project_path: Path, tmp_path:
 
 
 def test_a_name_of_any_bytes_is_passed_on(tmp_path: Path, project_bytes: bytes):
-    for name in ("-x.dgm", "ä ü.dgm", os.fsdecode(b"\xff.dgm"), "a\nb.dgm"):
-        (tmp_path / name).write_bytes(project_bytes)
-        preflight(tmp_path / name)
+    path = tmp_path / ("-x ä\n" + os.fsdecode(b"\xff.dgm"))
+    path.write_bytes(project_bytes)
+    preflight(path)
 
 
 def test_limits_are_never_raised():
