@@ -13,19 +13,16 @@ import numpy as np
 
 from dgm_studio.datasets.base import BadData, Provenance, RawData, Report, Source
 from dgm_studio.datasets.files import (
-    CLASSES,
-    LARGEST,
     ShapeSettings,
     bytes_text,
     check_packing,
     check_size,
-    classes,
-    examples,
     existing,
     opened,
     reading,
     within,
 )
+from dgm_studio.datasets.values import CLASSES, LARGEST, classes, examples
 from models.settings import setting
 
 LINE = 2**21  # bytes a line may have

@@ -1,39 +1,29 @@
 """Downloads that can be watched, cancelled and continued, and that keep only what has the published checksum.
 
-The network is listened to in a thread of its own (`_Line`): looking up a name, connecting and reading can each hang for
-minutes, and only from outside can that be cancelled at once.
+The network is listened to in a thread of its own (connection.py): looking up a name, connecting and reading can each
+hang for minutes, and only from outside can that be cancelled at once.
 """
 
 from __future__ import annotations
 
 import hashlib
-import http.client
 import io
 import os
-import queue
-import re
 import shutil
 import sys
-import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
-from dgm_studio import __version__
 from dgm_studio.datasets.base import BadData, Report
+from dgm_studio.datasets.connection import LOOK, Line, Unreachable
 from dgm_studio.datasets.files import bytes_text, reading
 
-BLOCK = 2**16
-WAITING = 16  # blocks that have arrived and are not yet written
-LOOK = 0.1  # seconds between two looks at whether to go on
 PATIENCE = 15.0  # seconds in which something must arrive
-SLOWEST = 1000  # bytes a second that must arrive; with less, another address is tried
 ROOM = 2**24  # bytes that are left free on the disk
 
 
@@ -45,10 +35,6 @@ class RemoteFile:
     size: int  # bytes
     md5: str  # as published
     addresses: tuple[str, ...]
-
-
-class _Unreachable(Exception):
-    """One address did not give the file; what arrived is kept."""
 
 
 def cache_folder() -> Path:
@@ -91,7 +77,7 @@ def _from_somewhere(file: RemoteFile, target: Path, report: Report, patience: fl
             if continued and not _matches(partial, file):  # perhaps its beginning was of another file
                 _remove(partial)
                 _download(file, address, partial, report, patience)
-        except _Unreachable as problem:
+        except Unreachable as problem:
             problems.append(f"{host}: {problem}")
             continue
         if _matches(partial, file):
@@ -153,7 +139,7 @@ def _matches(path: Path, file: RemoteFile) -> bool:
 
 
 def _download(file: RemoteFile, address: str, partial: Path, report: Report, patience: float) -> None:
-    """Append to `partial` until it has the file's size. Raises _Unreachable, and whatever `report` raises."""
+    """Append to `partial` until it has the file's size. Raises Unreachable, and whatever `report` raises."""
     have = _size(partial)
     if have > file.size:
         _remove(partial)
@@ -173,14 +159,14 @@ def _download(file: RemoteFile, address: str, partial: Path, report: Report, pat
         report(have / file.size, text)
 
     go_on()
-    line = _Line(address, have, file.size, patience)
+    line = Line(address, have, file.size, patience)
     try:
         have = line.begins(go_on)
         with _writing(partial), open(partial, "ab" if have else "wb", buffering=0) as output:
             while have < file.size:
                 block = line.take(go_on)
                 if not block:
-                    raise _Unreachable(f"the connection ended after {bytes_text(have)} of {bytes_text(file.size)}")
+                    raise Unreachable(f"the connection ended after {bytes_text(have)} of {bytes_text(file.size)}")
                 _write_all(output, block)
                 have += len(block)
                 text = f"Downloading {file.name}: {bytes_text(have)} of {bytes_text(file.size)}"
@@ -194,115 +180,3 @@ def _write_all(output: io.RawIOBase | IO[bytes], block: bytes) -> None:
     left = memoryview(block)
     while left:
         left = left[output.write(left) or 0 :]
-
-
-class _Line:
-    """One request for a file from byte `have` on, listened to in a thread of its own until `hang_up`.
-
-    `begins` gives where in the file the answer begins, then `take` what arrived, and nothing at the end. Both call
-    `go_on` several times a second, which may raise, and raise _Unreachable when too little comes.
-    """
-
-    def __init__(self, address: str, have: int, size: int, patience: float) -> None:
-        self._address, self._have, self._size, self._patience = address, have, size, patience
-        self._arrived: queue.Queue[int | bytes | _Unreachable] = queue.Queue(WAITING)
-        self._hung_up = threading.Event()
-        self._waited, self._count = 0.0, 0  # seconds, and what arrived in them
-        threading.Thread(target=self._listen, name="download", daemon=True).start()
-
-    def begins(self, go_on: Callable[[], None]) -> int:
-        start = self._next(go_on)
-        assert isinstance(start, int), "the place comes first"
-        self._waited = 0.0
-        return start
-
-    def take(self, go_on: Callable[[], None]) -> bytes:
-        block = self._next(go_on)
-        assert isinstance(block, bytes), "after the place come bytes"
-        self._count += len(block)
-        return block
-
-    def hang_up(self) -> None:
-        """The thread ends when the network next says something, or after its patience; nobody waits for it."""
-        self._hung_up.set()
-
-    def _next(self, go_on: Callable[[], None]) -> int | bytes:
-        while True:
-            begin = time.monotonic()
-            try:
-                item = self._arrived.get(timeout=LOOK)
-            except queue.Empty:
-                item = None
-            self._waited += time.monotonic() - begin
-            if isinstance(item, _Unreachable):
-                raise item
-            if self._waited > self._patience:
-                if self._count < SLOWEST * self._waited:
-                    what = f"only {bytes_text(self._count)}" if self._count else "nothing"
-                    raise _Unreachable(f"{what} arrived for {self._patience:g} seconds")
-                self._waited, self._count = 0.0, 0
-            if item is not None:
-                return item
-            go_on()
-
-    def _listen(self) -> None:
-        try:
-            with _request(self._address, self._have, self._patience) as answer:
-                start = _start(answer, self._have, self._size)
-                self._give(start)
-                left = self._size - start
-                # read1 returns what is there, so that a slow line is reported often
-                while not self._hung_up.is_set() and (block := answer.read1(min(BLOCK, left))):
-                    self._give(block)
-                    left -= len(block)
-                self._give(b"")
-        except _Unreachable as problem:
-            self._give(problem)
-        except urllib.error.HTTPError as error:
-            error.close()
-            circle = "the server sends from one address to the next without end"
-            said = f"the server answered {error.code} {error.reason}"
-            self._give(_Unreachable(circle if 300 <= error.code < 400 else said))
-        except TimeoutError:
-            self._give(_Unreachable(f"nothing arrived for {self._patience:g} seconds"))
-        except urllib.error.URLError as error:
-            self._give(_Unreachable(f"no connection ({error.reason})"))
-        except Exception as error:  # whatever a server can provoke ends this request, not the program
-            self._give(_Unreachable(f"the connection broke ({error or type(error).__name__})"))
-
-    def _give(self, item: int | bytes | _Unreachable) -> None:
-        while not self._hung_up.is_set():
-            try:
-                self._arrived.put(item, timeout=LOOK)
-                return
-            except queue.Full:
-                continue
-
-
-def _request(address: str, have: int, patience: float) -> http.client.HTTPResponse:
-    headers = {"User-Agent": f"dgm-studio/{__version__}", "Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
-    try:
-        return urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=patience)
-    except urllib.error.HTTPError as error:
-        if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not have:
-            raise
-        error.close()
-        return _request(address, 0, patience)
-
-
-def _start(answer: http.client.HTTPResponse, have: int, size: int) -> int:
-    """Where in the file the answer begins: at `have`, or at 0 from a server that sends the whole file."""
-    if answer.status == http.HTTPStatus.PARTIAL_CONTENT:
-        told = re.match(r"bytes (\d+)-\d*(?:/(\d+))?", answer.headers.get("Content-Range", ""))
-        if told is None or int(told[1]) != have:
-            raise _Unreachable("the server sent another part of the file than was asked for")
-        whole = told[2]
-    elif answer.status == http.HTTPStatus.OK:
-        have, whole = 0, answer.headers.get("Content-Length")
-    else:
-        raise _Unreachable(f"the server answered {answer.status} {answer.reason}")
-    if whole is not None and whole.isdecimal() and int(whole) != size:
-        raise _Unreachable(f"the server has another file there, of {bytes_text(int(whole))} and not {bytes_text(size)}")
-    return have

@@ -16,9 +16,6 @@ from dgm_studio.datasets.files import (
     FileSettings,
     check_packing,
     check_size,
-    classes,
-    concatenated,
-    examples,
     existing,
     numbered,
     opened,
@@ -26,6 +23,7 @@ from dgm_studio.datasets.files import (
     reading,
     within,
 )
+from dgm_studio.datasets.values import classes, concatenated, examples
 
 TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 PAIRS = (("train", 0), ("t10k", 2), ("test", 2))  # how names begin, and the part they hold

@@ -17,7 +17,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from dgm_studio.datasets.base import BadData, Provenance, RawData, Report, Source
-from dgm_studio.datasets.files import CLASSES, FileSettings, bytes_text, check_size, examples, existing
+from dgm_studio.datasets.files import FileSettings, bytes_text, check_size, existing
+from dgm_studio.datasets.values import CLASSES, examples
 from models.settings import setting
 
 FORMATS = {

@@ -17,16 +17,8 @@ from typing import Any
 import numpy as np
 
 from dgm_studio.datasets.base import BadData, Provenance, RawData, Report
-from dgm_studio.datasets.files import (
-    ShapeSettings,
-    check_size,
-    classes,
-    concatenated,
-    examples,
-    numbered,
-    sha256,
-    within,
-)
+from dgm_studio.datasets.files import ShapeSettings, check_size, numbered, sha256, within
+from dgm_studio.datasets.values import classes, concatenated, examples
 from models.settings import setting
 
 EXAMPLE_NAMES = ("x", "data", "images", "image", "samples", "features", "inputs", "arr_0")

@@ -340,8 +340,18 @@ def test_a_cut_off_training_is_announced_and_brought_back(command: Command, answ
     code, _, err = command("resume", "p.dgm", "--run", "nonsense")
     assert code == 2
     assert "dgm recover p.dgm" in err
-    recovered = answer("recover", "p.dgm")["recovered"]
-    assert [entry["name"] for entry in recovered] == ["long"]
+    (left,) = answer("recover", "p.dgm", "--list")["left"]
+    assert left["name"] == "long"
+    assert left["time"] >= left["began"] >= "2026"
+    code, out, _ = command("recover", "p.dgm", "--list")
+    assert code == 0
+    assert f"states of steps: {left['states'][0]['step']} (20" in out
+    assert answer("recover", "p.dgm", "--run", "other")["left"] == []
+    code, _, err = command("recover", "p.dgm", "--step", "123456")
+    assert code != 0
+    assert "no whole state of step 123456" in err
+    recovered = answer("recover", "p.dgm", "--run", "long", "--step", str(left["states"][0]["step"]))["recovered"]
+    assert [(entry["name"], entry["step"]) for entry in recovered] == [("long", left["states"][0]["step"])]
     assert answer("resume", "p.dgm", "--steps", "1")["step"] == recovered[0]["step"] + 1
     assert answer("recover", "p.dgm")["recovered"] == []
 

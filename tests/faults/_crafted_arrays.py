@@ -13,8 +13,9 @@ from typing import Any
 
 import h5py
 import numpy as np
-from tests.faults._crafted_data import READ, Content, Item, written, zeros
 from numpy.lib import format as npy
+
+from tests.faults._crafted_data import READ, Content, Item, written, zeros
 
 GREY = np.random.default_rng(0).integers(0, 256, (40, 6, 5), np.uint8)
 LABELS = (np.arange(40) % 4).astype(np.uint8)

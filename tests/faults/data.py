@@ -21,9 +21,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 import torch
-from tests.faults._crafted_arrays import HDF5, IDX, NUMPY
-from tests.faults._crafted_data import PICTURES, READ, TABLES, Item
-from tests.faults._crafted_settings import SETTINGS
 
 from dgm_studio.config import DataChoice
 from dgm_studio.datasets.base import BadData, Dataset
@@ -31,6 +28,9 @@ from dgm_studio.datasets.recognise import recognise
 from dgm_studio.datasets.sources import load
 from dgm_studio.settings_files import read_config
 from models.settings import SettingsError
+from tests.faults._crafted_arrays import HDF5, IDX, NUMPY
+from tests.faults._crafted_data import PICTURES, READ, TABLES, Item
+from tests.faults._crafted_settings import SETTINGS
 
 ITEMS = (*PICTURES, *TABLES, *NUMPY, *IDX, *HDF5, *SETTINGS)
 SECONDS = 20.0

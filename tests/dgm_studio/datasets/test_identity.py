@@ -69,8 +69,8 @@ def test_one_changed_byte_is_noticed_with_the_place_it_was(table):
     table.write_text(table.read_text().replace("7,3.5", "7,3.6"))
     text = same_data(before, loaded("csv", table))
     assert text == (
-        f"table.csv is not the data this run was made with: table.csv changed since this run was made. The run is as it "
-        f"was; to train it further, put back what was in {table.parent}, or start a new run with what is there now."
+        f"table.csv is not the data this run was made with: table.csv changed since this run was made. The run is as "
+        f"it was; to train it further, put back what was in {table.parent}, or start a new run with what is there now."
     )
 
 
