@@ -64,6 +64,7 @@ class EvaluatePage(QWidget):
         self._waiting: list[_Job] = []
         self._job: _Job | None = None
         self._thread: EvaluationThread | None = None
+        self._when_ended: Callable[[], None] | None = None
         self._named: _Job | None = None  # what the strip for other runs is about
 
         self._heading = QLabel()
@@ -131,7 +132,7 @@ class EvaluatePage(QWidget):
         if self._thread is None:
             then()
         else:
-            self._thread.finished.connect(then)
+            self._when_ended = then
 
     @property
     def busy(self) -> bool:
@@ -290,6 +291,9 @@ class EvaluatePage(QWidget):
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.deleteLater()
+        then, self._when_ended = self._when_ended, None
+        if then is not None:
+            then()
         self._next()
 
     def _happened(self, event: object) -> None:
