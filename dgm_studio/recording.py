@@ -360,7 +360,7 @@ class Recorder:
         if measured == 0:
             return
         value, best = float(values[measured - 1]), self._run.best
-        if best is None or sign * (value - best.value) > 0:
+        if np.isfinite(value) and (best is None or sign * (value - best.value) > 0):
             self._run.best = Best(step=step, key=key, value=value)
             self._unwritten.append({"best": self._run.best.model_dump()})
 

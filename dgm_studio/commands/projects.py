@@ -5,7 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from dgm_studio import device as devices
 from dgm_studio.commands.output import CommandError, Output
@@ -14,8 +18,9 @@ from dgm_studio.datasets.sources import load
 from dgm_studio.evaluation import subject_from
 from dgm_studio.events import Tree
 from dgm_studio.inference import Subject
-from dgm_studio.store import Project, Run
+from dgm_studio.store import Project, Recovery, Run
 from dgm_studio.store import check as check_file
+from dgm_studio.store.preflight import preflight
 from models.catalog import Recipe
 
 
@@ -30,6 +35,7 @@ def check(file: Path, *, json: bool = False) -> int:
         Print one JSON document instead of text.
     """
     output = Output(json)
+    preflight(file)
     lines = check_file(file)
     for line in lines:
         output.say(line)
@@ -37,31 +43,82 @@ def check(file: Path, *, json: bool = False) -> int:
     return 0
 
 
-def recover(file: Path, *, json: bool = False) -> int:
+def recover(
+    file: Path,
+    *,
+    list_: Annotated[bool, Parameter(name="--list", negative="")] = False,
+    run: str | None = None,
+    step: int | None = None,
+    dismissed: Annotated[bool, Parameter(negative="")] = False,
+    json: bool = False,
+) -> int:
     """Bring back what trainings that were cut off (a crash, a power cut) have left beside a project.
 
     Parameters
     ----------
     file
         The project.
+    list_
+        Only say what was left, and change nothing.
+    run
+        Only what was left of the run with this name or id.
+    step
+        Go back to the state of this step instead of the newest. What came after it stays on disk, as dismissed.
+    dismissed
+        Deal with what was dismissed before instead.
     json
         Print one JSON document instead of text.
     """
     output = Output(json)
-    recovered = []
     with writing(file, hint=False) as project:
-        for left in list(project.recoveries):
-            run = project.recover(left)
-            recovered.append({"run": run.id, "name": run.name, "step": left.step, "problems": list(left.problems)})
-            output.say(f"{run.name}: back at step {left.step}.")
-            for problem in left.problems:
-                output.say(f"    could not be kept: {problem}")
+        found = project.dismissed() if dismissed else project.recoveries
+        chosen = [left for left in found if run in (None, left.name, left.run_id)]
+        if step is not None and len(chosen) > 1:
+            raise CommandError("Several trainings were cut off: --step needs --run, and one that has only one.")
+        for left in chosen:
+            _describe(left, project, output)
+        if not chosen:
+            output.say(f"Nothing was left beside {file}.")
+        recovered = [] if list_ else [_recover(left, step, dismissed, project, output) for left in chosen]
         if recovered:
             project.save()
-        else:
-            output.say(f"Nothing was left beside {file}.")
-    output.document({"project": str(file), "recovered": recovered})
+    output.document({"project": str(file), "left": [_document(left) for left in chosen], "recovered": recovered})
     return 0
+
+
+def _recover(left: Recovery, step: int | None, dismissed: bool, project: Project, output: Output) -> dict[str, object]:
+    run = project.recover(project.restore(left) if dismissed else left, step)
+    back = left.step if step is None else step
+    output.say(f"{run.name}: back at step {back}.")
+    return {"run": run.id, "name": run.name, "step": back, "problems": list(left.problems)}
+
+
+def _describe(left: Recovery, project: Project, output: Output) -> None:
+    states = ", ".join(f"{state.step} ({_local(state.time)})" for state in left.states) or "none"
+    measured = f"{left.rows} values up to step {left.measured}" if left.rows else "nothing measured"
+    held = project.held_step(left)
+    there = "is not in the project" if held is None else f"is in the project up to step {held}"
+    output.say(f"{left.name}: cut off at {_local(left.time)}, {measured}; states of steps: {states}. The run {there}.")
+    for problem in left.problems:
+        output.say(f"    cannot be read: {problem}")
+
+
+def _local(time: str) -> str:
+    """An ISO time as a person here writes it."""
+    return f"{datetime.fromisoformat(time).astimezone():%Y-%m-%d %H:%M:%S}" if time else "an unknown time"
+
+
+def _document(left: Recovery) -> dict[str, object]:
+    return {
+        "run": left.run_id,
+        "name": left.name,
+        "began": left.began,
+        "time": left.time,
+        "states": [{"step": state.step, "time": state.time} for state in left.states],
+        "rows": left.rows,
+        "measured": left.measured,
+        "problems": list(left.problems),
+    }
 
 
 def reading(file: Path) -> Project:

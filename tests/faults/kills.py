@@ -101,12 +101,12 @@ class Trial:
         server.run(kind, "prepare", self._fresh)
         self._renew()
 
-    def undisturbed(self) -> float:
+    def undisturbed(self, often: int) -> float:
         """Seconds that the work takes, the median of some times."""
         times: list[float] = []
-        while len(times) < UNDISTURBED:
+        while len(times) < often:
             pid = self._server.start(self._kind, "work", self._folder)
-            while len(times) < UNDISTURBED:
+            while len(times) < often:
                 begin = self._until("begin")[-1]["at"]
                 times.append(self._until("done")[-1]["at"] - begin)
                 if self._kind not in ENDLESS:
@@ -145,14 +145,14 @@ class Trial:
         shutil.copytree(self._fresh, self._folder)
 
 
-def run(kinds: Sequence[str], kills: int, seed: int, place: Path) -> dict[str, Counts]:
+def run(kinds: Sequence[str], kills: int, seed: int, place: Path, undisturbed: int = UNDISTURBED) -> dict[str, Counts]:
     """`kills` in the middle of each kind of work. What is found wrong is printed at once."""
     results = {}
     with Server() as server:
         for kind in kinds:
             chance = random.Random(f"{seed} {kind}")
             trial = Trial(server, kind, place / kind, chance)
-            counts = results[kind] = Counts(seconds=trial.undisturbed())
+            counts = results[kind] = Counts(seconds=trial.undisturbed(undisturbed))
             while counts.inside < kills and counts.kills < TRIES * kills:
                 inside, faults = trial.kill(counts.seconds)
                 counts.kills += 1

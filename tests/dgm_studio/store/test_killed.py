@@ -7,16 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
-import numpy as np
 import pytest
-from stored_project import CONFIG
 
-from dgm_studio.store import Project, check
-from dgm_studio.store.trees import flatten
+from dgm_studio.store import Project
 
 HELPERS = Path(__file__).parent
 
@@ -73,48 +71,23 @@ def forker() -> Iterator[subprocess.Popen[str]]:
     process.communicate()
 
 
-# Saves for ever; every picture tells which save it belongs to.
-SAVER = """
-project = Project.open(Path({path!r}))
-(run,) = project.runs.values()
-print("saving", flush=True)
-while True:
-    n = project.saves
-    project.notes = str(n)
-    for k in range(8):
-        run.keep_frame(k, np.full((64, 16, 16), n % 251, np.uint8), True)
-    project.save()
-"""
+@pytest.fixture(scope="module")
+def kills() -> ModuleType:
+    """tests/faults/kills.py, which has the full counts."""
+    path = HELPERS.parents[1] / "faults" / "kills.py"
+    spec = spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
 
 
-def test_ten_kills_while_saving_never_mix_old_and_new(forker: subprocess.Popen[str], tmp_path: Path):
-    path = tmp_path / "a.dgm"
-    with Project.create(path) as project:
-        run = project.new_run(CONFIG)
-        run.keep_checkpoint(1, flatten({"w": np.arange(20_000.0)}))
-        project.notes = "0"
-        for k in range(8):
-            run.keep_frame(k, np.zeros((64, 16, 16), np.uint8), True)
-        project.save()
-    rng = np.random.default_rng(0)
-    saves = []
-    for _ in range(10):
-        victim = Victim(forker, SAVER.format(path=str(path)))
-        assert victim.says() == "saving"
-        time.sleep(rng.uniform(0.0, 0.15))
-        victim.kill()
-        check(path)
-        with Project.open(path) as project:
-            assert not project.read_only
-            (run,) = project.runs.values()
-            values = {int(value) for k in range(8) for value in np.unique(run.frame(k)[0])}
-            assert values == {int(project.notes) % 251}
-            saves.append(project.saves)
-    assert saves == sorted(saves)
-    assert saves[-1] > saves[0]
-    with Project.open(path) as project:
-        project.save()
-    assert os.listdir(tmp_path) == ["a.dgm"]
+def test_kills_in_the_middle_of_each_kind_of_work_lose_nothing(kills: ModuleType, tmp_path: Path):
+    found = kills.run(kills.KINDS, kills=2, seed=1, place=tmp_path, undisturbed=1)
+    assert {kind: counts.faults.total() for kind, counts in found.items()} == dict.fromkeys(kills.KINDS, 0)
+    assert all(counts.inside == 2 for counts in found.values())
 
 
 TRAINER = """
