@@ -16,17 +16,20 @@ from typing import Any
 import pytest
 import torch
 from explorer_runs import Bench, pictures, recipe
-from PySide6.QtCore import QEvent, QObject
+from PySide6.QtCore import QEvent, QObject, QThread
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 from shiboken6 import isValid
+from test_main_window import Person
 from torch import Tensor
 
 from dgm_studio import device as devices
 from dgm_studio.config import DataChoice, RunConfig, TrainingSettings
+from dgm_studio.datasets import sources
 from dgm_studio.datasets.base import BadData, Dataset, Report
 from dgm_studio.datasets.sources import load
 from dgm_studio.events import CLOSING, Cancelled, Event, Failed, Finished, Preview, Progress, Snapshot, Started
+from dgm_studio.inference import Subject
 from dgm_studio.recording import Recorder
 from dgm_studio.store import Project, ProjectError, Run
 from dgm_studio.training import Order
@@ -38,6 +41,8 @@ from models.vae import Vae, VaeSettings
 from widgets.background import Background, Problem
 from widgets.live import Live
 from widgets.loading import warm_up
+from widgets.preferences import Preferences
+from widgets.trainer import Phase
 from widgets.training_thread import Job, TrainingThread
 
 PATIENCE = 30_000  # ms
@@ -526,3 +531,58 @@ def test_a_job_that_fails_keeps_nothing_of_its_frames_alive(qtbot: QtBot, withou
     assert problems[0].text == "outside"
     assert "inside" in problems[0].details
     assert alive[0]() is None
+
+
+def test_the_window_closes_with_a_training_a_queue_an_evaluation_a_download_and_a_long_question_at_once(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = DataChoice(split_seed=77)
+    reading, asked, leave = threading.Event(), threading.Event(), threading.Event()
+    read = sources.load
+
+    def slow(choice: DataChoice, report: Report) -> Dataset:
+        while choice == endless:  # a download that trickles
+            reading.set()
+            report(0.5, "downloading")
+            time.sleep(0.01)
+        return read(choice, report)
+
+    def long_question(subject: Subject) -> None:
+        asked.set()
+        leave.wait(20)
+
+    monkeypatch.setattr(sources, "load", slow)
+    preferences = Preferences()
+    preferences._settings.clear()
+    person = Person(qtbot, tmp_path)
+    person.click_card()
+    person.until(lambda: person.phase is Phase.TRAINING and person.step > 5)
+    desk = person.desk
+    workspace = desk.workspace
+    first = workspace.run
+    desk.draft.set_field("training", "batch_size", 10)
+    desk.train_draft()
+    person.until(lambda: len(workspace.trainer.queued) == 1 and workspace.run is not first)
+    workspace.select(first)
+    person.until(lambda: workspace.viewing.live is not None and workspace.viewing.live.newest is not None)
+    person.do("pageEvaluate")
+    desk.area.evaluate._ask_all()
+    person.until(lambda: desk.area.evaluate.busy)
+    workspace.viewing.readers.submit(lambda: workspace.data.load(endless))
+    line = workspace.viewing.live
+    assert line is not None
+    line.ask("long", long_question)
+    person.until(lambda: reading.is_set() and asked.is_set())
+    workspace.select(list(workspace.project.runs.values())[-1])  # retires the line inside its question
+    threading.Timer(0.5, leave.set).start()
+    path = workspace.project.path
+    threads = person.window.findChildren(QThread)
+    assert sum(thread.isRunning() for thread in threads) >= 5
+    person.close()
+    assert not any(isValid(thread) and thread.isRunning() for thread in threads)
+    with Project.open(path) as project:
+        assert not project.recoveries
+        trained, waited = project.runs.values()
+        assert trained.status == "stopped"
+        assert trained.checkpoint_steps()[-1] > 5
+        assert waited.checkpoint_steps() == []
