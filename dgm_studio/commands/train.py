@@ -168,7 +168,7 @@ def _carry_out(
     """Drive the session to its end, keep what it gives, and say what came of it."""
     output.say(f"Training run {run.name!r} into {project.path}.")
     outcome = _Outcome()
-    recorder = Recorder(project, run, dataset.provenance)
+    recorder = Recorder(project, run, dataset.provenance, report=_say, relieved=_say)
     try:
         with display(output.as_json, minutes and minutes * 60) as shown, interruptible(session):
             for event in session.events():
@@ -184,6 +184,11 @@ def _carry_out(
         raise CommandError(closing.text, code=2 if closing.kind == "bad input" else 1)
     _report(outcome, closing, project, run, output)
     return 0
+
+
+def _say(text: str) -> None:
+    """A sentence while a session runs, also where standard output is a document."""
+    print(text, file=sys.stderr)
 
 
 def _report(outcome: _Outcome, closing: Finished | Cancelled, project: Project, run: Run, output: Output) -> None:
