@@ -101,14 +101,19 @@ def pictures_in(folder: Path, report: Report) -> Listing:
             f"{folder} has no pictures ({', '.join(sorted(SUFFIXES))}); other files: {others}.{also} Choose the "
             f"folder that they lie in, or save them in one of these formats."
         )
-    folders_of = [name.split(os.sep)[:-1] for name in found]
-    parts = {PART_NAMES.get(inner[0].lower()) if inner else None for inner in folders_of}
+    parts = {PART_NAMES.get(above[0].lower()) if above else None for above in map(_above, found)}
     split = None not in parts and 0 in parts  # names such as "test" without "train" beside them are classes
     pictures = []
-    for name, above in zip(found, folders_of, strict=True):
+    for name in found:
+        above = _above(name)
         part = PART_NAMES[above.pop(0).lower()] if split else None
         pictures.append(Picture(name, part, sys.intern(_readable(above[0])) if above else ""))
     return Listing(pictures, others, links)
+
+
+def _above(name: str) -> list[str]:
+    """The folders in which a picture lies."""
+    return name.split(os.sep)[:-1]
 
 
 def _refuse(error: OSError) -> None:
