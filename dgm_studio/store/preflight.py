@@ -43,7 +43,9 @@ _COMMAND = [sys.executable, "-P", "-m", "dgm_studio.store.preflight"]
 def preflight(path: Path) -> Fingerprint:
     """Look at a project and at what lies in its work folder. Returns what this very file can be known by later. Raises
     ProjectError for a file that cannot, or should not, be opened."""
+    path = path.expanduser()
     require_hdf5(path)
+    path = path.resolve()  # what a training has left lies beside the file itself, not beside a link to it
     found = fingerprint(path)
     _look(path, [path], fmt.PROJECT)
     for folder in fmt.work_folders(path):

@@ -147,6 +147,20 @@ def test_what_a_training_left_is_looked_at_too(project_path: Path, monkeypatch: 
     assert "move this folder" in str(error)
 
 
+def test_a_link_is_followed_to_the_file_and_its_work_folder(project_path: Path, tmp_path: Path):
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "link.dgm"
+    link.symlink_to(project_path)
+    part = fmt.work_folder(project_path) / "session" / f"checkpoint-1{fmt.PART}"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"")
+    looked: list[Path] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_look", lambda place, files, form: looked.extend(files))
+        assert preflight(link) == fingerprint(project_path)
+    assert looked == [project_path, part]
+
+
 def test_the_time_grows_with_what_could_be_in_the_file_and_ends():
     assert module.allowed_seconds(0) == module.SECONDS
     assert module.allowed_seconds(50 * 2**20) > 4 * module.SECONDS
