@@ -38,7 +38,7 @@ from dgm_studio.store.preflight import preflight
 SECONDS = 1.0
 MEGABYTES = 200.0
 FAULTS: list[Fault] = [*OTHER_FILES, *ROOTS, *MANIFESTS, *LINKS, *HEADERS, *RECORDS, *TREES, *DAMAGES, *ACCEPTED]
-PATIENCE = 20.0  # seconds by the clock until a process counts as hanging
+PATIENCE = 60.0  # seconds by the clock until a process counts as hanging
 MOST_READ = 2**20  # bytes of a file that are compared: some are 8 TB long, with nothing behind the first
 
 
