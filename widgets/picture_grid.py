@@ -11,12 +11,13 @@ from widgets.pictures import to_image
 from widgets.theme import look
 
 GAP = 3  # px
+LOSS = 0.85  # of the size that whole pixels may leave
 
 
 class PictureGrid(QWidget):
     """Pictures (N, C, H, W) in rows. The number of columns is the one that shows them largest.
 
-    Pixels are squares of a whole number of device pixels where there is room for that.
+    Pixels are squares of a whole number of device pixels where that does not make them much smaller.
     """
 
     def __init__(self, minimum: int = 64, parent: QWidget | None = None) -> None:
@@ -53,7 +54,8 @@ class PictureGrid(QWidget):
         across = (width - GAP * (columns - 1)) / columns / wide
         down = (height - GAP * (rows - 1)) / rows / high
         scale = np.minimum(across, down)
-        scale = np.where(scale >= 2, np.floor(scale), scale)
+        whole = np.floor(scale)
+        scale = np.where(whole > LOSS * scale, whole, scale)
         best = int(np.argmax(scale))
         return best + 1, float(scale[best])
 

@@ -14,7 +14,8 @@ SMALLER = 2  # px
 
 
 class Readout(QWidget):
-    """One line of parts in colours, cut off with an ellipsis where it does not fit; the whole is the tool tip.
+    """One line of parts in colours; the whole is the tool tip. A single part is cut off with an ellipsis where it does
+    not fit; of several, the last ones are left out whole.
 
     `role` is that of a colour of the theme; "small" and "strong" are as in resources/style.qss.
     """
@@ -62,12 +63,21 @@ class Readout(QWidget):
                 text = metrics.elidedText(whole, Qt.TextElideMode.ElideRight, self.width())
                 painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter, text)
                 return
-            left = max(0, self.width() - metrics.horizontalAdvance(whole)) if self._right else 0
-            for text, colour in self._parts:
+            parts = self._fitting()
+            used = metrics.horizontalAdvance("".join(text for text, _ in parts))
+            left = max(0, self.width() - used) if self._right else 0
+            for text, colour in parts:
                 width = metrics.horizontalAdvance(text)
                 painter.setPen(QColor(self._colour(colour)))
                 painter.drawText(QRect(left, 0, width + 1, self.height()), Qt.AlignmentFlag.AlignVCenter, text)
                 left += width
+
+    def _fitting(self) -> Sequence[tuple[str, str]]:
+        """The first parts, in pairs of a mark and its value, that there is room for."""
+        metrics, parts = self.fontMetrics(), self._parts
+        while len(parts) > 2 and metrics.horizontalAdvance("".join(text for text, _ in parts)) > self.width():
+            parts = parts[:-2]
+        return parts
 
     def _colour(self, colour: str) -> str:
         return colour or str(getattr(look.theme, self._role))
