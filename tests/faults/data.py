@@ -35,6 +35,7 @@ from tests.faults._crafted_settings import SETTINGS
 ITEMS = (*PICTURES, *TABLES, *NUMPY, *IDX, *HDF5, *SETTINGS)
 SECONDS = 20.0
 MEMORY = 300  # MB beyond twice the data: as it is read, and as its parts
+HANGS = 300  # seconds by the clock after which a process is ended; other programs may be using the machine
 LONGEST = 1500  # characters of a sentence
 ADDRESSES = 6 * 2**30  # bytes that a process may add to its addresses before the system refuses more
 
@@ -96,7 +97,7 @@ def isolated(item: Item, path: Path) -> tuple[Outcome, float, int]:
         _in_child(item, path, writer)
     os.close(writer)
     signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
-    signal.alarm(int(5 * SECONDS))
+    signal.alarm(HANGS)
     with open(reader, encoding="utf-8") as pipe:
         lines = pipe.read()
     _, status = os.waitpid(child, 0)
@@ -113,6 +114,7 @@ def _in_child(item: Item, path: Path, writer: int) -> None:
         before = _status("VmHWM")
         limit = _status("VmSize") * 1024 + ADDRESSES
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        resource.setrlimit(resource.RLIMIT_CPU, (int(2 * SECONDS), int(2 * SECONDS)))
         try:
             outcome = attempt(item, path)
         except BaseException:
