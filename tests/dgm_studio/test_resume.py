@@ -19,6 +19,7 @@ from torch import Tensor
 
 from dgm_studio import ROOT, training
 from dgm_studio.store import Project
+from models import catalog
 from models.learning.base import Learner
 from models.spec import Batch
 
@@ -31,8 +32,16 @@ LEARNERS = sorted({(case.family, case.learner) for case in ALL})
 
 
 def of(variant: str) -> list[ParameterSet]:
-    """The cases with these settings or data, as parameters."""
-    return [pytest.param(case, id=f"{case.family}-{case.learner}") for case in ALL if case.variant == variant]
+    """The cases with these settings or data, as parameters; slow are all but the first learner of each family."""
+    return [
+        pytest.param(
+            case,
+            id=f"{case.family}-{case.learner}",
+            marks=() if case.learner == catalog.family(case.family).learners[0] else pytest.mark.slow,
+        )
+        for case in ALL
+        if case.variant == variant
+    ]
 
 
 PLAIN = of("settings as they are")
