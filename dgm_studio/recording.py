@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
-from dgm_studio import device as devices
+from dgm_studio.backlog import Backlog
+from dgm_studio.circumstances import circumstances
+from dgm_studio.clock import Clock
 from dgm_studio.datasets.base import Provenance
 from dgm_studio.events import (
     CLOSING,
@@ -27,19 +27,14 @@ from dgm_studio.events import (
     Started,
 )
 from dgm_studio.store.errors import ProjectError
-from dgm_studio.store.metrics import Curve
 from dgm_studio.store.project import Project
 from dgm_studio.store.records import Best, Status
 from dgm_studio.store.run import WALL, Run
-from dgm_studio.store.saving import Item, versions
 from dgm_studio.store.trees import flatten
-from dgm_studio.store.work import Line, Session, metrics_line, read_metrics
+from dgm_studio.store.work import Line, metrics_line
 from models.catalog import Recipe
 
 WRITE_EVERY = 0.25  # seconds between writes to the journal: what a killed process loses
-SYNC_EVERY = 2.0  # seconds between fsyncs: what a power cut loses
-RETRY_EVERY = 5.0  # seconds between attempts to write what could not be written
-STEPS_A_LINE = 50_000  # of curves that are written to the journal late
 
 
 @dataclass(frozen=True)
@@ -61,9 +56,9 @@ class Recorder:
     session or at the last save, and removes it when it had no state then. So does bad input that never took a step.
 
     While the disk takes nothing (because it is full, say), the training goes on: everything is in the run in memory,
-    where it takes no more room than a run takes anyway, and every RETRY_EVERY seconds writing is tried again. `report`
-    is called with a sentence when that begins, `relieved` when everything is on the disk again, both in the writer's
-    thread; `problems` lists what was reported.
+    and writing is tried again (Backlog). `report` is called with a sentence when that begins, and with the reason if
+    something could not be kept at the end; `relieved` when everything is on the disk again. Both are called in the
+    writer's thread; `problems` lists what was reported.
     """
 
     def __init__(
@@ -80,24 +75,16 @@ class Recorder:
         if project.read_only:
             raise ProjectError("read-only", project.path, "opened read-only: a training could not be kept in it.")
         self.problems: list[str] = []
-        self._project, self._run, self._report, self._relieved = project, run, report, relieved
+        self._project, self._run, self._report = project, run, report
         self._data = run.provenance.get("data") if data is None else json.loads(json.dumps(asdict(data)))
         self._was_new = not run.checkpoint_steps()
         self._goal = _goal(run)
         self._failure: ProjectError | None = None
 
-        self._session: Session | None = None
-        self._unwritten: list[Line] = []
-        self._missing: int | None = None  # the journal lacks the curves from this step on; only the run has them
-        self._unsynced: list[Line] = []  # written, but perhaps not on the disk
-        self._synced = time.monotonic()
-        self._waiting_frames: list[Preview] = []
-        self._waiting_states: dict[int, dict[str, Item]] = {}
-        self._retry: float | None = None  # time.monotonic() of the next attempt, while the disk takes nothing
-
+        self._backlog = Backlog(project, run, self._problem, relieved)
         self._device = device
         self._step = self._steps = 0  # done, and planned
-        self._seconds_before: float | None = None  # of training in earlier sessions, where that is known
+        self._clock: Clock | None = None  # from Started on
 
         self._changed = threading.Condition()  # guards what record() hands to the writer:
         self._lines: list[Line] = []
@@ -135,7 +122,7 @@ class Recorder:
                 self._run.replan(event.steps, self._device)
                 self._run.conclude("training")
                 self._step, self._steps = event.step, event.steps
-                self._seconds_before = _seconds_until(event.step, self._run)
+                self._clock = Clock(self._run.wall, event.step)
                 lines = [{"started": event.step, "provenance": self._run.provenance}]
                 lines += [{"planned": event.steps, "device": self._device}]
             case Progress():
@@ -145,7 +132,8 @@ class Recorder:
                     self._run.replan(event.steps)
                     lines += [{"planned": event.steps, "device": ""}]
                 if event.metrics:
-                    metrics = {**event.metrics, **self._wall(event)}
+                    time = self._clock.point(event) if self._clock is not None else None
+                    metrics = event.metrics if time is None else {**event.metrics, WALL: time}
                     self._run.keep_metrics(metrics)
                     lines += [metrics_line(metrics)]
             case Finding():
@@ -154,13 +142,6 @@ class Recorder:
             case Preview():
                 self._run.keep_frame(event.step, event.samples, event.means)
         return lines
-
-    def _wall(self, event: Progress) -> dict[str, Curve]:
-        """One point of the curve of time; none where it is not known how long the run had trained before."""
-        if self._seconds_before is None:
-            return {}
-        seconds = self._seconds_before + event.seconds
-        return {WALL: (np.array([event.step]), np.array([seconds], np.float32))}
 
     def close(self) -> None:
         """Wait until everything is on disk. Raises ProjectError if something could not be kept there; it is still in
@@ -180,7 +161,7 @@ class Recorder:
             while (closing := self._write_what_came()) is None:
                 pass
             self._conclude(closing)
-            self._all_is_well()
+            self._backlog.all_is_well()
         except ProjectError as error:
             self._failure = error
             self._problem(str(error))
@@ -191,29 +172,21 @@ class Recorder:
             self._problem(str(self._failure))
         finally:
             self._project.end_training(self._run)
-            if self._session is not None:
-                self._session.close()
+            self._backlog.close()
 
     def _write_what_came(self) -> Closing | None:
         with self._changed:
-            self._changed.wait_for(self._anything, timeout=self._patience())
+            self._changed.wait_for(self._anything, timeout=self._backlog.patience)
             self._changed.wait_for(self._anything_large, timeout=WRITE_EVERY)  # gather lines
             lines, self._lines = self._lines, []
             frames, self._frames = self._frames, []
             checkpoint, self._checkpoint = self._checkpoint, None
             closing = self._closing
-        self._unwritten += lines
-        self._waiting_frames += frames
+        self._backlog.add(lines, frames)
         if checkpoint is not None:
             self._take(checkpoint)
-        self._write()
+        self._backlog.write()
         return closing
-
-    def _patience(self) -> float | None:
-        """Seconds until something is to be done even if nothing comes."""
-        if self._retry is not None:
-            return RETRY_EVERY
-        return SYNC_EVERY if self._unsynced else None
 
     def _anything(self) -> bool:
         return bool(self._lines or self._frames) or self._anything_large()
@@ -221,134 +194,13 @@ class Recorder:
     def _anything_large(self) -> bool:
         return self._checkpoint is not None or self._closing is not None
 
-    def _write(self) -> None:
-        """Bring to the work folder what waits for it, if it is time to try."""
-        due = self._retry is None or time.monotonic() >= self._retry
-        try:
-            if due or self._missing is None:
-                self._write_lines()
-            else:
-                self._leave_curves_to_the_run()
-            if due:
-                self._write_states()
-                self._write_frames()
-        except (OSError, ProjectError) as error:
-            self._leave_curves_to_the_run()
-            self._wait(error.text if isinstance(error, ProjectError) else f"{error.strerror or error}.")
-        else:
-            if due:
-                self._all_is_well()
-
-    def _wait(self, reason: str) -> None:
-        if self._retry is None:
-            self._problem(
-                f"What {self._run.name} brings cannot be written to the disk: {reason} It is kept in memory, and the "
-                "training goes on; writing is tried again every few seconds. Free some space, or stop and save "
-                "elsewhere. Should the studio be ended by force before, what came since now is lost."
-            )
-        self._retry = time.monotonic() + RETRY_EVERY
-
-    def _all_is_well(self) -> None:
-        if self._retry is not None:
-            self._retry = None
-            self._relieved(f"Everything of {self._run.name} is on the disk again.")
-
-    def _write_lines(self) -> None:
-        """Raises OSError."""
-        session = self._open_session()
-        if self._missing is not None:
-            self._leave_curves_to_the_run()
-        if self._unwritten:
-            session.append(self._unwritten)
-            self._unsynced += self._unwritten
-            self._unwritten = []
-        for step, line in self._missing_lines():
-            self._missing = step
-            session.append([line])
-            session.sync()
-        self._missing = None
-        if self._unsynced and time.monotonic() - self._synced >= SYNC_EVERY:
-            self._sync(session)
-
-    def _sync(self, session: Session) -> None:
-        """Raises OSError; what was written since the last time is to be written again then."""
-        try:
-            session.sync()
-        except OSError:
-            self._unwritten[:0] = self._unsynced
-            raise
-        finally:
-            self._unsynced, self._synced = [], time.monotonic()
-
-    def _leave_curves_to_the_run(self) -> None:
-        """Keep no curves twice while they cannot be written."""
-        for line in self._unwritten:
-            if "metrics" in line:
-                first = min(int(steps[0]) for steps, _ in read_metrics(line).values() if len(steps))
-                self._missing = first if self._missing is None else min(first, self._missing)
-        self._unwritten = [line for line in self._unwritten if "metrics" not in line]
-
-    def _missing_lines(self) -> Iterator[tuple[int, Line]]:
-        """The curves that the journal lacks, with the step at which each line begins. Steps that come again replace."""
-        if self._missing is None:
-            return
-        curves = self._run.curves_from(self._missing)
-        last = max((int(steps[-1]) for steps, _ in curves.values() if len(steps)), default=-1)
-        for first in range(self._missing, last + 1, STEPS_A_LINE):
-            ends = {key: np.searchsorted(steps, (first, first + STEPS_A_LINE)) for key, (steps, _) in curves.items()}
-            part = {
-                key: (steps[slice(*ends[key])], values[slice(*ends[key])]) for key, (steps, values) in curves.items()
-            }
-            yield first, metrics_line({key: curve for key, curve in part.items() if len(curve[0])})
-
-    def _open_session(self) -> Session:
-        if self._session is None:
-            header: dict[str, Any] = {
-                "project": self._project.id,
-                "saves": self._project.saves,
-                "run": self._run.id,
-                "record": self._run.record.model_dump(mode="json"),
-            }
-            self._session = Session(self._project.work_folder, header)
-        return self._session
-
-    def _write_frames(self) -> None:
-        """Raises OSError or ProjectError."""
-        while self._waiting_frames:
-            frame = self._waiting_frames[0]
-            stored = self._open_session().frame(frame.step, frame.samples, frame.means)
-            with self._project.saving:
-                self._run.keep_frame(frame.step, stored, frame.means)
-            del self._waiting_frames[0]
-
     def _take(self, checkpoint: Checkpoint) -> None:
         """Make a state part of the run, and let go of those that it replaces."""
         datasets = flatten(checkpoint.state)
         with self._project.saving:
             self._run.keep_checkpoint(checkpoint.step, datasets)
-            self._waiting_states[checkpoint.step] = datasets
             self._note_best(checkpoint.step)
-            if self._retry is not None:
-                self._prune()
-
-    def _write_states(self) -> None:
-        """Raises OSError or ProjectError."""
-        while self._waiting_states:
-            step, datasets = next(iter(self._waiting_states.items()))
-            with self._project.saving:
-                self._run.keep_checkpoint(step, self._open_session().checkpoint(step, datasets))
-                del self._waiting_states[step]
-                self._prune()
-
-    def _prune(self) -> None:
-        """Let go of states that are no longer needed. The newest on the disk is, while newer ones wait in memory."""
-        before = set(self._run.checkpoint_steps())
-        newest = sorted(before - self._waiting_states.keys())[-1:]
-        self._run.prune(self._project.branched_steps(self._run) | set(newest))
-        for step in before - set(self._run.checkpoint_steps()):
-            self._waiting_states.pop(step, None)
-            if self._session is not None:
-                self._session.drop_checkpoint(step)
+            self._backlog.add_state(checkpoint.step, datasets)
 
     def _note_best(self, step: int) -> None:
         """Whether the state of `step` is the best so far, by what was measured last before it."""
@@ -362,7 +214,7 @@ class Recorder:
         value, best = float(values[measured - 1]), self._run.best
         if np.isfinite(value) and (best is None or sign * (value - best.value) > 0):
             self._run.best = Best(step=step, key=key, value=value)
-            self._unwritten.append({"best": self._run.best.model_dump()})
+            self._backlog.add([{"best": self._run.best.model_dump()}], [])
 
     def _conclude(self, closing: Closing) -> None:
         """Merge the session into the project, or take it out, and save."""
@@ -381,72 +233,28 @@ class Recorder:
             case _Left():
                 status, message = "interrupted", "The session ended without saying why."
         self._run.conclude(status, message)
-        self._last_line({"closing": status, "message": message})
-        if self._session is not None:
-            self._project.merge(self._run, self._session.folder)
+        self._backlog.finish({"closing": status, "message": message})
+        if self._backlog.folder is not None:
+            self._project.merge(self._run, self._backlog.folder)
         self._project.save()
 
     def _discard(self) -> None:
-        self._last_line({"discarded": True})
+        self._backlog.finish({"discarded": True})
         if self._was_new:
             self._project.end_training(self._run)
             self._project.remove_run(self._run.id)
         else:
             self._run.go_back()
-        if self._session is not None:
-            self._project.remove_with_next_save(self._session.folder)
+        if self._backlog.folder is not None:
+            self._project.remove_with_next_save(self._backlog.folder)
         self._project.save()
 
-    def _last_line(self, line: Line) -> None:
-        self._unwritten.append(line)
-        self._synced = -float("inf")  # due
-        self._retry = None if self._retry is None else self._synced
-        self._write()
-
     def _problem(self, text: str) -> None:
-        if text not in self.problems:
-            self.problems.append(text)
-            self._report(text)
+        self.problems.append(text)
+        self._report(text)
 
     def _provenance(self, device: str) -> dict[str, Any]:
-        return {"data": self._data, **_circumstances(device)}
-
-
-def resume_warnings(run: Run) -> list[str]:
-    """Sentences on what is different here from where the run was last trained: its next steps may then differ in the
-    last bits from those of an uninterrupted training."""
-    if run.config is None or not run.provenance:
-        return []
-    then = run.provenance
-    here = _circumstances(devices.title(devices.resolve(run.config.training.device)), devices.training_threads())
-    pairs = (
-        ("version of PyTorch", then.get("versions", {}).get("torch"), here["versions"]["torch"]),
-        ("number of threads", then.get("threads"), here["threads"]),
-        ("CPU instruction set", then.get("cpu"), here["cpu"]),
-        ("device", then.get("device"), here["device"]),
-    )
-    return [
-        f"{run.name} was trained with another {what} ({before}; here it is {now}). It can go on, "
-        "but its numbers may differ in their last digits from an uninterrupted training."
-        for what, before, now in pairs
-        if before != now
-    ]
-
-
-def _circumstances(device: str, threads: int | None = None) -> dict[str, Any]:
-    return {
-        "versions": versions(),
-        "threads": torch.get_num_threads() if threads is None else threads,
-        "cpu": torch.backends.cpu.get_cpu_capability(),
-        "device": device,
-    }
-
-
-def _seconds_until(step: int, run: Run) -> float | None:
-    """How long the run trained until `step`, which is its last; None for one that was not timed from its start."""
-    if run.wall is not None:
-        return float(run.wall[1][-1])
-    return 0.0 if step == 0 else None
+        return {"data": self._data, **circumstances(device)}
 
 
 def _goal(run: Run) -> tuple[str, int] | None:

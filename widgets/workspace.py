@@ -10,9 +10,10 @@ from typing import Any
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from dgm_studio import device as devices
+from dgm_studio.circumstances import resume_warnings
 from dgm_studio.config import RunConfig
 from dgm_studio.events import Cancelled, Event, Failed, Finding, Finished, Preview, Progress, Tree
-from dgm_studio.recording import Recorder, resume_warnings
+from dgm_studio.recording import Recorder
 from dgm_studio.store import Project, ProjectError, Recovery, Run, look_at_unfamiliar
 from widgets.background import Background, Problem
 from widgets.data_cache import DataCache

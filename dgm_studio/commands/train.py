@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from dgm_studio import device as devices
+from dgm_studio.circumstances import resume_warnings
 from dgm_studio.commands.configure import configure
 from dgm_studio.commands.output import CommandError, Output
 from dgm_studio.commands.progress import clock, display, interruptible
@@ -19,7 +20,7 @@ from dgm_studio.datasets.base import Dataset
 from dgm_studio.datasets.identity import same_data
 from dgm_studio.datasets.sources import load
 from dgm_studio.events import Cancelled, Failed, Finding, Finished, Progress, Started
-from dgm_studio.recording import Recorder, resume_warnings
+from dgm_studio.recording import Recorder
 from dgm_studio.store import Project, Run
 from dgm_studio.training import Resume, TrainingSession
 

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 import torch
 
-from dgm_studio import recording
+from dgm_studio import backlog, journal_backlog, recording
+from dgm_studio.circumstances import resume_warnings
 from dgm_studio.config import DataChoice, RunConfig, TrainingSettings
 from dgm_studio.datasets.sources import load
 from dgm_studio.events import Cancelled, Checkpoint, Event, Failed, Finished, Paused, Preview, Progress, Started
-from dgm_studio.recording import Recorder, resume_warnings
+from dgm_studio.recording import Recorder
 from dgm_studio.store import Project, ProjectError, Recovery, Run, saving
 from dgm_studio.store.recovery import left_in
 from dgm_studio.store.work import Session, read_journal
@@ -312,7 +313,7 @@ class Watched:
     """A recorder that tries again soon, and what it said."""
 
     def __init__(self, project: Project, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(recording, "RETRY_EVERY", 0.05)
+        monkeypatch.setattr(backlog, "RETRY_EVERY", 0.05)
         monkeypatch.setattr(recording, "WRITE_EVERY", 0.01)
         self.bad: list[str] = []
         self.good: list[str] = []
@@ -374,7 +375,7 @@ def test_each_time_the_disk_fills_it_is_said_once_and_each_time_it_is_over(
 ):
     run = project.new_run(CONFIG)
     watched = Watched(project, run, monkeypatch)
-    for round_ in (1, 2):
+    for round_ in (1, 2, 3):
         with full_disk():
             for step in range(5):
                 watched.recorder.record(checkpoint(10 * round_ + step))
@@ -382,13 +383,14 @@ def test_each_time_the_disk_fills_it_is_said_once_and_each_time_it_is_over(
             wait_for(lambda: len(watched.bad) == round_)  # noqa: B023
         wait_for(lambda: len(watched.good) == round_)  # noqa: B023
     watched.recorder.close()
-    assert (len(watched.bad), len(watched.good)) == (2, 2)
+    assert (len(watched.bad), len(watched.good)) == (3, 3)
+    assert watched.bad[1] == watched.bad[2]  # for the same reason
 
 
 def test_hours_with_a_full_disk_take_no_memory_but_for_the_run_itself(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(recording, "STEPS_A_LINE", 7_000)
+    monkeypatch.setattr(journal_backlog, "STEPS_A_LINE", 7_000)
     run = project.new_run(CONFIG)
     watched = Watched(project, run, monkeypatch)
     recorder = watched.recorder
@@ -398,9 +400,11 @@ def test_hours_with_a_full_disk_take_no_memory_but_for_the_run_itself(
             recorder.record(progress(steps * i, steps))
             recorder.record(checkpoint(steps * (i + 1)))
             wait_for(watched.taken)
-        wait_for(lambda: watched.bad and recorder._missing is not None)
-        wait_for(lambda: len(recorder._unwritten) < 5 and not any("metrics" in line for line in recorder._unwritten))
-        assert len(recorder._waiting_states) <= 3
+        waiting = recorder._backlog
+        wait_for(lambda: watched.bad and waiting._lines.lacks_curves)
+        lines = waiting._lines
+        wait_for(lambda: len(lines._waiting) < 5 and not any("metrics" in line for line in lines._waiting))
+        assert len(waiting._states) <= 3
     wait_for(lambda: watched.good)
     lines = read_journal(next(project.work_folder.glob("*/journal")))
     assert sum("metrics" in line for line in lines) < 20
@@ -419,7 +423,7 @@ def test_the_newest_state_on_the_disk_stays_while_newer_ones_wait_in_memory(
     watched = Watched(project, run, monkeypatch)
     for step in (10, 20):
         watched.recorder.record(checkpoint(step))
-        wait_for(lambda: step in run.checkpoint_steps() and not watched.recorder._waiting_states)  # noqa: B023
+        wait_for(lambda: step in run.checkpoint_steps() and not watched.recorder._backlog._states)  # noqa: B023
     with full_disk():
         for step in range(30, 100, 10):
             watched.recorder.record(checkpoint(step))
@@ -432,13 +436,13 @@ def test_the_newest_state_on_the_disk_stays_while_newer_ones_wait_in_memory(
 
 
 def test_lines_that_a_failing_disk_did_not_take_are_written_again(project: Project, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(recording, "SYNC_EVERY", 0.0)
+    monkeypatch.setattr(journal_backlog, "SYNC_EVERY", 0.0)
     run = project.new_run(CONFIG)
     watched = Watched(project, run, monkeypatch)
     recorder = watched.recorder
     wait_for(lambda: list(project.work_folder.glob("*/journal")))
     journal = next(project.work_folder.glob("*/journal"))
-    wait_for(lambda: len(read_journal(journal)) == 3 and not recorder._unsynced)
+    wait_for(lambda: len(read_journal(journal)) == 3 and recorder._backlog._lines.patience is None)
     synced = journal.stat().st_size
     fsync = os.fsync
     failed = threading.Event()

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from stored_project import CONFIG, everything, plain, state
 
-from dgm_studio import recording
+from dgm_studio import journal_backlog, recording
 from dgm_studio.events import Checkpoint, Finished, Progress, Started
 from dgm_studio.recording import Recorder
 from dgm_studio.store import Project, ProjectError, Recovery, Run, work
@@ -612,7 +612,7 @@ def test_what_is_written_reaches_the_disk_in_the_order_that_a_power_cut_needs(
         recorder = Recorder(project, project.new_run(CONFIG))
         recorder.record(Started(0, 10, "CPU", 1))
         recorder.record(Checkpoint(10, state(10)))
-        while recorder._checkpoint is not None or recorder._waiting_states:
+        while recorder._checkpoint is not None or recorder._backlog._states:
             time.sleep(0.001)
         recorder.record(Finished(10, False))
         recorder.close()
@@ -641,7 +641,7 @@ def test_what_is_written_reaches_the_disk_in_the_order_that_a_power_cut_needs(
 
 
 def test_a_line_is_on_the_disk_soon_after_it_was_written(project_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(recording, "SYNC_EVERY", 0.2)
+    monkeypatch.setattr(journal_backlog, "SYNC_EVERY", 0.2)
     monkeypatch.setattr(recording, "WRITE_EVERY", 0.02)
     waits: list[float] = []
     unsynced: list[float] = []
