@@ -67,8 +67,8 @@ class Recorder:
         run: Run,
         data: Provenance | None = None,
         report: Callable[[str], None] = lambda text: None,
-        device: str = "",
         relieved: Callable[[str], None] = lambda text: None,
+        device: str = "",
     ) -> None:
         """`device`: where the run trains from now on, if that is not what its settings say. Raises ProjectError when
         the project is read-only, or the run is in training already or deleted."""

@@ -57,6 +57,7 @@ class Log(QObject):
     """Everything that was said, in order."""
 
     said = Signal(object)  # Notice
+    taken_back = Signal(object)  # Notice
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -67,6 +68,10 @@ class Log(QObject):
         if notice.details:
             self.lines.append(notice.details.rstrip())
         self.said.emit(notice)
+
+    def take_back(self, notice: Notice) -> None:
+        """What it says is over. The log still has it."""
+        self.taken_back.emit(notice)
 
 
 class NoticeBar(QFrame):
@@ -137,6 +142,7 @@ class Notices(QWidget):
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(SPACE)
         log.said.connect(self._said)
+        log.taken_back.connect(self._taken_back)
 
     def bars(self) -> list[NoticeBar]:
         return self.findChildren(NoticeBar)
@@ -155,3 +161,8 @@ class Notices(QWidget):
         for bar in bars[: max(0, len(bars) - self.KEPT + 1)]:
             bar.deleteLater()
         self._layout.addWidget(NoticeBar(notice))
+
+    def _taken_back(self, notice: Notice) -> None:
+        for bar in self.bars():
+            if bar.notice.text == notice.text:
+                bar.deleteLater()

@@ -26,13 +26,14 @@ class Trainer(QObject):
     """Trains jobs in order, each in a thread of its own.
 
     Signals carry the run's id: `loading(run, fraction, text)`, `prepared(run, dataset)`, `happened(run, event)`,
-    `unkept(run, text, details)`; `changed()` when the phase or the queue is another.
+    `unkept(run, text, details)`, `relieved(run, text)`; `changed()` when the phase or the queue is another.
     """
 
     loading = Signal(str, float, str)
     prepared = Signal(str, object)
     happened = Signal(str, object)
     unkept = Signal(str, str, str)
+    relieved = Signal(str, str)
     changed = Signal()
 
     def __init__(self, load: Load, parent: QObject | None = None) -> None:
@@ -108,6 +109,7 @@ class Trainer(QObject):
         thread.prepared.connect(self._prepared)
         thread.happened.connect(self._happened)
         thread.unkept.connect(self._unkept)
+        thread.relieved.connect(self._relieved)
         thread.finished.connect(self._ended)
         self._enter(Phase.LOADING)
         thread.start()
@@ -127,6 +129,10 @@ class Trainer(QObject):
     def _unkept(self, text: str, details: str) -> None:
         assert self._job is not None
         self.unkept.emit(self._job.run, text, details)
+
+    def _relieved(self, text: str) -> None:
+        assert self._job is not None
+        self.relieved.emit(self._job.run, text)
 
     def _happened(self, event: Event) -> None:
         assert self._job is not None

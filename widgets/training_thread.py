@@ -24,15 +24,16 @@ from models.settings import SettingsError
 from widgets.live import Live
 
 Load = Callable[[DataChoice, Report], Dataset]
-MakeRecorder = Callable[[Provenance | None, Callable[[str], None]], Recorder]
+Say = Callable[[str], None]
+MakeRecorder = Callable[[Provenance | None, Say, Say], Recorder]
 
 
 @dataclass(frozen=True)
 class Job:
-    """A run to be trained. `recorder` (given where the data came from, and whom to tell what cannot be written) and
-    `state` (a checkpoint to go on from) are called in the training thread, because they touch files. `data` is the
-    record of the data that the run was trained on so far. `checkpoint_seconds` pass between the states that are kept
-    while it trains."""
+    """A run to be trained. `recorder` (given where the data came from, whom to tell what cannot be written, and whom
+    that it could be after all) and `state` (a checkpoint to go on from) are called in the training thread, because
+    they touch files. `data` is the record of the data that the run was trained on so far. `checkpoint_seconds` pass
+    between the states that are kept while it trains."""
 
     run: str
     name: str
@@ -52,13 +53,15 @@ class TrainingThread(QThread):
 
     Signals, all delivered in the window's thread: `loading(fraction, text)` while data is read, `prepared(dataset)`,
     `happened(event)` for all but snapshots (they go to the inference line) and checkpoints (to the recorder), with
-    exactly one closing event after everything was kept, and `unkept(text, details)` if something could not be.
+    exactly one closing event after everything was kept, `unkept(text, details)` if something could not be, and
+    `relieved(text)` when it could be after all.
     """
 
     loading = Signal(float, str)
     prepared = Signal(object)
     happened = Signal(object)
     unkept = Signal(str, str)
+    relieved = Signal(str)
 
     def __init__(self, job: Job, load: Load, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -104,7 +107,7 @@ class TrainingThread(QThread):
         try:
             torch.set_num_threads(devices.training_threads())
             dataset, problem = self._read()
-            recorder = self._job.recorder(dataset.provenance if dataset else None, self._not_kept)
+            recorder = self._job.recorder(dataset.provenance if dataset else None, self._not_kept, self._kept)
             if dataset is None:
                 closing = problem
                 recorder.record(closing)
@@ -159,6 +162,9 @@ class TrainingThread(QThread):
 
     def _not_kept(self, text: str) -> None:
         self.unkept.emit(text, "")
+
+    def _kept(self, text: str) -> None:
+        self.relieved.emit(text)
 
     def _report(self, fraction: float, text: str) -> None:
         if self._order in (Order.STOP, Order.DISCARD):

@@ -64,6 +64,8 @@ class Workspace(QObject):
         self.trainer.loading.connect(lambda run, fraction, text: self.loading.emit(fraction, text))
         self.trainer.happened.connect(self._happened)
         self.trainer.unkept.connect(self._unkept)
+        self.trainer.relieved.connect(self._relieved)
+        self._not_on_disk: dict[str, list[Notice]] = {}  # by run: what was said of it and still holds
         self.trainer.changed.connect(self._training_changed)
         self._tell = QTimer(self, singleShot=True, interval=TELL_EVERY)
         self._tell.timeout.connect(self._progressed)
@@ -111,6 +113,7 @@ class Workspace(QObject):
             self.select(None)
             self.project = None
             self.viewing.clear()
+            self._not_on_disk.clear()
             self.project_changed.emit()
             then()
 
@@ -163,6 +166,8 @@ class Workspace(QObject):
     def _saved(self, _: None = None) -> None:
         if self.project is not None:
             self.preferences.know(self.project.fingerprint)
+        for run in [run for run in self._not_on_disk if self.trainer.active is None or self.trainer.active.run != run]:
+            self._take_back(run)
         self.saved.emit()
 
     def changed(self) -> None:
@@ -352,7 +357,18 @@ class Workspace(QObject):
         self.log.say(Notice("bad", event.text, event.details, remedies))
 
     def _unkept(self, run: str, text: str, details: str) -> None:
-        self.log.say(Notice("bad", text, details, (Remedy("Save again", self.save),)))
+        notice = Notice("bad", text, details, (Remedy("Save again", self.save),))
+        self._not_on_disk.setdefault(run, []).append(notice)
+        self.log.say(notice)
+
+    def _relieved(self, run: str, text: str) -> None:
+        self._take_back(run)
+        self.log.say(Notice("good", text, lasting=False))
+
+    def _take_back(self, run: str) -> None:
+        """All of the run is on the disk."""
+        for notice in self._not_on_disk.pop(run, []):
+            self.log.take_back(notice)
 
     def _training_changed(self) -> None:
         self.training_changed.emit()
