@@ -45,6 +45,11 @@ class Backlog:
         return self._session.folder if self._session is not None else None
 
     @property
+    def states(self) -> list[int]:
+        """Steps of the states that wait, in order."""
+        return sorted(self._states)
+
+    @property
     def patience(self) -> float | None:
         """Seconds until `write` is to be called even if nothing comes; None while there is no need."""
         return RETRY_EVERY if self._retry is not None else self._lines.patience
@@ -59,9 +64,19 @@ class Backlog:
         if self._retry is not None:
             self._prune()
 
+    def drop(self) -> None:
+        """Nobody needs the pictures and states any more that wait."""
+        self._frames, self._states = [], {}
+
     def finish(self, line: Line) -> None:
-        """Write the last line and all that waits, now, and bring it to the disk."""
-        self._lines.add(line)
+        """Bring all that waits to the disk now, and `line` after it; but where a state is missing, the session must
+        look cut off to whoever finds it, and `line` is left out."""
+        self._write_now()
+        if not self._states:
+            self._lines.add(line)
+            self._write_now()
+
+    def _write_now(self) -> None:
         self._lines.sync_next()
         self._retry = None if self._retry is None else -float("inf")
         self.write()

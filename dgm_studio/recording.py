@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -143,6 +144,16 @@ class Recorder:
                 self._run.keep_frame(event.step, event.samples, event.means)
         return lines
 
+    @property
+    def folder(self) -> Path | None:
+        """What of the session is on the disk outside the project's file; None when nothing is."""
+        return self._backlog.folder
+
+    @property
+    def unwritten(self) -> list[int]:
+        """Steps of states that are in memory alone, unless the project was saved since. For when it is closed."""
+        return self._backlog.states
+
     def close(self) -> None:
         """Wait until everything is on disk. Raises ProjectError if something could not be kept there; it is still in
         the project in memory then, and can be saved again or under another name."""
@@ -239,6 +250,7 @@ class Recorder:
         self._project.save()
 
     def _discard(self) -> None:
+        self._backlog.drop()
         self._backlog.finish({"discarded": True})
         if self._was_new:
             self._project.end_training(self._run)

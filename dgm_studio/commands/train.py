@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from dgm_studio import device as devices
 from dgm_studio.circumstances import resume_warnings
 from dgm_studio.commands.configure import configure
+from dgm_studio.commands.keeping import keep
 from dgm_studio.commands.output import CommandError, Output
 from dgm_studio.commands.progress import clock, display, interruptible
 from dgm_studio.commands.projects import config_of, recipe_of, run_of, state_of, writing
@@ -177,7 +178,7 @@ def _carry_out(
                 outcome.take(event)
                 shown.show(event)
     finally:
-        recorder.close()
+        keep(recorder, project, run)
     closing = outcome.closing
     assert closing is not None, "a session always ends with a closing event"
     if isinstance(closing, Failed):
