@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import sys
+from contextlib import suppress
 
 import torch
 
@@ -43,6 +45,14 @@ def training_threads() -> int:
     """Threads for a training thread: every core but one, which is the window's. The same without a window, so that
     results do not depend on where a run was started (a different count may change the last bits)."""
     return max(1, len(os.sched_getaffinity(0)) - 1 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 2) - 1)
+
+
+def give_back() -> None:
+    """Give memory that nothing uses any more back to the system, where the allocators would keep it."""
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    with suppress(OSError, AttributeError):  # glibc only
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def memory_in_use(device: torch.device) -> int:

@@ -9,11 +9,11 @@ from dgm_studio.config import DataChoice
 from dgm_studio.datasets import sources
 from dgm_studio.datasets.base import BadData, Dataset, Report
 
-KEPT = 3
+KEPT, KEPT_BYTES = 3, 256 * 2**20  # of the older ones, beside the newest
 
 
 class DataCache:
-    """The newest few data sets. Its methods may be called from any thread."""
+    """The newest few data sets, as far as they are not large. Its methods may be called from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -42,8 +42,9 @@ class DataCache:
             key = choice.model_dump_json()
             self._sets[key] = dataset
             self._sets.move_to_end(key)
-            while len(self._sets) > KEPT:
-                self._sets.popitem(last=False)
+            older = [other for other in self._sets if other != key]
+            while len(older) >= KEPT or sum(self._sets[other].nbytes for other in older) > KEPT_BYTES:
+                del self._sets[older.pop(0)]
         return dataset
 
     def close(self) -> None:

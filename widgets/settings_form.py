@@ -239,6 +239,8 @@ class SettingsForm(QWidget):
             if item.widget() is not None:
                 item.widget().hide()
                 item.widget().deleteLater()
+        for editor in self._editors.values():
+            editor.deleteLater()
         self._schema, self._editors, self._resets, self._errors = schema, {}, {}, {}
         shown = {name: info for name, info in schema.model_fields.items() if name not in hidden}
         for row, (field, info) in enumerate(shown.items()):

@@ -103,6 +103,11 @@ class Dataset:
     density: Density | None = None
     warnings: tuple[str, ...] = ()  # sentences about what is odd but can be used
 
+    @property
+    def nbytes(self) -> int:
+        """What its examples take in memory."""
+        return sum(tensor.nbytes for split in (self.train, self.valid, self.test) for tensor in (split.x, split.y))
+
 
 PARTS = ("training", "validation", "test")
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 from pydantic import model_validator
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLabel, QSpinBox, QToolButton
 from pytestqt.qtbot import QtBot
@@ -166,3 +166,13 @@ def test_a_type_without_an_editor_is_refused_by_name(qtbot: QtBot) -> None:
     qtbot.addWidget(form)
     with pytest.raises(TypeError, match="no editor for pair"):
         form.show_settings(Odd, {})
+
+
+def test_the_form_of_one_schema_leaves_nothing_in_that_of_the_next(qtbot: QtBot, form: SettingsForm) -> None:
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    before = len(form.findChildren(QObject))
+    for _ in range(3):
+        form.show_settings(TrainingSettings, {})
+        form.show_settings(Everything, {})
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    assert len(form.findChildren(QObject)) == before

@@ -1,0 +1,30 @@
+"""Data sets are kept while they are looked at, but not several large ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from dgm_studio.config import DataChoice
+from widgets import data_cache
+from widgets.data_cache import DataCache
+
+
+def choice(seed: int) -> DataChoice:
+    return DataChoice(source="digits", split_seed=seed)
+
+
+def test_the_newest_few_are_kept() -> None:
+    cache = DataCache()
+    for seed in range(5):
+        cache.load(choice(seed))
+    assert [seed for seed in range(5) if cache.newest(choice(seed)) is not None] == [2, 3, 4]
+    assert cache.load(choice(3)) is cache.newest(choice(3))
+
+
+def test_of_large_ones_only_the_newest_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = DataCache()
+    first = cache.load(choice(0))
+    monkeypatch.setattr(data_cache, "KEPT_BYTES", first.nbytes - 1)
+    second = cache.load(choice(1))
+    assert cache.newest(choice(0)) is None
+    assert cache.newest(choice(1)) is second
