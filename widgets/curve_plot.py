@@ -1,8 +1,7 @@
-"""The plot of one quantity over steps."""
+"""The plot of one quantity over the steps or the time of a training."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from PySide6.QtWidgets import QWidget
 
 from widgets.history import History, Series
 from widgets.plots import Plot, pen
+from widgets.step_axis import StepAxis
 from widgets.theme import CATEGORICAL, look
 
 if TYPE_CHECKING:
@@ -35,11 +35,12 @@ class CurvePlot(Plot):
         super().__init__(parent)
         self.quantity = quantity
         self.setObjectName(f"curve-{quantity.key}")
-        self.setAccessibleName(f"{quantity.title} over steps")
         self.setMinimumHeight(64)
         self.seconds = 0.0  # spent on painting so far
         self._history = History()
-        self._log_steps = self._log_values = False
+        self._axis = StepAxis()
+        self._log_values = False
+        self._name()
         self._range = pg.PlotCurveItem(antialias=False)  # between the lowest and highest value of each bucket
         self._mean, self._held = pg.PlotCurveItem(), pg.PlotCurveItem()
         self._best = pg.ScatterPlotItem(size=9, symbol="o")
@@ -55,20 +56,21 @@ class CurvePlot(Plot):
         look.changed.connect(self._colour)
 
     def show_history(
-        self, history: History, span: tuple[float, float], smoothing: float, log_steps: bool, log_values: bool
+        self, history: History, span: tuple[float, float], smoothing: float, axis: StepAxis, log_values: bool
     ) -> None:
         """Draw what lies in `span` (steps). Values that are not all positive stay on a linear axis."""
         self._history = history
         everything = [series.values for series in (self.training, self.held_out) if series]
         positive = bool(everything) and all(float(values.min()) > 0 for values in everything)
-        if (log_steps, log_values and positive) != (self._log_steps, self._log_values):
-            self._log_steps, self._log_values = log_steps, log_values and positive
-            self.setLogMode(self._log_steps, self._log_values)
+        if (axis, log_values and positive) != (self._axis, self._log_values):
+            self._axis, self._log_values = axis, log_values and positive
+            self._name()
+            self.setLogMode(axis.logarithmic, self._log_values)
             self.box.setYRange(0, 1e-9)  # nothing fits: the range is taken anew
         buckets = max(64, self.width() // 2)
-        first = max(span[0], 1) if log_steps else span[0]
-        drawn = self.training.drawn(first, span[1], buckets, smoothing, log_steps)
-        held = self.held_out.drawn(first, span[1], buckets, smoothing, log_steps)
+        first = max(span[0], 1) if axis.logarithmic else span[0]
+        drawn = self.training.drawn(first, span[1], buckets, smoothing, axis.logarithmic)
+        held = self.held_out.drawn(first, span[1], buckets, smoothing, axis.logarithmic)
         # one point per bucket is the curve itself: a band would only hide it
         many = len(self.training) > buckets or smoothing > 0
         self._put(self._range, drawn.x if many else drawn.x[:0], drawn.y if many else drawn.y[:0])
@@ -89,7 +91,7 @@ class CurvePlot(Plot):
 
     def point_at(self, step: float) -> None:
         """Put the crosshair at `step`."""
-        self._cross.setPos(math.log10(max(step, 1)) if self._log_steps else step)
+        self._cross.setPos(float(self._axis.places([step])[0]))
         self._cross.show()
 
     def hide_cross(self) -> None:
@@ -103,13 +105,15 @@ class CurvePlot(Plot):
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         self.zoomed.emit(False)
 
-    def _mapped(self, x: Sequence[float], y: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
-        x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-        # step 0 has no place on a logarithmic axis: it stands at its beginning
-        return (np.log10(x.clip(1)) if self._log_steps else x), (np.log10(y) if self._log_values else y)
+    def _name(self) -> None:
+        self.setAccessibleName(f"{self.quantity.title} over {self._axis.title}")
 
-    def _put(self, curve: pg.PlotCurveItem, x: np.ndarray, y: np.ndarray) -> None:
-        curve.setData(*self._mapped(x, y))
+    def _mapped(self, steps: Sequence[float], values: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+        y = np.asarray(values, np.float64)
+        return self._axis.places(steps), np.log10(y) if self._log_values else y
+
+    def _put(self, curve: pg.PlotCurveItem, steps: np.ndarray, values: np.ndarray) -> None:
+        curve.setData(*self._mapped(steps, values))
 
     def _fit(self, values: np.ndarray) -> None:
         """Show all of `values`, and not much more."""

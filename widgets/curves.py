@@ -14,7 +14,8 @@ from widgets.building import label
 from widgets.curve_plot import HELD_OUT, TRAINING, CurvePlot
 from widgets.history import History
 from widgets.readout import Readout
-from widgets.status import thousands
+from widgets.status import duration, thousands
+from widgets.step_axis import StepAxis
 from widgets.theme import SPACE, look
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ class QuantityView(QWidget):
 
 
 class Curves(QWidget):
-    """All quantities of a learner, on one axis of steps. However often values come, drawing takes SHARE of the time."""
+    """All quantities of a learner, on one axis of steps or of time. However often values come, drawing takes SHARE of
+    the window's time."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -74,7 +76,8 @@ class Curves(QWidget):
         self.views: list[QuantityView] = []
         self._history: History | None = None
         self._zoomed = False
-        self._end = 0.0  # of the axis of steps
+        self._axis = StepAxis()
+        self._end = 0.0  # of the axis, in steps or seconds
         self._seconds = self._spent = 0.0  # on drawing: in this object so far; and in all when it was last planned
         self._smoothing = QSlider(Qt.Orientation.Horizontal)
         self._smoothing.setObjectName("smoothing")
@@ -85,6 +88,10 @@ class Curves(QWidget):
         self._smoothing.setFixedWidth(12 * SPACE)
         self._log_steps = QCheckBox("log steps", toolTip="Logarithmic axis of steps: the beginning in detail")
         self._log_steps.setObjectName("logSteps")
+        self._against_time = QCheckBox(
+            "against time", toolTip="Seconds of training instead of steps, where they are known"
+        )
+        self._against_time.setObjectName("againstTime")
         self._log_values = QCheckBox("log values", toolTip="Logarithmic axis of values, where all are positive")
         self._log_values.setObjectName("logValues")
         self._step = Readout("crosshairStep", "muted", right=True)
@@ -93,6 +100,7 @@ class Curves(QWidget):
         bar.addWidget(label("smoothing", "muted"))
         bar.addWidget(self._smoothing)
         bar.addWidget(self._log_steps)
+        bar.addWidget(self._against_time)
         bar.addWidget(self._log_values)
         bar.addStretch(1)
         head = QHBoxLayout()
@@ -110,11 +118,12 @@ class Curves(QWidget):
         self._timer.timeout.connect(self.draw)
         self._smoothing.valueChanged.connect(self.draw)
         self._log_steps.toggled.connect(self.draw)
+        self._against_time.toggled.connect(self.draw)
         self._log_values.toggled.connect(self.draw)
         look.changed.connect(self.draw)
 
     def show_quantities(self, quantities: Sequence[Quantity]) -> None:
-        """One plot for each, in this order, on one axis of steps."""
+        """One plot for each, in this order, on one axis."""
         for view in self.views:
             self._plots.removeWidget(view)
             view.hide()
@@ -128,7 +137,7 @@ class Curves(QWidget):
             view.plot.installEventFilter(self)
             view.plot.zoomed.connect(self._zoom)
         if self.views:
-            self.views[-1].plot.set_titles("steps")
+            self.views[-1].plot.set_titles(self._axis.title)
 
     def show_history(self, history: History | None) -> None:
         """Draw the curves of a run; `changed` after something was added to them."""
@@ -145,30 +154,43 @@ class Curves(QWidget):
     def draw(self) -> None:
         begin = time.thread_time()
         history = self._history or History()
-        log_steps, log_values = self._log_steps.isChecked(), self._log_values.isChecked()
-        span = self._span(history, log_steps)
+        self._choose_axis(history)
+        span = self._span(history)
+        log_values = self._log_values.isChecked()
         for view in self.views:
-            view.plot.show_history(history, span, self._smoothing.value() / 100, log_steps, log_values)
+            view.plot.show_history(history, span, self._smoothing.value() / 100, self._axis, log_values)
             view.show_values(None)
         self._seconds += time.thread_time() - begin
 
-    def _span(self, history: History, log_steps: bool) -> tuple[float, float]:
+    def _choose_axis(self, history: History) -> None:
+        """The axis that was asked for, or that of steps where the history knows no times."""
+        timed = bool(history.wall)
+        by_time = timed and self._against_time.isChecked()
+        self._against_time.setEnabled(timed)
+        self._log_steps.setEnabled(not by_time)
+        axis = StepAxis(wall=history.wall) if by_time else StepAxis(self._log_steps.isChecked())
+        if axis == self._axis:
+            return
+        self._axis, self._zoomed, self._end = axis, False, 0.0
+        if self.views:
+            self.views[-1].plot.set_titles(axis.title)
+
+    def _span(self, history: History) -> tuple[float, float]:
         """The steps that are shown: what a person zoomed to, or all, with room for those to come."""
         if not self.views:
             return 0.0, 1.0
         box = self.views[0].plot.box
         if not self._zoomed:
-            last = max((int(series.steps[-1]) for series in history.series.values() if series), default=1)
+            newest = max((int(series.steps[-1]) for series in history.series.values() if series), default=1)
+            last = float(self._axis.amounts([newest])[0])
             if last > self._end:
                 self._end = last * 1.2 if self._end else last
-            last = max(self._end, 10.0)
-            first, end = (0.0, math.log10(last)) if log_steps else (-0.01 * last, last)
-            shown = box.viewRange()[0]
-            if (first, end) != (shown[0], shown[1]):
-                box.setXRange(first, end, padding=0)
-            return 0.0, last
+            ends = self._axis.ends(max(self._end, self._axis.least))
+            if ends != tuple(box.viewRange()[0]):
+                box.setXRange(*ends, padding=0)
+            return 0.0, math.inf
         low, high = box.viewRange()[0]
-        return (10**low, 10**high) if log_steps else (low, high)
+        return self._axis.step(low), self._axis.step(high)
 
     def _zoom(self, zoomed: bool) -> None:
         self._zoomed = zoomed
@@ -186,12 +208,11 @@ class Curves(QWidget):
         return False
 
     def _hover(self, view: QuantityView, place: QPointF) -> None:
-        x = view.plot.box.mapSceneToView(place).x()
-        step = float(10**x) if self._log_steps.isChecked() else float(x)
-        found = view.plot.training.at(step)
+        found = view.plot.training.at(self._axis.step(float(view.plot.box.mapSceneToView(place).x())))
         if found is None:
             return
-        self._step.set_text(f"step {thousands(found[0])}")
+        seconds = "" if self._axis.wall is None else f"  ·  {duration(float(self._axis.amounts([found[0]])[0]))}"
+        self._step.set_text(f"step {thousands(found[0])}{seconds}")
         for other in self.views:
             other.plot.point_at(found[0])
             other.show_values(found[0])

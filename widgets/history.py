@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from dgm_studio.clock import Clock
+
+if TYPE_CHECKING:
+    from dgm_studio.events import Progress  # torch comes with it
 
 Curve = tuple[np.ndarray, np.ndarray]
 
@@ -104,15 +110,31 @@ class Series:
 
 
 class History:
-    """All curves of one run, by key."""
+    """All curves of one run, by key; and in `wall` the seconds of training until each step, as far as they are known
+    from its start."""
 
-    def __init__(self, stored: Mapping[str, Curve] | None = None) -> None:
+    def __init__(self, stored: Mapping[str, Curve] | None = None, wall: Curve | None = None) -> None:
         self.series: dict[str, Series] = {}
+        self.wall = Series()
+        self._clock: Clock | None = None  # while it trains
         self.append(stored or {})
+        if wall is not None:
+            self.wall.append(*wall)
 
     def append(self, metrics: Mapping[str, Curve]) -> None:
         for key, (steps, values) in metrics.items():
             self.series.setdefault(key, Series()).append(steps, values)
+
+    def begin(self, step: int) -> None:
+        """A training of the run goes on from `step`."""
+        self._clock = Clock((self.wall.steps, self.wall.values), step)
+
+    def record(self, event: Progress) -> None:
+        """Add what that training has brought."""
+        self.append(event.metrics)
+        time = self._clock.point(event) if self._clock is not None and event.metrics else None
+        if time is not None:
+            self.wall.append(*time)
 
     def last(self, key: str) -> float | None:
         """The newest value of `key`."""

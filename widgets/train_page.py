@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedLayout, QVBoxLayout, QWidget
@@ -41,8 +43,9 @@ class TrainPage(QWidget):
         self.samples = SamplesView()
         self.samples.setObjectName("samples")
         self._caption = Readout("samplesCaption", "muted")
-        self._finding = label("", "", "finding", wrap=True)
-        self._finding.hide()
+        self._findings = label("", "", "findings", wrap=True)
+        self._findings.setTextFormat(Qt.TextFormat.PlainText)  # it may come from a file that somebody else made
+        self._findings.hide()
         self._empty = Empty(
             "Nothing has been trained yet",
             "Choose a family, data and settings on the right, then press Train (F5). Curves and samples appear here.",
@@ -55,7 +58,7 @@ class TrainPage(QWidget):
         head.addWidget(self._caption, 1)
         column.addLayout(head)
         column.addWidget(self.samples, 1)
-        column.addWidget(self._finding)
+        column.addWidget(self._findings)
         split = QSplitter(Qt.Orientation.Horizontal, childrenCollapsible=False)
         split.addWidget(self.curves)
         split.addWidget(right)
@@ -72,6 +75,7 @@ class TrainPage(QWidget):
         workspace.viewing.shown.connect(self._shown)
         workspace.viewing.live_changed.connect(self._follow)
         workspace.progressed.connect(self._progressed)
+        workspace.training_changed.connect(self._show_findings)
         workspace.previewed.connect(self._previewed)
 
     def _select(self, run: Run | None) -> None:
@@ -92,12 +96,21 @@ class TrainPage(QWidget):
         if self._run is None or self._run.id != run_id or view is None:
             return
         self.curves.show_history(view.history)
+        self._show_findings()
         if view.preview is not None:
             self._show_samples(view.preview)
 
     def _progressed(self, run_id: str, _: object) -> None:
         if self._run is not None and self._run.id == run_id:
             self.curves.changed()
+            self._show_findings()
+
+    def _show_findings(self) -> None:
+        """What was noticed in the selected run, now or when it was trained; how, on the tool tip."""
+        noted = self._run.findings if self._run is not None else []
+        self._findings.setText("\n".join(f"Step {thousands(f.step)}: {f.text} {f.remedy}".rstrip() for f in noted))
+        self._findings.setToolTip("".join(f"<p>{escape(f.measured)}</p>" for f in noted))
+        self._findings.setVisible(bool(noted))
 
     def _previewed(self, run_id: str, event: Preview) -> None:
         if self._run is not None and self._run.id == run_id:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -13,7 +13,7 @@ from dgm_studio import device as devices
 from dgm_studio.config import RunConfig
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.datasets.identity import same_data
-from dgm_studio.events import Event, Finding, Preview, Progress, Snapshot, Started, Tree
+from dgm_studio.events import Event, Preview, Progress, Snapshot, Started, Tree
 from dgm_studio.state import learner_tensors
 from dgm_studio.store import ProjectError, Run
 from models.catalog import Recipe
@@ -25,7 +25,7 @@ from widgets.notices import Log, Notice
 from widgets.thumbnails import thumbnail
 from widgets.trainer import Phase, Trainer
 
-Stored = tuple[dict[str, tuple[np.ndarray, np.ndarray]], Preview | None]
+Stored = tuple[History, Preview | None]
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Shown:
     thumbnail: QImage | None = None
     progress: Progress | None = None
     device: str = ""  # where it trains, as a person knows it
-    findings: list[Finding] = field(default_factory=list)
+    begin: int | None = None  # step from which it trains, or trained last, in this window
 
 
 class Viewing(QObject):
@@ -83,16 +83,16 @@ class Viewing(QObject):
         """Keep what a training run tells."""
         view = self.of(run_id)
         if isinstance(event, Started):
-            view.device = event.device
+            view.device, view.begin = event.device, event.step
+            if view.history is not None:
+                view.history.begin(event.step)
         elif isinstance(event, Progress):
             if view.history is not None:
-                view.history.append(event.metrics)
+                view.history.record(event)
             view.progress = event
         elif isinstance(event, Preview):
             view.preview, view.thumbnail = event, thumbnail(event.samples)
             self.pictured.emit(run_id)
-        elif isinstance(event, Finding):
-            view.findings.append(event)
 
     def read_thumbnail(self, run: Run) -> None:
         """Read the small picture of a stored run and its results, which spares the window's thread the file."""
@@ -166,11 +166,13 @@ class Viewing(QObject):
         def work() -> Stored:
             steps = run.frame_steps()
             preview = Preview(steps[-1], *run.frame(steps[-1])) if steps else None
-            return dict(run.metrics), preview
+            return History(run.metrics, run.wall), preview
 
         def done(result: Stored) -> None:
             view = self.of(run.id)
-            view.history, view.preview = History(result[0]), result[1]
+            view.history, view.preview = result
+            if view.begin is not None:
+                view.history.begin(view.begin)
             self.shown.emit(run.id)
 
         self._files.submit(work, done, lambda problem: self._say(f"{run.name}'s curves cannot be read.", problem))

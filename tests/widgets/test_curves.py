@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PySide6.QtCore import QPointF
+from PySide6.QtWidgets import QCheckBox
 from pytestqt.qtbot import QtBot
 
+from dgm_studio.events import Progress
 from models.learning.base import Quantity
 from widgets.curves import Curves, number
 from widgets.history import History, Series
+from widgets.step_axis import StepAxis
 
 
 def series(steps: np.ndarray, values: np.ndarray) -> Series:
@@ -152,6 +156,107 @@ def test_the_crosshair_names_the_values_of_all_plots_at_one_step(curves: Curves)
     assert step == pytest.approx(plot.box.viewRect().center().x(), abs=1)
     for view in curves.views:
         assert number(float(view.plot.training.values[step])) in view._values.text()
+
+
+# Against time.
+
+SECONDS = 2.0  # that the first half of the steps takes; the second takes three times as long
+
+
+def slowing_down() -> History:
+    steps = np.arange(200)
+    wall = (np.array([100, 200]), np.array([SECONDS, 4 * SECONDS], np.float32))
+    return History({"elbo": (steps, steps.astype(np.float32)), "rate": (steps, steps.astype(np.float32))}, wall)
+
+
+def test_time_stands_where_the_steps_were_made_and_between_them_evenly() -> None:
+    axis = StepAxis(wall=slowing_down().wall)
+    assert axis.places([0, 50, 100, 150, 200]).tolist() == [0, SECONDS / 2, SECONDS, 2.5 * SECONDS, 4 * SECONDS]
+    assert axis.title == "seconds of training"
+
+
+@pytest.mark.parametrize("axis", [StepAxis(), StepAxis(logarithmic=True), StepAxis(wall=slowing_down().wall)])
+def test_a_place_on_an_axis_leads_back_to_its_step(axis: StepAxis) -> None:
+    steps = [1, 2, 30, 99, 100, 101, 200]
+    assert [axis.step(float(place)) for place in axis.places(steps)] == pytest.approx(steps)
+
+
+def test_no_zoom_leads_to_a_step_that_is_no_number() -> None:
+    assert StepAxis(logarithmic=True).step(1e9) == 1e18
+    assert StepAxis(wall=slowing_down().wall).step(1e9) == math.inf
+    assert StepAxis(wall=slowing_down().wall).step(-1e9) == 0
+
+
+def test_curves_are_shown_against_time_where_it_is_known(curves: Curves) -> None:
+    against_time, log_steps = (curves.findChild(QCheckBox, name) for name in ("againstTime", "logSteps"))
+    assert not against_time.isEnabled()  # the run of the fixture was not timed
+    history = slowing_down()
+    curves.show_history(history)
+    assert against_time.isEnabled()
+    against_time.setChecked(True)
+    assert not log_steps.isEnabled()
+    plot = curves.views[0].plot
+    x, y = plot._mean.getData()
+    assert x == pytest.approx(StepAxis(wall=history.wall).places(y), abs=0.02)  # each value is its step
+    assert x[-1] == pytest.approx(4 * SECONDS, rel=0.05)
+    assert plot.box.viewRange()[0] == pytest.approx([-0.01 * x[-1], x[-1]], abs=0.1)
+    assert curves.views[-1].plot.getAxis("bottom").labelText == "seconds of training"
+    curves.show_history(History({"elbo": (np.arange(200), np.zeros(200, np.float32))}))
+    assert not against_time.isEnabled()
+    assert plot._mean.getData()[0][-1] > 100  # steps again
+    assert curves.views[-1].plot.getAxis("bottom").labelText == "steps"
+    against_time.setChecked(False)
+    assert log_steps.isEnabled()
+
+
+def test_the_crosshair_names_step_and_time(curves: Curves) -> None:
+    curves.show_history(slowing_down())
+    curves.findChild(QCheckBox, "againstTime").setChecked(True)
+    plot = curves.views[0].plot
+    place = plot.box.mapViewToScene(QPointF(2.5 * SECONDS, 100.0))
+    curves._hover(curves.views[0], place)
+    assert curves.findChild(object, "crosshairStep").text() == "step 150  ·  5.0 s"
+    assert plot._cross.value() == 2.5 * SECONDS
+
+
+def test_a_part_that_was_zoomed_to_is_left_when_the_axis_is_another(curves: Curves) -> None:
+    curves.show_history(slowing_down())
+    plot = curves.views[0].plot
+    plot.box.setXRange(150, 1000, padding=0)
+    plot.zoomed.emit(True)
+    curves.findChild(QCheckBox, "logSteps").setChecked(True)
+    assert plot.box.viewRange()[0] == pytest.approx([0, math.log10(199)])
+    curves.findChild(QCheckBox, "againstTime").setChecked(True)
+    plot.box.setXRange(SECONDS, 2.5 * SECONDS, padding=0)
+    plot.zoomed.emit(True)
+    y = plot._mean.getData()[1]
+    assert (y.min(), y.max()) == (99, 151)  # steps 100 to 150, and one more on each side
+
+
+def progress(step: int, seconds: float) -> Progress:
+    metrics = {"elbo": (np.array([step]), np.zeros(1, np.float32))}
+    return Progress(step, 100, seconds, 1.0, 1.0, "", 0, metrics)
+
+
+def test_time_goes_on_from_the_step_at_which_training_does() -> None:
+    history = History()
+    history.begin(0)
+    history.record(progress(10, 2.0))
+    history.record(progress(20, 3.0))
+    history.begin(20)
+    history.record(progress(30, 1.5))
+    assert (history.wall.steps.tolist(), history.wall.values.tolist()) == ([10, 20, 30], [2.0, 3.0, 4.5])
+    history.begin(10)  # gone back to
+    history.record(progress(15, 0.5))
+    assert (history.wall.steps.tolist(), history.wall.values.tolist()) == ([10, 15], [2.0, 2.5])
+
+
+def test_a_run_whose_beginning_was_not_timed_has_no_times() -> None:
+    history = History({"elbo": (np.arange(10), np.zeros(10, np.float32))})
+    history.begin(10)
+    history.record(progress(20, 1.0))
+    assert not history.wall
+    assert len(history.series["elbo"]) == 11
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,85 @@
+"""The Train page: what it says and shows of a run while it trains, and of a stored one."""
+
+from __future__ import annotations
+
+import numpy as np
+from person import Person
+from PySide6.QtWidgets import QCheckBox, QLabel
+
+from dgm_studio.events import Finding
+from dgm_studio.store import Run
+from widgets.trainer import Phase
+
+COLLAPSE = Finding("collapse", "A latent <b>variable</b> carries nothing.", "KL < 0.01 nats", "Anneal the KL term.")
+SAID = "Step 20: A latent <b>variable</b> carries nothing. Anneal the KL term."
+
+
+def findings(person: Person) -> QLabel:
+    label = person.desk.area.train.findChild(QLabel, "findings")
+    assert isinstance(label, QLabel)
+    return label
+
+
+def trained(person: Person) -> Run:
+    person.train_a_little()
+    run = person.desk.workspace.run
+    assert run is not None
+    return run
+
+
+def test_what_was_noticed_in_a_stored_run_is_shown_when_it_is_selected(person: Person) -> None:
+    run = trained(person)
+    assert findings(person).isHidden()
+    run.keep_finding(20, COLLAPSE)
+    project = person.desk.workspace.project
+    assert project is not None
+    path = project.path
+    person.close()
+    person.open_window()
+    person.until(lambda: person.window.desk is not None)
+    person.desk.open(path)
+    person.until(lambda: not findings(person).isHidden())
+    assert findings(person).text() == SAID
+    assert "KL &lt; 0.01 nats" in findings(person).toolTip()
+    assert not person.bars()
+    workspace = person.desk.workspace
+    assert workspace.project is not None
+    assert workspace.run is not None
+    other = workspace.project.new_run(workspace.run.config, "other")
+    workspace.select(other)
+    person.until(lambda: findings(person).isHidden())
+
+
+def test_what_is_noticed_while_a_run_trains_is_shown_on_its_page(person: Person) -> None:
+    person.click_card()
+    person.until(lambda: person.phase is Phase.TRAINING)
+    run = person.desk.workspace.run
+    assert run is not None
+    run.keep_finding(20, COLLAPSE)  # as its recorder does
+    person.until(lambda: findings(person).text() == SAID)
+    assert not findings(person).isHidden()
+    person.do("stop")
+    person.until(lambda: person.phase is Phase.IDLE)
+
+
+def test_a_run_is_timed_while_it_trains_as_it_is_stored(person: Person) -> None:
+    run = trained(person)
+    workspace, curves = person.desk.workspace, person.desk.area.train.curves
+    for more in (False, True):
+        if more:
+            begin = run.checkpoint_steps()[-1]
+            workspace.continue_run(run, 1000)
+            person.until(lambda: person.phase is Phase.TRAINING and person.step > begin + 20)  # noqa: B023
+            person.do("stop")
+            person.until(lambda: person.phase is Phase.IDLE)
+        history = workspace.viewing.of(run.id).history
+        assert history is not None
+        assert run.wall is not None
+        steps, seconds = run.wall
+        assert np.array_equal(history.wall.steps, steps)
+        assert np.array_equal(history.wall.values, seconds)
+        assert (np.diff(seconds) >= 0).all()
+    curves.findChild(QCheckBox, "againstTime").setChecked(True)
+    x, _ = curves.views[0].plot._mean.getData()
+    assert 0 <= x[0] <= x[-1] <= float(seconds[-1])
+    assert x[-1] > 0.9 * float(seconds[-1])
