@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dgm_studio.store.project import Project, resolved
-from dgm_studio.store.reading import inspect
+from dgm_studio.store.reading import Contents, inspect
 
 
 def check(path: Path) -> list[str]:
@@ -15,11 +15,15 @@ def check(path: Path) -> list[str]:
     contents.locate(contents.entries)
     for stored in contents.items().values():
         stored.read()
-    project = Project(path, contents, None)
-    size = path.stat().st_size
+    with Project(contents, None) as project:
+        return _described(project, contents)
+
+
+def _described(project: Project, contents: Contents) -> list[str]:
+    size = project.path.stat().st_size
     versions = ", ".join(f"{name} {version}" for name, version in contents.versions.items())
     lines = [
-        f"{path.name}: format {contents.schema}, {_bytes(size)}, {len(project.runs)} runs, "
+        f"{project.path.name}: format {contents.schema}, {_bytes(size)}, {len(project.runs)} runs, "
         f"{len(contents.entries)} datasets, all as they were written",
         f"written by {versions}; saved {project.saves} times",
     ]

@@ -20,7 +20,7 @@ from models.catalog import Recipe, UnknownKey
 from models.settings import SettingsError, read_settings
 
 if TYPE_CHECKING:
-    from dgm_studio.store.project import Project
+    from dgm_studio.store.runs import Runs
 
 THUMBNAIL_SAMPLES = 16
 WALL = "wall"  # the curve of seconds
@@ -51,7 +51,7 @@ class Run:
     """Reading is allowed from any thread, while another records. Arrays stay in their file until they are asked for;
     each is compared with its checksum then, and ProjectError("damaged") names what does not match."""
 
-    def __init__(self, project: Project, run_id: str, record: RunRecord, items: Mapping[str, Item]) -> None:
+    def __init__(self, project: Runs, run_id: str, record: RunRecord, items: Mapping[str, Item]) -> None:
         """`items`: datasets by their place within the run."""
         self.id = run_id
         self._project, self._record = project, record
