@@ -85,7 +85,8 @@ class Curves(QWidget):
         self._smoothing.setToolTip("How far each running mean of the training curves reaches")
         self._smoothing.setRange(0, 100)
         self._smoothing.setValue(20)
-        self._smoothing.setFixedWidth(12 * SPACE)
+        self._smoothing.setMinimumWidth(4 * SPACE)
+        self._smoothing.setMaximumWidth(12 * SPACE)
         self._log_steps = QCheckBox("log steps", toolTip="Logarithmic axis of steps: the beginning in detail")
         self._log_steps.setObjectName("logSteps")
         self._against_time = QCheckBox(
@@ -96,7 +97,7 @@ class Curves(QWidget):
         self._log_values.setObjectName("logValues")
         self._step = Readout("crosshairStep", "muted", right=True)
         bar = QHBoxLayout()
-        bar.setSpacing(SPACE * 3 // 2)
+        bar.setSpacing(SPACE)
         bar.addWidget(label("smoothing", "muted"))
         bar.addWidget(self._smoothing)
         bar.addWidget(self._log_steps)
