@@ -115,6 +115,7 @@ class Workspace(QObject):
             self.viewing.clear()
             self._not_on_disk.clear()
             self.project_changed.emit()
+            self.files.submit(devices.give_back)
             then()
 
         def failed(problem: Problem) -> None:
