@@ -35,7 +35,7 @@ class StepAxis:
     def amounts(self, steps: Sequence[float] | np.ndarray) -> np.ndarray:
         """Steps or seconds, (N,)."""
         steps = np.asarray(steps, np.float64)
-        return steps if self.wall is None else np.interp(steps, *_timed(self.wall))
+        return steps if self.wall is None else _between(steps, self.wall.steps, self.wall.values)
 
     def places(self, steps: Sequence[float] | np.ndarray) -> np.ndarray:
         """Plot coordinates, (N,). Step 0 has no place on a logarithmic axis: it stands at its beginning."""
@@ -49,11 +49,15 @@ class StepAxis:
     def step(self, place: float) -> float:
         """The step at a plot coordinate; infinity beyond the last that was timed."""
         if self.wall is not None:
-            steps, seconds = _timed(self.wall)
-            return float(np.interp(place, seconds, steps, right=math.inf))
+            steps, seconds = self.wall.steps, self.wall.values
+            return math.inf if place > seconds[-1] else float(_between(np.array([place]), seconds, steps)[0])
         return float(10 ** min(place, LAST_DECADE)) if self.logarithmic else place
 
 
-def _timed(wall: Series) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and seconds, from the start of the run on."""
-    return np.concatenate([[0], wall.steps]), np.concatenate([[0], wall.values])
+def _between(at: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The y of each `at` on the line through (0, 0) and all points (x, y), x growing; beyond the last, its y. As
+    np.interp, which would copy all of x and y each time: after some hours they are hundreds of thousands."""
+    above = np.searchsorted(x, at.astype(x.dtype), side="right").clip(max=len(x) - 1)
+    x0, y0 = (np.where(above == 0, 0.0, values[above - 1].astype(np.float64)) for values in (x, y))
+    part = (at - x0) / np.maximum(x[above] - x0, 1e-9)  # not 0, where two are equal
+    return y0 + part.clip(0, 1) * (y[above] - y0)

@@ -175,6 +175,22 @@ def test_time_stands_where_the_steps_were_made_and_between_them_evenly() -> None
     assert axis.title == "seconds of training"
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 50), st.floats(0, 9, width=16)), min_size=1, max_size=30),
+    st.lists(st.floats(0, 2000), min_size=1, max_size=20),
+)
+def test_times_are_those_of_linear_interpolation(points: list[tuple[int, float]], steps: list[float]) -> None:
+    timed, seconds = (np.cumsum(column) for column in zip(*points, strict=True))
+    axis = StepAxis(wall=series(timed, seconds))
+    expected = np.interp(steps, [0, *timed], [0, *seconds])
+    assert axis.amounts(steps) == pytest.approx(expected, rel=1e-5, abs=1e-5)
+
+
+def test_a_run_that_was_timed_at_its_start_only_has_taken_no_time() -> None:
+    assert StepAxis(wall=series(np.array([0]), np.array([0.0]))).amounts([0, 50]).tolist() == [0, 0]
+
+
 @pytest.mark.parametrize("axis", [StepAxis(), StepAxis(logarithmic=True), StepAxis(wall=slowing_down().wall)])
 def test_a_place_on_an_axis_leads_back_to_its_step(axis: StepAxis) -> None:
     steps = [1, 2, 30, 99, 100, 101, 200]
