@@ -496,6 +496,34 @@ def test_a_project_that_cannot_be_saved_is_said_at_the_end_and_everything_is_sti
         assert not again.work_folder.exists()
 
 
+def test_a_training_whose_last_state_found_no_room_is_found_as_cut_off(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+):
+    run = project.new_run(CONFIG)
+    recorder = Recorder(project, run)
+    recorder.record(STARTED)
+    recorder.record(checkpoint(10))
+    wait_for(lambda: list(project.work_folder.glob("*/checkpoint-10.dgm-part")))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(saving, "_reserve", full)  # there is room for lines of the journal, and not for more
+    recorder.record(progress(10))
+    recorder.record(checkpoint(20))
+    recorder.record(Finished(20, False))
+    with pytest.raises(ProjectError, match="no room"):
+        recorder.close()
+    assert recorder.unwritten == [20]
+    monkeypatch.undo()
+    project.close()
+    with Project.open(project.path) as again:
+        (recovery,) = again.recoveries
+        assert recovery.rows == 10
+        found = again.recover(recovery)
+        assert (found.status, found.checkpoint_steps()) == ("interrupted", [10])
+
+
 def test_an_error_in_the_writer_is_said_at_the_end(project: Project):
     run = project.new_run(CONFIG)
     recorder = Recorder(project, run)
