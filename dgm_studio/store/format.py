@@ -10,10 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from h5py import h5t
@@ -52,8 +51,7 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SHA = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):  # a project has tens of thousands: made in a third of the time of a frozen dataclass
     """One dataset as the manifest describes it."""
 
     dtype: str
@@ -180,9 +178,12 @@ def _entry(path: str, item: Any, file: Path) -> Entry:
     dtype, shape, sha = item["dtype"], item["shape"], item["sha256"]
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise ProjectError("unsafe", file, f"{path} has the type {dtype!r:.80}, which no project holds.")
-    sizes = isinstance(shape, list) and all(type(n) is int and 0 <= n < 2**48 for n in shape)
-    if not sizes or len(shape) > MAX_RANK:
+    if not isinstance(shape, list) or len(shape) > MAX_RANK or not all(map(_is_size, shape)):
         raise ProjectError("unsafe", file, f"{path} has a shape that no project holds.")
     if not isinstance(sha, str) or not _SHA.fullmatch(sha):
         raise ProjectError("manifest", file, f"the manifest has no checksum of {path}.")
     return Entry(dtype, tuple(shape), sha)
+
+
+def _is_size(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**48

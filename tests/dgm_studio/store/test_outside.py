@@ -87,3 +87,16 @@ def test_a_reader_learns_when_the_writer_has_gone(project_path: Path) -> None:
     with Project.open(project_path) as project:
         assert not project.read_only
         assert not project.free_to_write()  # nobody held it
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_no_file_stays_open_after_a_project_was_refused_or_checked(project_path: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.dgm"
+    broken.write_bytes(project_path.read_bytes()[:-100])
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with pytest.raises(ProjectError):
+            Project.open(broken)
+        check(project_path)
+        Project.open(project_path).close()
+    assert len(os.listdir("/proc/self/fd")) == before
