@@ -55,6 +55,7 @@ class Workspace(QObject):
         super().__init__(parent)
         self.preferences, self.log = preferences, log
         self.project: Project | None = None
+        self._closing = False  # the project is being saved for the last time
         self.run: Run | None = None
         self.data = DataCache()
         self.files = Background("files", self)
@@ -97,28 +98,26 @@ class Workspace(QObject):
 
     def close_project(self, then: Callable[[], None] = lambda: None, keep: bool = True) -> None:
         """Save what is not saved, unless `keep` is false, and close; then do `then`. If it cannot be saved, the project
-        stays open and a person is asked (`stays_open`). Nothing may train."""
+        stays open and a person is asked (`stays_open`). Nothing may train, and nothing can begin to meanwhile."""
         project = self.project
         if project is None:
             then()
             return
         self._saver.stop()
+        self._closing = True
+        self.runs_changed.emit()
 
-        def work() -> None:
-            if keep and project.modified:
-                project.save()
-            project.close()
-
-        def closed(_: None) -> None:
-            self.select(None)
-            self.project = None
-            self.viewing.clear()
-            self._not_on_disk.clear()
-            self.project_changed.emit()
-            self.files.submit(devices.give_back)
-            then()
+        def saved(_: None) -> None:
+            if self.project is not project:  # asked for twice
+                then()
+            elif keep and project.modified:  # somebody wrote a note meanwhile
+                self.close_project(then)
+            else:
+                self._leave(project, then)
 
         def failed(problem: Problem) -> None:
+            self._closing = False
+            self.runs_changed.emit()
             remedies = (
                 Remedy("Try again", lambda: self.close_project(then)),
                 Remedy("Close without saving", lambda: self.close_project(then, keep=False)),
@@ -127,7 +126,17 @@ class Workspace(QObject):
             self.log.say(Notice("bad", text, problem.details, remedies))
             self.stays_open.emit()
 
-        self.files.submit(work, closed, failed)
+        self.files.submit(lambda: project.save() if keep and project.modified else None, saved, failed)
+
+    def _leave(self, project: Project, then: Callable[[], None]) -> None:
+        """Show no project, and let go of the file."""
+        self.select(None)
+        self.project, self._closing = None, False
+        self.viewing.clear()
+        self._not_on_disk.clear()
+        self.project_changed.emit()
+        self.files.submit(project.close, lambda _: then())
+        self.files.submit(devices.give_back)
 
     def save(self) -> None:
         """Write the project file now, if anything changed."""
@@ -196,9 +205,9 @@ class Workspace(QObject):
             self.files.submit(work, done, lambda problem: self.say_problem(failure, problem))
 
         def done(project: Project) -> None:
-            self.project = project
             self.preferences.remember(project.path)
             self.preferences.know(project.fingerprint)
+            self.project = project
             self.project_changed.emit()
             self.runs_changed.emit()
             for run in project.runs.values():
@@ -213,14 +222,18 @@ class Workspace(QObject):
 
     @property
     def can_train(self) -> bool:
-        return self.project is not None and not self.project.read_only
+        return self.project is not None and not self.project.read_only and not self._closing
 
     def train(self, config: RunConfig, name: str = "") -> None:
         """Add a run with these settings and train it when it is its turn."""
         project = self.project
         assert project is not None
+        if self._closing:
+            return
 
         def done(run: Run) -> None:
+            if project is not self.project or self._closing:
+                return  # the run is in it, untrained
             self.viewing.of(run.id).history = History()
             self.runs_changed.emit()
             self._enqueue(run, config)
@@ -301,6 +314,8 @@ class Workspace(QObject):
         """`device`: another than the settings of the run name."""
         project = self.project
         assert project is not None
+        if self._closing:
+            return
         data = run.provenance.get("data") or {}
         recorder = partial(Recorder, project, run, device=device)
         self.trainer.add(Job(run.id, run.name, config, recorder, state, data, self.preferences.keep_every))

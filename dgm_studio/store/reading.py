@@ -253,7 +253,7 @@ def _manifest(root: Any, path: Path, size: int) -> tuple[dict[str, Entry], dict[
     data = b"".join(Stored(contents, fmt.MANIFEST).chunks())
     if hashlib.sha256(data).hexdigest() != entry.sha256:
         raise ProjectError("manifest", path, "the manifest does not match its checksum.")
-    return fmt.read_manifest(data, path)
+    return fmt.read_manifest(data, path, size)
 
 
 def _tree(paths: list[str], file: Path) -> dict[str, Any]:

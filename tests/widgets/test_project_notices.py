@@ -95,6 +95,31 @@ def test_what_cannot_be_saved_keeps_the_project_and_the_window_open(person: Pers
     assert Project.open(path, read_only=True).notes == "the other"
 
 
+def test_nothing_can_be_trained_in_a_project_that_is_being_closed(person: Person) -> None:
+    person.train_a_little()
+    path = project_of(person).path
+    rename(person, "to be saved")
+    person.do("start")
+    assert not person.window.actions_["train"].isEnabled()
+    person.desk.train_draft()
+    person.desk.train_or_pause()
+    rename(person, "renamed while it was saved")
+    person.until(lambda: person.desk.workspace.project is None and not person.desk.workspace.files.busy)
+    assert person.phase is Phase.IDLE
+    assert [run.name for run in Project.open(path, read_only=True).runs.values()] == ["renamed while it was saved"]
+
+
+def test_a_run_that_is_asked_for_just_before_the_project_closes_is_left_untrained(person: Person) -> None:
+    person.train_a_little()
+    path = project_of(person).path
+    person.desk.train_draft()
+    person.do("start")
+    person.until(lambda: person.desk.workspace.project is None and not person.desk.workspace.files.busy)
+    person.qtbot.wait(200)
+    assert person.phase is Phase.IDLE
+    assert len(Project.open(path, read_only=True).runs) == 2
+
+
 def test_what_was_changed_while_reading_only_is_not_dropped_silently(person: Person) -> None:
     person.train_a_little()
     path = project_of(person).path
