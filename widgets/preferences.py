@@ -83,7 +83,8 @@ class Preferences:
     @property
     def familiar(self) -> frozenset[Fingerprint]:
         """Files, as they are now, that this studio has checked or written."""
-        return frozenset(tuple(int(n) for n in text.split()) for text in self._list("familiar"))
+        kept = (text.split() for text in self._list("familiar"))  # somebody may have edited the file
+        return frozenset(tuple(map(int, numbers)) for numbers in kept if all(n.isdecimal() for n in numbers))
 
     def know(self, fingerprint: Fingerprint) -> None:
         """From now on this very file is familiar."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from full_disk import FullDisk
 
 from dgm_studio import backlog
 from dgm_studio.cli import run
@@ -19,14 +18,13 @@ from dgm_studio.store.work import Session
 STEPS = 12
 
 
-class Disk:
+class Disk(FullDisk):
     """Takes nothing from the state of step `full_from` on; counts the attempts to save the project since."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, full_from: int) -> None:
+        super().__init__(monkeypatch)
         self.full = full_from < 0
         self.attempts = 0
-        for name in ("pwrite", "posix_fallocate"):
-            monkeypatch.setattr(os, name, self._unless_full(getattr(os, name)))
         checkpoint, save = Session.checkpoint, Project.save
 
         def kept(session: Session, step: int, datasets: Any) -> Any:
@@ -39,14 +37,6 @@ class Disk:
 
         monkeypatch.setattr(Session, "checkpoint", kept)
         monkeypatch.setattr(Project, "save", saved)
-
-    def _unless_full(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def called(*given: Any) -> Any:
-            if self.full:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            return call(*given)
-
-        return called
 
 
 @pytest.fixture

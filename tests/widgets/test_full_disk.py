@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import errno
-import os
-from collections.abc import Callable
-from typing import Any
-
 import pytest
+from full_disk import FullDisk
 from person import Person
 
 from dgm_studio import backlog, recording
@@ -17,28 +13,11 @@ from widgets.trainer import Phase
 WAITING = "cannot be written to the disk"
 
 
-class Disk:
-    """Takes nothing while it is `full`."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.full = False
-        for name in ("pwrite", "posix_fallocate"):
-            monkeypatch.setattr(os, name, self._unless_full(getattr(os, name)))
-
-    def _unless_full(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def called(*given: Any) -> Any:
-            if self.full:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            return call(*given)
-
-        return called
-
-
 @pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+def disk(monkeypatch: pytest.MonkeyPatch) -> FullDisk:
     monkeypatch.setattr(backlog, "RETRY_EVERY", 0.05)
     monkeypatch.setattr(recording, "WRITE_EVERY", 0.02)
-    return Disk(monkeypatch)
+    return FullDisk(monkeypatch)
 
 
 def begin(person: Person) -> Run:
@@ -49,7 +28,7 @@ def begin(person: Person) -> Run:
     return run
 
 
-def fill(person: Person, disk: Disk) -> None:
+def fill(person: Person, disk: FullDisk) -> None:
     """Let the disk be full until that was said and a while afterwards."""
     disk.full = True
     person.bar(WAITING)
@@ -71,7 +50,7 @@ def stored(person: Person, run: Run) -> Run:
 
 
 def test_a_disk_that_is_full_for_a_while_is_said_and_what_was_said_goes_when_it_is_over(
-    person: Person, disk: Disk
+    person: Person, disk: FullDisk
 ) -> None:
     run = begin(person)
     log = person.desk.workspace.log
@@ -89,7 +68,7 @@ def test_a_disk_that_is_full_for_a_while_is_said_and_what_was_said_goes_when_it_
     assert not person.bars()
 
 
-def test_a_disk_that_is_full_to_the_end_costs_nothing_once_there_is_room(person: Person, disk: Disk) -> None:
+def test_a_disk_that_is_full_to_the_end_costs_nothing_once_there_is_room(person: Person, disk: FullDisk) -> None:
     run = begin(person)
     fill(person, disk)
     person.do("stop")

@@ -47,6 +47,7 @@ def test_states_are_kept_as_often_as_without_a_window_unless_a_person_chooses(pr
 
 
 def test_a_file_is_familiar_until_it_changes(preferences: Preferences) -> None:
+    preferences._settings.setValue("familiar", ["edited by hand", "(5, 6)"])
     assert not preferences.familiar
     preferences.know((1, 2, 3, 4))
     assert preferences.familiar == {(1, 2, 3, 4)}
