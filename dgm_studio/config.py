@@ -30,6 +30,15 @@ class DataChoice(Settings):
         title="Binarisation",
         help="How values in 0…1 become bits. Likelihoods under different protocols cannot be compared.",
     )
+    levels: int = setting(
+        0,
+        title="Grey levels",
+        help="Values in 0…1 become this many whole levels, 256 for bytes, for models of discrete colours; 0 keeps them "
+        "as they are.",
+        reference="van den Oord et al. (2016), section 3",
+        ge=0,
+        le=256,
+    )
     split_seed: int = setting(
         0, title="Split seed", help="Decides which examples are held out, and fixed bits.", ge=0, le=2**31 - 1
     )

@@ -17,10 +17,10 @@ from dgm_studio.events import Preview, Snapshot, Tree
 from dgm_studio.feeds import Feeder
 from models.capabilities import SamplesMeans
 from models.learning.base import Learner
-from models.spec import Layout
+from models.spec import DataSpec, Layout
 
 PREVIEW_SAMPLES = 64
-PREVIEW_POINTS = 1000
+PREVIEW_POINTS = 1000  # of examples that are points in a plane
 
 
 class StateMismatch(ValueError):
@@ -160,7 +160,7 @@ def preview(learner: Learner, dataset: Dataset, step: int) -> Preview:
     when a sample is not a finite number."""
     generator = Generator(device_of(learner)).manual_seed(0)
     image = dataset.spec.layout is Layout.IMAGE
-    n = PREVIEW_SAMPLES if image else PREVIEW_POINTS
+    n = PREVIEW_POINTS if dataset.spec.layout is Layout.POINTS else PREVIEW_SAMPLES
     with looking(learner):
         model: Any = learner.sampler()
         means = image and isinstance(model, SamplesMeans)
@@ -168,7 +168,12 @@ def preview(learner: Learner, dataset: Dataset, step: int) -> Preview:
     array = samples.float().cpu().numpy()
     if not np.isfinite(array).all():
         raise FloatingPointError(f"a sample at step {step}")
-    return Preview(step, np.round(array.clip(0, 1) * 255).astype(np.uint8) if image else array, means)
+    return Preview(step, as_bytes(array, dataset.spec) if image else array, means)
+
+
+def as_bytes(images: np.ndarray, spec: DataSpec) -> np.ndarray:
+    """Images of this data as bytes, 0 black and 255 white; values outside are cut."""
+    return np.round((images / spec.brightest).clip(0, 1) * 255).astype(np.uint8)
 
 
 def _copied(value: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from torch import Generator, Tensor
 
@@ -39,10 +39,12 @@ class ChainState:
 
 @dataclass(frozen=True)
 class Completion:
-    """Examples whose unknown coordinates were drawn one after the other."""
+    """Examples whose unknown coordinates were drawn one after the other. What is said of a coordinate holds given those
+    before it in the order, and is said of known ones too."""
 
     x: Tensor  # (n, *event)
-    probability: Tensor  # (n, *event)  P(x_d = 1 | those before d), also where x_d was known
+    mean: Tensor  # (n, *event)  E[x_d | those before d]: P(x_d = 1 | …) of a bit; x itself where symbols have no mean
+    log_prob: Tensor  # (n, *event)  log p(x_d | those before d) of the value that stands there
 
 
 @runtime_checkable
@@ -63,6 +65,57 @@ class SamplesMeans(Protocol):
 class ScoresExactly(Protocol):
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x) in nats: (B, *event) -> (B,)."""
+        ...
+
+
+@runtime_checkable
+class ScoresEach(Protocol):
+    def log_conditionals(self, x: Tensor) -> Tensor:
+        """log p(x_d | those before d) of every coordinate, in nats: (B, *event) -> (B, *event).
+
+        They sum to log p(x). Differentiable with respect to x where the layout is an image: its gradient is what a
+        pixel's receptive field is read from.
+        """
+        ...
+
+
+@runtime_checkable
+class EstimatesLogProb(Protocol):
+    """Has a cheap estimate to learn from, where log p(x) itself is dear to compute."""
+
+    def log_prob_estimate(self, x: Tensor, generator: Generator | None = None) -> Tensor:
+        """A random value whose mean is a lower bound on log p(x), in nats: (B, *event) -> (B,)."""
+        ...
+
+
+@runtime_checkable
+class Ensembles(Protocol):
+    """An equal mixture of distributions: p(x) = (1 / K) Σ_k p_k(x). Whole examples are averaged, never coordinates:
+    only that is normalised."""
+
+    def members(self) -> int:
+        """K."""
+        ...
+
+    def member_log_prob(self, x: Tensor, member: int) -> Tensor:
+        """log p_k(x) in nats, k = `member`: (B, *event) -> (B,)."""
+        ...
+
+
+@runtime_checkable
+class ConditionsOnClass(Protocol):
+    """May model p(x | class), if its settings say so; p(x) is then the equal mixture over the classes."""
+
+    def conditional_classes(self) -> int:
+        """How many classes the model distinguishes; 0 when it does not condition."""
+        ...
+
+    def log_prob_of_class(self, x: Tensor, y: Tensor) -> Tensor:
+        """log p(x | class y) in nats; where y is -1 (no label), log p(x): (B, *event), (B,) int64 -> (B,)."""
+        ...
+
+    def sample_of_class(self, y: Tensor, generator: Generator | None = None) -> Tensor:
+        """One example of each class in y: (n,) int64 -> (n, *event)."""
         ...
 
 
@@ -153,6 +206,17 @@ class Completes(Protocol):
 
 
 @runtime_checkable
+class CompletesInAnyOrder(Protocol):
+    """Has one set of conditionals for every order (orderless training), so that what is known can come first."""
+
+    def complete_in_order(
+        self, x: Tensor, known: Tensor, order: Tensor, generator: Generator | None = None
+    ) -> Completion:
+        """Like `Completes.complete`, with the coordinates drawn in `order`: (D,) int64, flat indices."""
+        ...
+
+
+@runtime_checkable
 class RunsChain(Protocol):
     def start_chain(self, n: int, generator: Generator | None = None) -> ChainState:
         """n states from which a chain can start, without data."""
@@ -202,6 +266,46 @@ class HasConditionals(Protocol):
 class HasFilters(Protocol):
     def filters(self) -> Tensor:
         """The weights of each hidden unit as an example: (hidden, *event)."""
+        ...
+
+
+Statistics: TypeAlias = dict[str, Tensor]  # sums over examples, by name; every learner may add and scale them
+
+
+@runtime_checkable
+class MaximizesExpectation(Protocol):
+    """Learns by expectation maximisation (Dempster, Laird & Rubin, 1977)."""
+
+    def expected_statistics(self, x: Tensor) -> Statistics:
+        """E-step: Σ_batch E[sufficient statistics | x], and "log_prob": Σ_batch log p(x), 0-d, of the present
+        parameters."""
+        ...
+
+    def maximize(self, statistics: Statistics) -> None:
+        """M-step, in place: the parameters at which the expected complete log-likelihood is largest."""
+        ...
+
+
+@runtime_checkable
+class HasConjugatePosterior(Protocol):
+    """A factorised posterior q(local) q(global) in the exponential family, where each factor's best value given the
+    others has a closed form (Blei, Kucukelbir & McAuliffe, 2017, sections 2.4 and 4)."""
+
+    def local_statistics(self, x: Tensor) -> Statistics:
+        """The best q(local) of each example given q(global): Σ_batch of expected sufficient statistics, and
+        "local_bound": the examples' share of the evidence bound, a 0-d tensor."""
+        ...
+
+    def update_posterior(self, statistics: Statistics, scale: float = 1.0, rate: Tensor | float = 1.0) -> None:
+        """λ ← (1 - rate) λ + rate (prior + scale × statistics), for the natural parameters λ of q(global), in place.
+
+        With statistics of all examples, scale 1 and rate 1 that is coordinate ascent; with those of a minibatch,
+        scale N / B and a falling rate it is stochastic variational inference (Hoffman et al., 2013)."""
+        ...
+
+    def evidence_bound(self, local_bound: Tensor) -> Tensor:
+        """The evidence lower bound of all data in nats, every constant included: the examples' share less
+        KL(q(global) ‖ p(global)). A 0-d tensor."""
         ...
 
 

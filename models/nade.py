@@ -57,7 +57,10 @@ class Nade(nn.Module):
         return (logits + self.visible_bias).reshape(x.shape)
 
     def log_prob(self, x: Tensor) -> Tensor:
-        return flat(bernoulli_log_prob(x, self.conditionals(x))).sum(-1)
+        return flat(self.log_conditionals(x)).sum(-1)
+
+    def log_conditionals(self, x: Tensor) -> Tensor:
+        return bernoulli_log_prob(x, self.conditionals(x))
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         """n exact draws, in D steps."""
@@ -65,7 +68,7 @@ class Nade(nn.Module):
 
     def sample_mean(self, n: int, generator: Generator | None = None) -> Tensor:
         """The probabilities with which the bits of n exact draws were drawn."""
-        return self._generate(*self._nothing_known(n), generator).probability
+        return self._generate(*self._nothing_known(n), generator).mean
 
     def order(self) -> Tensor:
         """Row by row, from the first coordinate to the last."""
@@ -87,13 +90,14 @@ class Nade(nn.Module):
     def _generate(self, x: Tensor, known: Tensor, generator: Generator | None) -> Completion:
         given = flat(x).t()
         keep = flat(known.expand_as(x)).t()
-        bits, probability = torch.empty_like(given), torch.empty_like(given)
+        bits, logits = torch.empty_like(given), torch.empty_like(given)
         sums = self.hidden_bias.repeat(len(x), 1)
         for d in range(self.dimensions):
-            probability[d] = (sums.sigmoid() @ self.weight_out[d] + self.visible_bias[d]).sigmoid()
-            bits[d] = torch.where(keep[d], given[d], bernoulli(probability[d], generator))
+            logits[d] = sums.sigmoid() @ self.weight_out[d] + self.visible_bias[d]
+            bits[d] = torch.where(keep[d], given[d], bernoulli(logits[d].sigmoid(), generator))
             sums = torch.addcmul(sums, bits[d].unsqueeze(-1), self.weight_in[d])
-        return Completion(bits.t().reshape(x.shape), probability.t().reshape(x.shape))
+        found = (bits, logits.sigmoid(), bernoulli_log_prob(bits, logits))
+        return Completion(*(tensor.t().reshape(x.shape) for tensor in found))
 
 
 class _Recursion(torch.autograd.Function):

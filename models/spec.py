@@ -37,6 +37,7 @@ class DataSpec:
     layout: Layout
     categories: int = 0  # for LEVELS and SYMBOLS
     class_names: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()  # how each of SYMBOLS is written, if it is more than a number
     protocol: str = ""  # how the values were made ("threshold at 0.5"); said wherever a likelihood is shown
     other: DataSpec | None = None  # the second domain, for models between two sets
 
@@ -48,6 +49,11 @@ class DataSpec:
     @property
     def classes(self) -> int:
         return len(self.class_names)
+
+    @property
+    def brightest(self) -> float:
+        """The value of an image's coordinate that is shown white; 0 is shown black."""
+        return self.categories - 1 if self.support is Support.LEVELS else 1
 
 
 class UnsuitableData(ValueError):
@@ -72,8 +78,31 @@ def require(spec: DataSpec, *supports: Support, model: str) -> None:
         Support.BITS: "choose a binarisation (threshold, fixed or dynamic)",
         Support.UNIT: "choose values scaled to 0…1 (binarisation: none)",
         Support.REALS: "choose a data set of real numbers, such as a 2-D density",
-        Support.LEVELS: "choose data with whole grey levels",
-        Support.SYMBOLS: "choose a sequence of symbols",
+        Support.LEVELS: "choose a number of grey levels",
+        Support.SYMBOLS: "choose a sequence of symbols, such as text",
     }
     wanted = " or ".join(advice[s] for s in supports)
     raise UnsuitableData(f"{model} cannot model {spec.support}: {wanted}.")
+
+
+def require_layout(spec: DataSpec, *layouts: Layout, model: str) -> None:
+    """Raise UnsuitableData unless the examples lie as one of `layouts`."""
+    if spec.layout in layouts:
+        return
+    what = {
+        Layout.IMAGE: "images",
+        Layout.POINTS: "points in a plane",
+        Layout.VECTOR: "vectors",
+        Layout.SEQUENCE: "sequences",
+    }
+    wanted = " or ".join(what[layout] for layout in layouts)
+    raise UnsuitableData(f"{model} models {wanted}, and these data are {what[spec.layout]}: choose {wanted}.")
+
+
+def require_at_most(spec: DataSpec, dimensions: int, model: str) -> None:
+    """Raise UnsuitableData when an example has more than `dimensions` coordinates."""
+    if spec.dimensions > dimensions:
+        smaller = "choose a smaller size for the images" if spec.layout is Layout.IMAGE else "choose shorter examples"
+        raise UnsuitableData(
+            f"{model} takes examples of up to {dimensions:,} values; these have {spec.dimensions:,}: {smaller}."
+        )

@@ -41,6 +41,7 @@ def picture(samples: np.ndarray, spec: DataSpec, width: int = 640) -> Image.Imag
     """Samples as one picture about `width` pixels wide: images in rows, points in a plane. Raises CommandError for
     data that has no picture."""
     if spec.layout is Layout.IMAGE:
+        samples = samples / spec.brightest
         columns = int(np.ceil(np.sqrt(len(samples))))
         return grid(samples, columns, max(1, width // (columns * (samples.shape[-1] + 1))))
     if spec.layout is Layout.POINTS:
@@ -126,7 +127,7 @@ def _card(subject: Subject) -> Image.Image:
         with torch.no_grad():
             images = model.decode(z).numpy()
     else:
-        images = samples_of(subject, rows * columns, means=True)
+        images = samples_of(subject, rows * columns, means=True) / subject.spec.brightest
     page = Image.new("RGBA", CARD)
     sheet = grid(images, columns, scale)
     page.paste(sheet, ((CARD[0] - sheet.width) // 2, (CARD[1] - sheet.height) // 2))

@@ -62,6 +62,7 @@ class RawData:
     split: np.ndarray | None = None  # (N,) uint8; None: split by seed
     density: Density | None = None
     standardise: bool = False  # shift and scale by the training part
+    symbols: tuple[str, ...] = ()  # how each symbol is written; their number is that of the categories
     warnings: tuple[str, ...] = ()
 
 
@@ -78,6 +79,7 @@ class Source:
     settings: type[Settings]
     load: Callable[[Any, Report], RawData]
     available: Callable[[], bool] = field(default=lambda: True)
+    at_hand: Callable[[], bool] = field(default=lambda: True)  # whether reading it downloads nothing
 
 
 @dataclass(frozen=True)
@@ -112,13 +114,13 @@ class Dataset:
 PARTS = ("training", "validation", "test")
 
 
-def prepare(raw: RawData, binarization: Binarization, split_seed: int) -> Dataset:
-    """Split by seed (80 / 10 / 10 unless the source brings a split), scale, binarise, describe. Raises BadData."""
+def prepare(raw: RawData, binarization: Binarization, split_seed: int, levels: int = 0) -> Dataset:
+    """Split by seed (80 / 10 / 10 unless the source brings a split), scale, binarise, describe. Raises BadData.
+
+    `levels`: how many whole levels values in 0…1 become; 0 leaves them."""
     title = raw.provenance.title
     given_bits = raw.support is Support.BITS
-    if binarization != "none" and not given_bits and (raw.support is not Support.UNIT or raw.standardise):
-        kind = "standardised values" if raw.standardise else raw.support
-        raise BadData(f"{title} holds {kind}; only values in 0…1 can be made bits. Choose binarisation: none.")
+    _check_preparation(raw, binarization, levels)
     generator = torch.Generator().manual_seed(split_seed)
     x = torch.from_numpy(np.ascontiguousarray(raw.x, dtype=np.float32))
     y = torch.full((len(x),), -1) if raw.y is None else torch.from_numpy(raw.y.astype(np.int64))
@@ -140,11 +142,32 @@ def prepare(raw: RawData, binarization: Binarization, split_seed: int) -> Datase
         support, draws_bits = Support.BITS, binarization == "dynamic"
         x = _bits(x, binarization, part, generator)
         steps.append(protocol)
-    spec = DataSpec(tuple(x.shape[1:]), support, raw.layout, class_names=raw.class_names, protocol=protocol)
+    elif levels and not given_bits:
+        # one level more than intervals, so that black and white are levels; half a level rounds up, as on paper
+        x, support = (x * (levels - 1) + 0.5).floor(), Support.LEVELS
+        protocol = f"values rounded to {levels} levels"
+        steps.append(protocol)
+    categories = levels if support is Support.LEVELS else len(raw.symbols)
+    spec = DataSpec(tuple(x.shape[1:]), support, raw.layout, categories, raw.class_names, raw.symbols, protocol)
     train, valid, test = splits = tuple(Split(x[place], y[place]) for place in places)
     provenance = replace(raw.provenance, steps=(*raw.provenance.steps, *steps), fingerprint=_fingerprint(splits))
     warnings = (*raw.warnings, *_missing_classes(spec, splits))
     return Dataset(spec, train, valid, test, provenance, draws_bits, raw.density, warnings)
+
+
+def _check_preparation(raw: RawData, binarization: Binarization, levels: int) -> None:
+    """Raise BadData when the values cannot become bits, or levels, as asked for."""
+    title = raw.provenance.title
+    kind = "standardised values" if raw.standardise else str(raw.support)
+    fits = raw.support is Support.BITS or (raw.support is Support.UNIT and not raw.standardise)
+    if binarization != "none" and not fits:
+        raise BadData(f"{title} holds {kind}; only values in 0…1 can be made bits. Choose binarisation: none.")
+    if levels and not fits:
+        raise BadData(f"{title} holds {kind}; only values in 0…1 can be rounded to levels. Choose 0 grey levels.")
+    if levels == 1:
+        raise BadData("With 1 grey level all examples would be alike. Choose 0 to keep the values, or 2 to 256 levels.")
+    if levels and binarization != "none":
+        raise BadData("Values become either bits or levels. Choose binarisation: none, or 0 grey levels.")
 
 
 def _bits(x: Tensor, binarization: Binarization, part: Tensor, generator: Generator) -> Tensor:

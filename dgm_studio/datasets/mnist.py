@@ -68,6 +68,10 @@ def _downloaded(files: tuple[RemoteFile, ...], folder: Path, report: Report) -> 
     return folder
 
 
+def _lie_in(files: tuple[RemoteFile, ...], folder: Path) -> bool:
+    return all((folder / file.name).is_file() for file in files)
+
+
 def _load_mnist(settings: NoSettings, report: Report) -> RawData:
     folder = _downloaded(MNIST_FILES, cache_folder() / "mnist", within(report, 0.0, 0.8))
     return read_parts(parts_of(folder), "MNIST", "CC BY-SA 3.0 (LeCun, Cortes & Burges)", within(report, 0.8, 1.0))
@@ -75,14 +79,21 @@ def _load_mnist(settings: NoSettings, report: Report) -> RawData:
 
 def _load_fashion(settings: NoSettings, report: Report) -> RawData:
     folder, rest = SYSTEM_FASHION, report
-    if not (SYSTEM_FASHION / FASHION_FILES[0].name).is_file():
+    if not _lie_in(FASHION_FILES, SYSTEM_FASHION):
         folder = _downloaded(FASHION_FILES, cache_folder() / "fashion-mnist", within(report, 0.0, 0.8))
         rest = within(report, 0.8, 1.0)
     raw = read_parts(parts_of(folder), "Fashion-MNIST", "MIT (Zalando SE)", rest)
     return replace(raw, class_names=GARMENTS)
 
 
-MNIST = Source("mnist", "MNIST", "70000 handwritten digits of 28×28; downloaded once (12 MB).", NoSettings, _load_mnist)
+MNIST = Source(
+    "mnist",
+    "MNIST",
+    "70000 handwritten digits of 28×28; downloaded once (12 MB).",
+    NoSettings,
+    _load_mnist,
+    at_hand=lambda: _lie_in(MNIST_FILES, cache_folder() / "mnist"),
+)
 
 FASHION = Source(
     "fashion-mnist",
@@ -90,4 +101,7 @@ FASHION = Source(
     "70000 pictures of garments of 28×28; from the system, or downloaded once (31 MB).",
     NoSettings,
     _load_fashion,
+    at_hand=lambda: any(
+        _lie_in(FASHION_FILES, folder) for folder in (SYSTEM_FASHION, cache_folder() / "fashion-mnist")
+    ),
 )

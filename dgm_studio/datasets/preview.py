@@ -25,7 +25,7 @@ class DataPreview:
 
     title: str
     layout: Layout
-    examples: np.ndarray  # (k, *event) float32, k ≤ n
+    examples: np.ndarray  # (k, *event) float32, k ≤ n; grey levels divided by the brightest
     labels: np.ndarray  # (k,) int64
     counts: tuple[ClassCount, ...]
     low: float
@@ -58,7 +58,7 @@ def preview(dataset: Dataset, n: int = 100) -> DataPreview:
     return DataPreview(
         provenance.title,
         spec.layout,
-        train.x[chosen].numpy(),
+        (train.x[chosen] / spec.brightest).numpy(),
         train.y[chosen].numpy(),
         counts,
         low,

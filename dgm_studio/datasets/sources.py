@@ -36,7 +36,7 @@ def load(choice: DataChoice, report: Report = lambda fraction, text: None) -> Da
     chosen = source(choice.source)
     try:
         raw = chosen.load(read_settings(chosen.settings, choice.settings, "data"), report)
-        return prepare(raw, choice.binarization, choice.split_seed)
+        return prepare(raw, choice.binarization, choice.split_seed, choice.levels)
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):  # what torch raises on the CPU
             raise

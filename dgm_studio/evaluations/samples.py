@@ -11,6 +11,7 @@ from torch import Tensor
 from dgm_studio.evaluations.base import Evaluation, describe, stage, training_examples
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Note, Pictures, Report
+from dgm_studio.state import as_bytes
 from models.capabilities import Decodes, RunsChain, Samples, SamplesMeans
 from models.distributions import bernoulli
 from models.settings import Settings, setting
@@ -119,9 +120,7 @@ def _memorised(subject: Subject, shown: Tensor, train: Tensor) -> Note:
 
 def _bytes(x: Tensor, spec: DataSpec) -> np.ndarray:
     """Examples (N, C, H, W) as uint8 pictures."""
-    brightest = spec.categories - 1 if spec.support is Support.LEVELS else 1
-    array: np.ndarray = ((x.float() / brightest).clamp(0, 1) * 255).round().byte().cpu().numpy()
-    return array
+    return as_bytes(x.float().cpu().numpy(), spec)
 
 
 EVALUATION = Evaluation(

@@ -15,7 +15,8 @@ class Completions:
     """Several ways to go on from the same known coordinates."""
 
     x: np.ndarray  # (n, *event)
-    probability: np.ndarray  # (n, *event): P(x_d = 1 | those before d)
+    mean: np.ndarray  # (n, *event): E[x_d | those before d]
+    log_prob: np.ndarray  # (n, *event): log p(x_d | those before d), nats
     known: np.ndarray  # (*event) bool
     order: np.ndarray  # (D,) int64: flat indices, first generated first
 
@@ -46,4 +47,6 @@ class Complete:
         x = tensor(subject, self.x).expand(self.n, *self.x.shape)
         known = tensor(subject, self.known).expand(self.n, *self.x.shape)
         drawn = subject.model.complete(x, known, seeded(subject, self.seed))
-        return Completions(array(drawn.x), array(drawn.probability), self.known, array(subject.model.order()))
+        return Completions(
+            array(drawn.x), array(drawn.mean), array(drawn.log_prob), self.known, array(subject.model.order())
+        )

@@ -28,8 +28,8 @@ def test_every_family_has_a_preset() -> None:
 def test_its_model_learner_and_data_fit_together(entry: Preset) -> None:
     config = entry.config
     recipe = Recipe.read(config.family, config.learner, config.model, config.learning)
-    if not source(config.data.source).available():
-        pytest.skip(f"{config.data.source} is not on this machine")
+    if not source(config.data.source).at_hand():
+        pytest.skip(f"{config.data.source} would be downloaded")
     dataset = load(config.data)
     recipe.check(dataset.spec)
     assert config.training.batch_size <= len(dataset.train)

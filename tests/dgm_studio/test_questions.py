@@ -336,7 +336,7 @@ class Copying:
             x[:, d] = torch.where(known[:, d], x[:, d], last)
             last = x[:, d]
         shaped = x.reshape(-1, 1, 2, 2)
-        return Completion(shaped, shaped * 0.5)
+        return Completion(shaped, shaped * 0.5, -shaped)
 
 
 class TestCompletions:
@@ -349,7 +349,7 @@ class TestCompletions:
     def test_known_coordinates_are_kept_and_the_rest_follows(self) -> None:
         answer = self.ask([False, False, False, True])
         assert np.array_equal(answer.x, np.ones((5, 1, 2, 2)))
-        assert answer.probability == pytest.approx(answer.x / 2)
+        assert answer.mean == pytest.approx(answer.x / 2)
 
     def test_the_same_seed_gives_the_same_completions(self) -> None:
         nothing = [False] * 4

@@ -15,15 +15,22 @@ from models import catalog
 from models.capabilities import (
     BoundsEvidence,
     Completes,
+    CompletesInAnyOrder,
+    ConditionsOnClass,
     Decodes,
     Encodes,
+    Ensembles,
+    EstimatesLogProb,
     HasChains,
+    HasConjugatePosterior,
     HasDiscriminator,
     HasFilters,
     HasFreeEnergy,
+    MaximizesExpectation,
     RunsChain,
     Samples,
     SamplesMeans,
+    ScoresEach,
     ScoresExactly,
     SumsExactly,
     WeighsEvidence,
@@ -72,6 +79,16 @@ DATASETS = {
     "symbols": _data(
         DataSpec((6,), Support.SYMBOLS, Layout.SEQUENCE, 3, class_names=_names),
         (torch.arange(3)[:, None] + torch.arange(6)).remainder(3).float(),
+        0.1,
+    ),
+    "series": _data(
+        DataSpec((6, 2), Support.REALS, Layout.SEQUENCE, class_names=_names),
+        torch.tensor([[1.0, 0.0], [-0.5, 0.8], [-0.5, -0.8]])[(torch.arange(3)[:, None] + torch.arange(6)) % 3],
+        0.1,
+    ),
+    "colours": _data(
+        DataSpec((3, 2, 3), Support.LEVELS, Layout.IMAGE, 4, class_names=_names),
+        3 * torch.eye(3)[:, :, None, None].repeat(1, 1, 2, 3),
         0.1,
     ),
 }
@@ -188,6 +205,22 @@ def answers(learner: Learner, x: Tensor) -> dict[str, Tensor]:
             said["sample_mean"] = model.sample_mean(5, draws())
         if isinstance(model, ScoresExactly):
             said["log_prob"] = model.log_prob(x)
+        if isinstance(model, ScoresEach):
+            said["log_conditionals"] = model.log_conditionals(x)
+        if isinstance(model, EstimatesLogProb):
+            said["log_prob_estimate"] = model.log_prob_estimate(x, draws())
+        if isinstance(model, Ensembles):
+            said["member_log_prob"] = model.member_log_prob(x, model.members() - 1)
+        if isinstance(model, ConditionsOnClass) and model.conditional_classes():
+            y = torch.arange(len(x)) % model.conditional_classes()
+            said["log_prob_of_class"] = model.log_prob_of_class(x, y)
+            said["sample_of_class"] = model.sample_of_class(y[:5], draws())
+        if isinstance(model, MaximizesExpectation):
+            said |= {f"expected/{key}": value for key, value in model.expected_statistics(x).items()}
+        if isinstance(model, HasConjugatePosterior):
+            local = model.local_statistics(x)
+            said |= {f"local/{key}": value for key, value in local.items()}
+            said["evidence_bound"] = model.evidence_bound(local["local_bound"])
         if isinstance(model, BoundsEvidence):
             bound = model.elbo(x, draws())
             said |= {"elbo": bound.value, "kl": bound.kl, "kl_per_dimension": bound.kl_per_dimension}
@@ -204,7 +237,11 @@ def answers(learner: Learner, x: Tensor) -> dict[str, Tensor]:
             said["encode"] = model.encode(x).mean
         if isinstance(model, Completes):
             done = model.complete(x, torch.zeros_like(x, dtype=torch.bool), draws())
-            said |= {"complete": done.x, "probability": done.probability, "order": model.order()}
+            said |= {"complete": done.x, "complete_mean": done.mean, "complete_log_prob": done.log_prob}
+            said["order"] = model.order()
+        if isinstance(model, CompletesInAnyOrder):
+            backwards = torch.arange(x[0].numel() - 1, -1, -1)
+            said["backwards"] = model.complete_in_order(x, torch.zeros_like(x, dtype=torch.bool), backwards, draws()).x
         if isinstance(model, RunsChain):
             start = model.start_chain(5, draws())
             moved = model.transition(x, generator=draws())

@@ -32,7 +32,7 @@ from models.capabilities import (
 )
 from models.catalog import FAMILIES, LEARNINGS, Recipe
 from models.settings import Settings, SettingsError
-from models.spec import Batch, UnsuitableData
+from models.spec import Batch, Support, UnsuitableData
 
 # The model.
 
@@ -57,7 +57,17 @@ def test_answers_have_the_shapes_types_and_ranges_they_promise(family: str, lear
         "decode": (4, *event),
         "encode": (n, latent),
         "complete": (n, *event),
-        "probability": (n, *event),
+        "complete_mean": (n, *event),
+        "complete_log_prob": (n, *event),
+        "backwards": (n, *event),
+        "log_conditionals": (n, *event),
+        "log_prob_estimate": (n,),
+        "member_log_prob": (n,),
+        "log_prob_of_class": (n,),
+        "sample_of_class": (5, *event),
+        "expected/log_prob": (),
+        "local/local_bound": (),
+        "evidence_bound": (),
         "order": (dataset.spec.dimensions,),
         "start": (5, *event),
         "start_mean": (5, *event),
@@ -77,12 +87,16 @@ def test_answers_have_the_shapes_types_and_ranges_they_promise(family: str, lear
         else:
             assert value.dtype == torch.float32, name
             assert value.isfinite().all(), name
-    for name in ("sample", "complete", "start", "moved", "chains"):
+    for name in ("sample", "complete", "backwards", "sample_of_class", "start", "moved", "chains"):
         if name in said:
             assert in_support(said[name], dataset.spec), name
-    for name in ("probability", "discriminate"):
-        if name in said:
-            assert ((said[name] >= 0) & (said[name] <= 1)).all(), name
+    if "discriminate" in said:
+        assert ((said["discriminate"] >= 0) & (said["discriminate"] <= 1)).all()
+    if "complete_mean" in said and dataset.spec.support is not Support.REALS:
+        assert ((said["complete_mean"] >= 0) & (said["complete_mean"] <= max(1, dataset.spec.categories - 1))).all()
+    for name in ("complete_log_prob", "log_conditionals"):
+        if name in said and dataset.spec.support is not Support.REALS:
+            assert (said[name] <= 0).all(), name
     if "kl_per_dimension" in said:
         assert torch.allclose(said["kl_per_dimension"].sum(-1), said["kl"], atol=1e-4)
     for name in ("filters", "chains"):
@@ -128,8 +142,9 @@ def test_some_steps_improve_the_first_quantity_that_has_a_goal(family: str, lear
         # only in a game does no player's objective say how good the model is
         assert isinstance(made, HasDiscriminator)
         return
-    first, sign = goals[0], {"higher": 1, "lower": -1}[goals[0].goal]
-    values = [sign * reported[first.key] for reported in train(made, data, 200)]
+    history = train(made, data, 200)
+    first = next(q for q in goals if q.key in history[0])
+    values = [{"higher": 1, "lower": -1}[first.goal] * reported[first.key] for reported in history]
     early, late = values[:20], values[-20:]
     assert sum(late) / 20 > sum(early) / 20
 

@@ -23,11 +23,15 @@ from models.capabilities import (
     Anneals,
     BoundsEvidence,
     Completes,
+    CompletesInAnyOrder,
     Decodes,
     Encodes,
+    Ensembles,
+    EstimatesLogProb,
     HasFreeEnergy,
     RunsChain,
     Samples,
+    ScoresEach,
     ScoresExactly,
     SumsExactly,
     WeighsEvidence,
@@ -176,7 +180,45 @@ def test_completion_keeps_what_is_known_and_its_probabilities_are_the_models(fam
         assert not torch.equal(done.x, x)
         whole = model.complete(x, torch.ones_like(known), draws())
         assert torch.equal(whole.x, x)
-        if isinstance(model, ScoresExactly) and data == "bits":
-            p = whole.probability
-            log_p = torch.where(x == 1, p, 1 - p).log().flatten(1).sum(1)
-            assert torch.allclose(log_p, model.log_prob(x), atol=1e-6)
+        if DATASETS[data].spec.support is Support.BITS:
+            mean = whole.mean
+            assert torch.allclose(torch.where(x == 1, mean, 1 - mean).log(), whole.log_prob, atol=1e-6)
+        if isinstance(model, ScoresEach):
+            assert torch.allclose(whole.log_prob, model.log_conditionals(x), atol=1e-6)
+        if isinstance(model, ScoresExactly) and not isinstance(model, Ensembles):
+            assert torch.allclose(whole.log_prob.flatten(1).sum(1), model.log_prob(x), atol=1e-6)
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(ScoresEach, ScoresExactly))
+def test_what_coordinates_score_sums_to_what_the_example_scores(family: str, data: str) -> None:
+    model, x = first_trained(family, data), DATASETS[data].valid.x.double()
+    with torch.no_grad():
+        assert torch.allclose(model.log_conditionals(x).flatten(1).sum(1), model.log_prob(x), atol=1e-6)
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(CompletesInAnyOrder, data="bits"))
+def test_every_order_gives_a_distribution(family: str, data: str) -> None:
+    model, x = first_trained(family, data), states(9).double().reshape(-1, 1, 3, 3)
+    order = torch.randperm(9, generator=draws())
+    with torch.no_grad():
+        done = model.complete_in_order(x, torch.ones_like(x, dtype=torch.bool), order, draws())
+    assert torch.equal(done.x, x)
+    assert done.log_prob.flatten(1).sum(1).exp().sum().item() == pytest.approx(1, abs=1e-9)
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(Ensembles, data="bits"))
+def test_an_ensemble_is_the_mean_of_members_that_each_sum_to_one(family: str, data: str) -> None:
+    model, x = first_trained(family, data), states(9).double().reshape(-1, 1, 3, 3)
+    with torch.no_grad():
+        each = torch.stack([model.member_log_prob(x, k) for k in range(model.members())])
+        assert torch.allclose(each.exp().sum(1), torch.ones(len(each)).double(), atol=1e-9)
+        assert torch.allclose(each.logsumexp(0) - math.log(len(each)), model.log_prob(x), atol=1e-9)
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(EstimatesLogProb, ScoresExactly))
+def test_an_estimate_is_on_average_not_above_the_evidence(family: str, data: str) -> None:
+    model, x = first_trained(family, data), DATASETS[data].valid.x.double()
+    with torch.no_grad():
+        found = torch.stack([model.log_prob_estimate(x, draws(seed)) for seed in range(400)])
+        # random orders may be others than those of the ensemble, so that only their mean over examples is held to it
+        assert found.mean() <= model.log_prob(x).mean() + 5 * found.mean(1).std() / 20 + 0.5

@@ -111,7 +111,7 @@ def test_completion_keeps_what_is_known_and_reports_the_conditionals() -> None:
     found = model.complete(x, known.expand(x.shape), Generator().manual_seed(0))
     assert torch.equal(found.x[:, known], x[:, known])
     assert not torch.equal(found.x[:, ~known], x[:, ~known])
-    torch.testing.assert_close(found.probability, model.conditionals(found.x).sigmoid())
+    torch.testing.assert_close(found.mean, model.conditionals(found.x).sigmoid())
 
 
 def test_completion_after_a_known_beginning_is_the_exact_conditional() -> None:

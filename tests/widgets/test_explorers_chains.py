@@ -232,7 +232,7 @@ class TestComplete:
         place = QPointF(target.x() + target.width() * 0.6, target.y() + target.height() * 0.75)
         QTest.mouseClick(view.sheet, Qt.MouseButton.LeftButton, pos=place.toPoint())
         assert view.sheet.chosen == 6
-        brightest = np.unravel_index(view._answer.probability[6, 0].argmax(), (8, 8))
+        brightest = np.unravel_index(view._answer.mean[6, 0].argmax(), (8, 8))
         luminance = view.heat.picture.astype(float).sum(0)
         assert luminance[brightest] == luminance.max()
 

@@ -141,7 +141,7 @@ class CompleteIt(Explorer):
         padded = np.pad(pictures, ((0, 0), (0, 0), edge, edge), constant_values=0.2)
         self.sheet.show_picture(tile(padded, COLUMNS, gap=0))
         chosen = min(self.sheet.chosen, len(answer.x) - 1)
-        probability = np.where(place < self._done, answer.probability[chosen], 0).mean(0)
+        probability = np.where(place < self._done, answer.mean[chosen], 0).mean(0)
         self.heat.show_picture(viridis(probability))
 
     def _say(self) -> None:

@@ -153,3 +153,31 @@ def test_missing_class_is_a_warning_that_names_it():
     y[150:170] = 0
     data = prepare(RawData(**{**values.__dict__, "y": y, "class_names": ("a", "b", "c")}), "none", 0)
     assert data.warnings == ("The classes 'b', 'c' do not occur in the validation part.",)
+
+
+def test_values_become_whole_levels_and_the_nearest_ones():
+    raw = RawData(
+        np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 1, 4, 4), None, Support.UNIT, Layout.IMAGE, Provenance("t")
+    )
+    fine, coarse = prepare(raw, "none", 0, levels=256), prepare(raw, "none", 0, levels=3)
+    assert fine.spec.support is Support.LEVELS
+    assert (fine.spec.categories, fine.spec.brightest) == (256, 255)
+    values = torch.cat([split.x for split in (fine.train, fine.valid, fine.test)]).flatten().sort().values
+    assert values.tolist() == list(range(256)), "bytes keep their value"
+    three = torch.cat([split.x for split in (coarse.train, coarse.valid, coarse.test)]).flatten()
+    assert three.unique(return_counts=True)[1].tolist() == [64, 128, 64]
+    assert coarse.spec.protocol == "values rounded to 3 levels"
+
+
+@pytest.mark.parametrize(
+    ("support", "binarization", "levels", "sentence"),
+    [
+        (Support.UNIT, "threshold", 4, "either bits or levels"),
+        (Support.UNIT, "none", 1, "all examples would be alike"),
+        (Support.REALS, "none", 4, "holds reals; only values in 0…1 can be rounded to levels"),
+    ],
+)
+def test_levels_that_cannot_be_made_are_refused(support, binarization, levels, sentence):
+    raw = RawData(np.zeros((16, 1, 4, 4), np.float32), None, support, Layout.IMAGE, Provenance("t"))
+    with pytest.raises(BadData, match=sentence):
+        prepare(raw, binarization, 0, levels)
