@@ -12,6 +12,7 @@ from enum import Enum, auto
 import torch
 
 from dgm_studio import device as devices
+from dgm_studio.capture import CapturedSteps
 from dgm_studio.config import RunConfig
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.events import (
@@ -140,6 +141,8 @@ class TrainingSession:
         parameters = sum(p.numel() for p in learner.model.parameters())
         yield Started(self._step, self.steps, devices.title(device), parameters)
 
+        captured = device.type == "cuda" and learner.capturable
+        step = CapturedSteps(learner, device) if captured else learner.step
         metrics = Metrics(learner, self.dataset, device)
         frames = Allowance(share=0.02)
         saves = Allowance(share=0.02, at_least_every=self._checkpoint_seconds)
@@ -169,7 +172,7 @@ class TrainingSession:
             if self._step >= self.steps or self._out_of_time():
                 break
 
-            metrics.add(self._step, learner.step(feeder.next()))
+            metrics.add(self._step, step(feeder.next()))
             self._step += 1
 
             now = time.perf_counter()

@@ -108,6 +108,7 @@ class Adversarial(Learner):
     0 when it always can. Neither player's objective says how good the samples are: each moves with the other player.
     """
 
+    capturable = True
     needs = (Decodes,)
     quantities = (
         Quantity("value", "Value of the game V(D, G)"),

@@ -44,6 +44,9 @@ class Learner(nn.Module):
     feed: ClassVar[Feed] = Feed.MINIBATCHES
     needs: ClassVar[tuple[type, ...]] = ()  # capabilities (models/capabilities.py) that the model must have
     quantities: ClassVar[tuple[Quantity, ...]] = ()
+    # Whether every step does the same work on tensors that stay where they are, so that a GPU may replay a recording of
+    # it: no Python branch, counter or choice that differs from step to step.
+    capturable: ClassVar[bool] = False
 
     model: Any  # an nn.Module with the capabilities in `needs`
     minibatches: int = 1  # how many of the run's batch size one step takes; they arrive as one batch
@@ -95,8 +98,10 @@ class AdamSettings(Settings):
 def adam(
     parameters: nn.Module, learning_rate: float, betas: tuple[float, float] = (0.9, 0.999)
 ) -> torch.optim.Optimizer:
-    """Adam over all parameters, fused into one kernel."""
-    return torch.optim.Adam(parameters.parameters(), lr=learning_rate, betas=betas, fused=True)
+    """Adam over all parameters, fused into one kernel; on a GPU it counts its steps there, so that it can be captured."""
+    tensors = list(parameters.parameters())
+    on_gpu = bool(tensors) and tensors[0].is_cuda
+    return torch.optim.Adam(tensors, lr=learning_rate, betas=betas, fused=True, capturable=on_gpu)
 
 
 def means(**values: Tensor) -> dict[str, Tensor]:

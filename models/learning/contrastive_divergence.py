@@ -100,6 +100,7 @@ class _TwoPhases(Learner):
     variance than draws; the chain itself is drawn (Hinton, 2012, section 3).
     """
 
+    capturable = True
     needs = (HasConditionals, HasFreeEnergy, RunsChain)
     quantities = (
         Quantity("reconstruction", "Squared reconstruction error", unit="per coordinate", goal="lower"),

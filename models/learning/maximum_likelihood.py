@@ -50,6 +50,7 @@ class MaximumLikelihood(Learner):
     `begin` raises TooLarge when it cannot be.
     """
 
+    capturable = True
     needs = (ScoresExactly,)
     quantities = (
         Quantity("log_prob", "Log-likelihood log p(x)", goal="higher"),

@@ -37,6 +37,7 @@ class ReparameterizedElbo(Learner):
     Kingma & Welling (2014), algorithm 1. Reported terms are unweighted; `elbo` is the true bound, whatever w is.
     """
 
+    capturable = True
     needs = (BoundsEvidence,)
     quantities = (
         Quantity("elbo", "Evidence lower bound", goal="higher"),

@@ -166,10 +166,11 @@ def test_previews_come_from_fixed_noise_so_that_only_the_model_moves() -> None:
     assert not np.array_equal(first.samples, moved.samples)
 
 
-def test_previews_of_points_are_plain_numbers() -> None:
-    dataset = data(layout=Layout.VECTOR)
+@pytest.mark.parametrize(("layout", "number"), [(Layout.VECTOR, 64), (Layout.POINTS, 1000)])
+def test_previews_of_anything_but_pictures_are_plain_numbers_and_of_points_many(layout: Layout, number: int) -> None:
+    dataset = data(layout=layout)
     preview = of(Preview, events(TrainingSession(config(3), dataset)))[0]
-    assert preview.samples.shape == (1000, 9)
+    assert preview.samples.shape == (number, 9)
     assert preview.samples.dtype == np.float32
     assert not preview.means
 

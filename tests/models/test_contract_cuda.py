@@ -9,6 +9,7 @@ import torch
 from contract import CPU, DATASETS, TRAIN, batches, every_learner, recipe
 from torch import Tensor
 
+from dgm_studio.capture import CapturedSteps
 from dgm_studio.config import RunConfig, TrainingSettings
 from dgm_studio.events import Checkpoint, Event, Failed, Finished, Preview, Progress, Snapshot, Started
 from dgm_studio.inference import Inference, Subject
@@ -66,9 +67,7 @@ def test_a_run_trains_shows_itself_and_is_kept(family: str, learner: str, data: 
 
 @every_learner
 def test_a_step_never_waits_for_the_device(family: str, learner: str, data: str) -> None:
-    torch.manual_seed(0)
-    made = recipe(family, learner).build(DATASETS[data].spec, TRAIN).to(GPU)
-    made.begin()
+    made = _on_gpu(family, learner, data)
     feed = batches(made, data)
     ready = [on_gpu(next(feed)) for _ in range(4)]
     for batch in ready[:2]:  # what is set up once may wait
@@ -80,6 +79,34 @@ def test_a_step_never_waits_for_the_device(family: str, learner: str, data: str)
             made.step(batch)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+@every_learner
+def test_replayed_steps_do_what_plain_steps_do(family: str, learner: str, data: str) -> None:
+    plain, replayed = _on_gpu(family, learner, data), _on_gpu(family, learner, data)
+    if not plain.capturable:
+        pytest.skip("its steps differ from one another")
+    feed = batches(plain, data)
+    ready = [on_gpu(next(feed)) for _ in range(12)]
+    torch.manual_seed(1)
+    expected = [plain.step(batch) for batch in ready]
+    torch.manual_seed(1)
+    steps = CapturedSteps(replayed, GPU)
+    found = [steps(batch) for batch in ready]
+    assert steps.captured
+    for ours, theirs in zip(found, expected, strict=True):
+        assert set(ours) == set(theirs)
+        for key, value in theirs.items():
+            torch.testing.assert_close(ours[key], value, rtol=1e-4, atol=1e-4, msg=key)
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(replayed.state_dict()[name], value, rtol=1e-4, atol=1e-4, msg=name)
+
+
+def _on_gpu(family: str, learner: str, data: str) -> Learner:
+    torch.manual_seed(0)
+    made = recipe(family, learner).build(DATASETS[data].spec, TRAIN).to(GPU)
+    made.begin()
+    return made
 
 
 @every_learner
