@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from models.fvbn import Fvbn, FvbnSettings
 from models.gan import Gan, GanSettings
 from models.learning.adversarial import MINIMAX, NON_SATURATING, Adversarial, AdversarialSettings
 from models.learning.base import Learner
@@ -108,6 +109,21 @@ LEARNINGS: tuple[Learning, ...] = (
 )
 
 FAMILIES: tuple[Family, ...] = (
+    Family(
+        key="fvbn",
+        title="Fully visible Bayes net",
+        group="autoregressive",
+        lecture="Deep auto-regressive models",
+        summary="The plainest autoregressive model: each pixel is a logistic regression on all pixels before it, "
+        "without a hidden unit.",
+        look_for="Learning is a concave problem, so every start ends at the same value. Samples have the right strokes "
+        "from pixel to pixel, but few are whole digits: what a hidden layer (NADE, MADE) adds.",
+        model=Fvbn,
+        settings=FvbnSettings,
+        learners=("maximum-likelihood",),
+        data="digits",
+        binarization="threshold",
+    ),
     Family(
         key="nade",
         title="Neural auto-regressive density estimator",

@@ -72,6 +72,17 @@ def test_gradients_are_those_of_the_sum_written_out() -> None:
         torch.testing.assert_close(a, b)
 
 
+def test_gradients_for_the_coordinates_are_those_of_the_sum_written_out() -> None:
+    model = make()
+    x = some_bits(20).requires_grad_()
+    weights = torch.randn(20, 10, dtype=torch.float64)
+    (found,) = torch.autograd.grad((model.conditionals(x).flatten(1) * weights).sum(), x)
+    (expected,) = torch.autograd.grad((naive_conditionals(model, x) * weights).sum(), x)
+    torch.testing.assert_close(found, expected)
+    assert found.flatten(1)[:, :-1].abs().min() > 0
+    assert (found.flatten(1)[:, -1] == 0).all()  # nothing comes after it
+
+
 def test_gradients_of_many_coordinates_in_single_precision_stay_accurate() -> None:
     spec = DataSpec((784,), Support.BITS, Layout.VECTOR)
     torch.manual_seed(0)

@@ -1,0 +1,102 @@
+"""What autoregressive models over bits share: coordinates drawn in turn, and what follows from their conditionals."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Generator as Yields
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import torch
+from torch import Generator, Tensor, nn
+
+from models.capabilities import Completion
+from models.distributions import bernoulli, bernoulli_log_prob
+from models.networks import flat
+from models.spec import DataSpec
+
+Turns: TypeAlias = Yields[Tensor, Tensor, None]
+"""Yields the logits (n,) of one coordinate after the other, in a fixed order, and is sent the bits (n,) of each."""
+
+
+def in_turn(
+    turns: Turns,
+    x: Tensor,
+    known: Tensor,
+    generator: Generator | None = None,
+    order: Sequence[int] | None = None,
+) -> Completion:
+    """Keep `x` where `known`, draw every other bit from the logits that `turns` gives for it. Both (n, *event).
+
+    `order` is that of `turns`, as indices into the flattened example; None is from the first to the last.
+    """
+    given = flat(x).t()
+    keep = flat(known.expand_as(x)).t()
+    bits, logits = torch.empty_like(given), torch.empty_like(given)
+    places = range(len(given)) if order is None else order
+    logit = next(turns)
+    for i, d in enumerate(places):
+        logits[d] = logit
+        bits[d] = torch.where(keep[d], given[d], bernoulli(logit.sigmoid(), generator))
+        if i + 1 < len(places):
+            logit = turns.send(bits[d])
+    turns.close()
+    found = (bits, logits.sigmoid(), bernoulli_log_prob(bits, logits))
+    return Completion(*(tensor.t().reshape(x.shape) for tensor in found))
+
+
+def nothing_known(n: int, event_shape: tuple[int, ...], like: Tensor) -> tuple[Tensor, Tensor]:
+    """(x, known) with which `in_turn` draws everything."""
+    x = torch.zeros(n, *event_shape, device=like.device, dtype=like.dtype)
+    return x, x.bool()
+
+
+class OrderedBits(nn.Module):
+    """p(x) = Π_d p(x_d | x_<d) over bits, row by row. x: (B, *event).
+
+    A model gives its conditionals twice: all at once for an x that is there, and in turn for one that is drawn.
+    """
+
+    def __init__(self, spec: DataSpec) -> None:
+        super().__init__()
+        self.event_shape, self.dimensions = spec.event_shape, spec.dimensions
+
+    @abstractmethod
+    def conditionals(self, x: Tensor) -> Tensor:
+        """The logit of p(x_d = 1 | x_<d) for every coordinate: (B, *event) -> (B, *event)."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def turns(self, n: int) -> Turns:
+        """The same, one coordinate after the other, for n examples that are drawn meanwhile."""
+        raise NotImplementedError
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return flat(self.log_conditionals(x)).sum(-1)
+
+    def log_conditionals(self, x: Tensor) -> Tensor:
+        return bernoulli_log_prob(x, self.conditionals(x))
+
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        """n exact draws, in D steps."""
+        return self._draw(n, generator).x
+
+    def sample_mean(self, n: int, generator: Generator | None = None) -> Tensor:
+        """The probabilities with which the bits of n exact draws were drawn."""
+        return self._draw(n, generator).mean
+
+    def order(self) -> Tensor:
+        """Row by row, from the first coordinate to the last."""
+        return torch.arange(self.dimensions, device=next(self.parameters()).device)
+
+    def complete(self, x: Tensor, known: Tensor, generator: Generator | None = None) -> Completion:
+        """Keep `x` where `known`, draw each other coordinate given all those before it, kept or drawn.
+
+        A known coordinate speaks only to those after it: what comes before it is drawn without looking ahead. So this
+        is a draw from p(unknown | known) when the known coordinates come first in the order, and otherwise not: the
+        part of a picture above the known part ignores it.
+        """
+        return in_turn(self.turns(len(x)), x, known, generator)
+
+    def _draw(self, n: int, generator: Generator | None) -> Completion:
+        return self.complete(*nothing_known(n, self.event_shape, next(self.parameters())), generator)
