@@ -54,7 +54,7 @@ class Recorder:
     curves, every picture, and the newest two checkpoints and the best (by the learner's first quantity that has a goal,
     on held-out data); if checkpoints come faster than the disk takes them, only the newest is written. The closing
     event merges all of it into the project and saves; Cancelled instead puts the run back to what it was before the
-    session or at the last save, and removes it when it had no state then. So does bad input that never took a step.
+    session or at the last save, and removes it when it had no state then. So does bad input before training starts.
 
     While the disk takes nothing (because it is full, say), the training goes on: everything is in the run in memory,
     and writing is tried again (Backlog). `report` is called with a sentence when that begins, and with the reason if
@@ -234,8 +234,8 @@ class Recorder:
             case Cancelled():
                 self._discard()
                 return
-            case Failed(kind="bad input") if not self._run.checkpoint_steps():
-                self._discard()
+            case Failed(kind="bad input") if self._clock is None or not self._run.checkpoint_steps():
+                self._discard()  # nothing was trained: the data has moved, say, or a setting is wrong
                 return
             case Failed():
                 status, message = "failed", closing.text

@@ -25,6 +25,7 @@ from widgets.draft import Draft, completed, default_config
 from widgets.header import Header
 from widgets.import_dialog import ImportDialog
 from widgets.model_panel import ModelPanel
+from widgets.moved_data import MovedData
 from widgets.notices import Log, Notice, Remedy
 from widgets.preferences import Preferences
 from widgets.project_notices import ProjectNotices
@@ -75,6 +76,7 @@ class Desk(QObject):
             "log": Dock("Messages", "logDock", LogView(log), window, 24 * SPACE),
         }
         self.notices = ProjectNotices(self.workspace, self._save_as, self._reopen, self._show_recoveries, self)
+        self.moved_data = MovedData(self.workspace, window)
         self._when_stopped: Callable[[], None] | None = None
         self._shown: RunConfig | None = None  # the settings of the selected run, as the form last took them over
         self._problem = ""  # why the model cannot learn from the draft's data
@@ -87,6 +89,7 @@ class Desk(QObject):
         workspace.project_changed.connect(self._project_changed)
         workspace.selected.connect(self._selected)
         workspace.training_changed.connect(self._training_changed)
+        workspace.runs_changed.connect(self._follow_plan)
         workspace.runs_changed.connect(self._update)
         workspace.saved.connect(self._update)
         workspace.progressed.connect(self._progressed)
@@ -142,10 +145,18 @@ class Desk(QObject):
         self.when_idle(lambda: self.workspace.create(preset.title, train), preset.title)
 
     def take_data(self, path: Path) -> None:
-        """Use a file or folder as the data of the next run."""
+        """Take a file or folder that was dropped: as the data of the selected run if that is not found, and else as the
+        data of the next run."""
         if self.workspace.project is None:
-            self.workspace.create(path.stem, lambda: self.take_data(path))
+            self.workspace.create(path.stem, lambda: self._use_data(path))
             return
+        astray = self.workspace.viewing.astray
+        if astray is not None:
+            self.moved_data.look(astray, path, lambda: self._use_data(path))
+        else:
+            self._use_data(path)
+
+    def _use_data(self, path: Path) -> None:
         problem = self.data.take(path)
         if problem:
             self.log.say(Notice("bad", problem))
@@ -347,8 +358,8 @@ class Desk(QObject):
                 self.draft.load(run.config)
 
     def _follow_plan(self) -> None:
-        """A run that is trained further than was planned has another plan: the form shows it too, unless somebody has
-        changed something there."""
+        """A run that is trained further than was planned has another plan, and one whose data was moved another place:
+        the form shows it too, unless somebody has changed something there."""
         run = self.workspace.run
         if run is not None and run.config is not self._shown and self.draft.config == self._shown:
             self._show_settings(run)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -11,9 +13,10 @@ from PySide6.QtGui import QImage
 
 from dgm_studio import device as devices
 from dgm_studio.config import RunConfig
-from dgm_studio.datasets.base import Dataset
+from dgm_studio.datasets.base import BadData, Dataset
 from dgm_studio.datasets.identity import same_data
 from dgm_studio.events import Event, Preview, Progress, Snapshot, Started, Tree
+from dgm_studio.moved_data import has_place, recorded
 from dgm_studio.state import learner_tensors
 from dgm_studio.store import ProjectError, Run
 from models.catalog import Recipe
@@ -21,7 +24,7 @@ from widgets.background import Background, Problem
 from widgets.data_cache import DataCache
 from widgets.history import History
 from widgets.live import Live
-from widgets.notices import Log, Notice
+from widgets.notices import Log, Notice, Remedy
 from widgets.thumbnails import thumbnail
 from widgets.trainer import Phase, Trainer
 
@@ -44,12 +47,13 @@ class Viewing(QObject):
     """Reads what stored runs have to show, keeps what training runs tell, and makes the selected run answer.
 
     Signals: `shown(run id)` curves and pictures were read, `pictured(run id)` there is another small picture,
-    `live_changed(Live | None)`.
+    `live_changed(Live | None)`, `find_wanted(Run, folder?)` a person wants to say where the data of a run lies.
     """
 
     shown = Signal(str)
     pictured = Signal(str)
     live_changed = Signal(object)
+    find_wanted = Signal(object, bool)
 
     def __init__(self, files: Background, trainer: Trainer, data: DataCache, log: Log, parent: QObject) -> None:
         super().__init__(parent)
@@ -58,6 +62,7 @@ class Viewing(QObject):
         self.runs: dict[str, Shown] = {}
         self.live: Live | None = None
         self._run: Run | None = None  # the selected one
+        self._astray: Notice | None = None  # what was said when its data was not found, or was other data
         self._live_run = ""
         self._pulse = QTimer(self)
         self._pulse.timeout.connect(self._want_snapshot)
@@ -69,7 +74,7 @@ class Viewing(QObject):
 
     def select(self, run: Run | None) -> None:
         """Show this run, and no other."""
-        self._run = run
+        self._run, self._astray = run, None
         self._drop_live()
         if run is None:
             return
@@ -151,16 +156,48 @@ class Viewing(QObject):
         def have_data(state: Tree, dataset: Dataset) -> None:
             if self._run is not run or self.live is not None:
                 return
-            changed = same_data(run.provenance.get("data") or {}, dataset)
+            changed = same_data(recorded(run), dataset)
             if changed:
-                self._log.say(Notice("warn", changed))
+                self.say_astray(run, Notice("warn", changed))
             self._make_live(run, config, dataset).publish(Snapshot(state["step"], learner_tensors(state)))
             self._connect_live()
 
         def failed(problem: Problem) -> None:
-            self._say(f"{run.name} can be looked at, but not explored.", problem)
+            text = f"{run.name} can be looked at, but not explored. {problem.text}"
+            if isinstance(problem.error, BadData):
+                self.say_astray(run, Notice("bad", text))
+            else:
+                self._log.say(Notice("bad", text, problem.details))
 
         self._files.submit(run.checkpoint, have_state, failed)
+
+    # Data that is not where it was.
+
+    @property
+    def astray(self) -> Run | None:
+        """The selected run, if its data is not where it was, or is other data."""
+        return self._run if self._astray is not None else None
+
+    def say_astray(self, run: Run, notice: Notice) -> None:
+        """Say what became of the data of a run, and offer to find it if it came from a place that can be named."""
+        if run.config is not None and has_place(run.config.data):
+            notice = replace(notice, remedies=self.ways_to_find(run))
+            if run is self._run:
+                self._astray = notice
+        self._log.say(notice)
+
+    def ways_to_find(self, run: Run) -> tuple[Remedy, ...]:
+        """Offers to choose where the data of a run lies now. Without a suffix it may have been a file or a folder."""
+        assert run.config is not None
+        titles = ["Find it …"] if Path(run.config.data.settings["path"]).suffix else ["Find the file …", "… the folder"]
+        wants = [partial(self.find_wanted.emit, run, number > 0) for number in range(len(titles))]
+        return tuple(Remedy(title, want) for title, want in zip(titles, wants, strict=True))
+
+    def found_again(self) -> None:
+        """Read the data of the selected run anew, from where it lies now."""
+        if self._astray is not None:
+            self._log.take_back(self._astray)
+        self.select(self._run)
 
     def _read(self, run: Run) -> None:
         def work() -> Stored:

@@ -370,7 +370,11 @@ class Workspace(QObject):
             training = config.training.model_copy(update={"batch_size": half})
             smaller = config.model_copy(update={"training": training})
             remedies = (Remedy(f"Try batch {half}", lambda: self.train(smaller, run.name)),)
-        self.log.say(Notice("bad", event.text, event.details, remedies))
+        notice = Notice("bad", event.text, event.details, remedies)
+        if event.kind == "bad input" and run is not None:  # one that was kept, so its settings were good once
+            self.viewing.say_astray(run, notice)
+        else:
+            self.log.say(notice)
 
     def _unkept(self, run: str, text: str, details: str) -> None:
         notice = Notice("bad", text, details, (Remedy("Save again", self.save),))

@@ -13,8 +13,8 @@ from rich.progress import Progress
 from dgm_studio import device as devices
 from dgm_studio.commands.configure import parse_assignment
 from dgm_studio.commands.output import CommandError, Output
-from dgm_studio.commands.projects import config_of, recipe_of, run_of, state_of, writing
-from dgm_studio.datasets.sources import load
+from dgm_studio.commands.projects import config_of, data_of, recipe_of, run_of, state_of, writing
+from dgm_studio.datasets.base import Dataset
 from dgm_studio.evaluation import Fraction, Measured, Result, Unmeasured, admitted
 from dgm_studio.evaluation import evaluate as measure
 from dgm_studio.reports import Note, Pictures, Report, Table, cell_text
@@ -29,6 +29,7 @@ def evaluate(
     set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
     seed: int = 0,
     device: str = "auto",
+    data_path: Path | None = None,
     json: bool = False,
 ) -> int:
     """Measure a run and keep the result in its project.
@@ -47,13 +48,17 @@ def evaluate(
         Start of every random number of the evaluation.
     device
         auto, cpu, cuda, cuda:N or mps.
+    data_path
+        Where the file or folder of the run's data lies now, if it was moved. It must be the same data; the project
+        remembers the place.
     json
         Print one JSON document instead of text.
     """
     output = Output(json)
     with writing(file) as project:
         chosen = run_of(project, run)
-        results, failures = _measured(chosen, what, set_ or [], seed, device, output)
+        dataset = data_of(chosen, data_path, project)
+        results, failures = _measured(chosen, dataset, what, set_ or [], seed, device, output)
         _keep(project, chosen, results)
     output.document(
         {
@@ -70,9 +75,15 @@ def evaluate(
 
 
 def _measured(
-    run: Run, what: list[str] | None, assignments: list[str], seed: int, device: str, output: Output
+    run: Run,
+    dataset: Dataset,
+    what: list[str] | None,
+    assignments: list[str],
+    seed: int,
+    device: str,
+    output: Output,
 ) -> tuple[list[Result], list[Unmeasured]]:
-    recipe, dataset = recipe_of(config_of(run)), load(config_of(run).data)
+    recipe = recipe_of(config_of(run))
     possible = [entry.key for entry in admitted(recipe, dataset.spec)]
     keys = what or possible
     for key in keys:
@@ -101,7 +112,7 @@ def _measured(
 def _keep(project: Project, run: Run, results: list[Result]) -> None:
     for result in results:
         run.add_evaluation(result.key, result.step, result.tree())
-    if results:
+    if project.modified:  # by a result, or by where the data lies
         project.save()
 
 

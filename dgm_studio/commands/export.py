@@ -18,7 +18,7 @@ from models.spec import Layout
 SAMPLES = 64
 
 
-def export(file: Path, *, to: Path, run: str | None = None, json: bool = False) -> int:
+def export(file: Path, *, to: Path, run: str | None = None, data_path: Path | None = None, json: bool = False) -> int:
     """Write a run for use without the studio: weights, configuration and a picture of samples.
 
     The folder gets weights.safetensors (the model's tensors by the names of its state_dict), config.json (all that is
@@ -32,6 +32,9 @@ def export(file: Path, *, to: Path, run: str | None = None, json: bool = False) 
         The folder; made if it is not there.
     run
         Name or id of the run; the newest if not given.
+    data_path
+        Where the file or folder of the run's data lies now, if it was moved. It must be the same data; nothing
+        is written to the project.
     json
         Print one JSON document instead of text.
     """
@@ -39,7 +42,7 @@ def export(file: Path, *, to: Path, run: str | None = None, json: bool = False) 
     with reading(file) as project:
         chosen = run_of(project, run)
         config = config_of(chosen)
-        subject = subject_of(chosen, "cpu", seed=0)
+        subject = subject_of(chosen, "cpu", 0, data_path)
     spec = subject.spec
     described: dict[str, Any] = {
         "studio": __version__,

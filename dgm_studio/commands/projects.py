@@ -12,8 +12,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from dgm_studio import device as devices
+from dgm_studio import moved_data
 from dgm_studio.commands.output import CommandError, Output
 from dgm_studio.config import RunConfig
+from dgm_studio.datasets.base import BadData, Dataset
+from dgm_studio.datasets.identity import same_data
 from dgm_studio.datasets.sources import load
 from dgm_studio.evaluation import subject_from
 from dgm_studio.events import Tree
@@ -172,8 +175,29 @@ def recipe_of(config: RunConfig) -> Recipe:
     return Recipe.read(config.family, config.learner, config.model, config.learning)
 
 
-def subject_of(run: Run, device: str, seed: int) -> Subject:
-    """The run's newest weights, ready to be asked, with randomness from `seed`."""
-    config = config_of(run)
-    dataset = load(config.data)
-    return subject_from(recipe_of(config), dataset, state_of(run), devices.resolve(device), seed)
+def data_of(run: Run, place: Path | None = None, project: Project | None = None, strict: bool = False) -> Dataset:
+    """The run's data; with `place`, read from there and, in `project`, from now on. Raises BadData, SettingsError, and
+    CommandError when it is not what the run was trained on. Without `place` and unless `strict`, that is only said."""
+    choice = config_of(run).data
+    if place is not None:
+        dataset = moved_data.found(run, choice, place, load)
+        if project is not None:
+            moved_data.move(project, run, place)
+        return dataset
+    hint = " --data-path PATH says where it lies now." if moved_data.has_place(choice) else ""
+    try:
+        dataset = load(choice)
+    except BadData as error:
+        raise CommandError(f"{error}{hint}") from None
+    changed = same_data(moved_data.recorded(run), dataset)
+    if changed and strict:
+        raise CommandError(f"{changed}{hint}")
+    if changed:
+        print(f"{changed}{hint}", file=sys.stderr)
+    return dataset
+
+
+def subject_of(run: Run, device: str, seed: int, place: Path | None = None) -> Subject:
+    """The run's newest weights, ready to be asked, with randomness from `seed`. `place`: see `data_of`."""
+    dataset = data_of(run, place)
+    return subject_from(recipe_of(config_of(run)), dataset, state_of(run), devices.resolve(device), seed)

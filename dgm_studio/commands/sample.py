@@ -22,6 +22,7 @@ def sample(
     means: bool = False,
     seed: int = 0,
     device: str = "auto",
+    data_path: Path | None = None,
     json: bool = False,
 ) -> int:
     """Draw examples from a run and write them to a picture or to a file of numbers.
@@ -42,6 +43,9 @@ def sample(
         Start of every random number of the draws.
     device
         auto, cpu, cuda, cuda:N or mps.
+    data_path
+        Where the file or folder of the run's data lies now, if it was moved. It must be the same data; nothing
+        is written to the project.
     json
         Print one JSON document instead of text.
     """
@@ -52,7 +56,7 @@ def sample(
         raise CommandError(f"{out}: the name must end in .png or .npz.")
     with reading(file) as project:
         chosen = run_of(project, run)
-        subject = subject_of(chosen, device, seed)
+        subject = subject_of(chosen, device, seed, data_path)
     drawn = samples_of(subject, number, means)
     if out.suffix == ".png":
         picture(drawn, subject.spec).save(out)

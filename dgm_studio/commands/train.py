@@ -15,10 +15,9 @@ from dgm_studio.commands.configure import configure
 from dgm_studio.commands.keeping import keep
 from dgm_studio.commands.output import CommandError, Output
 from dgm_studio.commands.progress import clock, display, interruptible
-from dgm_studio.commands.projects import config_of, recipe_of, run_of, state_of, writing
+from dgm_studio.commands.projects import config_of, data_of, recipe_of, run_of, state_of, writing
 from dgm_studio.config import MAX_STEPS, Binarization
 from dgm_studio.datasets.base import Dataset
-from dgm_studio.datasets.identity import same_data
 from dgm_studio.datasets.sources import load
 from dgm_studio.events import Cancelled, Failed, Finding, Finished, Progress, Started
 from dgm_studio.recording import Recorder
@@ -102,6 +101,7 @@ def resume(
     run: str | None = None,
     steps: int | None = None,
     minutes: float | None = None,
+    data_path: Path | None = None,
     json: bool = False,
 ) -> int:
     """Go on with a run exactly where it stopped.
@@ -116,6 +116,9 @@ def resume(
         How many more steps. Without it: those that were left, or as many again when all were done.
     minutes
         Train for this long instead (or at most this long, when --steps is given too).
+    data_path
+        Where the file or folder of the run's data lies now, if it was moved. It must be the same data; the project
+        remembers the place.
     json
         Print one JSON document instead of text.
     """
@@ -124,12 +127,9 @@ def resume(
         raise CommandError("--steps and --minutes must be more than 0.")
     with writing(file) as project:
         chosen = run_of(project, run)
+        devices.resolve(config_of(chosen).training.device)
+        dataset = data_of(chosen, data_path, project, strict=True)
         config = config_of(chosen)
-        devices.resolve(config.training.device)
-        dataset = load(config.data)
-        changed = same_data(chosen.provenance.get("data") or {}, dataset)
-        if changed:
-            raise CommandError(changed)
         for warning in resume_warnings(chosen):
             print(warning, file=sys.stderr)
         state = state_of(chosen)

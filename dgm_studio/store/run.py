@@ -181,6 +181,14 @@ class Run:
             if before | plan != before:
                 self._change(config={**self.raw_config, "training": before | plan})
 
+    def read_data_from(self, path: str) -> None:
+        """The file or folder of its data lies here now. The provenance keeps where it lay when the run was trained."""
+        with self.lock:
+            data = self.raw_config.get("data", {})
+            settings = {**data.get("settings", {}), "path": path}
+            if settings != data.get("settings"):
+                self._change(config={**self.raw_config, "data": {**data, "settings": settings}})
+
     @property
     def nbytes(self) -> int:
         """What its arrays take in the file, in bytes."""

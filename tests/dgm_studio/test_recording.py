@@ -194,11 +194,19 @@ def test_bad_input_before_the_first_state_leaves_no_run_behind(project: Project)
     assert run.id not in project.runs
 
 
-def test_bad_input_to_a_run_that_has_a_state_is_kept_with_its_sentence(project: Project):
+def test_bad_input_before_a_run_goes_on_leaves_it_as_it_was(project: Project):
     run = project.new_run(CONFIG)
     record(project, run, STARTED, checkpoint(0), Finished(10, stopped=True))
+    before = run.record
     record(project, run, Failed("bad input", "the data changed", 0))
-    assert (run.status, run.message) == ("failed", "the data changed")
+    assert run.record == before
+    assert run.checkpoint_steps() == [0]
+
+
+def test_bad_input_to_a_run_that_has_gone_on_is_kept_with_its_sentence(project: Project):
+    run = project.new_run(CONFIG)
+    record(project, run, STARTED, checkpoint(0), Failed("bad input", "a batch of 0", 0))
+    assert (run.status, run.message) == ("failed", "a batch of 0")
     assert run.checkpoint_steps() == [0]
 
 
