@@ -16,7 +16,7 @@ from models.nade import Nade
 from models.rbm import Rbm
 from models.spec import DataSpec, Layout, Support
 from models.vae import Vae, VaeSettings
-from widgets.explorers.base import Explorer
+from widgets.explorers.base import PUT_OFF, Explorer
 from widgets.explorers.catalog import EXPLORERS
 
 
@@ -65,6 +65,23 @@ def test_a_followed_question_is_not_asked_again_of_the_same_weights(bench: Bench
     qtbot.waitUntil(lambda: ("followed", 1) in probe.received)
     qtbot.wait(100)
     assert probe.received.count(("followed", 1)) == 1
+
+
+def test_while_a_hand_drags_what_is_followed_waits_but_not_for_ever(bench: Bench, probe: Probe, qtbot: QtBot) -> None:
+    probe.show()
+    qtbot.waitUntil(lambda: ("followed", 1) in probe.received)
+    followed = probe._followed["followed"]
+    probe._hand.setInterval(60_000)  # the hand does not rest
+    probe.moved_by_hand()
+    put_off: list[int] = []
+    followed.due.connect(lambda _: put_off.append(followed.put_off))
+    bench.publish(2)
+    qtbot.waitUntil(lambda: ("standing", 2) in probe.received)
+    qtbot.waitUntil(lambda: ("followed", 2) in probe.received)
+    assert max(put_off) == PUT_OFF
+    probe._hand.stop()
+    bench.publish(3)
+    qtbot.waitUntil(lambda: ("followed", 3) in probe.received)
 
 
 def test_a_hidden_view_costs_nothing(bench: Bench, probe: Probe, qtbot: QtBot) -> None:

@@ -15,6 +15,10 @@ from widgets.live import Live
 from widgets.theme import SPACE
 
 
+HAND_RESTS = 150  # ms after a person's last move until what is dear is kept up to date as usual again
+PUT_OFF = 2  # times that it waits once more meanwhile
+
+
 class _Followed(QTimer):
     """A question that is asked again. The timer runs from an answer until the next one is due."""
 
@@ -26,6 +30,7 @@ class _Followed(QTimer):
         self.question: Callable[[], Question | None] = lambda: None
         self.waiting = False  # for an answer
         self.step = -1  # of the newest answer
+        self.put_off = 0
         self.timeout.connect(self._announce)
 
     def _announce(self) -> None:
@@ -52,6 +57,7 @@ class Explorer(QWidget):
         self._notice = QLabel(objectName="notice", wordWrap=True, visible=False)
         self._notice.setProperty("role", "error")
         self._failing = ""
+        self._hand = QTimer(self, singleShot=True, interval=HAND_RESTS)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE // 2)
@@ -89,6 +95,11 @@ class Explorer(QWidget):
         self._followed[name].question = question
         self._followed[name].setInterval(every_ms)
         self._ask_followed(name)
+
+    def moved_by_hand(self) -> None:
+        """A person drags something: what follows newer states comes less often until the hand rests, so that neither
+        answers nor painting keep the hand waiting."""
+        self._hand.start()
 
     def forget(self, name: str) -> None:
         """No longer ask on this channel, and ignore what still comes."""
@@ -137,10 +148,17 @@ class Explorer(QWidget):
                 self._follow_up(name)
 
     def _follow_up(self, name: str) -> None:
-        if self.live.step != self._followed[name].step:
+        followed = self._followed[name]
+        if self.live.step == followed.step:
+            return
+        if self._hand.isActive() and followed.put_off < PUT_OFF:
+            followed.put_off += 1
+            followed.start()
+        else:
             self._ask_followed(name)
 
     def _ask_followed(self, name: str) -> None:
+        self._followed[name].put_off = 0
         question = self._followed[name].question()
         if question is not None:
             self._followed[name].waiting = True

@@ -287,6 +287,7 @@ class LatentMap(Explorer):
     # What a person does.
 
     def _point(self, x: float, y: float) -> None:
+        self.moved_by_hand()
         if self._plane is not None:
             self.move_to(self._plane.lift(np.array([x, y]), self.z))
 
@@ -295,6 +296,7 @@ class LatentMap(Explorer):
             self._point(*(self._plane.project(self.z) + np.array([right, up])).tolist())
 
     def _slide(self, dimension: int, value: float) -> None:
+        self.moved_by_hand()
         z = self.z.copy()
         z[dimension] = value
         self.move_to(z)
