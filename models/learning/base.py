@@ -98,7 +98,7 @@ class AdamSettings(Settings):
 def adam(
     parameters: nn.Module, learning_rate: float, betas: tuple[float, float] = (0.9, 0.999)
 ) -> torch.optim.Optimizer:
-    """Adam over all parameters, fused into one kernel; on a GPU it counts its steps there, so that it can be captured."""
+    """Adam over all parameters, fused into one kernel; on a GPU its count of steps is there too, for capturing."""
     tensors = list(parameters.parameters())
     on_gpu = bool(tensors) and tensors[0].is_cuda
     return torch.optim.Adam(tensors, lr=learning_rate, betas=betas, fused=True, capturable=on_gpu)

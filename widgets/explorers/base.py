@@ -14,7 +14,6 @@ from models.spec import DataSpec
 from widgets.live import Live
 from widgets.theme import SPACE
 
-
 HAND_RESTS = 150  # ms after a person's last move until what is dear is kept up to date as usual again
 PUT_OFF = 2  # times that it waits once more meanwhile
 
