@@ -15,6 +15,7 @@ from torch import nn
 
 from models.fvbn import Fvbn, FvbnSettings
 from models.gan import Gan, GanSettings
+from models.hmm import Hmm, HmmSettings
 from models.learning.adversarial import MINIMAX, NON_SATURATING, Adversarial, AdversarialSettings
 from models.learning.base import Learner
 from models.learning.contrastive_divergence import (
@@ -23,6 +24,7 @@ from models.learning.contrastive_divergence import (
     PersistentCdSettings,
     PersistentContrastiveDivergence,
 )
+from models.learning.expectation_maximization import ExpectationMaximization, ExpectationMaximizationSettings
 from models.learning.maximum_likelihood import MaximumLikelihood, MaximumLikelihoodSettings
 from models.learning.reparameterized_elbo import ReparameterizedElbo, ReparameterizedElboSettings
 from models.nade import Nade, NadeSettings
@@ -68,6 +70,13 @@ LEARNINGS: tuple[Learning, ...] = (
         "Deep auto-regressive models",
         MaximumLikelihood,
         MaximumLikelihoodSettings,
+    ),
+    Learning(
+        "em",
+        "Expectation maximisation",
+        "Exact inference and mean field",
+        ExpectationMaximization,
+        ExpectationMaximizationSettings,
     ),
     Learning(
         "contrastive-divergence",
@@ -177,6 +186,20 @@ FAMILIES: tuple[Family, ...] = (
         settings=GanSettings,
         learners=("non-saturating", "minimax"),
         data="digits",
+    ),
+    Family(
+        key="hmm",
+        title="Hidden Markov model",
+        group="exact inference",
+        lecture="Exact inference and mean field",
+        summary="A chain of hidden states that is seen through what each state emits. Its evidence and posteriors are "
+        "exact, at a cost linear in the length of a sequence.",
+        look_for="log p(x) never falls under expectation maximisation. It may rest for long while two states are still "
+        "alike, and rise once they part; other seeds may end at other optima.",
+        model=Hmm,
+        settings=HmmSettings,
+        learners=("em", "maximum-likelihood"),
+        data="casino",
     ),
 )
 

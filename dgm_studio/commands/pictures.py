@@ -15,6 +15,7 @@ from dgm_studio.evaluation import subject_from
 from dgm_studio.events import Checkpoint, Failed
 from dgm_studio.inference import Subject
 from dgm_studio.presets import FOLDER, presets
+from dgm_studio.sequence_pictures import sequences_picture, symbols_in
 from dgm_studio.training import TrainingSession
 from models.capabilities import Decodes, Samples, SamplesMeans
 from models.catalog import Recipe
@@ -38,15 +39,19 @@ def samples_of(subject: Subject, n: int, means: bool) -> np.ndarray:
 
 
 def picture(samples: np.ndarray, spec: DataSpec, width: int = 640) -> Image.Image:
-    """Samples as one picture about `width` pixels wide: images in rows, points in a plane. Raises CommandError for
-    data that has no picture."""
+    """Samples as one picture about `width` pixels wide: images in rows, points in a plane, sequences below each other.
+    Raises CommandError for data that has no picture."""
     if spec.layout is Layout.IMAGE:
         samples = samples / spec.brightest
         columns = int(np.ceil(np.sqrt(len(samples))))
         return grid(samples, columns, max(1, width // (columns * (samples.shape[-1] + 1))))
     if spec.layout is Layout.POINTS:
         return plane(samples, (width, width))
-    raise CommandError(f"Only images and points in a plane can be drawn, not a {spec.layout}. Write to a .npz file.")
+    if spec.layout is Layout.SEQUENCE:
+        return sequences_picture(samples, spec, (width, len(samples) * (12 if symbols_in(spec) else 48)))
+    raise CommandError(
+        f"Only images, points in a plane and sequences can be drawn, not a {spec.layout}. Write to a .npz file."
+    )
 
 
 def grid(images: np.ndarray, columns: int, scale: int) -> Image.Image:
@@ -115,6 +120,9 @@ def _card(subject: Subject) -> Image.Image:
     """The manifold where the model decodes a plane; samples elsewhere."""
     if subject.spec.layout is Layout.POINTS:
         return plane(samples_of(subject, 4000, means=False), CARD)
+    if subject.spec.layout is Layout.SEQUENCE:
+        steps = CARD[0] // (5 if symbols_in(subject.spec) else 2)  # what can be told apart
+        return sequences_picture(samples_of(subject, 10, means=False)[:, :steps], subject.spec, CARD)
     height, width = subject.spec.event_shape[1:]
     scale = max(1, 24 // width)
     rows, columns = CARD[1] // ((height + 1) * scale), CARD[0] // ((width + 1) * scale)

@@ -1,0 +1,157 @@
+"""Hidden Markov model."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Generator, Tensor, nn
+
+from models.capabilities import Statistics
+from models.distributions import gaussian_log_prob
+from models.hidden_chain import LOWEST, draw_states, evidence, smooth
+from models.settings import Settings, setting
+from models.spec import DataSpec, Layout, Support, UnsuitableData, require, require_layout
+
+
+class HmmSettings(Settings):
+    states: int = setting(
+        4,
+        title="Hidden states",
+        help="How many states the hidden chain has.",
+        reference="Rabiner (1989), N",
+        ge=1,
+        le=512,
+    )
+    smallest_deviation: float = setting(
+        0.01,
+        title="Smallest deviation",
+        help="Standard deviations of real values are not below this: a state that explains a single value would make "
+        "the likelihood infinite.",
+        reference="Bishop (2006), section 9.2.1",
+        unit="data's own",
+        gt=0,
+        le=1e3,
+        log=True,
+    )
+
+
+class Hmm(nn.Module):
+    """p(x) = Σ_z p(z_1) Π_t p(z_t | z_{t-1}) Π_t p(x_t | z_t): a Markov chain z over K states that is seen through its
+    emissions x (Rabiner, 1989).
+
+    x: (B, T) symbols or bits, of which each state emits its own categorical distribution, or (B, T) or (B, T, dims)
+    real values, of which each state emits independent normals. All probabilities are kept as logits, so that the model
+    learns by gradient as well as by closed-form steps (Baum-Welch).
+    """
+
+    def __init__(self, settings: HmmSettings, spec: DataSpec) -> None:
+        super().__init__()
+        self.check(settings, spec)
+        self.event_shape, self.states = spec.event_shape, settings.states
+        self.smallest_deviation = settings.smallest_deviation
+        self.symbols = 2 if spec.support is Support.BITS else spec.categories  # 0: real values
+        k = settings.states
+        self.initial_logits = nn.Parameter(0.1 * torch.randn(k))
+        self.transition_logits = nn.Parameter(0.1 * torch.randn(k, k) + 2 * torch.eye(k))  # states that last a while
+        if self.symbols:
+            self.emission_logits = nn.Parameter(0.5 * torch.randn(k, self.symbols))
+        else:
+            self.means = nn.Parameter(torch.randn(k, *spec.event_shape[1:]))
+            self.log_deviations = nn.Parameter(torch.zeros(k, *spec.event_shape[1:]))
+
+    @staticmethod
+    def check(settings: HmmSettings, spec: DataSpec) -> None:
+        """Raise UnsuitableData when the data are no sequences of symbols, bits or real values."""
+        name = "A hidden Markov model"
+        require_layout(spec, Layout.SEQUENCE, model=name)
+        require(spec, Support.SYMBOLS, Support.BITS, Support.REALS, model=name)
+        if spec.support is not Support.REALS and len(spec.event_shape) > 1:
+            raise UnsuitableData(f"{name} takes one symbol at each step: choose sequences of shape (time,).")
+        if len(spec.event_shape) > 2:
+            raise UnsuitableData(f"{name} takes sequences of numbers or vectors: choose a shape of (time, dimensions).")
+
+    def log_initial(self) -> Tensor:
+        """log p(z_1): (K,)."""
+        return _log_probabilities(self.initial_logits)
+
+    def log_transition(self) -> Tensor:
+        """log p(z_{t+1} = j | z_t = i) in row i, column j: (K, K)."""
+        return _log_probabilities(self.transition_logits)
+
+    def log_emission(self, x: Tensor) -> Tensor:
+        """log p(x_t | z_t) in the layout of the recursions: (B, T) or (B, T, dims) -> (T, K, B)."""
+        if self.symbols:
+            return self.emission_logits.log_softmax(1)[:, x.T.long()].transpose(0, 1)
+        by_time = x.movedim(0, 2 if x.ndim == 3 else 1).unsqueeze(1)  # (T, 1, [dims,] B)
+        each = gaussian_log_prob(by_time, self.means.unsqueeze(-1), self._log_deviations().unsqueeze(-1))
+        return each if each.ndim == 3 else each.sum(2)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return evidence(self.log_initial(), self.log_transition(), self.log_emission(x))
+
+    @torch.no_grad()
+    def expected_statistics(self, x: Tensor) -> Statistics:
+        """Expected numbers of starts (K,), transitions (K, K) and emissions given x: of each symbol (K, symbols), or
+        of steps (K,) with the sums of their values and of the squares about the present mean (K, [dims])."""
+        found = smooth(self.log_initial(), self.log_transition(), self.log_emission(x))
+        posterior = found.posterior.permute(1, 2, 0).flatten(1)  # (K, B × T)
+        statistics = {
+            "log_prob": found.evidence.sum(),
+            "starts": found.posterior[0].sum(1),
+            "transitions": found.pairs.expected(),
+        }
+        if self.symbols:
+            counts = posterior.new_zeros(self.symbols, self.states)
+            statistics["emissions"] = counts.index_add_(0, x.flatten().long(), posterior.T.contiguous()).T
+            return statistics
+        values = x.flatten(0, 1)
+        distance = values.unsqueeze(0) - self.means.unsqueeze(1)  # (K, B × T[, dims])
+        weight = posterior if distance.ndim == 2 else posterior.unsqueeze(-1)
+        weighted = weight * distance
+        statistics["steps"] = posterior.sum(1)
+        statistics["distances"] = weighted.sum(1)
+        statistics["squares"] = (weighted * distance).sum(1)
+        return statistics
+
+    @torch.no_grad()
+    def maximize(self, statistics: Statistics) -> None:
+        """Relative frequencies, means and deviations (Rabiner, 1989, equations 40 and 53). What was not expected at all
+        becomes as improbable as the recursions allow; an unused state keeps its mean."""
+        self.initial_logits.copy_(_log_frequencies(statistics["starts"]))
+        self.transition_logits.copy_(_log_frequencies(statistics["transitions"]))
+        if self.symbols:
+            self.emission_logits.copy_(_log_frequencies(statistics["emissions"]))
+            return
+        steps = statistics["steps"].clamp_min(torch.finfo(self.means.dtype).tiny)
+        steps = steps.reshape(-1, *[1] * (self.means.ndim - 1))
+        shift = statistics["distances"] / steps  # of the means, about which the squares were taken
+        variance = (statistics["squares"] / steps - shift.square()).clamp_min(self.smallest_deviation**2)
+        self.means.add_(shift)
+        self.log_deviations.copy_(0.5 * variance.log())
+
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        """n sequences, in T steps of the hidden chain."""
+        initial, transition = self.log_initial().exp(), self.log_transition().exp()
+        states = draw_states(initial, transition, n, self.event_shape[0], generator)
+        if not self.symbols:
+            mean, deviation = self.means[states], self._log_deviations()[states].exp()
+            noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
+            return mean + deviation * noise
+        flat = self.emission_logits.softmax(1)[states.flatten()]
+        symbols = torch.cat([part.multinomial(1, generator=generator) for part in flat.split(1 << 20)])
+        return symbols.reshape(states.shape).to(flat.dtype)
+
+    def _log_deviations(self) -> Tensor:
+        return self.log_deviations.clamp_min(math.log(self.smallest_deviation))
+
+
+def _log_probabilities(logits: Tensor) -> Tensor:
+    """Normalised over the last dimension, none below e^LOWEST, which is less than a sum of probabilities resolves."""
+    return logits.log_softmax(-1).clamp_min(LOWEST)
+
+
+def _log_frequencies(counts: Tensor) -> Tensor:
+    """log of counts relative to their sum over the last dimension; all alike where nothing was counted."""
+    frequencies = counts / counts.sum(-1, keepdim=True).clamp_min(torch.finfo(counts.dtype).tiny)
+    return frequencies.clamp_min(math.exp(LOWEST)).log()
