@@ -28,6 +28,7 @@ from models.learning.expectation_maximization import ExpectationMaximization, Ex
 from models.learning.maximum_likelihood import MaximumLikelihood, MaximumLikelihoodSettings
 from models.learning.reparameterized_elbo import ReparameterizedElbo, ReparameterizedElboSettings
 from models.nade import Nade, NadeSettings
+from models.pixelcnn import PixelCnn, PixelCnnSettings
 from models.rbm import Rbm, RbmSettings
 from models.settings import Settings, read_settings
 from models.spec import DataSpec
@@ -144,6 +145,21 @@ FAMILIES: tuple[Family, ...] = (
         "learn by heart. Samples turn from noise into strokes, most certain towards their last rows.",
         model=Nade,
         settings=NadeSettings,
+        learners=("maximum-likelihood",),
+        data="digits",
+        binarization="threshold",
+    ),
+    Family(
+        key="pixelcnn",
+        title="PixelCNN",
+        group="autoregressive",
+        lecture="Deep auto-regressive models",
+        summary="Pixel after pixel, by convolutions that see only what lies above and to the left. All pixels of all "
+        "images are learned from at once, as one convolutional net; the likelihood is exact.",
+        look_for="Samples are strokes of the right width long before they are whole digits: a pixel first learns from "
+        "its neighbours. Held-out log p(x) turns back where it begins to learn by heart.",
+        model=PixelCnn,
+        settings=PixelCnnSettings,
         learners=("maximum-likelihood",),
         data="digits",
         binarization="threshold",

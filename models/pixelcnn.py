@@ -1,0 +1,151 @@
+"""Gated PixelCNN."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.pixel_layers import AtPixel, Head, HeadAtPixel, RowsAbove, RowSoFar, colour_mask, row_so_far, rows_above
+from models.pixels import CONDITION, PixelByPixel, check_pixels
+from models.settings import Settings, setting
+from models.spec import DataSpec
+
+FIRST = 3  # reach of the first layer: a 7 × 7 window
+
+
+class PixelCnnSettings(Settings):
+    channels: int = setting(
+        24,
+        title="Channels",
+        help="Features of every pixel in each of the two stacks. With colours, these share them.",
+        reference="van den Oord et al. (2016), p",
+        ge=1,
+        le=512,
+    )
+    layers: int = setting(
+        5,
+        title="Gated layers",
+        help="Each widens what a pixel has heard of by one pixel, or by two with a 5 × 5 window.",
+        ge=1,
+        le=64,
+    )
+    window: Literal[3, 5] = setting(3, title="Window", help="Side of the window of a gated layer.", unit="pixels")
+    hidden: int = setting(
+        64,
+        title="Output units",
+        help="Width of the hidden layer between the stacks and the probabilities.",
+        ge=1,
+        le=2048,
+    )
+    condition: bool = CONDITION
+
+
+class PixelCnn(PixelByPixel):
+    """Gated PixelCNN (van den Oord, Kalchbrenner, Vinyals, Espeholt, Graves & Kavukcuoglu, 2016, figure 2).
+
+    Two stacks of convolutions: the vertical one knows all rows above, the horizontal one the row so far and what the
+    vertical one tells it. Both end each layer in y = tanh(W_f * x + V_f h) ⊙ σ(W_g * x + V_g h) (equations 2 and 4; h:
+    the class), and the horizontal stack adds it to what it had. With one stack of masked windows, pixels above and
+    to the right would stay unseen however many layers there are (their figure 1).
+    """
+
+    def __init__(self, settings: PixelCnnSettings, spec: DataSpec) -> None:
+        self.check(settings, spec)
+        super().__init__(spec, settings.condition)
+        channels, colours = settings.channels, self.colours
+        self.first_vertical = RowsAbove(colours, channels, FIRST, own_row=False)
+        self.first_horizontal = RowSoFar(colours, channels, FIRST, colour_mask(channels, colours, colours, strict=True))
+        self.layers = nn.ModuleList(
+            _Gated(channels, colours, settings.window // 2, self.classes) for _ in range(settings.layers)
+        )
+        self.head = Head(channels, settings.hidden, colours, self.outputs)
+
+    @staticmethod
+    def check(settings: PixelCnnSettings, spec: DataSpec) -> None:
+        """Raise UnsuitableData unless the data are small images of bits or levels."""
+        check_pixels(spec, settings.condition, model="PixelCNN")
+
+    def predict(self, x: Tensor, y: Tensor | None) -> Tensor:
+        v, h = self.first_vertical(x), self.first_horizontal(x)
+        for layer in self.layers:
+            v, h = layer(v, h, y)
+        return self.head(h)
+
+    def painter(self, canvas: Tensor, y: Tensor | None) -> _Painter:
+        return _Painter(self, canvas, y)
+
+
+class _Gated(nn.Module):
+    """One layer of both stacks. v, h: (B, channels, H, W)."""
+
+    def __init__(self, channels: int, colours: int, reach: int, classes: int) -> None:
+        super().__init__()
+        self.vertical = RowsAbove(channels, 2 * channels, reach, own_row=True)
+        self.horizontal = RowSoFar(channels, 2 * channels, reach, colour_mask(2 * channels, channels, colours, parts=2))
+        self.down = nn.Conv2d(2 * channels, 2 * channels, 1, bias=False)  # what the vertical stack tells the other
+        self.out = RowSoFar(channels, channels, 0, colour_mask(channels, channels, colours))
+        self.of_class = nn.Parameter(torch.zeros(classes, 4 * channels)) if classes else None  # V h of both stacks
+
+    def forward(self, v: Tensor, h: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+        to_v = self.vertical(v)
+        to_h = self.horizontal(h) + self.down(to_v)
+        told = self.told(y)
+        if told is not None:
+            to_v, to_h = to_v + told[0], to_h + told[1]
+        return gate(to_v), h + self.out(gate(to_h))
+
+    def told(self, y: Tensor | None) -> tuple[Tensor, Tensor] | None:
+        """What the class adds for each of the stacks: (B, 2 channels, 1, 1)."""
+        if self.of_class is None or y is None:
+            return None
+        for_v, for_h = F.embedding(y, self.of_class)[..., None, None].chunk(2, 1)
+        return for_v, for_h
+
+
+def gate(x: Tensor) -> Tensor:
+    """tanh of the first half of the features ⊙ σ of the second."""
+    signal, opening = x.chunk(2, 1)
+    return signal.tanh() * opening.sigmoid()
+
+
+class _Painter:
+    """Computes the vertical stack once for each row, from the few rows of each layer that its windows reach, and the
+    horizontal one once for each pixel, from the part of its row that was kept: together one pass over the image, and
+    of the horizontal stack one more for each further colour."""
+
+    def __init__(self, model: PixelCnn, canvas: Tensor, y: Tensor | None) -> None:
+        self.model, self.canvas = model, canvas
+        n, _, _, width = canvas.shape
+        self.first, self.head = AtPixel(model.first_horizontal), HeadAtPixel(model.head)
+        self.layers: list[_Gated] = list(model.layers)  # type: ignore[arg-type]
+        self.horizontal = [AtPixel(layer.horizontal) for layer in self.layers]
+        self.out = [AtPixel(layer.out) for layer in self.layers]
+        self.classes = [layer.told(y) for layer in self.layers]
+        reach, channels = self.layers[0].vertical.reach, self.layers[0].out.weight.shape[0]
+        self.rows = [canvas.new_zeros(n, channels, reach, width) for _ in self.layers]  # of v, those above this one
+        self.row = [canvas.new_zeros(n, reach + width, channels) for _ in self.layers]  # of h
+        self.from_above = list[Tensor]()  # what the vertical stack tells each layer: (n, W, 2 channels)
+
+    def start_row(self, row: int) -> None:
+        v = self.model.first_vertical.of_rows(rows_above(self.canvas, row, FIRST))
+        self.from_above = []
+        for k, (layer, told) in enumerate(zip(self.layers, self.classes, strict=True)):
+            window = torch.cat((self.rows[k], v), 2)
+            self.rows[k] = window[:, :, 1:]
+            to_v = layer.vertical.of_rows(window)
+            to_h = layer.down(to_v) + layer.horizontal.bias[:, None, None]
+            if told is not None:
+                to_v, to_h = to_v + told[0], to_h + told[1]
+            v = gate(to_v)
+            self.from_above.append(to_h.squeeze(2).transpose(1, 2).contiguous())
+
+    def look(self, row: int, column: int) -> Tensor:
+        h = self.first(row_so_far(self.canvas, row, column, FIRST))
+        for kept, above, horizontal, out in zip(self.row, self.from_above, self.horizontal, self.out, strict=True):
+            last = column + horizontal.reach
+            kept[:, last] = h
+            h = out(gate(horizontal(kept[:, column : last + 1], above[:, column])), h + out.bias)
+        return self.head(h)

@@ -1,0 +1,215 @@
+"""What models of images share that generate them pixel by pixel."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from typing import Protocol
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from models.capabilities import Completion
+from models.distributions import bernoulli_log_prob
+from models.networks import flat
+from models.settings import setting
+from models.spec import DataSpec, Layout, Support, UnsuitableData, require, require_at_most, require_layout
+
+LARGEST = 64 * 64 * 3  # coordinates of an example
+
+CONDITION = setting(
+    False,
+    title="Condition on the class",
+    help="Learns p(x | class) from labelled data, so that every class can be drawn by itself; p(x) is then the equal "
+    "mixture of the classes.",
+    reference="van den Oord et al. (2016), Conditional image generation with PixelCNN decoders, equation (4)",
+)
+
+
+class Painter(Protocol):
+    """Says what comes next on a canvas that is filled pixel by pixel, and keeps what later pixels need of it."""
+
+    def start_row(self, row: int) -> None:
+        """All rows above `row` are complete now."""
+        ...
+
+    def look(self, row: int, column: int) -> Tensor:
+        """The net's outputs at a pixel: (n, colours · outputs), true for the colours up to the first one missing.
+        All pixels before it are complete; it may be asked again when a colour has been added."""
+        ...
+
+
+class PixelByPixel(nn.Module):
+    """p(x) = Π_d p(x_d | x_<d) over the pixels of an image row by row, and in each pixel over its colours in order.
+
+    x: (B, colours, height, width), bits or levels 0 … K - 1. The net is fed values scaled to -1 … 1 (0 lies outside the
+    image) and answers with the logit of every bit, or with K logits of every level, whose softmax is taken.
+
+    With C classes, the net describes p(x | class), and p(x) = (1 / C) Σ_c p(x | c). Its conditionals weigh the classes
+    by what has been seen: p(x_d | x_<d) = Σ_c p(c | x_<d) p(x_d | x_<d, c).
+
+    Subclasses give `predict` and `painter`.
+    """
+
+    def __init__(self, spec: DataSpec, condition: bool) -> None:
+        super().__init__()
+        self.event_shape = spec.event_shape
+        self.colours, self.height, self.width = spec.event_shape
+        self.is_bits = spec.support is Support.BITS
+        self.categories = 2 if self.is_bits else spec.categories
+        self.outputs = 1 if self.is_bits else spec.categories  # numbers that the net answers for each coordinate
+        self.classes = spec.classes if condition else 0
+
+    @abstractmethod
+    def predict(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """All outputs at once, for scaled values: (B, colours, H, W), (B,) int64 -> (B, colours · outputs, H, W)."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def painter(self, canvas: Tensor, y: Tensor | None) -> Painter:
+        """A painter that reads `canvas` (n, colours, H, W), scaled values, while it is filled."""
+        raise NotImplementedError
+
+    # What is scored.
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        if not self.classes:
+            return flat(self._score(x, None)).sum(1)
+        return self._of_each_class(x).flatten(2).sum(2).logsumexp(1) - math.log(self.classes)
+
+    def log_conditionals(self, x: Tensor) -> Tensor:
+        """Its gradient with respect to x shows which pixels a conditional has heard of; the value that is scored takes
+        no part in it."""
+        if not self.classes:
+            return self._score(x, None)
+        order = self.order()
+        of_each = self._of_each_class(x).flatten(2)[..., order]  # (B, classes, D), first generated first
+        posterior = (of_each.cumsum(2) - of_each).log_softmax(1)  # log p(class | x_<d)
+        mixed = (posterior + of_each).logsumexp(1).clamp(max=0)
+        return mixed[:, order.argsort()].reshape(x.shape)
+
+    def conditional_classes(self) -> int:
+        return self.classes
+
+    def log_prob_of_class(self, x: Tensor, y: Tensor) -> Tensor:
+        known = y >= 0
+        of_class = flat(self._score(x, y.clamp(min=0))).sum(1)
+        # the only value that is read in training: log p(x) costs as many passes as there are classes
+        if bool(known.all()):
+            return of_class
+        return torch.where(known, of_class, self.log_prob(x))
+
+    def _score(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """log p(x_d | x_<d, y) of every coordinate: (B, *event)."""
+        said = self.predict(self._scaled(x), y)
+        values = x.detach()
+        if self.is_bits:
+            return bernoulli_log_prob(values, said)
+        of_each = said.unflatten(1, (self.colours, self.categories)).flatten(0, 1)  # (B · colours, K, H, W)
+        return -F.cross_entropy(of_each, values.long().flatten(0, 1), reduction="none").reshape(x.shape)
+
+    def _of_each_class(self, x: Tensor) -> Tensor:
+        """(B, classes, *event)."""
+        labels = torch.arange(self.classes, device=x.device)
+        return torch.stack([self._score(x, label.expand(len(x))) for label in labels], 1)
+
+    def _scaled(self, x: Tensor) -> Tensor:
+        return x * (2 / max(1, self.categories - 1)) - 1
+
+    # What is generated.
+
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        """n exact draws, pixel by pixel."""
+        return self._draw(n, generator).x
+
+    def sample_mean(self, n: int, generator: Generator | None = None) -> Tensor:
+        """E[x_d | x_<d] of n exact draws: of bits, the probabilities with which they were drawn."""
+        return self._draw(n, generator).mean
+
+    def sample_of_class(self, y: Tensor, generator: Generator | None = None) -> Tensor:
+        x, known = self._nothing_known(len(y))
+        return self._generate(x, known, y, generator).x
+
+    def order(self) -> Tensor:
+        """Row by row, and within a pixel colour by colour."""
+        places = torch.arange(math.prod(self.event_shape), device=self._like().device)
+        return places.reshape(self.event_shape).permute(1, 2, 0).flatten()
+
+    def complete(self, x: Tensor, known: Tensor, generator: Generator | None = None) -> Completion:
+        """Keep `x` where `known`, draw each other coordinate given all those before it, kept or drawn. A known
+        coordinate speaks only to those after it."""
+        return self._generate(x, known.expand_as(x), None, generator)
+
+    def _like(self) -> Tensor:
+        """A tensor of the net's precision and device."""
+        return next(self.parameters())
+
+    def _nothing_known(self, n: int) -> tuple[Tensor, Tensor]:
+        x = self._like().new_zeros(n, *self.event_shape)
+        return x, x.bool()
+
+    def _draw(self, n: int, generator: Generator | None) -> Completion:
+        x, known = self._nothing_known(n)
+        y = None
+        if self.classes:  # a class first, then an example of it: a draw of the mixture at the price of one class
+            y = torch.randint(self.classes, (n,), generator=generator, device=x.device)
+        return self._generate(x, known, y, generator)
+
+    @torch.no_grad()
+    def _generate(self, x: Tensor, known: Tensor, y: Tensor | None, generator: Generator | None) -> Completion:
+        """Without `y`, a model of classes paints each example once for each class, and weighs them."""
+        n, ways = len(x), 1
+        if self.classes and y is None:
+            ways = self.classes
+            y = torch.arange(ways, device=x.device).repeat(n)
+        canvas = x.new_zeros(n * ways, *self.event_shape)
+        painter = self.painter(canvas, y)
+        posterior = x.new_zeros(n, ways, 1).log_softmax(1)  # log p(class | x so far)
+        values = torch.arange(self.categories, device=x.device, dtype=x.dtype)
+        drawn, mean, log_prob = torch.empty_like(x), torch.empty_like(x), torch.empty_like(x)
+        for row in range(self.height):
+            painter.start_row(row)
+            for column in range(self.width):
+                for colour in range(self.colours):
+                    of_each = self._log_probabilities(painter.look(row, column), colour).unflatten(0, (n, ways))
+                    log_p = (posterior + of_each).logsumexp(1)  # (n, K)
+                    value = torch.where(
+                        known[:, colour, row, column], x[:, colour, row, column], draw(log_p, generator)
+                    )
+                    index = value.long()[:, None]
+                    drawn[:, colour, row, column] = value
+                    mean[:, colour, row, column] = log_p.exp() @ values
+                    log_prob[:, colour, row, column] = log_p.gather(1, index).squeeze(1)
+                    canvas[:, colour, row, column] = self._scaled(value).repeat_interleave(ways)
+                    if ways > 1:
+                        seen = of_each.gather(2, index[:, None].expand(-1, ways, -1))
+                        posterior = (posterior + seen).log_softmax(1)
+        return Completion(drawn, mean.clamp_(0, self.categories - 1), log_prob.clamp_(max=0))
+
+    def _log_probabilities(self, said: Tensor, colour: int) -> Tensor:
+        """(n, colours · outputs) -> log p of each value of a colour: (n, K)."""
+        of_colour = said[:, colour * self.outputs : (colour + 1) * self.outputs]
+        if self.is_bits:
+            return F.logsigmoid(torch.cat((-of_colour, of_colour), 1))
+        return of_colour.log_softmax(1)
+
+
+def draw(log_p: Tensor, generator: Generator | None) -> Tensor:
+    """A value 0 … K - 1 for each row of log-probabilities (n, K), from one uniform number each: (n,)."""
+    below = log_p.exp().cumsum(1)
+    u = torch.rand(len(log_p), 1, generator=generator, device=log_p.device, dtype=log_p.dtype)
+    return (below[:, :-1] <= u * below[:, -1:]).sum(1).to(log_p.dtype)
+
+
+def check_pixels(spec: DataSpec, condition: bool, model: str) -> None:
+    """Raise UnsuitableData unless the data are images of bits or levels, of a size that can be painted pixel by pixel,
+    and with classes if the model is to condition on them."""
+    require_layout(spec, Layout.IMAGE, model=model)
+    require(spec, Support.BITS, Support.LEVELS, model=model)
+    require_at_most(spec, LARGEST, model=model)
+    if condition and not spec.classes:
+        raise UnsuitableData(
+            f"{model} can condition on the class of labelled data only, and these have no classes: choose data with "
+            "labels, or switch the condition off."
+        )
