@@ -80,6 +80,16 @@ class ScoresEach(Protocol):
 
 
 @runtime_checkable
+class PredictsEach(Protocol):
+    """For data of few values: LEVELS and SYMBOLS."""
+
+    def log_predictions(self, x: Tensor) -> Tensor:
+        """log p(x_d = k | those before d) of every value k at every coordinate, in nats: (B, *event) -> (B, *event,
+        categories)."""
+        ...
+
+
+@runtime_checkable
 class EstimatesLogProb(Protocol):
     """Has a cheap estimate to learn from, where log p(x) itself is dear to compute."""
 
@@ -213,6 +223,17 @@ class CompletesInAnyOrder(Protocol):
         self, x: Tensor, known: Tensor, order: Tensor, generator: Generator | None = None
     ) -> Completion:
         """Like `Completes.complete`, with the coordinates drawn in `order`: (D,) int64, flat indices."""
+        ...
+
+
+@runtime_checkable
+class CompletesAtTemperature(Protocol):
+    def complete_at_temperature(
+        self, x: Tensor, known: Tensor, temperature: float, generator: Generator | None = None
+    ) -> Completion:
+        """Like `Completes.complete`, with each unknown coordinate drawn from its conditional to the power of
+        1 / `temperature` > 0, normalised: below 1, more often the most probable value. What is said of coordinates is
+        the model's own, as at temperature 1."""
         ...
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from models.char_rnn import CharRnn, CharRnnSettings
 from models.fvbn import Fvbn, FvbnSettings
 from models.gan import Gan, GanSettings
 from models.hmm import Hmm, HmmSettings
@@ -163,6 +164,20 @@ FAMILIES: tuple[Family, ...] = (
         learners=("maximum-likelihood",),
         data="digits",
         binarization="threshold",
+    ),
+    Family(
+        key="char-rnn",
+        title="Recurrent network over characters",
+        group="autoregressive",
+        lecture="Deep auto-regressive models",
+        summary="Character after character, each with a probability given all before it, which a recurrent state "
+        "stands for (char-RNN).",
+        look_for="Samples learn spaces first, then short words, then what words go together. Held-out text that "
+        "becomes less probable while training text becomes more so is being learned by heart.",
+        model=CharRnn,
+        settings=CharRnnSettings,
+        learners=("maximum-likelihood",),
+        data="python-reference",
     ),
     Family(
         key="rbm",

@@ -63,6 +63,7 @@ class RawData:
     density: Density | None = None
     standardise: bool = False  # shift and scale by the training part
     symbols: tuple[str, ...] = ()  # how each symbol is written; their number is that of the categories
+    protocol: str = ""  # how the examples were made, where a likelihood depends on more than the preparation
     warnings: tuple[str, ...] = ()
 
 
@@ -134,7 +135,7 @@ def prepare(raw: RawData, binarization: Binarization, split_seed: int, levels: i
             )
     steps = [f"{way}, seed {split_seed}: {' / '.join(str(len(p)) for p in places)} for {', '.join(PARTS)}"]
     support, draws_bits = raw.support, False
-    protocol = "bits as they are in the data" if given_bits else BINARIZATION_TEXT[binarization]
+    protocol = "bits as they are in the data" if given_bits else raw.protocol or BINARIZATION_TEXT[binarization]
     if raw.standardise:
         x, support, protocol = _standardised(x, places[0]), Support.REALS, "standardised values"
         steps.append("standardised: less the mean and divided by the standard deviation of the training part")

@@ -32,6 +32,8 @@ MARKS = ";\t,"  # what may stand between columns, if not spaces; the first of eq
 UNICODE = (b"\xff\xfe", b"\xfe\xff")  # how texts in UTF-16 and UTF-32 begin
 LINES = 4096  # parsed together
 DECIMALS = "Decimals are written with a comma there: save it with points."
+START = 4096  # bytes by which a table is told from prose
+LOOKED_AT = 20  # lines of them
 LABEL_NAMES = ("label", "labels", "class", "target", "y", "species")
 
 
@@ -128,6 +130,22 @@ def format_of(path: Path) -> tuple[Format, tuple[str, ...]]:
     if header and len(rows) == 1:
         raise BadData(f"{path} has a header but no rows. Save it with the examples in it.")
     return Format(delimiter, header, columns), rows[-1] if header else rows[0]
+
+
+def is_table(start: bytes) -> bool:
+    """Whether a text that begins so is a table of numbers and not prose: half of what its first lines hold are
+    numbers, or all have as many columns and some column but for its name is numbers."""
+    lines = [line for line in start.decode("utf-8-sig", "replace").splitlines() if line.strip()]
+    lines = lines[: -1 if len(start) == START and len(lines) > 1 else None][:LOOKED_AT]  # the last may be cut
+    words = [word.strip('"') for line in lines for word in re.split(r"[\s,;]+", line.strip())]
+    if 2 * sum(map(_is_number, words)) >= len(words) > 0:
+        return True
+    for mark in MARKS:
+        rows = [line.split(mark) for line in lines]
+        columns = len(rows[0]) if rows else 0
+        if columns > 1 and len(rows) > 1 and all(len(row) == columns for row in rows):
+            return any(all(_is_number(row[k].strip().strip('"')) for row in rows[1:]) for k in range(columns))
+    return False
 
 
 def _numbers(lines: list[str], mark: str) -> tuple[int, int]:

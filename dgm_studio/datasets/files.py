@@ -35,10 +35,15 @@ class Digest(Protocol):
     def update(self, data: bytes, /) -> None: ...
 
 
-class FileSettings(Settings):
+class PathSettings(Settings):
     """What every source that reads from disk has."""
 
     path: str = setting("", title="File or folder", help="Where the data lies. It can also be dropped on the window.")
+
+
+class FileSettings(PathSettings):
+    """For numbers from disk."""
+
     standardise: bool = setting(
         False,
         title="Standardise",

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from dgm_studio.datasets.base import PARTS, Dataset, Split
-from models.spec import Layout
+from models.spec import Layout, Support
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class DataPreview:
     sizes: tuple[int, int, int]  # training, validation, test
     lines: tuple[str, ...]  # sentences: shape and values, sizes, where it comes from, what was done
     warnings: tuple[str, ...]
+    symbols: tuple[str, ...] = ()  # how each is written, where the examples are made of them
 
 
 def preview(dataset: Dataset, n: int = 100) -> DataPreview:
@@ -46,8 +47,11 @@ def preview(dataset: Dataset, n: int = 100) -> DataPreview:
     high = max(float(split.x.max()) for split in splits)
     shape = "×".join(str(k) for k in spec.event_shape)
     provenance = dataset.provenance
+    values = f"{shape} {spec.support}, from {low:.4g} to {high:.4g}"
+    if spec.support is Support.SYMBOLS:
+        values = f"{spec.layout}s of {shape} symbols out of {spec.categories}"
     lines = (
-        f"{shape} {spec.support}, from {low:.4g} to {high:.4g}",
+        values,
         f"{', '.join(f'{size} {name}' for name, size in zip(PARTS, sizes, strict=True))} examples",
         *([f"{spec.classes} classes"] if spec.classes else []),
         *provenance.steps,
@@ -66,6 +70,7 @@ def preview(dataset: Dataset, n: int = 100) -> DataPreview:
         sizes,
         lines,
         dataset.warnings,
+        spec.symbols,
     )
 
 

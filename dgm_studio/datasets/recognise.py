@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from dgm_studio.config import DataChoice
-from dgm_studio.datasets import csv_files, hdf5, idx, images, numpy_files
+from dgm_studio.datasets import csv_files, hdf5, idx, images, numpy_files, text
 from dgm_studio.datasets.base import BadData, Source
 from dgm_studio.datasets.files import existing, opened, reading
 
@@ -14,6 +14,8 @@ HDF5 = b"\x89HDF\r\n\x1a\n"
 NUMPY = b"\x93NUMPY"
 ZIP = b"PK\x03\x04"
 PICKLE = b"\x80"
+TABLES = {".csv", ".tsv"}
+TEXTS = {".txt", ".text", ".md", ".rst", ".tex"}
 SEARCHED = 10_000  # entries of a folder that are looked at
 
 
@@ -27,7 +29,7 @@ def recognise(path: str | Path) -> DataChoice:
 
 def _file(path: Path) -> Source:
     with reading(path), opened(path) as file:
-        start = file.read(4096)
+        start = file.read(csv_files.START)
     if not start:
         raise BadData(f"{path} is empty.")
     if idx.is_idx(start):
@@ -48,10 +50,15 @@ def _file(path: Path) -> Source:
         raise BadData(f"{path} is a single picture. Choose the folder that it lies in.")
     if start.startswith(PICKLE):
         raise BadData(f"{path} is a Python pickle, which could run code when loaded. Save its arrays as .npz.")
-    if _is_text(start) or start.startswith(csv_files.UNICODE):
+    suffix = Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+    readable = _is_text(start) or start.startswith(csv_files.UNICODE)
+    if readable and (suffix in TABLES or csv_files.is_table(start)):
         csv_files.format_of(path)
         return csv_files.SOURCE
-    raise BadData(f"{path} is none of: IDX, .npz, .npy, HDF5, CSV, or a folder of images.")
+    if readable or suffix in TEXTS:
+        text.check(path)
+        return text.SOURCE
+    raise BadData(f"{path} is none of: IDX, .npz, .npy, HDF5, CSV, text in UTF-8, or a folder of images.")
 
 
 def _folder(path: Path) -> Source:

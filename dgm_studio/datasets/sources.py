@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dgm_studio.config import DataChoice
-from dgm_studio.datasets import csv_files, digits, hdf5, idx, images, markov, mnist, numpy_files, toys
+from dgm_studio.datasets import csv_files, digits, grammar, hdf5, idx, images, markov, mnist, numpy_files, text, toys
 from dgm_studio.datasets.base import BadData, Dataset, Report, Source, prepare
 from dgm_studio.datasets.recognise import recognise
 from models.settings import read_settings
@@ -14,6 +14,8 @@ SOURCES: tuple[Source, ...] = (
     digits.SOURCE,
     *toys.SOURCES,
     *markov.SOURCES,
+    text.REFERENCE,
+    grammar.SOURCE,
     mnist.MNIST,
     mnist.FASHION,
     images.SOURCE,
@@ -21,6 +23,7 @@ SOURCES: tuple[Source, ...] = (
     hdf5.SOURCE,
     idx.SOURCE,
     csv_files.SOURCE,
+    text.SOURCE,
 )
 
 

@@ -292,3 +292,48 @@ TABLES = (
     Item("table: 40 rows of 50000", "csv", many_numbers, READ, large=True),
     Item("table: 3 million rows", "csv", many_rows, READ, large=True),
 )  # fmt: skip
+
+
+# Texts
+
+PROSE = "All happy families are alike; each unhappy family is unhappy in its own way. " * 40
+
+
+def sparse_text(folder: Path) -> Path:
+    with open(folder / "t.txt", "wb") as file:
+        file.write(PROSE.encode())
+        file.truncate(10**9)
+    return folder / "t.txt"
+
+
+def _text(name: str, content: Content, says: str, large: bool = False, **settings: Any) -> Item:
+    def make(folder: Path) -> Path:
+        return written("t.txt", content() if callable(content) else content)(folder)
+
+    return Item(f"text: {name}", "text", make, says, settings, large=large)
+
+
+TEXTS = (
+    _text("prose", PROSE.encode(), READ),
+    _text("no bytes", b"", "is empty"),
+    _text("a mark and nothing else", b"\xef\xbb\xbf", "has 0 characters"),
+    _text("too short", b"To be, or not to be", "has 19 characters; windows of 128 need at least 1,280"),
+    _text("too short for one part", PROSE.encode()[:1279], "has 1,279 characters"),
+    _text("just long enough", PROSE.encode()[:1280], READ),
+    _text("a zero byte", PROSE.encode() + b"\0", "holds a zero byte at 3,080"),
+    _text("UTF-16", PROSE.encode("utf-16"), "is written in UTF-16"),
+    _text("UTF-16 without a mark", PROSE.encode("utf-16-le"), "holds a zero byte at 1"),
+    _text("Latin-1", ("é" + PROSE).encode("latin-1"), "is not text in UTF-8 (byte 0 is 0xe9)"),
+    _text("cut within a character", PROSE.encode() + "é".encode()[:1], "ends within a character"),
+    _text("control characters that steer terminals", PROSE.encode() + b"\x1b[2J\x07", READ),
+    _text("one character", b"a" * 5000, READ),
+    _text("line ends of three systems", PROSE.replace(". ", ".\r\n").replace("; ", ";\r").encode(), READ),
+    _text("20000 different characters", lambda: "".join(map(chr, range(0x4E00, 0x9C20))).encode(), READ),
+    _text("a picture", packed(noise(1), "PNG"), "is not text: it holds a zero byte at 8"),
+    _text("packed", gzip.compress(PROSE.encode()), READ),
+    _text("packed and cut off", gzip.compress(PROSE.encode())[:-9], "cut off"),
+    _text("packed 1 GB", lambda: gzip.compress(b"a" * 10**9, 1), "holds more than 134 MB", large=True),
+    _text("20 MB", lambda: PROSE.encode() * 6500, READ, large=True),
+    _text("windows that would fill the memory", PROSE.encode() * 400, "can be used", length=5000, stride=1),
+    Item("text: 1 GB of nothing", "text", sparse_text, "holds a zero byte"),
+)

@@ -29,10 +29,10 @@ from dgm_studio.datasets.sources import load
 from dgm_studio.settings_files import read_config
 from models.settings import SettingsError
 from tests.faults._crafted_arrays import HDF5, IDX, NUMPY
-from tests.faults._crafted_data import PICTURES, READ, TABLES, Item
+from tests.faults._crafted_data import PICTURES, READ, TABLES, TEXTS, Item
 from tests.faults._crafted_settings import SETTINGS
 
-ITEMS = (*PICTURES, *TABLES, *NUMPY, *IDX, *HDF5, *SETTINGS)
+ITEMS = (*PICTURES, *TABLES, *TEXTS, *NUMPY, *IDX, *HDF5, *SETTINGS)
 SECONDS = 20.0
 MEMORY = 300  # MB beyond twice the data: as it is read, and as its parts
 HANGS = 300  # seconds by the clock after which a process is ended; other programs may be using the machine

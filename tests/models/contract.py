@@ -15,6 +15,7 @@ from models import catalog
 from models.capabilities import (
     BoundsEvidence,
     Completes,
+    CompletesAtTemperature,
     CompletesInAnyOrder,
     ConditionsOnClass,
     Decodes,
@@ -27,6 +28,7 @@ from models.capabilities import (
     HasFilters,
     HasFreeEnergy,
     MaximizesExpectation,
+    PredictsEach,
     RunsChain,
     Samples,
     SamplesMeans,
@@ -207,6 +209,8 @@ def answers(learner: Learner, x: Tensor) -> dict[str, Tensor]:
             said["log_prob"] = model.log_prob(x)
         if isinstance(model, ScoresEach):
             said["log_conditionals"] = model.log_conditionals(x)
+        if isinstance(model, PredictsEach):
+            said["log_predictions"] = model.log_predictions(x)
         if isinstance(model, EstimatesLogProb):
             said["log_prob_estimate"] = model.log_prob_estimate(x, draws())
         if isinstance(model, Ensembles):
@@ -239,6 +243,9 @@ def answers(learner: Learner, x: Tensor) -> dict[str, Tensor]:
             done = model.complete(x, torch.zeros_like(x, dtype=torch.bool), draws())
             said |= {"complete": done.x, "complete_mean": done.mean, "complete_log_prob": done.log_prob}
             said["order"] = model.order()
+        if isinstance(model, CompletesAtTemperature):
+            unknown = torch.zeros_like(x, dtype=torch.bool)
+            said["complete_cold"] = model.complete_at_temperature(x, unknown, 0.5, draws()).x
         if isinstance(model, CompletesInAnyOrder):
             backwards = torch.arange(x[0].numel() - 1, -1, -1)
             said["backwards"] = model.complete_in_order(x, torch.zeros_like(x, dtype=torch.bool), backwards, draws()).x

@@ -60,7 +60,9 @@ def test_answers_have_the_shapes_types_and_ranges_they_promise(family: str, lear
         "complete_mean": (n, *event),
         "complete_log_prob": (n, *event),
         "backwards": (n, *event),
+        "complete_cold": (n, *event),
         "log_conditionals": (n, *event),
+        "log_predictions": (n, *event, dataset.spec.categories),
         "log_prob_estimate": (n,),
         "member_log_prob": (n,),
         "log_prob_of_class": (n,),
@@ -87,7 +89,7 @@ def test_answers_have_the_shapes_types_and_ranges_they_promise(family: str, lear
         else:
             assert value.dtype == torch.float32, name
             assert value.isfinite().all(), name
-    for name in ("sample", "complete", "backwards", "sample_of_class", "start", "moved", "chains"):
+    for name in ("sample", "complete", "complete_cold", "backwards", "sample_of_class", "start", "moved", "chains"):
         if name in said:
             assert in_support(said[name], dataset.spec), name
     if "discriminate" in said:

@@ -23,12 +23,14 @@ from models.capabilities import (
     Anneals,
     BoundsEvidence,
     Completes,
+    CompletesAtTemperature,
     CompletesInAnyOrder,
     Decodes,
     Encodes,
     Ensembles,
     EstimatesLogProb,
     HasFreeEnergy,
+    PredictsEach,
     RunsChain,
     Samples,
     ScoresEach,
@@ -194,6 +196,30 @@ def test_what_coordinates_score_sums_to_what_the_example_scores(family: str, dat
     model, x = first_trained(family, data), DATASETS[data].valid.x.double()
     with torch.no_grad():
         assert torch.allclose(model.log_conditionals(x).flatten(1).sum(1), model.log_prob(x), atol=1e-6)
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(PredictsEach, ScoresEach))
+def test_predictions_are_distributions_and_contain_what_coordinates_score(family: str, data: str) -> None:
+    model, x = first_trained(family, data), DATASETS[data].valid.x.double()
+    with torch.no_grad():
+        predicted = model.log_predictions(x)
+        assert torch.allclose(predicted.logsumexp(-1), torch.zeros(()).double(), atol=1e-9)
+        scored = predicted.gather(-1, x.long().unsqueeze(-1)).squeeze(-1)
+        assert torch.allclose(scored, model.log_conditionals(x), atol=1e-9)
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(CompletesAtTemperature))
+def test_temperature_one_changes_nothing_and_a_low_one_takes_what_is_most_probable(family: str, data: str) -> None:
+    model, x = first_trained(family, data), DATASETS[data].valid.x.double()
+    known = torch.zeros_like(x, dtype=torch.bool)
+    with torch.no_grad():
+        at_one = model.complete_at_temperature(x, known, 1.0, draws())
+        assert torch.equal(at_one.x, model.complete(x, known, draws()).x)
+        cold, other = (model.complete_at_temperature(x, known, 1e-4, draws(seed)) for seed in (0, 1))
+        assert torch.equal(cold.x, other.x)
+        assert torch.allclose(cold.log_prob, model.complete(cold.x, ~known, draws()).log_prob, atol=1e-6)
+        if isinstance(model, PredictsEach):
+            assert torch.equal(cold.x.long(), model.log_predictions(cold.x).argmax(-1))
 
 
 @pytest.mark.parametrize(("family", "data"), with_capabilities(CompletesInAnyOrder, data="bits"))

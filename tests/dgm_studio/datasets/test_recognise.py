@@ -62,6 +62,33 @@ def test_names_do_not_matter(tmp_path):
     assert recognise(path).source == "hdf5"
 
 
+PROSE = "Call me Ishmael. Some years ago, never mind how long precisely, I thought I would sail about a little.\n"
+IRIS = "5.1,3.5,1.4,0.2,setosa\n4.9,3.0,1.4,0.2,setosa\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "key"),
+    [
+        ("poem.txt", "shall I compare thee\nto a summer's day\n", "text"),
+        ("notes.md", "# Plan\n\n1. Read\n2. Write\n", "text"),
+        ("book", "1851\n\n" + PROSE * 100, "text"),
+        ("long line.txt", PROSE.strip() * 100, "text"),
+        ("lists.txt", "bread, milk\nwine, cheese\n" * 50, "text"),
+        ("umlauts.txt", "ä" * 5000, "text"),
+        ("iris.txt", IRIS, "csv"),
+        ("names.txt", "name,age\nAda,36\nAlan,41\n", "csv"),
+        ("column.txt", "height\n1.5\n1.7\n", "csv"),
+        ("spaces.txt", "1 2 3\n4 5 6\n", "csv"),
+        ("wide.txt", "\t".join(["0.5"] * 3000) + "\n", "csv"),
+        ("ragged.txt", "1,2,3\n4,5\n", "csv"),
+    ],
+)
+def test_prose_is_told_from_tables(tmp_path, name, content, key):
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    assert recognise(path).source == key
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -70,7 +97,9 @@ def test_names_do_not_matter(tmp_path):
         ("data.pkl", b"\x80\x04\x95", "Python pickle, which could run code"),
         ("one.png", b"\x89PNG\r\n\x1a\n", "a single picture. Choose the folder"),
         ("what.bin", b"\xf3\x00\x01", "is none of: IDX"),
-        ("poem.txt", b"shall I compare thee\nto a summer's day\n", "hold no numbers"),
+        ("poem.csv", b"shall I compare thee\nto a summer's day\n", "hold no numbers"),
+        ("latin.txt", "gr\u00f6\u00dfe".encode("latin-1"), "is not text in UTF-8 (byte 2 is 0xf6)"),
+        ("wide.txt", "shall I".encode("utf-16"), "is written in UTF-16. Save it as text in UTF-8"),
         ("run.dgm", b"\x89HDF\r\n\x1a\n", "is a project, not data. Open it instead"),
         ("t.gz", b"\x1f\x8b\x08\x00", "damaged or cut off"),
     ],
