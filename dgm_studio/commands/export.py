@@ -12,6 +12,7 @@ from dgm_studio import __version__
 from dgm_studio.commands.output import Output
 from dgm_studio.commands.pictures import picture, samples_of
 from dgm_studio.commands.projects import config_of, reading, run_of, subject_of
+from dgm_studio.written import is_text, listed
 from models.capabilities import Samples
 from models.spec import Layout
 
@@ -19,10 +20,10 @@ SAMPLES = 64
 
 
 def export(file: Path, *, to: Path, run: str | None = None, data_path: Path | None = None, json: bool = False) -> int:
-    """Write a run for use without the studio: weights, configuration and a picture of samples.
+    """Write a run for use without the studio: weights, configuration and samples.
 
     The folder gets weights.safetensors (the model's tensors by the names of its state_dict), config.json (all that is
-    needed to build the model again) and samples.png.
+    needed to build the model again) and samples.png, or samples.txt where the run models text.
 
     Parameters
     ----------
@@ -62,6 +63,9 @@ def export(file: Path, *, to: Path, run: str | None = None, data_path: Path | No
         n = SAMPLES if spec.layout is Layout.IMAGE else 50 * SAMPLES
         written.append(to / "samples.png")
         picture(samples_of(subject, n, means=True), spec).save(written[-1])
+    elif is_text(spec.symbols) and isinstance(subject.model, Samples):
+        written.append(to / "samples.txt")
+        written[-1].write_text(listed(samples_of(subject, SAMPLES, means=False), spec.symbols), encoding="utf-8")
     for path in written:
         output.say(str(path))
     output.document({"run": chosen.id, "step": subject.step, "files": [str(path) for path in written]})

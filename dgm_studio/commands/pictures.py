@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from dgm_studio.commands.output import CommandError, Output
 from dgm_studio.datasets.sources import load
@@ -17,6 +18,7 @@ from dgm_studio.inference import Subject
 from dgm_studio.presets import FOLDER, presets
 from dgm_studio.sequence_pictures import sequences_picture, symbols_in
 from dgm_studio.training import TrainingSession
+from dgm_studio.written import is_text, written
 from models.capabilities import Decodes, Samples, SamplesMeans
 from models.catalog import Recipe
 from models.spec import DataSpec, Layout
@@ -47,6 +49,8 @@ def picture(samples: np.ndarray, spec: DataSpec, width: int = 640) -> Image.Imag
         return grid(samples, columns, max(1, width // (columns * (samples.shape[-1] + 1))))
     if spec.layout is Layout.POINTS:
         return plane(samples, (width, width))
+    if is_text(spec.symbols):
+        return text_page(written(samples, spec.symbols), (width, width))
     if spec.layout is Layout.SEQUENCE:
         return sequences_picture(samples, spec, (width, len(samples) * (12 if symbols_in(spec) else 48)))
     raise CommandError(
@@ -85,6 +89,35 @@ def plane(points: np.ndarray, size: tuple[int, int], limit: float | None = None)
     return page
 
 
+def text_page(texts: list[str], size: tuple[int, int], letter: int = 13) -> Image.Image:
+    """As many texts below each other as there is room for, `letter` pixels high. The ground is transparent."""
+    made = Image.new("RGBA", size)
+    draw = ImageDraw.Draw(made)
+    font = ImageFont.load_default(letter)
+    across, down = size[0] - 2 * letter, size[1] - letter
+    top = letter // 2
+    for text in texts:
+        for line in wrapped(text, lambda part: draw.textlength(part, font), across):
+            if top + letter > down:
+                return made
+            draw.text((letter, top), line, INK, font)
+            top += letter * 5 // 4
+        top += letter // 2
+    return made
+
+
+def wrapped(text: str, width: Callable[[str], float], across: float) -> list[str]:
+    """The words of a text in lines that are no wider than `across`."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".lstrip()
+        if lines[-1] and width(longer) > across:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
 def preset_pictures(*keys: str, to: Path = FOLDER) -> int:
     """Train presets and write the pictures of their cards.
 
@@ -120,6 +153,8 @@ def _card(subject: Subject) -> Image.Image:
     """The manifold where the model decodes a plane; samples elsewhere."""
     if subject.spec.layout is Layout.POINTS:
         return plane(samples_of(subject, 4000, means=False), CARD)
+    if is_text(subject.spec.symbols):
+        return text_page(written(samples_of(subject, 16, means=False), subject.spec.symbols), CARD)
     if subject.spec.layout is Layout.SEQUENCE:
         steps = CARD[0] // (5 if symbols_in(subject.spec) else 2)  # what can be told apart
         return sequences_picture(samples_of(subject, 10, means=False)[:, :steps], subject.spec, CARD)

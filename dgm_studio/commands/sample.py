@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from dgm_studio.commands.output import CommandError, Output
 from dgm_studio.commands.pictures import picture, samples_of
 from dgm_studio.commands.projects import reading, run_of, subject_of
+from dgm_studio.written import is_text, listed
 
 
 def sample(
@@ -18,14 +19,14 @@ def sample(
     *,
     run: str | None = None,
     number: Annotated[int, Parameter(name=["--number", "-n"])] = 64,
-    out: Path = Path("samples.png"),
+    out: Path | None = None,
     means: bool = False,
     seed: int = 0,
     device: str = "auto",
     data_path: Path | None = None,
     json: bool = False,
 ) -> int:
-    """Draw examples from a run and write them to a picture or to a file of numbers.
+    """Draw examples from a run and write them to a picture, a text or a file of numbers.
 
     Parameters
     ----------
@@ -36,7 +37,8 @@ def sample(
     number
         How many examples.
     out
-        A picture (.png), or numbers (.npz with x: number × shape of an example).
+        A picture (.png), a text if that is what the run models (.txt), or numbers (.npz with x: number × shape of
+        an example). Not given: samples.png, or samples.txt where the run models text.
     means
         Conditional means instead of draws, where the model has them: better to look at.
     seed
@@ -52,13 +54,19 @@ def sample(
     output = Output(json)
     if number < 1:
         raise CommandError("--number must be at least 1.")
-    if out.suffix not in (".png", ".npz"):
-        raise CommandError(f"{out}: the name must end in .png or .npz.")
+    if out is not None and out.suffix not in (".png", ".txt", ".npz"):
+        raise CommandError(f"{out}: the name must end in .png, .txt or .npz.")
     with reading(file) as project:
         chosen = run_of(project, run)
         subject = subject_of(chosen, device, seed, data_path)
+    text = is_text(subject.spec.symbols)
+    out = out or Path("samples.txt" if text else "samples.png")
+    if out.suffix == ".txt" and not text:
+        raise CommandError(f"{out}: this run does not model text. The name must end in .png or .npz.")
     drawn = samples_of(subject, number, means)
-    if out.suffix == ".png":
+    if out.suffix == ".txt":
+        out.write_text(listed(drawn, subject.spec.symbols), encoding="utf-8")
+    elif out.suffix == ".png":
         picture(drawn, subject.spec).save(out)
     else:
         np.savez_compressed(out, x=drawn)

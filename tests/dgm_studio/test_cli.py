@@ -220,7 +220,8 @@ def test_data_that_does_not_fit_is_refused_before_anything_is_written(command: C
         (["evaluate", "--what", "nonsense"], "What can be: "),
         (["evaluate", "--set", "likelihood.nonsense=1"], "likelihood.nonsense: unknown setting"),
         (["sample", "-n", "0"], "at least 1"),
-        (["sample", "--out", "samples.doc"], ".png or .npz"),
+        (["sample", "--out", "samples.doc"], ".png, .txt or .npz"),
+        (["sample", "--out", "samples.txt"], "does not model text"),
     ],
 )
 def test_a_wrong_request_leaves_the_project_as_it_was(
@@ -294,6 +295,19 @@ def test_samples_are_written_as_numbers_and_as_a_picture(answer: Any, project: P
     answer("sample", str(project), "-n", "9", "--out", "d.png")
     picture = Image.open("d.png")
     assert picture.width == picture.height > 300
+
+
+def test_samples_of_text_are_written_as_text(answer: Any) -> None:
+    answer(
+        "train", "--preset", "char-rnn-grammar", "--steps", "2", "--project", "text.dgm", "--set", "data.examples=99"
+    )
+    assert Path(answer("sample", "text.dgm", "-n", "5")["file"]).name == "samples.txt"
+    parts = Path("samples.txt").read_text().split("\n--------\n")
+    assert [len(part) for part in parts] == [44] * 5 + [0]
+    answer("sample", "text.dgm", "-n", "5", "--out", "d.png")
+    assert Image.open("d.png").getbbox() is not None
+    made = answer("export", "text.dgm", "--to", "e")
+    assert Path(made["files"][-1]).read_text().count("--------") == 64
 
 
 def test_an_export_holds_weights_configuration_and_samples(answer: Any, project: Path) -> None:
