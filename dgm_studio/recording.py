@@ -30,7 +30,7 @@ from dgm_studio.events import (
 from dgm_studio.store.errors import ProjectError
 from dgm_studio.store.project import Project
 from dgm_studio.store.records import Best, Status
-from dgm_studio.store.run import WALL, Run
+from dgm_studio.store.run import PLANNED_FROM, WALL, Run
 from dgm_studio.store.trees import flatten
 from dgm_studio.store.work import Line, metrics_line
 from models.catalog import Recipe
@@ -120,12 +120,12 @@ class Recorder:
             case Started():
                 self._run.rewind(event.step)
                 self._run.provenance = self._provenance(event.device)
-                self._run.replan(event.steps, self._device)
+                self._run.replan(event.steps, self._device, event.step)
                 self._run.conclude("training")
                 self._step, self._steps = event.step, event.steps
                 self._clock = Clock(self._run.wall, event.step)
-                lines = [{"started": event.step, "provenance": self._run.provenance}]
-                lines += [{"planned": event.steps, "device": self._device}]
+                lines = [{"planned": event.steps, "device": self._device}]
+                lines += [{"started": event.step, "provenance": self._run.provenance}]
             case Progress():
                 self._step = event.step
                 if event.steps != self._steps:  # prolonged
@@ -266,7 +266,9 @@ class Recorder:
         self._report(text)
 
     def _provenance(self, device: str) -> dict[str, Any]:
-        return {"data": self._data, **circumstances(device)}
+        before = self._run.provenance
+        plan = {PLANNED_FROM: before[PLANNED_FROM]} if PLANNED_FROM in before else {}
+        return {"data": self._data, **circumstances(device), **plan}
 
 
 def _goal(run: Run) -> tuple[str, int] | None:

@@ -233,8 +233,9 @@ class Desk(QObject):
         return steps[-1] < run.config.training.steps and self.draft.config == run.config
 
     def _as_many_again(self) -> int:
+        """As many steps as were asked for last, so that the offer does not grow with each continuation."""
         run = self.workspace.run
-        return run.config.training.steps if run is not None and run.config is not None else MORE[1]
+        return run.planned_last if run is not None and run.config is not None else MORE[1]
 
     def _continue(self, more: int) -> None:
         if self.workspace.run is not None:

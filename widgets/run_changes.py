@@ -58,7 +58,7 @@ class RunChanges(QObject):
         def done(new: Run) -> None:
             self._added([new])
             text = f"{new.name} goes on from step {thousands(step)} of {run.name}. Continue it to train it."
-            more = new.config.training.steps if new.config is not None else 0
+            more = new.planned_last
             remedy = Remedy(f"{thousands(more)} more steps", lambda: self._continue(project, new, more))
             self._workspace.log.say(Notice("good", text, remedies=(remedy,)))
 

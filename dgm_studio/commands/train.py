@@ -113,7 +113,7 @@ def resume(
     run
         Name or id of the run; the newest if not given.
     steps
-        How many more steps. Without it: those that were left, or as many again when all were done.
+        How many more steps. Without it: those that were left, or as many as were planned last when all were done.
     minutes
         Train for this long instead (or at most this long, when --steps is given too).
     data_path
@@ -136,7 +136,7 @@ def resume(
         session = TrainingSession(config, dataset, Resume(state), minutes=minutes)
         planned = config.training.steps
         left = planned - state["step"]
-        more = steps or (MAX_STEPS if minutes else left if left > 0 else planned)
+        more = steps or (MAX_STEPS if minutes else left if left > 0 else chosen.planned_last)
         session.extend(state["step"] + more - planned)
         return _carry_out(session, project, chosen, dataset, output, minutes)
 

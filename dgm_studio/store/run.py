@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 THUMBNAIL_SAMPLES = 16
 WALL = "wall"  # the curve of seconds
+PLANNED_FROM = "planned_from"  # in the provenance: the step from which the newest part of the plan goes
 
 T = TypeVar("T")
 
@@ -172,14 +173,25 @@ class Run:
             self._understood = known
         return known[1:]
 
-    def replan(self, steps: int, device: str = "") -> None:
+    def replan(self, steps: int, device: str = "", begin: int | None = None) -> None:
         """The run is to be trained for `steps` in all and, if given, on another device. MAX_STEPS and more are an open
-        end and no plan: what was planned before stays."""
+        end and no plan: what was planned before stays. What is new of the plan begins at the step `begin`, or where
+        the plan ended before."""
         with self.lock:
             before = self.raw_config.get("training", {})
             plan = {**({"steps": steps} if steps < MAX_STEPS else {}), **({"device": device} if device else {})}
+            if plan.get("steps", before.get("steps")) != before.get("steps"):
+                begin = before.get("steps", 0) if begin is None else begin
+                self._change(provenance={**self.provenance, PLANNED_FROM: begin})
             if before | plan != before:
                 self._change(config={**self.raw_config, "training": before | plan})
+
+    @property
+    def planned_last(self) -> int:
+        """How many steps were asked for last: all that were planned, or those by which the plan was prolonged."""
+        plan = self.config.training.steps if self.config is not None else 0
+        begin = self.provenance.get(PLANNED_FROM, 0)
+        return plan - begin if isinstance(begin, int) and 0 <= begin < plan else plan
 
     def read_data_from(self, path: str) -> None:
         """The file or folder of its data lies here now. The provenance keeps where it lay when the run was trained."""

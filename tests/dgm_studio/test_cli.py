@@ -253,6 +253,9 @@ def test_resuming_gives_what_an_uninterrupted_training_gives(answer: Any) -> Non
 
 def test_resuming_without_steps_finishes_what_was_planned(answer: Any, copied: str) -> None:
     assert answer("resume", copied)["step"] == 60  # all 30 were done: as many again
+    assert answer("resume", copied)["step"] == 90  # and again
+    assert answer("resume", copied, "--steps", "5")["step"] == 95
+    assert answer("resume", copied)["step"] == 100
 
 
 def test_a_time_limit_ends_a_training(answer: Any) -> None:

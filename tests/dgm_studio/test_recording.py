@@ -17,7 +17,7 @@ import torch
 
 from dgm_studio import backlog, journal_backlog, recording
 from dgm_studio.circumstances import resume_warnings
-from dgm_studio.config import DataChoice, RunConfig, TrainingSettings
+from dgm_studio.config import MAX_STEPS, DataChoice, RunConfig, TrainingSettings
 from dgm_studio.datasets.sources import load
 from dgm_studio.events import Cancelled, Checkpoint, Event, Failed, Finished, Paused, Preview, Progress, Started
 from dgm_studio.recording import Recorder
@@ -154,6 +154,35 @@ def test_a_resumed_run_is_warned_about_when_something_is_different_here(project:
     assert "version of PyTorch (1.0; here it is" in warnings[0]
     assert "64" in warnings[1]
     assert "AVX9000" in warnings[2]
+
+
+def test_what_was_planned_last_is_known_also_after_a_crash(project: Project):
+    run = project.new_run(CONFIG)
+    first = run.planned_last
+    assert first == CONFIG.training.steps
+    sessions = (  # its first step, the plan at its start and at its end, and what was asked for last then
+        (0, first, first, first),
+        (30, first, first, first),  # stopped and resumed
+        (35, 135, 135, 100),  # continued before the end of the plan
+        (135, 235, 735, 500),  # prolonged in training
+        (735, MAX_STEPS, MAX_STEPS, 500),  # an open end is no plan
+    )
+    for begin, start, end, asked in sessions:
+        recorder = Recorder(project, run)
+        recorder.record(Started(begin, start, "CPU", 1))
+        for plan in (start, end):
+            recorder.record(Progress(begin + 2, plan, 1.0, 1.0, 1.0, "", 0, {}))
+        recorder.record(checkpoint(begin + 5))
+        wait_for(lambda: any(left.states for left in left_in([project.work_folder], project.id)))
+        (cut_off,) = left_in([project.work_folder], project.id)
+        recovered = Run(project, "recovered", cut_off.first_record(), {})
+        cut_off.replayed(recovered, None)
+        recorder.record(Finished(begin + 5, True))
+        recorder.close()
+        assert (run.planned_last, recovered.planned_last) == (asked, asked)
+        assert recovered.config == run.config
+    run.provenance = {"planned_from": "nonsense"}
+    assert run.planned_last == 735
 
 
 # What is kept.

@@ -128,6 +128,20 @@ def test_a_discarded_first_training_leaves_no_run(person: Person) -> None:
     assert person.desk.workspace.run is None
 
 
+def test_continue_offers_as_many_steps_as_were_asked_for_last(person: Person) -> None:
+    person.train_a_little()
+    desk, run = person.desk, person.desk.workspace.run
+    assert run is not None
+    assert desk._as_many_again() == presets()[0].config.training.steps
+    for _ in range(2):
+        desk._continue(40)
+        person.until(lambda: person.phase is Phase.IDLE and run.status == "finished")
+        assert desk._as_many_again() == 40
+        run.conclude("stopped")
+    desk._header.more.aboutToShow.emit()
+    assert desk._header.more.actions()[0].text() == "40 more steps"
+
+
 def test_discarding_a_continued_training_shows_the_run_as_it_was(person: Person) -> None:
     person.train_a_little()
     workspace = person.desk.workspace
