@@ -29,7 +29,7 @@ class Fvbn(OrderedBits):
     """p(x) = Π_d p(x_d | x_<d) over bits, each conditional a logistic regression on all coordinates before it.
 
     p(x_d = 1 | x_<d) = σ(b_d + Σ_{i<d} W_di x_i): a belief net without hidden units, in which every coordinate has all
-    earlier ones as parents (Neal, 1992; Frey, 1998, section 3.3). One product with the strictly lower triangle of W
+    earlier ones as parents (Neal, 1992; Frey, 1998). One product with the strictly lower triangle of W
     gives all conditionals. D (D - 1) / 2 weights and D biases; log p(x) is concave in them.
     """
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Generator, Tensor, nn
 
-from models.capabilities import ConditionsOnClass, EstimatesLogProb, ScoresExactly, SumsExactly
+from models.capabilities import ConditionsOnClass, Ensembles, EstimatesLogProb, ScoresExactly, SumsExactly
 from models.learning.base import Learner, Quantity, adam, means
 from models.settings import Settings, setting
 from models.spec import Batch, DataSpec
@@ -46,8 +46,8 @@ class MaximumLikelihood(Learner):
     """Maximises the mean of log p(x) with Adam, for any model that gives log p(x) exactly.
 
     A model that conditions on classes learns log p(x | class); one whose log p(x) is dear (an ensemble of orders)
-    learns from its estimate, whose mean is a lower bound. Where log p(x) needs log Z, it is summed at every step;
-    `begin` raises TooLarge when it cannot be.
+    learns from its estimate, whose mean is a lower bound, unless the ensemble has one member only. Where log p(x) needs
+    log Z, it is summed at every step; `begin` raises TooLarge when it cannot be.
     """
 
     capturable = True
@@ -99,6 +99,7 @@ class MaximumLikelihood(Learner):
         model = self.model
         if isinstance(model, ConditionsOnClass) and model.conditional_classes():
             return "log_prob_of_class", model.log_prob_of_class(batch.x, batch.y)
-        if isinstance(model, EstimatesLogProb):
+        alone = isinstance(model, Ensembles) and model.members() == 1
+        if isinstance(model, EstimatesLogProb) and not alone:
             return "log_prob_estimate", model.log_prob_estimate(batch.x, generator)
         return "log_prob", model.log_prob(batch.x)
