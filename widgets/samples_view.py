@@ -1,4 +1,5 @@
-"""Samples of a run, in the way their kind is looked at: a grid of pictures, points in the plane, or rows of values."""
+"""Samples of a run, in the way their kind is looked at: a grid of pictures, points in the plane, text, or rows of
+values."""
 
 from __future__ import annotations
 
@@ -6,8 +7,11 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtWidgets import QStackedLayout, QWidget
 
+from dgm_studio.written import is_text, written
+from models.spec import DataSpec
 from widgets.picture_grid import PictureGrid
 from widgets.plots import Plot, colour
+from widgets.text_samples import TextSamples
 from widgets.theme import CATEGORICAL, look
 from widgets.thumbnails import rows_picture
 
@@ -15,7 +19,9 @@ POINTS = 2000  # drawn at most, of each cloud
 
 
 class SamplesView(QWidget):
-    """`show_samples` takes (N, C, H, W) pictures, (N, 2) points or anything else (N, …). Nothing before that."""
+    """`show_samples` takes (N, C, H, W) pictures, (N, 2) points or anything else (N, …). Nothing before that.
+
+    What cannot be seen from the shape follows from `set_spec`: symbols that are letters are shown as text."""
 
     def __init__(self, parent: QWidget | None = None, minimum: int = 120, axes: bool = True) -> None:
         super().__init__(parent)
@@ -23,9 +29,19 @@ class SamplesView(QWidget):
         self._pictures.setObjectName("samplePictures")
         self._axes = axes
         self._plane: _Plane | None = None
+        self._text: TextSamples | None = None
+        self._minimum = minimum
+        self._spec: DataSpec | None = None
+        self._shown: np.ndarray | None = None
         self._reference: np.ndarray | None = None
         self._stack = QStackedLayout(self)
         self._stack.addWidget(self._pictures)
+
+    def set_spec(self, spec: DataSpec | None) -> None:
+        """What the samples are of, as far as it is known."""
+        if spec != self._spec:
+            self._spec = spec
+            self.show_samples(self._shown)
 
     def set_reference(self, points: np.ndarray | None) -> None:
         """Data that samples in the plane are compared with."""
@@ -35,6 +51,15 @@ class SamplesView(QWidget):
 
     def show_samples(self, samples: np.ndarray | None) -> None:
         """Show these samples, or nothing."""
+        self._shown = samples
+        if samples is not None and self._spec is not None and is_text(self._spec.symbols):
+            if self._text is None:
+                self._text = TextSamples(self._minimum)
+                self._text.setObjectName("sampleTexts")
+                self._stack.addWidget(self._text)
+            self._stack.setCurrentWidget(self._text)
+            self._text.show_texts(written(samples, self._spec.symbols))
+            return
         if samples is not None and samples.ndim == 2 and samples.shape[1] == 2:
             if self._plane is None:
                 self._plane = _Plane(self._axes)

@@ -83,6 +83,7 @@ class TrainPage(QWidget):
         self._answered_step = -1
         self.samples.set_reference(None)
         self.samples.show_samples(None)
+        self.samples.set_spec(None)
         self._caption.set_text("")
         if run is None:
             self._stack.setCurrentIndex(0)
@@ -132,6 +133,7 @@ class TrainPage(QWidget):
             return
         live.answered.connect(self._answered)
         live.moved.connect(self._moved)
+        self.samples.set_spec(live.spec)
         if live.spec.layout is Layout.POINTS:
             self.samples.set_reference(live.dataset.train.x.numpy())
         if self.isVisible():
