@@ -30,6 +30,25 @@ class Elbo:
 
 
 @dataclass(frozen=True)
+class Components:
+    """The Gaussians that a model consists of, in the space of flattened examples."""
+
+    weights: Tensor  # (K,)
+    means: Tensor  # (K, D)
+    covariances: Tensor  # (K, D, D)
+    mean_covariances: Tensor  # (K, D, D)  how uncertain each mean is; 0 for a point estimate
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Components as they were at some steps of learning, in order, and what the learner reported there."""
+
+    steps: Tensor  # (F,) int64
+    values: Tensor  # (F,)  the first of the learner's quantities
+    components: Components  # each with a first axis of frames
+
+
+@dataclass(frozen=True)
 class ChainState:
     """One state of a Markov chain over examples."""
 
@@ -290,6 +309,27 @@ class HasFilters(Protocol):
         ...
 
 
+@runtime_checkable
+class HasComponents(Protocol):
+    def components(self) -> Components:
+        """The model as a mixture of Gaussians: exactly, or at the expectations of a posterior."""
+        ...
+
+    def responsibilities(self, x: Tensor) -> Tensor:
+        """P(component | x): (B, *event) -> (B, K)."""
+        ...
+
+
+@runtime_checkable
+class StartsFromData(Protocol):
+    """Learning begins at a place that data give."""
+
+    def start_from(self, x: Tensor, examples: int) -> None:
+        """Called once before the first step, with its batch; `examples` is the size of the training set. Draws from the
+        process-wide generator."""
+        ...
+
+
 Statistics: TypeAlias = dict[str, Tensor]  # sums over examples, by name; every learner may add and scale them
 
 
@@ -337,6 +377,13 @@ class HasConjugatePosterior(Protocol):
 class HasDiscriminator(Protocol):
     def discriminate(self, x: Tensor) -> Tensor:
         """P(real | x) by the discriminator of the game: (B, *event) -> (B,)."""
+        ...
+
+
+@runtime_checkable
+class KeepsFrames(Protocol):
+    def frames(self) -> Frames:
+        """The way of the model's components from the first step on."""
         ...
 
 

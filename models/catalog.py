@@ -16,9 +16,11 @@ from torch import nn
 from models.char_rnn import CharRnn, CharRnnSettings
 from models.fvbn import Fvbn, FvbnSettings
 from models.gan import Gan, GanSettings
+from models.gaussian_mixture import GaussianMixture, GaussianMixtureSettings
 from models.hmm import Hmm, HmmSettings
 from models.learning.adversarial import MINIMAX, NON_SATURATING, Adversarial, AdversarialSettings
 from models.learning.base import Learner
+from models.learning.conjugate_vi import CoordinateAscent, StochasticVi, StochasticViSettings
 from models.learning.contrastive_divergence import (
     ContrastiveDivergence,
     ContrastiveDivergenceSettings,
@@ -32,7 +34,7 @@ from models.made import Made, MadeSettings, OrderAgnosticMade, OrderAgnosticMade
 from models.nade import Nade, NadeSettings
 from models.pixelcnn import PixelCnn, PixelCnnSettings
 from models.rbm import Rbm, RbmSettings
-from models.settings import Settings, read_settings
+from models.settings import NoSettings, Settings, read_settings
 from models.spec import DataSpec
 from models.vae import Vae, VaeSettings
 
@@ -94,6 +96,20 @@ LEARNINGS: tuple[Learning, ...] = (
         "Boltzmann machines",
         PersistentContrastiveDivergence,
         PersistentCdSettings,
+    ),
+    Learning(
+        "coordinate-ascent",
+        "Mean field by coordinate ascent",
+        "Exact inference and mean field",
+        CoordinateAscent,
+        NoSettings,
+    ),
+    Learning(
+        "stochastic-vi",
+        "Stochastic variational inference",
+        "Exact inference and mean field",
+        StochasticVi,
+        StochasticViSettings,
     ),
     Learning(
         "reparameterized-elbo",
@@ -262,6 +278,20 @@ FAMILIES: tuple[Family, ...] = (
         settings=HmmSettings,
         learners=("em", "maximum-likelihood"),
         data="casino",
+    ),
+    Family(
+        key="gaussian-mixture",
+        title="Bayesian mixture of Gaussians",
+        group="exact inference",
+        lecture="Exact inference and mean field",
+        summary="Every example comes from one of K Gaussians. Weights, means and covariances have a posterior of their "
+        "own, which is approximated by independent factors (mean field).",
+        look_for="The bound rises at every step of coordinate ascent. Components that the data do not need fade away; "
+        "those that stay settle on the clusters.",
+        model=GaussianMixture,
+        settings=GaussianMixtureSettings,
+        learners=("coordinate-ascent", "stochastic-vi", "em"),
+        data="ring",
     ),
 )
 

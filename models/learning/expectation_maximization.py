@@ -6,7 +6,8 @@ import torch
 from torch import Generator, Tensor, nn
 
 from models.capabilities import MaximizesExpectation, ScoresExactly, Statistics
-from models.learning.base import Feed, Learner, Quantity, means
+from models.learning.base import Feed, Quantity, means
+from models.learning.closed_form import ClosedForm
 from models.settings import Settings, setting
 from models.spec import Batch, DataSpec
 
@@ -22,7 +23,7 @@ class ExpectationMaximizationSettings(Settings):
     )
 
 
-class ExpectationMaximization(Learner):
+class ExpectationMaximization(ClosedForm):
     """Alternates the E-step, expected sufficient statistics of the whole training set given the present parameters,
     with the M-step, the parameters at which the expected complete log-likelihood is largest (Dempster, Laird & Rubin,
     1977). log p(training set) never falls from one step to the next.
@@ -42,9 +43,12 @@ class ExpectationMaximization(Learner):
 
     @torch.no_grad()
     def step(self, batch: Batch) -> dict[str, Tensor]:
+        self.start(batch.x)
         statistics = self._expected(batch.x)
+        log_prob = statistics["log_prob"] / len(batch.x)
+        self.record(log_prob)
         self.model.maximize(statistics)
-        return means(log_prob=statistics["log_prob"] / len(batch.x))
+        return means(log_prob=log_prob)
 
     def held_out(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         return means(log_prob=self.model.log_prob(batch.x))

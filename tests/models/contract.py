@@ -23,10 +23,12 @@ from models.capabilities import (
     Ensembles,
     EstimatesLogProb,
     HasChains,
+    HasComponents,
     HasConjugatePosterior,
     HasDiscriminator,
     HasFilters,
     HasFreeEnergy,
+    KeepsFrames,
     MaximizesExpectation,
     PredictsEach,
     RunsChain,
@@ -225,6 +227,9 @@ def answers(learner: Learner, x: Tensor) -> dict[str, Tensor]:
             local = model.local_statistics(x)
             said |= {f"local/{key}": value for key, value in local.items()}
             said["evidence_bound"] = model.evidence_bound(local["local_bound"])
+        if isinstance(model, HasComponents):
+            said |= {f"components/{key}": value for key, value in vars(model.components()).items()}
+            said["responsibilities"] = model.responsibilities(x)
         if isinstance(model, BoundsEvidence):
             bound = model.elbo(x, draws())
             said |= {"elbo": bound.value, "kl": bound.kl, "kl_per_dimension": bound.kl_per_dimension}
@@ -257,6 +262,10 @@ def answers(learner: Learner, x: Tensor) -> dict[str, Tensor]:
             said["filters"] = model.filters()
         if isinstance(learner, HasDiscriminator):
             said["discriminate"] = learner.discriminate(x)
+        if isinstance(learner, KeepsFrames) and isinstance(model, HasComponents):
+            frames = learner.frames()
+            said |= {f"frames/{key}": value for key, value in vars(frames.components).items()}
+            said["frames/values"] = frames.values
         if isinstance(learner, HasChains):
             said["chains"] = learner.chains()
         index = torch.arange(len(x))

@@ -1,0 +1,41 @@
+"""What learners by closed-form steps share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from models.capabilities import Frames, HasComponents, StartsFromData
+from models.learning.base import Learner
+from models.learning.frames import FrameStore
+from models.settings import Settings
+from models.spec import DataSpec
+
+
+class ClosedForm(Learner):
+    """A learner whose steps have no gradient: it may start from data, and keeps the way of the model's components."""
+
+    steps: Tensor
+
+    def __init__(self, model: nn.Module, settings: Settings, spec: DataSpec, examples: int) -> None:
+        super().__init__(model, settings, spec, examples)
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        if isinstance(model, HasComponents):
+            self.store = FrameStore(*model.components().means.shape)
+        self._under_way = False  # a step was done, or it is known that there were some
+
+    def start(self, x: Tensor) -> None:
+        """Where the model starts from data, and this is the first batch, do so. Asks the device once in a session."""
+        if not self._under_way and isinstance(self.model, StartsFromData) and not self.steps:
+            self.model.start_from(x, self.examples)
+        self._under_way = True
+
+    def record(self, value: Tensor) -> None:
+        """Count a step that is about to change the model, and keep its components; `value` is what is reported."""
+        if isinstance(self.model, HasComponents):
+            self.store.record(self.steps, value, self.model.components())
+        self.steps.add_(1)
+
+    def frames(self) -> Frames:
+        """For models that have components only."""
+        return self.store.frames()
