@@ -213,7 +213,8 @@ class GaussianMixture(nn.Module):
     @torch.no_grad()
     def maximize(self, statistics: Statistics) -> None:
         """Maximum likelihood (Bishop, 2006, equations 9.24 to 9.26), with RIDGE added to the variances. An empty
-        component keeps its place and shape. What a posterior would be as sharp as the examples of a component make it."""
+        component keeps its place and shape. The factors around the estimate become as narrow as the examples of each
+        component make them."""
         count, first, second = moments(statistics["moments"])
         some = count > 1e-6 * count.sum() / len(count)
         safe = torch.where(some, count, 1.0)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -75,5 +73,3 @@ class FrameStore(nn.Module):
         order = order[torch.cat([steps[:-1] != steps[1:], steps.new_ones(min(1, len(steps)), dtype=torch.bool)])]
         parts = (self.weights, self.means, self.covariances, self.mean_covariances)
         return Frames(self.steps[order], self.values[order], Components(*(part[order] for part in parts)))
-
-
