@@ -147,7 +147,7 @@ def _notes(spec: DataSpec, measures: list[Measure]) -> Iterator[str]:
     if spec.support is Support.UNIT:
         yield (
             "The data are grey values, not bits: under a Bernoulli likelihood these numbers are a cross-entropy, not "
-            "the probability of anything; choose a binarisation to compare models."
+            "the probability of anything, and under a Gaussian one densities; choose a binarisation to compare models."
         )
     if spec.support is Support.REALS:
         yield "The data are real numbers: these are densities, which change with the data's scale and may be positive."

@@ -29,7 +29,7 @@ from dgm_studio.evaluation import (
     evaluation,
     subject_from,
 )
-from dgm_studio.evaluations import coverage, free_energy, likelihood, rate_distortion, samples
+from dgm_studio.evaluations import coverage, evidence, free_energy, likelihood, rate_distortion, samples
 from dgm_studio.evaluations.base import stage
 from dgm_studio.events import Snapshot
 from dgm_studio.inference import Subject
@@ -395,6 +395,31 @@ def test_a_single_mode_is_counted_as_one() -> None:
 
 
 # How they are run.
+
+
+def test_the_evidence_of_one_gaussian_is_that_of_all_training_examples_together() -> None:
+    dataset = datasets()["points"]
+    recipe = Recipe.read("gaussian-mixture", "coordinate-ascent", {"components": 1}, {})
+    model = recipe.build(dataset.spec, len(dataset.train)).model
+    model.start_from(dataset.train.x, len(dataset.train))
+    x, prior = dataset.train.x.double(), model.prior_variance.double().diag()
+    n, nu, kappa = len(x), model.prior_degrees, model.settings.mean_strength
+    # by Student's t of each example given those before it (Bishop, 2006, equation 10.81)
+    total, mean, scatter = 0.0, model.prior_mean.double(), prior
+    for row in x:
+        degrees = nu - 1
+        shape = scatter * (kappa + 1) / (kappa * degrees)
+        z = torch.linalg.solve(shape, row - mean) @ (row - mean)
+        total += math.lgamma((degrees + 2) / 2) - math.lgamma(degrees / 2) - math.log(degrees * math.pi)
+        total += (-0.5 * shape.logdet() - (degrees + 2) / 2 * (1 + z / degrees).log()).item()
+        scatter = scatter + kappa / (kappa + 1) * torch.outer(row - mean, row - mean)
+        mean = (kappa * mean + row) / (kappa + 1)
+        kappa, nu = kappa + 1, nu + 1
+    found = rows(reports(evidence.EVALUATION, model, dataset)[0])
+    _, value, share, kind = found["log p(all training data), at least"]
+    assert value == pytest.approx(total, abs=1e-3)
+    assert share == pytest.approx(value / n)
+    assert kind == "lower bound"
 
 
 def test_fractions_and_reports_come_before_one_closing_event() -> None:
