@@ -66,6 +66,28 @@ class Completion:
     log_prob: Tensor  # (n, *event)  log p(x_d | those before d) of the value that stands there
 
 
+@dataclass(frozen=True)
+class Explanation:
+    """What K hidden states make of sequences of T steps. Probabilities over states sum to 1 at each step."""
+
+    log_prob: Tensor  # (B,)  the evidence log p(x), in nats
+    forward: Tensor  # (B, T, K)  p(z_t | x_1…x_t)
+    backward: Tensor  # (B, T, K)  p(x_{t+1}…x_T | z_t), scaled to sum to 1 over z_t
+    posterior: Tensor  # (B, T, K)  p(z_t | x)
+    path: Tensor  # (B, T) int64  the most probable z as a whole (Viterbi)
+    path_log_prob: Tensor  # (B,)  log p(path | x), in nats
+
+
+@dataclass(frozen=True)
+class HiddenStates:
+    """The parameters of a hidden Markov chain and of what its K states emit."""
+
+    initial: Tensor  # (K,)
+    transition: Tensor  # (K, K)  from row to column
+    emission: Tensor  # (K, symbols) probabilities; where values are real, means (K, dims)
+    deviation: Tensor | None = None  # (K, dims), where values are real
+
+
 @runtime_checkable
 class Samples(Protocol):
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
@@ -327,6 +349,19 @@ class StartsFromData(Protocol):
     def start_from(self, x: Tensor, examples: int) -> None:
         """Called once before the first step, with its batch; `examples` is the size of the training set. Draws from the
         process-wide generator."""
+        ...
+
+
+@runtime_checkable
+class ExplainsSequences(Protocol):
+    """Explains each sequence by a Markov chain of hidden states, exactly."""
+
+    def explain(self, x: Tensor) -> Explanation:
+        """Of sequences (B, T) or (B, T, dims), which may be of another length than those in training."""
+        ...
+
+    def hidden_states(self) -> HiddenStates:
+        """How the states follow each other, and what they emit."""
         ...
 
 

@@ -7,11 +7,12 @@ import math
 import torch
 from torch import Generator, Tensor, nn
 
-from models.capabilities import Statistics
+from models.capabilities import Explanation, HiddenStates, Statistics
 from models.distributions import gaussian_log_prob
 from models.hidden_chain import LOWEST, draw_states, evidence, smooth
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support, UnsuitableData, require, require_layout
+from models.viterbi import best_path
 
 
 class HmmSettings(Settings):
@@ -89,6 +90,23 @@ class Hmm(nn.Module):
 
     def log_prob(self, x: Tensor) -> Tensor:
         return evidence(self.log_initial(), self.log_transition(), self.log_emission(x))
+
+    @torch.no_grad()
+    def explain(self, x: Tensor) -> Explanation:
+        given = self.log_initial(), self.log_transition(), self.log_emission(x)
+        found, (path, log_joint) = smooth(*given), best_path(*given)
+        forward, backward, posterior = (p.permute(2, 0, 1) for p in (found.forward, found.backward, found.posterior))
+        return Explanation(found.evidence, forward, backward, posterior, path.T, log_joint - found.evidence)
+
+    @torch.no_grad()
+    def hidden_states(self) -> HiddenStates:
+        initial, transition = self.log_initial().exp(), self.log_transition().exp()
+        if self.symbols:
+            return HiddenStates(initial, transition, self.emission_logits.softmax(1))
+        deviation = self._log_deviations().exp()
+        return HiddenStates(
+            initial, transition, self.means.reshape(self.states, -1), deviation.reshape(self.states, -1)
+        )
 
     @torch.no_grad()
     def expected_statistics(self, x: Tensor) -> Statistics:

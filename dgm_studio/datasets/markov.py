@@ -51,8 +51,8 @@ class MarkovDensity:
 
 
 def health(length: int) -> MarkovDensity:
-    """How a patient feels from day to day, healthy or with a fever (the example of the Wikipedia's article on the
-    Viterbi algorithm)."""
+    """How a patient feels from day to day, healthy or with a fever (the example of Wikipedia's article on the Viterbi
+    algorithm)."""
     return MarkovDensity(
         _table([0.6, 0.4]),
         _table([[0.7, 0.3], [0.4, 0.6]]),

@@ -22,6 +22,7 @@ from models.capabilities import (
     Encodes,
     Ensembles,
     EstimatesLogProb,
+    ExplainsSequences,
     HasChains,
     HasComponents,
     HasConjugatePosterior,
@@ -223,6 +224,10 @@ def answers(learner: Learner, x: Tensor) -> dict[str, Tensor]:
             said["sample_of_class"] = model.sample_of_class(y[:5], draws())
         if isinstance(model, MaximizesExpectation):
             said |= {f"expected/{key}": value for key, value in model.expected_statistics(x).items()}
+        if isinstance(model, ExplainsSequences):
+            explained, states = model.explain(x), model.hidden_states()
+            said |= {f"explain/{key}": value for key, value in vars(explained).items()}
+            said |= {f"states/{key}": value for key, value in vars(states).items() if value is not None}
         if isinstance(model, HasConjugatePosterior):
             local = model.local_statistics(x)
             said |= {f"local/{key}": value for key, value in local.items()}

@@ -70,6 +70,9 @@ def test_answers_have_the_shapes_types_and_ranges_they_promise(family: str, lear
         "expected/log_prob": (),
         "local/local_bound": (),
         "evidence_bound": (),
+        "explain/log_prob": (n,),
+        "explain/path": (n, event[0]),
+        "explain/path_log_prob": (n,),
         "order": (dataset.spec.dimensions,),
         "start": (5, *event),
         "start_mean": (5, *event),
@@ -87,6 +90,8 @@ def test_answers_have_the_shapes_types_and_ranges_they_promise(family: str, lear
             assert name.removeprefix("valid/") in {q.key for q in made.quantities}
         if name == "order":
             assert sorted(value.tolist()) == list(range(dataset.spec.dimensions))
+        elif name == "explain/path":
+            assert value.dtype == torch.int64
         else:
             sums = name.startswith(("expected/", "local/")) or name == "evidence_bound"  # may be of many examples
             assert value.dtype in ((torch.float32, torch.float64) if sums else (torch.float32,)), name

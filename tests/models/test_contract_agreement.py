@@ -29,6 +29,7 @@ from models.capabilities import (
     Encodes,
     Ensembles,
     EstimatesLogProb,
+    ExplainsSequences,
     HasFreeEnergy,
     PredictsEach,
     RunsChain,
@@ -248,3 +249,25 @@ def test_an_estimate_is_on_average_not_above_the_evidence(family: str, data: str
         found = torch.stack([model.log_prob_estimate(x, draws(seed)) for seed in range(400)])
         # random orders may be others than those of the ensemble, so that only their mean over examples is held to it
         assert found.mean() <= model.log_prob(x).mean() + 5 * found.mean(1).std() / 20 + 0.5
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(ExplainsSequences, ScoresExactly))
+def test_an_explanation_agrees_with_the_evidence_and_with_itself(family: str, data: str) -> None:
+    model, x = first_trained(family, data), DATASETS[data].valid.x.double()
+    with torch.no_grad():
+        said, states = model.explain(x), model.hidden_states()
+        assert torch.allclose(said.log_prob, model.log_prob(x), atol=1e-9)
+    count = len(states.initial)
+    for each in (said.forward, said.backward, said.posterior):
+        assert each.shape == (*x.shape[:2], count)
+        assert torch.allclose(each.sum(-1), torch.ones_like(each[..., 0]), atol=1e-9)
+    meeting = said.forward * said.backward
+    assert torch.allclose(said.posterior, meeting / meeting.sum(-1, keepdim=True), atol=1e-9)
+    assert torch.allclose(said.forward[:, -1], said.posterior[:, -1], atol=1e-9)
+    assert said.path.min() >= 0
+    assert said.path.max() < count
+    assert (said.path_log_prob <= 1e-9).all()
+    # no path is more probable than its least probable state
+    assert (said.path_log_prob <= said.posterior.gather(2, said.path[..., None]).amin((1, 2)).log() + 1e-9).all()
+    assert torch.allclose(states.transition.sum(1), torch.ones_like(states.initial), atol=1e-9)
+    assert states.initial.sum().item() == pytest.approx(1, abs=1e-9)
