@@ -8,5 +8,6 @@ from widgets.explorers.draw_it import DrawIt
 from widgets.explorers.dream import Dream
 from widgets.explorers.landscape import LandscapeView
 from widgets.explorers.latent_map import LatentMap
+from widgets.explorers.sequence import SequenceView
 
-EXPLORERS: tuple[type[Explorer], ...] = (LatentMap, DrawIt, LandscapeView, CompleteIt, Dream)
+EXPLORERS: tuple[type[Explorer], ...] = (LatentMap, DrawIt, LandscapeView, CompleteIt, Dream, SequenceView)
