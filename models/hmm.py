@@ -26,11 +26,10 @@ class HmmSettings(Settings):
     )
     smallest_deviation: float = setting(
         0.01,
-        title="Smallest deviation",
+        title="Smallest σ",
         help="Standard deviations of real values are not below this: a state that explains a single value would make "
         "the likelihood infinite.",
         reference="Bishop (2006), section 9.2.1",
-        unit="data's own",
         gt=0,
         le=1e3,
         log=True,
@@ -105,7 +104,7 @@ class Hmm(nn.Module):
             return HiddenStates(initial, transition, self.emission_logits.softmax(1))
         deviation = self._log_deviations().exp()
         return HiddenStates(
-            initial, transition, self.means.reshape(self.states, -1), deviation.reshape(self.states, -1)
+            initial, transition, self.means.detach().reshape(self.states, -1), deviation.reshape(self.states, -1)
         )
 
     @torch.no_grad()

@@ -13,6 +13,7 @@ from widgets.theme import look, tabular
 
 SIDE, TOP = 24, 16  # px of the names of rows and columns
 WIDE, HIGH = 30, 14  # px of a cell from which its number is written in it
+HIGHEST = 36  # px of a cell
 
 
 class MatrixView(QWidget):
@@ -37,6 +38,7 @@ class MatrixView(QWidget):
     def show_values(self, values: np.ndarray, columns: tuple[str, ...], coloured: bool = True) -> None:
         """Rows are numbered from 1."""
         self.values, self._columns, self._coloured = values, columns, coloured
+        self.setMaximumHeight(TOP + HIGHEST * len(values))
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -45,8 +47,7 @@ class MatrixView(QWidget):
         painter = QPainter(self)
         rows, columns = self.values.shape
         area = QRectF(SIDE, TOP, self.width() - SIDE, self.height() - TOP)
-        wide, high = area.width() / columns, min(area.height() / rows, 40)
-        area.setHeight(high * rows)
+        wide, high = area.width() / columns, area.height() / rows
         if self._coloured:
             painter.drawImage(area, to_image(viridis(self.values)))
         painter.setPen(QColor(look.theme.muted))
@@ -67,4 +68,4 @@ class MatrixView(QWidget):
                 ink = look.theme.text if not self._coloured else "#000000" if value > 0.6 else "#ffffff"
                 painter.setPen(QColor(ink))
                 at = QRectF(SIDE + column * wide, TOP + row * high, wide, high)
-                painter.drawText(at, Qt.AlignmentFlag.AlignCenter, f"{value:.2f}")
+                painter.drawText(at, Qt.AlignmentFlag.AlignCenter, f"{value:.2f}".replace("-", "−"))

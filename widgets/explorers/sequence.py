@@ -28,14 +28,15 @@ from widgets.explorers.parts import (
     row_of,
     subscript,
 )
-from widgets.explorers.sequence_strips import CurveStrip, HeatStrip, Strip, SymbolStrip
+from widgets.explorers.sequence_strips import CurveStrip, HeatStrip, Legend, Strip, SymbolStrip
 from widgets.live import Live
 from widgets.matrix_view import MatrixView
 from widgets.theme import SPACE
 
 SIDE = 232  # px, the column of the learned tables
-SHOWN = 100  # steps that are shown at first, at most
+SHOWN, SHOWN_SYMBOLS = 100, 40  # steps that are shown at first, at most; of symbols so few that they can be read
 FEWEST = 5  # steps that can be shown
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class SequenceView(Explorer):
@@ -72,7 +73,7 @@ class SequenceView(Explorer):
         right.addWidget(self._evidence_card())
         right.addWidget(self._tables_card(), 1)
         self.body.addLayout(right)
-        self._show_window(0, min(self._steps, SHOWN))
+        self._show_window(0, round(self._zooming.value))
 
     @staticmethod
     def admits(model: type, learner: type, spec: DataSpec) -> bool:
@@ -176,7 +177,7 @@ class SequenceView(Explorer):
         self._evidence.setText(f"{said.log_prob:,.2f} nats".replace("-", "−"))
         lines = [f"{said.log_prob / self._steps:.3f} nats a step"]
         if said.data_log_prob is not None:
-            lines.append(f"{said.data_log_prob:,.2f} nats by the exact model of the data")
+            lines.append(f"exact model of the data: {said.data_log_prob:,.2f} nats")
         lines.append(f"p(path | x) = {_probability(said.path_log_prob)}")
         lines.append(f"weights of step {step:,}")
         self._terms.setText("\n".join(lines).replace("-", "−"))
@@ -217,6 +218,8 @@ class SequenceView(Explorer):
             "backward": ("Backward", "∝ p(x_t+1 … x_T | z_t)", "How well each state would explain what follows"),
         }
         card.column.addWidget(self.observations, 0 if self._symbols else 2)
+        if self._symbols:
+            card.column.addWidget(Legend(self._names))
         for strip in self.strips[1:]:
             title, formula, tip = tips[strip.objectName()]
             strip.setToolTip(tip)
@@ -227,7 +230,7 @@ class SequenceView(Explorer):
         self._scroll.valueChanged.connect(lambda first: self._show_window(first, self.observations.count))
         card.column.addWidget(self._scroll)
         self._at = Caption(name="atStep")
-        shown = min(self._steps, SHOWN)
+        shown = min(self._steps, SHOWN_SYMBOLS if self._symbols else SHOWN)
         self._zooming = SliderRow("Shows", min(FEWEST, self._steps), self._steps, shown, "{:.0f} steps", name_width=44)
         self._zooming.setObjectName("zoom")
         self._zooming.setVisible(self._steps > FEWEST)
@@ -249,18 +252,21 @@ class SequenceView(Explorer):
         card = Card("Transitions", "from row to column")
         card.setFixedWidth(SIDE)
         self.transitions = MatrixView("transitions")
-        card.column.addWidget(self.transitions, 1)
+        card.column.addWidget(self.transitions, 100)
         card.column.addSpacing(SPACE)
         formula = "p(symbol | state)" if self._symbols else "mean and deviation"
         card.column.addLayout(row_of(Caption("Emissions", heading=True), Caption(formula), stretch=True))
         self.emissions = MatrixView("emissions")
-        card.column.addWidget(self.emissions, 1)
+        card.column.addWidget(self.emissions, 100)
+        card.column.addStretch(1)
         card.column.addWidget(ColourBar(viridis, "0", "probability", "1"))
         return card
 
 
 def _probability(log: float) -> str:
     """A probability that may be far below what a float holds."""
-    if log > math.log(1e-4):
-        return f"{math.exp(log):.3g}"
-    return f"10^{log / math.log(10):.1f}"
+    if log > math.log(1e-3):
+        return f"{math.exp(log):.3f}"
+    exponent = math.floor(log / math.log(10))
+    mantissa = math.exp(log - exponent * math.log(10))
+    return f"{mantissa:.1f} × 10{str(exponent).translate(SUPERSCRIPTS)}"

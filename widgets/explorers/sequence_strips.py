@@ -190,6 +190,33 @@ class SymbolStrip(EditableStrip):
         self.paint_mark(painter)
 
 
+class Legend(QWidget):
+    """The colours of symbols, as far as there is room for their names."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.setObjectName("legend")
+        self._names = names
+        self._colours = [QColor(*rgb) for rgb in symbol_colours(len(names)).tolist()]
+        font = tabular(self.font())
+        font.setPixelSize(11)
+        self.setFont(font)
+        self.setFixedHeight(16)
+        look.changed.connect(self.update)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        metrics, left = QFontMetricsF(self.font()), float(LABELS)
+        for name, ink in zip(self._names, self._colours, strict=True):
+            wide = metrics.horizontalAdvance(name)
+            if left + 14 + wide > self.width():
+                break
+            painter.fillRect(QRectF(left, 3, 10, 10), ink)
+            painter.setPen(QColor(look.theme.muted))
+            painter.drawText(QRectF(left + 14, 0, wide + 2, 16), Qt.AlignmentFlag.AlignVCenter, name)
+            left += wide + 28
+
+
 class CurveStrip(EditableStrip):
     """Real values as curves, one for each channel, that follow a drag; behind them, where they were expected."""
 
@@ -259,7 +286,7 @@ class CurveStrip(EditableStrip):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         for value in (self._low, self._high):
             inside = min(self.height() - 8.0, max(8.0, self.height_of(value)))
-            self.paint_label(painter, f"{value:.2g}", inside)
+            self.paint_label(painter, f"{value:.2g}".replace("-", "−"), inside)
         self.paint_mark(painter)
 
     def _paint_expected(self, painter: QPainter, channel: int, ink: str) -> None:
