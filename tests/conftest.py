@@ -20,6 +20,9 @@ for _name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_H
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
+# its failures show their values; here, because tests outside tests/models import it too, and may come first
+pytest.register_assert_rewrite("contract")
+
 PATIENCE = 2.0  # seconds that a thread which was told to end has for it
 
 
