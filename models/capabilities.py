@@ -7,6 +7,7 @@ whoever only looks at a model passes a generator of its own.
 
 from __future__ import annotations
 
+from collections.abc import Generator as Yields
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
@@ -195,6 +196,10 @@ class HasFreeEnergy(Protocol):
 class SumsExactly(Protocol):
     def log_partition(self) -> Tensor:
         """log Z by enumeration, a 0-d tensor. Raises TooLarge when the sum does not fit."""
+        ...
+
+    def log_partition_in_parts(self) -> Yields[float, None, Tensor]:
+        """The same, which yields the fraction done often enough to be shown, and abandoned there."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator as Yields
 from collections.abc import Mapping
 
 import torch
@@ -10,7 +11,8 @@ from torch.nn import functional as F
 
 from models.capabilities import ChainState
 from models.distributions import bernoulli
-from models.estimation.enumeration import LIMIT, log_sum_over_states, require_enumerable
+from models.estimation.enumeration import LIMIT, log_sum_in_parts, require_enumerable
+from models.estimation.progress import finish
 from models.networks import flat
 from models.settings import Settings, setting
 from models.spec import DataSpec, Support, require
@@ -73,6 +75,9 @@ class Rbm(nn.Module):
         return -(flat(x) @ self.visible_bias) - F.softplus(self._hidden_logits(x)).sum(-1)
 
     def log_partition(self) -> Tensor:
+        return finish(self.log_partition_in_parts())
+
+    def log_partition_in_parts(self) -> Yields[float, None, Tensor]:
         """log Z, summed over the states of the smaller layer, the other summed out. Raises TooLarge."""
         smaller = min(self.dimensions, self.hidden)
         require_enumerable(
@@ -81,8 +86,8 @@ class Rbm(nn.Module):
             f"Use at most {LIMIT} hidden units, or contrastive divergence and annealed importance sampling.",
         )
         if self.hidden < self.dimensions:
-            return log_sum_over_states(self.hidden, self._hidden_log_weight, self.weight)
-        return log_sum_over_states(self.dimensions, lambda v: -self.free_energy(v), self.weight)
+            return (yield from log_sum_in_parts(self.hidden, self._hidden_log_weight, self.weight))
+        return (yield from log_sum_in_parts(self.dimensions, lambda v: -self.free_energy(v), self.weight))
 
     def log_prob(self, x: Tensor) -> Tensor:
         """log P(x) = -F(x) - log Z. Raises TooLarge when log Z cannot be summed."""

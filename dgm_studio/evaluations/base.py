@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from dgm_studio.inference import Subject
 from dgm_studio.reports import Report
 from models.distributions import bernoulli
 from models.estimation.measure import Kind, mean_measure
+from models.estimation.progress import stage as stage
 from models.settings import Settings
 from models.spec import DataSpec
 
@@ -39,16 +40,6 @@ class Evaluation:
     admits: Callable[[type, type, DataSpec], bool]
     run: Callable[[Subject, Any], Iterator[float | Report]]
     without_effect: Callable[[type], tuple[str, ...]] = lambda model: ()  # settings that a form need not show
-
-
-def stage(work: Generator[float, None, T], start: float, share: float) -> Generator[float, None, T]:
-    """The fractions of `work` as the part of a whole that begins at `start` and is `share` long; gives its result."""
-    while True:
-        try:
-            fraction = next(work)
-        except StopIteration as end:
-            return end.value
-        yield start + share * fraction
 
 
 def chunks(x: Tensor, device: torch.device, size: int = CHUNK) -> Iterator[tuple[float, Tensor]]:

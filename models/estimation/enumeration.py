@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from collections.abc import Generator as Yields
 
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from models.capabilities import TooLarge
+from models.estimation.progress import finish
 
 LIMIT = 20  # bits; their 2^20 states take about a second for some hundred units
 CHUNK = 2**14  # states looked at together
@@ -39,13 +41,20 @@ def log_sum_over_states(bits: int, log_weight: Callable[[Tensor], Tensor], like:
     The memory is that of one chunk, also when gradients are recorded: each chunk is computed again on the way back.
     Raises TooLarge.
     """
+    return finish(log_sum_in_parts(bits, log_weight, like))
+
+
+def log_sum_in_parts(bits: int, log_weight: Callable[[Tensor], Tensor], like: Tensor) -> Yields[float, None, Tensor]:
+    """`log_sum_over_states`, which yields the fraction done after each chunk, so that it can be abandoned there."""
 
     def of_chunk(states: Tensor) -> Tensor:
         return log_weight(states).logsumexp(0)
 
-    sums = [
-        checkpoint(of_chunk, states, use_reentrant=False, preserve_rng_state=False) for states in all_states(bits, like)
-    ]
+    sums, done = [], 0
+    for states in all_states(bits, like):
+        sums.append(checkpoint(of_chunk, states, use_reentrant=False, preserve_rng_state=False))
+        done += len(states)
+        yield done / 2**bits
     return torch.stack(sums).logsumexp(0)
 
 

@@ -1,8 +1,8 @@
 """How probable data are: exactly, by bounds, or by a pseudo-likelihood.
 
-What takes long is a generator: it yields the fraction done and returns the result (`yield from`, or `finish`). `where`
-says which examples were measured, for the protocol. Everything random takes a generator, everything per example is
-measured in chunks, and the same seed gives the same value.
+What takes long is a generator (`models/estimation/progress.py`). `where` says which examples were measured, for the
+protocol. Everything random takes a generator, everything per example is measured in chunks, and the same seed gives the
+same value.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 from collections.abc import Generator as Yields
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -19,30 +19,21 @@ from torch.nn import functional as F
 
 from models.capabilities import Encodes, HasFreeEnergy, SumsExactly
 from models.estimation.measure import Kind, Measure, mean_measure
+from models.estimation.progress import stage
 
 EXAMPLES = 500  # measured at once: bounds the memory and how long a cancel waits
+SUMMING = 0.9  # of the time of an exact likelihood goes into log Z, where that is summed
 ACTIVE = 0.01  # Burda, Grosse & Salakhutdinov (2016), section 5.2: variance of the posterior mean of an active unit
-
-T = TypeVar("T")
-
-
-def finish(work: Yields[float, None, T]) -> T:
-    """The result of a measurement, without its progress."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value
 
 
 def exact_log_likelihood(model: Any, x: Tensor, where: str) -> Yields[float, None, Measure]:
     """The mean of log p(x). Where that needs log Z, it is summed once; raises TooLarge when it cannot be."""
     by_energy = isinstance(model, HasFreeEnergy) and isinstance(model, SumsExactly)
-    log_partition = model.log_partition() if by_energy else None
+    log_partition = (yield from stage(model.log_partition_in_parts(), 0.0, SUMMING)) if by_energy else None
     parts = []
     for done, part in _parts(x):
         parts.append(model.log_prob(part) if log_partition is None else -model.free_energy(part) - log_partition)
-        yield done
+        yield done if log_partition is None else SUMMING + (1 - SUMMING) * done
     protocol = where if log_partition is None else f"{where}; log Z = {log_partition:.4f} by enumeration"
     return mean_measure("log p(x)", torch.cat(parts), Kind.EXACT, protocol)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Generator as Yields
 from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
@@ -196,6 +197,10 @@ class _Energy(_Known):
 
     def log_partition(self) -> Tensor:
         return torch.tensor(5.0)
+
+    def log_partition_in_parts(self) -> Yields[float, None, Tensor]:
+        yield 1.0
+        return self.log_partition()
 
 
 class _Vast(_Known):

@@ -18,8 +18,9 @@ from models.estimation.annealing import (
     reverse_log_prob,
 )
 from models.estimation.enumeration import all_states, log_probabilities
-from models.estimation.likelihood import exact_log_likelihood, finish
+from models.estimation.likelihood import exact_log_likelihood
 from models.estimation.measure import Kind
+from models.estimation.progress import finish
 from models.learning.contrastive_divergence import PersistentCdSettings, PersistentContrastiveDivergence
 from models.rbm import Rbm, RbmSettings
 from models.spec import Batch, DataSpec, Layout, Support

@@ -40,6 +40,7 @@ from models.capabilities import (
     WeighsEvidence,
 )
 from models.catalog import FAMILIES
+from models.estimation.progress import finish
 from models.spec import Support
 
 
@@ -89,6 +90,10 @@ def test_the_partition_function_is_the_sum_over_all_states(family: str, data: st
     x = states(9).double().reshape(-1, 1, 3, 3)
     with torch.no_grad():
         assert model.log_partition().item() == pytest.approx((-model.free_energy(x)).logsumexp(0).item(), abs=1e-9)
+        assert torch.equal(finish(model.log_partition_in_parts()), model.log_partition())
+        fractions = list(model.log_partition_in_parts())
+        assert fractions == sorted(fractions)
+        assert all(0 < fraction <= 1 for fraction in fractions)
 
 
 @pytest.mark.parametrize(("family", "data"), with_capabilities(RunsChain, HasFreeEnergy, data="bits"))

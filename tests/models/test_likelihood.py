@@ -12,16 +12,16 @@ from torch import Generator, Tensor
 
 from models.capabilities import TooLarge
 from models.distributions import bernoulli_log_prob
-from models.estimation.enumeration import LIMIT, all_states, log_probabilities, log_sum_over_states
+from models.estimation.enumeration import CHUNK, LIMIT, all_states, log_probabilities, log_sum_over_states
 from models.estimation.likelihood import (
     evidence_lower_bound,
     exact_log_likelihood,
-    finish,
     importance_weighted_bound,
     log_mean_weight,
     pseudo_log_likelihood,
 )
 from models.estimation.measure import Kind, bits_per_dimension, mean_measure
+from models.estimation.progress import finish
 from models.nade import Nade, NadeSettings
 from models.rbm import Rbm, RbmSettings
 from models.spec import DataSpec, Layout, Support
@@ -135,13 +135,36 @@ def test_the_exact_likelihood_is_the_same_in_chunks(monkeypatch: pytest.MonkeyPa
 def test_the_normaliser_is_summed_once_for_all_examples(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Rbm(RbmSettings(hidden=4), SPEC)
     calls = []
-    summed = Rbm.log_partition
-    monkeypatch.setattr(Rbm, "log_partition", lambda self: calls.append(1) or summed(self))
+    summed = Rbm.log_partition_in_parts
+    monkeypatch.setattr(Rbm, "log_partition_in_parts", lambda self: calls.append(1) or summed(self))
     x = EVERY.float().repeat(40, 1)
     found = finish(exact_log_likelihood(model, x, "all"))
     assert len(calls) == 1
     assert found.value == pytest.approx(model.log_prob(x).mean().item(), abs=1e-5)
     assert "by enumeration" in found.protocol
+
+
+def test_an_exact_likelihood_can_be_abandoned_within_its_sum(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a cancel would wait for all 2^20 states, which takes seconds."""
+    model = Rbm(RbmSettings(hidden=LIMIT), DataSpec((30,), Support.BITS, Layout.VECTOR))
+    looked: list[int] = []
+    weigh = Rbm._hidden_log_weight
+    monkeypatch.setattr(Rbm, "_hidden_log_weight", lambda self, h: looked.append(len(h)) or weigh(self, h))
+    with torch.no_grad():
+        work = exact_log_likelihood(model, torch.zeros(2, 30), "none")
+        fractions = [next(work) for _ in range(3)]
+        work.close()
+    assert sum(looked) == 3 * CHUNK
+    assert fractions == [pytest.approx(0.9 * k * CHUNK / 2**LIMIT) for k in (1, 2, 3)]
+
+
+def test_the_progress_of_an_exact_likelihood_rises_to_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.estimation.enumeration.all_states.__defaults__", (4,))
+    model = Rbm(RbmSettings(hidden=4), SPEC)
+    fractions = list(exact_log_likelihood(model, EVERY.float().repeat(40, 1), "all"))
+    assert len(fractions) == 4 + 3
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
 
 
 def test_what_cannot_be_enumerated_is_refused_with_its_size() -> None:
