@@ -11,17 +11,30 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Any
 
 import torch
 from torch import Generator
+from torch.overrides import TorchFunctionMode
 
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.events import Snapshot
 from models.catalog import Recipe
 from models.learning.base import Learner
 from models.spec import DataSpec
+
+PATIENCE = 0.5  # seconds that a question may work before it gives way to a newer one on its channel
+
+
+class Superseded(Exception):
+    """Nobody waits for the answer any more."""
+
+
+def never() -> bool:
+    return False
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,7 @@ class Subject:
     dataset: Dataset
     step: int
     generator: Generator  # on the learner's device; one per channel, so that channels do not disturb each other
+    superseded: Callable[[], bool] = never  # whether the person has gone on to another question of the channel
 
     @property
     def model(self) -> Any:
@@ -45,6 +59,26 @@ class Subject:
     @property
     def device(self) -> torch.device:
         return self.generator.device
+
+    @contextmanager
+    def giving_way(self) -> Iterator[None]:
+        """Within this, calls of torch raise Superseded when the question is: for what takes seconds, such as
+        drawing coordinate after coordinate. It costs some microseconds a call."""
+        with _GivingWay(self.superseded):
+            yield
+
+
+class _GivingWay(TorchFunctionMode):
+    # Modes hold for one thread: the training session's calls are not looked at.
+    def __init__(self, superseded: Callable[[], bool]) -> None:
+        super().__init__()
+        self._superseded, self._calls = superseded, 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self._calls += 1
+        if self._calls % 16 == 0 and self._superseded():
+            raise Superseded
+        return func(*args, **(kwargs or {}))
 
 
 Question = Callable[[Subject], Any]
@@ -86,6 +120,7 @@ class Inference:
         self._slots: dict[str, _Waiting] = {}
         self._standing: dict[str, _Waiting] = {}
         self._answered: dict[str, int] = {}  # channel -> the turn in which it was answered last
+        self._forgotten: dict[str, int] = {}  # channel -> how often
         self._serial = 0
         self._closed = False
 
@@ -125,6 +160,7 @@ class Inference:
         with self._changed:
             self._slots.pop(channel, None)
             self._standing.pop(channel, None)
+            self._forgotten[channel] = self._forgotten.get(channel, 0) + 1
 
     def close(self) -> None:
         """End `events()` after the question in work."""
@@ -172,9 +208,12 @@ class Inference:
                     twin.load_state_dict(newest.tensors)
                     loaded = newest  # also keeps the copies from being reused before the queued loads have read them
                 generator = generators.setdefault(channel, Generator(self._device))
+                subject = Subject(twin, self._dataset, newest.step, generator, self._superseding(channel))
                 with torch.no_grad():
-                    value = waiting.question(Subject(twin, self._dataset, newest.step, generator))
+                    value = waiting.question(subject)
                 answer = Answer(channel, waiting.serial, newest.step, value)
+            except Superseded:
+                continue
             except Exception as error:
                 answer = Answer(
                     channel,
@@ -184,6 +223,18 @@ class Inference:
                     details=traceback.format_exc(),
                 )
             yield answer
+
+    def _superseding(self, channel: str) -> Callable[[], bool]:
+        """Whether the question that begins now on `channel` should give way: to what a person asked there since, not
+        to newer weights. Reads without the lock, thousands of times a second; what it sees late costs nothing."""
+        begun, forgotten = monotonic(), self._forgotten.get(channel, 0)
+
+        def superseded() -> bool:
+            newer = self._slots.get(channel)
+            unwanted = (newer is not None and not newer.repeated) or self._forgotten.get(channel, 0) != forgotten
+            return self._closed or (unwanted and monotonic() - begun > PATIENCE)
+
+        return superseded
 
     def _next_channel(self) -> str:
         """What was asked last is what the person is doing now; standing questions fill the gaps, each in its turn."""

@@ -284,6 +284,15 @@ class CompletesAtTemperature(Protocol):
 
 
 @runtime_checkable
+class CompletesOfClass(Protocol):
+    """Beside `ConditionsOnClass`: completes as an example of a class, where the model's settings let it condition."""
+
+    def complete_of_class(self, x: Tensor, known: Tensor, y: Tensor, generator: Generator | None = None) -> Completion:
+        """Like `Completes.complete`, everything given the class as well: y (n,) int64."""
+        ...
+
+
+@runtime_checkable
 class RunsChain(Protocol):
     def start_chain(self, n: int, generator: Generator | None = None) -> ChainState:
         """n states from which a chain can start, without data."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QMimeData, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QDragEnterEvent,
@@ -115,22 +115,15 @@ class Canvas(QWidget):
         self._last = None
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        data = event.mimeData()
-        if data.hasImage() or any(url.isLocalFile() for url in data.urls()):
+        if offers_picture(event.mimeData()):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        data = event.mimeData()
-        if data.hasImage():
-            image = QImage(data.imageData())
-        else:
-            path = next(url.toLocalFile() for url in data.urls() if url.isLocalFile())
-            reader = QImageReader(path)
-            reader.setAutoTransform(True)
-            image = reader.read()
-            if image.isNull():
-                self.refused.emit(f"{path} cannot be read as a picture: {reader.errorString()}. The drawing was kept.")
-                return
+        try:
+            image = picture_in(event.mimeData())
+        except ValueError as problem:
+            self.refused.emit(f"{problem} The drawing was kept.")
+            return
         event.acceptProposedAction()
         self._keep()
         self._image.fill(Qt.GlobalColor.black)
@@ -177,6 +170,24 @@ class Canvas(QWidget):
         self.changed.emit()
 
 
+def offers_picture(data: QMimeData) -> bool:
+    """Whether what is dragged may be a picture."""
+    return data.hasImage() or any(url.isLocalFile() for url in data.urls())
+
+
+def picture_in(data: QMimeData) -> QImage:
+    """The picture that was dropped. Raises ValueError with the reason why a file cannot be read as one."""
+    if data.hasImage():
+        return QImage(data.imageData())
+    path = next(url.toLocalFile() for url in data.urls() if url.isLocalFile())
+    reader = QImageReader(path)
+    reader.setAutoTransform(True)
+    image = reader.read()
+    if image.isNull():
+        raise ValueError(f"{path} cannot be read as a picture: {reader.errorString()}.")
+    return image
+
+
 def picture_of(image: QImage, channels: int) -> np.ndarray:
     """An image as (channels, H, W) float32 in 0…1: grey unless there are three channels."""
     rgb = image.convertToFormat(QImage.Format.Format_RGB888)
@@ -190,9 +201,12 @@ def picture_of(image: QImage, channels: int) -> np.ndarray:
 
 class PixelBrush(PictureView):
     """A picture whose pixels are marked with a brush. `brushed(mask)` carries the pixels (H, W, bool) that the brush
-    touched since the last event."""
+    touched since the last event. `dropped(QImage)` is emitted for a picture that is dropped once `setAcceptDrops` says
+    so, or `refused(why)`."""
 
     brushed = Signal(object)
+    dropped = Signal(object)
+    refused = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent, minimum=160)
@@ -211,20 +225,20 @@ class PixelBrush(PictureView):
 
     def paint_over(self, painter: QPainter, target: QRectF) -> None:
         if self.edge is not None and self.edge.any():
-            self._outline(painter, target, self.edge)
+            outline(painter, target, self.edge)
 
-    def _outline(self, painter: QPainter, target: QRectF, mask: np.ndarray) -> None:
-        """The border of the marked area, in the accent colour."""
-        height, width = mask.shape
-        step_x, step_y = target.width() / width, target.height() / height
-        padded = np.pad(mask, 1)
-        painter.setPen(QPen(QColor(look.theme.accent), 2))
-        for y, x in np.argwhere(padded[1:, 1:-1] != padded[:-1, 1:-1]).tolist():
-            left, at = target.x() + x * step_x, target.y() + y * step_y
-            painter.drawLine(QPointF(left, at), QPointF(left + step_x, at))
-        for y, x in np.argwhere(padded[1:-1, 1:] != padded[1:-1, :-1]).tolist():
-            at, top = target.x() + x * step_x, target.y() + y * step_y
-            painter.drawLine(QPointF(at, top), QPointF(at, top + step_y))
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if offers_picture(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        try:
+            image = picture_in(event.mimeData())
+        except ValueError as problem:
+            self.refused.emit(f"{problem} The picture was kept.")
+            return
+        event.acceptProposedAction()
+        self.dropped.emit(image)
 
     def _begin(self, place: QPointF) -> None:
         self._last = place
@@ -240,6 +254,20 @@ class PixelBrush(PictureView):
 
     def _end(self) -> None:
         self._last = None
+
+
+def outline(painter: QPainter, target: QRectF, mask: np.ndarray) -> None:
+    """The border of the marked pixels (H, W, bool) of a picture that lies in `target`, in the accent colour."""
+    height, width = mask.shape
+    step_x, step_y = target.width() / width, target.height() / height
+    padded = np.pad(mask, 1)
+    painter.setPen(QPen(QColor(look.theme.accent), 2))
+    for y, x in np.argwhere(padded[1:, 1:-1] != padded[:-1, 1:-1]).tolist():
+        left, at = target.x() + x * step_x, target.y() + y * step_y
+        painter.drawLine(QPointF(left, at), QPointF(left + step_x, at))
+    for y, x in np.argwhere(padded[1:-1, 1:] != padded[1:-1, :-1]).tolist():
+        at, top = target.x() + x * step_x, target.y() + y * step_y
+        painter.drawLine(QPointF(at, top), QPointF(at, top + step_y))
 
 
 def brushed_pixels(start: QPointF, end: QPointF, radius: float, shape: tuple[int, ...]) -> np.ndarray:

@@ -60,8 +60,19 @@ class Land:
         )
 
 
+@dataclass(frozen=True)
+class Fit:
+    """`picture` (C, height, width), values in 0…1, of any size, as an example of the data: (*event)."""
+
+    picture: np.ndarray
+
+    def __call__(self, subject: Subject) -> np.ndarray:
+        return array(fit(subject, self.picture, centre=False)[0])
+
+
 def fit(subject: Subject, picture: np.ndarray, centre: bool) -> Tensor:
-    """`picture` (C, height, width) resampled to the event shape, and made bits where the data are: (1, *event)."""
+    """`picture` (C, height, width), values in 0…1, resampled to the event shape, and made bits or whole levels where the
+    data are: (1, *event)."""
     channels, height, width = subject.spec.event_shape
     x = tensor(subject, picture)
     if len(x) != channels:
@@ -74,7 +85,11 @@ def fit(subject: Subject, picture: np.ndarray, centre: bool) -> Tensor:
         if usual is not None:
             box = _window(figure[0], usual)
     x = _resample(x, box, height, width)
-    return (x > 0.5).to(x.dtype) if subject.spec.support is Support.BITS else x
+    if subject.spec.support is Support.BITS:
+        return (x > 0.5).to(x.dtype)
+    if subject.spec.support is Support.LEVELS:
+        return (x * subject.spec.brightest + 0.5).floor()
+    return x
 
 
 def figure_of(x: Tensor) -> Tensor | None:
@@ -92,7 +107,7 @@ def figure_of(x: Tensor) -> Tensor | None:
 def usual_figure(subject: Subject) -> tuple[float, float, float] | None:
     """The mean of `figure_of` over training data; None where pictures have no empty background to move a figure on
     (ink at nearly every border)."""
-    x = subject.dataset.train.x[:500]
+    x = subject.dataset.train.x[:500] / subject.spec.brightest
     ink = x.amax(1) > INK
     corners = torch.stack([ink[:, 0, 0], ink[:, 0, -1], ink[:, -1, 0], ink[:, -1, -1]]).float().mean()
     figures = figure_of(x)

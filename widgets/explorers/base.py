@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 from typing import ClassVar
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -28,6 +29,7 @@ class _Followed(QTimer):
         self.name = name
         self.question: Callable[[], Question | None] = lambda: None
         self.waiting = False  # for an answer
+        self.since = 0.0  # when it was asked last
         self.step = -1  # of the newest answer
         self.put_off = 0
         self.timeout.connect(self._announce)
@@ -100,6 +102,15 @@ class Explorer(QWidget):
         answers nor painting keep the hand waiting."""
         self._hand.start()
 
+    def follow_on(self, name: str) -> None:
+        """Ask a followed question now, whether or not there is a newer state: for what is answered in parts."""
+        self._ask_followed(name)
+
+    def waiting(self, name: str) -> float:
+        """For how many seconds a followed question has been waiting for its answer; 0 when it is not."""
+        followed = self._followed.get(name)
+        return monotonic() - followed.since if followed is not None and followed.waiting else 0.0
+
     def forget(self, name: str) -> None:
         """No longer ask on this channel, and ignore what still comes."""
         self.live.forget(f"{self.key}/{name}")
@@ -160,5 +171,5 @@ class Explorer(QWidget):
         self._followed[name].put_off = 0
         question = self._followed[name].question()
         if question is not None:
-            self._followed[name].waiting = True
+            self._followed[name].waiting, self._followed[name].since = True, monotonic()
             self.ask(name, question)
