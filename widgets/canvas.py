@@ -201,9 +201,10 @@ def picture_of(image: QImage, channels: int) -> np.ndarray:
 
 class PixelBrush(PictureView):
     """A picture whose pixels are marked with a brush. `brushed(mask)` carries the pixels (H, W, bool) that the brush
-    touched since the last event. `dropped(QImage)` is emitted for a picture that is dropped once `setAcceptDrops` says
-    so, or `refused(why)`."""
+    touched since the last event; `began` comes before the first of a stroke. Where `setAcceptDrops` says so,
+    `dropped(QImage)` is emitted for a picture, or `refused(why)`."""
 
+    began = Signal()
     brushed = Signal(object)
     dropped = Signal(object)
     refused = Signal(str)
@@ -242,6 +243,7 @@ class PixelBrush(PictureView):
 
     def _begin(self, place: QPointF) -> None:
         self._last = place
+        self.began.emit()
         self._go_on(place)
 
     def _go_on(self, place: QPointF) -> None:

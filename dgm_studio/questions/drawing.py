@@ -71,8 +71,8 @@ class Fit:
 
 
 def fit(subject: Subject, picture: np.ndarray, centre: bool) -> Tensor:
-    """`picture` (C, height, width), values in 0…1, resampled to the event shape, and made bits or whole levels where the
-    data are: (1, *event)."""
+    """`picture` (C, height, width), values in 0…1, resampled to the event shape, and made bits or whole levels where
+    the data are: (1, *event)."""
     channels, height, width = subject.spec.event_shape
     x = tensor(subject, picture)
     if len(x) != channels:

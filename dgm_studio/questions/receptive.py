@@ -25,7 +25,7 @@ class Way(StrEnum):
     """How an influence was found."""
 
     GRADIENT = "gradient"
-    CHANGES = "changes"  # of one coordinate after the other, where there is no gradient
+    CHANGES = "changes"  # of one coordinate after the other, where the gradient is missing or 0 everywhere
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,9 @@ class ReceptiveField:
     """|∂ log p(x_d | those before d) / ∂x_i|, averaged over `n` test examples, for the coordinate `target` = d.
 
     The receptive field in the sense of Luo et al. (2016), "Understanding the effective receptive field", with the
-    log-probability in place of a unit. A model that gives no gradient with respect to what comes before is asked what
-    changes when one coordinate after the other does, up to rounding; in nats per unit of x as well."""
+    log-probability in place of a unit. Where there is no gradient with respect to what comes before, or it is 0,
+    the model is asked what changes when one coordinate after the other does, up to rounding; in nats per unit of x as
+    well."""
 
     target: tuple[int, int, int]
     n: int = 32
@@ -83,7 +84,7 @@ class ReceptiveField:
             influence[d] = 0  # what log p(x_d | …) says of x_d itself is no dependence
             if before.any() and not influence[torch.from_numpy(before.reshape(-1)).to(x.device)].any():
                 way = Way.CHANGES
-                influence = _by_changes(model, x[:CHANGED], d, before.reshape(-1), spec)
+                influence = _by_changes(model, x[:CHANGED], d, spec)
         shape = spec.event_shape
         used = len(x) if way is Way.GRADIENT else len(x[:CHANGED])
         return Field(self.target, array(influence).reshape(shape), before, used, way, array(x[0]))
@@ -110,15 +111,17 @@ def _by_gradient(model: object, x: Tensor, d: int) -> Tensor:
     return total / len(x)
 
 
-def _by_changes(model: object, x: Tensor, d: int, before: np.ndarray, spec: DataSpec) -> Tensor:
-    """Mean over examples of the change of log p(x_d | …) per unit of change of each coordinate before d: (D,)."""
+def _by_changes(model: object, x: Tensor, d: int, spec: DataSpec) -> Tensor:
+    """Mean over examples of the change of log p(x_d | …) per unit of change of each other coordinate: (D,)."""
     influence = torch.zeros(x[0].numel(), dtype=x.dtype, device=x.device)
+    others = torch.tensor([i for i in range(len(influence)) if i != d], dtype=torch.int64, device=x.device)
     for example in x:
         flat = example.flatten()
         base = model.log_conditionals(example[None]).flatten()[d]  # type: ignore[attr-defined]
         # to the other end of the range, or by one where there is none
-        other = flat + 1 if spec.support is Support.REALS else torch.where(flat > spec.brightest / 2, 0, spec.brightest)
-        for chunk in torch.from_numpy(np.flatnonzero(before)).to(x.device).split(CHUNK):
+        other = torch.where(flat > spec.brightest / 2, 0.0, float(spec.brightest))
+        other = flat + 1 if spec.support is Support.REALS else other
+        for chunk in others.split(CHUNK):
             rows = torch.arange(len(chunk), device=x.device)
             changed = flat.repeat(len(chunk), 1)
             changed[rows, chunk] = other[chunk]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Generator
 
 from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.events import Snapshot
-from dgm_studio.inference import Answer, Inference, Subject
+from dgm_studio.inference import PATIENCE, Answer, Inference, Subject
 from models.catalog import Recipe
 from models.spec import DataSpec, Layout, Support
 
@@ -305,3 +306,72 @@ def test_subjects_say_what_they_are(asker: Asker) -> None:
     asker.inference.publish(weights(7))
     asker.inference.ask("a", lambda s: (s.step, s.spec, s.device, s.dataset, isinstance(s.generator, Generator)))
     assert asker.until(len)[0].value == (7, DATA.spec, CPU, DATA, True)
+
+
+class Long:
+    """A question that calls torch until it is told that nobody waits for it."""
+
+    def __init__(self) -> None:
+        self.entered, self.left = threading.Event(), threading.Event()
+
+    def __call__(self, subject: Subject) -> str:
+        self.entered.set()
+        try:
+            with subject.giving_way():
+                for _ in range(10_000_000):
+                    torch.zeros(1)
+        finally:
+            self.left.set()
+        return "long"
+
+
+class TestGivingWay:
+    def test_a_long_question_gives_way_to_a_newer_one_and_has_no_answer(self, asker: Asker) -> None:
+        asker.inference.publish(weights(1))
+        long = Long()
+        asker.inference.ask("a", long)
+        assert long.entered.wait(20)
+        asker.inference.ask("a", lambda subject: "newer")
+        answers = asker.until(lambda answers: answers)
+        assert [answer.value for answer in answers] == ["newer"]
+
+    def test_it_ends_when_nobody_looks_any_more_or_all_is_closed(self, asker: Asker) -> None:
+        asker.inference.publish(weights(1))
+        forgotten, last = Long(), Long()
+        asker.inference.ask("a", forgotten)
+        assert forgotten.entered.wait(20)
+        asker.inference.forget("a")
+        assert forgotten.left.wait(20)
+        asker.inference.ask("a", last)
+        assert last.entered.wait(20)
+        asker.inference.close()
+        assert last.left.wait(20)
+        assert not asker.answers
+
+    def test_neither_newer_weights_nor_other_channels_stop_it(self, asker: Asker) -> None:
+        asker.inference.publish(weights(1))
+        superseded = []
+
+        def standing(subject: Subject) -> str:
+            asker.inference.ask("b", lambda subject: "other")
+            asker.inference.publish(weights(2))
+            time.sleep(PATIENCE + 0.1)
+            superseded.append(subject.superseded())
+            return "standing"
+
+        asker.inference.ask("a", standing)
+        asker.until(lambda answers: len(answers) >= 2)
+        assert superseded == [False]
+
+    def test_what_is_quick_is_finished_all_the_same(self, asker: Asker) -> None:
+        asker.inference.publish(weights(1))
+
+        def quick(subject: Subject) -> str:
+            asker.inference.ask("a", lambda subject: "newer")
+            with subject.giving_way():
+                for _ in range(100):
+                    torch.zeros(1)
+            return "quick"
+
+        asker.inference.ask("a", quick)
+        assert [answer.value for answer in asker.until(lambda answers: len(answers) == 2)] == ["quick", "newer"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,8 +17,8 @@ from torch import Generator, Tensor
 from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.inference import Subject
 from dgm_studio.questions.chains import Advance, Filters, StartChains
-from dgm_studio.questions.completions import Complete, Completions
-from dgm_studio.questions.drawing import Land, fit
+from dgm_studio.questions.completions import Complete, Completions, Order, ordered
+from dgm_studio.questions.drawing import Fit, Land, fit, usual_figure
 from dgm_studio.questions.examples import ExamplesAt, SomeExamples, spread_out
 from dgm_studio.questions.landscapes import AskLandscape, DataPoints, Field
 from dgm_studio.questions.latent import (
@@ -365,6 +366,54 @@ class TestCompletions:
     )
     def test_known_coordinates_that_come_too_late_are_counted(self, known: list[bool], unheard: int) -> None:
         assert self.ask(known).unheard == unheard
+
+    def test_more_completions_take_the_places_they_are_given(self) -> None:
+        nothing = [False] * 4
+        few, more = self.ask(nothing, 1, 2), self.ask(nothing, 2, 3)
+        both = few.joined(more, 2)
+        assert np.array_equal(both.x, np.concatenate([few.x, more.x]))
+        assert np.array_equal(both.joined(few, 1).x, np.concatenate([few.x[:1], few.x, more.x[1:]]))
+
+
+class TestOrders:
+    @given(
+        st.sampled_from(list(Order)), st.sampled_from([1, 3]), st.integers(1, 5), st.integers(1, 5), st.integers(0, 99)
+    )
+    def test_an_order_visits_every_value_once_and_the_colours_of_a_pixel_together(
+        self, order: Order, channels: int, height: int, width: int, seed: int
+    ) -> None:
+        known = np.random.default_rng(seed).random((channels, height, width)) < 0.5
+        found = ordered(order, known, seed)
+        assert sorted(found.tolist()) == list(range(known.size))
+        assert (found.reshape(-1, channels) % (height * width) == found[::channels, None]).all()
+        assert np.array_equal(found, ordered(order, known, seed))
+
+    @given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 99))
+    def test_known_first_leaves_nothing_unheard(self, height: int, width: int, seed: int) -> None:
+        known = np.random.default_rng(seed).random((1, height, width)) < 0.5
+        x = np.zeros((1, 1, height, width), np.float32)
+        assert Completions(x, x, x, known, ordered(Order.KNOWN_FIRST, known, 0)).unheard == 0
+
+    def test_from_the_centre_goes_outwards(self) -> None:
+        order = ordered(Order.CENTRE, np.zeros((1, 3, 3), bool), 0).tolist()
+        assert order[0] == 4
+        assert set(order[1:5]) == {1, 3, 5, 7}
+
+
+class TestPicturesFromOutside:
+    def test_a_picture_becomes_whole_levels(self) -> None:
+        data = images(torch.zeros(3, 1, 4, 4))
+        data = replace(data, spec=replace(data.spec, support=Support.LEVELS, categories=5))
+        grey = np.linspace(0, 1, 16, dtype=np.float32).reshape(1, 4, 4)
+        found = Fit(grey)(subject(LinearPictures(2), data))
+        assert np.array_equal(found, np.floor(grey * 4 + 0.5))
+
+    def test_where_figures_lie_is_measured_in_brightness_not_in_levels(self) -> None:
+        x = torch.ones(3, 1, 8, 8)  # nearly black among 256 levels
+        x[:, :, 2:4, 2:4] = 200
+        data = images(x)
+        data = replace(data, spec=replace(data.spec, support=Support.LEVELS, categories=256))
+        assert usual_figure(subject(LinearPictures(2), data)) == pytest.approx((3 / 8, 3 / 8, 2 / 8))
 
 
 class Identity:

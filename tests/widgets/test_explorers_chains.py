@@ -1,4 +1,4 @@
-"""Dream, Complete and Landscape: what is held stays, what is generated grows, what is shown is what was asked."""
+"""Dream and Landscape: what is held stays, what is generated grows, what is shown is what was asked."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ from pytestqt.qtbot import QtBot
 
 from models.gan import Gan, GanSettings
 from models.learning.adversarial import MINIMAX, Adversarial, AdversarialSettings
-from models.nade import Nade, NadeSettings
 from models.rbm import Rbm, RbmSettings
 from models.spec import Support
 from models.vae import Vae, VaeSettings
 from widgets.canvas import PixelBrush
-from widgets.explorers.complete import CompleteIt
 from widgets.explorers.dream import CHAINS, Dream
 from widgets.explorers.landscape import LandscapeView, arrow_lines
 
@@ -151,96 +149,6 @@ class TestDream:
         assert view._shown == before
         view.show()
         qtbot.waitUntil(lambda: view._shown > before, timeout=PATIENCE)
-
-
-class TestComplete:
-    @pytest.fixture
-    def bench(self, qtbot: QtBot) -> Iterator[Bench]:
-        made = Bench(recipe(Nade, NadeSettings(hidden=6)), pictures(support=Support.BITS))
-        made.publish(1)
-        yield made
-        made.live.close()
-
-    @pytest.fixture
-    def view(self, bench: Bench, qtbot: QtBot) -> CompleteIt:
-        view = opened(CompleteIt, bench, qtbot)
-        view._duration._move(0.1)
-        self.finish(view, qtbot)
-        return view
-
-    @staticmethod
-    def finish(view: CompleteIt, qtbot: QtBot) -> None:
-        qtbot.waitUntil(
-            lambda: view._answer is not None and not view._due.isActive() and not view._fresh and view._done == 64,
-            timeout=PATIENCE,
-        )
-
-    def test_the_upper_half_of_an_example_is_kept_at_first(self, bench: Bench, view: CompleteIt) -> None:
-        example = view._example
-        assert np.abs(bench.data.test.x.numpy() - example).max(axis=(1, 2, 3)).min() == 0
-        assert np.array_equal(view._answer.x[:, :, :4], np.broadcast_to(example[:, :4], (8, 1, 4, 8)))
-        assert "come first" in view.findChild(QLabel, "orderNote").text()
-
-    def test_pixels_grow_in_the_models_order(self, view: CompleteIt, qtbot: QtBot) -> None:
-        view._duration._move(4)
-        press(view, "again")
-        qtbot.waitUntil(lambda: not view._fresh and 33 < view._done < 60, timeout=PATIENCE)
-        view._clock.stop()
-        made = view.heat.picture[:, view._answer.place[0] < view._done]
-        waiting = view.heat.picture[:, view._answer.place[0] >= view._done]
-        assert np.unique(waiting, axis=1).shape[1] == 1
-        assert np.unique(made, axis=1).shape[1] > 1
-
-    def test_drawing_again_gives_others_and_newer_weights_do_not_begin_again(
-        self, bench: Bench, view: CompleteIt, qtbot: QtBot
-    ) -> None:
-        before = view._answer
-        press(view, "again")
-        self.finish(view, qtbot)
-        assert not np.array_equal(view._answer.x, before.x)
-        now = view._answer
-        bench.publish(2)
-        qtbot.waitUntil(lambda: view._answer is not now, timeout=PATIENCE)
-        assert view._done == 64
-
-    def test_a_fixed_order_is_said_to_ignore_what_comes_later(self, view: CompleteIt, qtbot: QtBot) -> None:
-        press(view, "left")
-        self.finish(view, qtbot)
-        assert "28 of the 32 known pixels come after" in view.findChild(QLabel, "orderNote").text()
-        press(view, "nothing")
-        self.finish(view, qtbot)
-        assert "known pixels" not in view.findChild(QLabel, "orderNote").text()
-
-    def test_parts_are_kept_drawn_and_erased_with_the_brush(self, view: CompleteIt, qtbot: QtBot) -> None:
-        press(view, "nothing")
-        view.part.radius = 0.4
-        for row, tool in enumerate(("keep", "white", "black")):
-            view.tools.choose(tool)
-            brush(view.part, (0, row), (7, row))
-        view.tools.choose("free")
-        brush(view.part, (0, 1))
-        self.finish(view, qtbot)
-        expected = np.stack([view._example[0, 0], np.ones(8), np.zeros(8)])
-        known = view._answer.known[0]
-        assert known[:3].sum() == 23
-        assert not known[1, 0]
-        for x in view._answer.x[:, 0]:
-            assert np.array_equal(x[:3][known[:3]], expected[known[:3]])
-
-    def test_the_heat_map_is_that_of_the_framed_completion(self, view: CompleteIt) -> None:
-        target = view.sheet.target()
-        place = QPointF(target.x() + target.width() * 0.6, target.y() + target.height() * 0.75)
-        QTest.mouseClick(view.sheet, Qt.MouseButton.LeftButton, pos=place.toPoint())
-        assert view.sheet.chosen == 6
-        brightest = np.unravel_index(view._answer.mean[6, 0].argmax(), (8, 8))
-        luminance = view.heat.picture.astype(float).sum(0)
-        assert luminance[brightest] == luminance.max()
-
-    def test_another_example_of_a_class_can_be_taken(self, bench: Bench, view: CompleteIt, qtbot: QtBot) -> None:
-        view._class.setCurrentIndex(3)
-        view._class.activated.emit(3)
-        right = bench.data.test.x[bench.data.test.y == 2].numpy()
-        qtbot.waitUntil(lambda: not np.abs(right - view._example).max(axis=(1, 2, 3)).min(), timeout=PATIENCE)
 
 
 class TestLandscape:

@@ -8,6 +8,15 @@ from widgets.explorers.draw_it import DrawIt
 from widgets.explorers.dream import Dream
 from widgets.explorers.landscape import LandscapeView
 from widgets.explorers.latent_map import LatentMap
+from widgets.explorers.receptive_field import ReceptiveFieldView
 from widgets.explorers.sequence import SequenceView
 
-EXPLORERS: tuple[type[Explorer], ...] = (LatentMap, DrawIt, LandscapeView, CompleteIt, Dream, SequenceView)
+EXPLORERS: tuple[type[Explorer], ...] = (
+    LatentMap,
+    DrawIt,
+    LandscapeView,
+    CompleteIt,
+    ReceptiveFieldView,
+    Dream,
+    SequenceView,
+)

@@ -100,7 +100,7 @@ class CompleteIt(Explorer):
             self.notify("")
             self.known.set_example(answer.value)
         elif name == "classes":
-            self._given.setVisible(answer.value > 0)
+            self._given_row.setVisible(answer.value > 0)
         elif name == "completions":
             self._take(answer.value)
 
@@ -168,7 +168,7 @@ class CompleteIt(Explorer):
             return
         self.growing.working.setText(f"working… {waiting:.0f} s" if waiting >= 1 else "working…")
         if self._fresh:
-            part = self.known.part
+            self._answer, part = None, self.known.part
             self.player.stop()
             everything = np.broadcast_to(part.values / self.live.spec.brightest, (ALL, *part.values.shape))
             self.sheet.show_growing(everything, part.known)
@@ -190,7 +190,8 @@ class CompleteIt(Explorer):
         elif known == answer.known[0].size:
             text += " All pixels are known: the surprise says how likely the picture is."
         elif known:
-            text += " All known pixels come first: each completion is an exact draw from p(unknown | known)."
+            text += " All known pixels come first: each completion is an exact draw from p(unknown | known)"
+            text += "." if self._order is None else ", by the conditionals of this order."
         self.growing.note.setText(text)
 
     # What a person does.
@@ -218,13 +219,17 @@ class CompleteIt(Explorer):
             self._order.setAccessibleName("Order")
             self._order.activated.connect(self._ask)
             self.growing.options.addLayout(row_of(Caption("Drawn"), self._order, stretch=True))
-        self._given = QComboBox(objectName="given", toolTip="Complete it as an example of this class", visible=False)
+        self._given = QComboBox(objectName="given", toolTip="Complete it as an example of this class")
         self._given.addItem("of any class", ANY_CLASS)
         for label, name in enumerate(self.live.spec.class_names):
-            self._given.addItem(f"given class: {name}", label)
+            self._given.addItem(f"of class {name}", label)
         self._given.setAccessibleName("Given class")
         self._given.activated.connect(self._ask)
-        self.growing.options.addWidget(self._given)
+        self._given_row = QWidget(visible=False)
+        row = row_of(Caption("As an example"), self._given, stretch=True)
+        row.setContentsMargins(0, 0, 0, 0)
+        self._given_row.setLayout(row)
+        self.growing.options.addWidget(self._given_row)
 
 
 ORDER_OF = tuple(ORDERS)

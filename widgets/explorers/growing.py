@@ -7,7 +7,7 @@ import math
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QPainter, QPen
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from dgm_studio.questions.completions import Completions
 from models.spec import DataSpec, Support
@@ -75,8 +75,9 @@ class Player(QWidget):
         self.duration = SliderRow("Takes", 0.1, 10, 1.5, "{:.1f} s", name_width=44)
         self.duration.setObjectName("duration")
         row = row_of(self._button)
-        row.addWidget(self.slider, 3)
-        row.addWidget(self.duration, 2)
+        row.addWidget(self.slider, 5)
+        row.addSpacing(SPACE)
+        row.addWidget(self.duration, 4)
         row.setContentsMargins(0, 0, 0, 0)
         self.setLayout(row)
         self._tell()
@@ -151,8 +152,9 @@ class PixelHeat(Card):
         keep = self.bar.sizePolicy()
         keep.setRetainSizeWhenHidden(True)
         self.bar.setSizePolicy(keep)
-        self.total = Caption(name="total")
-        self.pixel = Caption(name="pixel")
+        self.total, self.pixel = Caption(name="total"), Caption(name="pixel")
+        for text in (self.total, self.pixel):  # however long, the window keeps its width
+            text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.column.addWidget(self.view, 1)
         fill(self.column, self.bar, self.total, self.pixel)
         look.changed.connect(self._refresh)
@@ -188,8 +190,7 @@ class PixelHeat(Card):
         total = float(surprise.sum())
         bits = total / surprise.size / math.log(2)
         self.total.setText(
-            f"−log p = <b>{total:.1f}</b> nats: {known:.1f} of known pixels, {total - known:.1f} of drawn ones "
-            f"({bits:.3f} bits a value)"
+            f"−log p = <b>{total:.1f}</b> nats ({bits:.3f} bits a value): known {known:.1f}, drawn {total - known:.1f}"
         )
         self._say_pixel()
 

@@ -72,7 +72,7 @@ class KnownPart(Card):
         self.brush.setAcceptDrops(True)
         self.brush.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.brush.setToolTip("Paint with the tool below; a picture file can be dropped here")
-        self.brush.pressed.connect(lambda place: self._remember())
+        self.brush.began.connect(self._remember)
         self.brush.brushed.connect(self._paint)
         self.brush.dropped.connect(self._drop)
         self.brush.refused.connect(self.refused)
