@@ -141,6 +141,9 @@ class PixelByPixel(nn.Module):
         coordinate speaks only to those after it."""
         return self._generate(x, known.expand_as(x), None, generator)
 
+    def complete_of_class(self, x: Tensor, known: Tensor, y: Tensor, generator: Generator | None = None) -> Completion:
+        return self._generate(x, known.expand_as(x), y, generator)
+
     def _like(self) -> Tensor:
         """A tensor of the net's precision and device."""
         return next(self.parameters())

@@ -172,7 +172,7 @@ VECTOR = DataSpec((5,), Support.REALS, Layout.VECTOR)
         (Vae, object, VECTOR, set()),
         (Gan, Adversarial, IMAGE, {"latent-map"}),
         (Gan, Adversarial, POINTS, {"latent-map", "landscape"}),
-        (Nade, object, IMAGE, {"complete"}),
+        (Nade, object, IMAGE, {"complete", "receptive-field"}),
         (Rbm, object, IMAGE, {"dream"}),
     ],
 )
