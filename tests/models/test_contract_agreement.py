@@ -25,7 +25,6 @@ from models.capabilities import (
     Completes,
     CompletesAtTemperature,
     CompletesInAnyOrder,
-    CompletesOfClass,
     Decodes,
     Encodes,
     Ensembles,
@@ -227,20 +226,6 @@ def test_temperature_one_changes_nothing_and_a_low_one_takes_what_is_most_probab
         assert torch.allclose(cold.log_prob, model.complete(cold.x, ~known, draws()).log_prob, atol=1e-6)
         if isinstance(model, PredictsEach):
             assert torch.equal(cold.x.long(), model.log_predictions(cold.x).argmax(-1))
-
-
-@pytest.mark.parametrize(("family", "data"), with_capabilities(CompletesOfClass))
-def test_completion_as_an_example_of_a_class_has_the_probabilities_of_that_class(family: str, data: str) -> None:
-    model, x = first_trained(family, data), DATASETS[data].valid.x.double()
-    classes = model.conditional_classes()
-    if not classes:
-        pytest.skip("does not condition on the class at its default settings")
-    y = torch.arange(len(x)) % classes
-    known = torch.rand(x.shape, generator=draws()) < 0.5
-    with torch.no_grad():
-        assert torch.equal(model.complete_of_class(x, known, y, draws()).x[known], x[known])
-        whole = model.complete_of_class(x, torch.ones_like(known), y, draws())
-        assert torch.allclose(whole.log_prob.flatten(1).sum(1), model.log_prob_of_class(x, y), atol=1e-6)
 
 
 @pytest.mark.parametrize(("family", "data"), with_capabilities(CompletesInAnyOrder, data="bits"))

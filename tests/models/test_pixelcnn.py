@@ -169,6 +169,25 @@ def test_samples_of_a_class_follow_its_distribution() -> None:
         assert ((found - p).abs() <= 5 * (p * (1 - p) / len(drawn)).sqrt() + 1e-9).all()
 
 
+def test_completions_of_a_class_follow_its_distribution_given_what_is_known() -> None:
+    spec = images((1, 2, 2), 3, classes=2)
+    model, x = pixelcnn(spec, condition=True), every(spec)
+    known = torch.tensor([[[True, True], [False, False]]])
+    start = torch.tensor([[[2.0, 0.0], [0.0, 0.0]]]).double()
+    fits = (x == start)[:, known].all(1)
+    for k in range(2):
+        y = torch.full((20_000,), k)
+        with torch.no_grad():
+            p = model.log_prob_of_class(x[fits], y[: fits.sum()]).exp()
+            done = model.complete_of_class(start.expand(len(y), *start.shape), known, y, Generator().manual_seed(0))
+            scored = model.log_prob_of_class(done.x[:50], y[:50])
+        assert torch.equal(done.x[:, known], start[known].expand(len(y), 2))
+        torch.testing.assert_close(done.log_prob[:50].flatten(1).sum(1), scored)
+        found = torch.bincount((done.x.flatten(1)[:, 2:] @ torch.tensor([3.0, 1.0]).double()).long(), minlength=9)
+        p = p / p.sum()
+        assert ((found / len(y) - p).abs() <= 5 * (p * (1 - p) / len(y)).sqrt() + 1e-9).all()
+
+
 def test_drawn_categories_follow_their_probabilities() -> None:
     p = torch.tensor([0.1, 0.0, 0.6, 0.3]).double()
     drawn = draw(p.log().expand(50_000, -1), Generator().manual_seed(0))
