@@ -163,7 +163,7 @@ class ConditionsOnClass(Protocol):
         ...
 
     def log_prob_of_class(self, x: Tensor, y: Tensor) -> Tensor:
-        """log p(x | class y) in nats; where y is -1 (no label), log p(x): (B, *event), (B,) int64 -> (B,)."""
+        """log p(x | class y) in nats: (B, *event), (B,) int64, 0 or more -> (B,)."""
         ...
 
     def sample_of_class(self, y: Tensor, generator: Generator | None = None) -> Tensor:

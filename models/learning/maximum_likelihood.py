@@ -45,8 +45,8 @@ class MaximumLikelihoodSettings(Settings):
 class MaximumLikelihood(Learner):
     """Maximises the mean of log p(x) with Adam, for any model that gives log p(x) exactly.
 
-    A model that conditions on classes learns log p(x | class); one whose log p(x) is dear (an ensemble of orders)
-    learns from its estimate, whose mean is a lower bound, unless the ensemble has one member only. Where log p(x) needs
+    A model that conditions on classes learns log p(x | class) from the examples that have a label; one whose log p(x)
+    is dear (an ensemble of several orders) learns from its estimate, whose mean is a lower bound. Where log p(x) needs
     log Z, it is summed at every step; `begin` raises TooLarge when it cannot be.
     """
 
@@ -98,8 +98,16 @@ class MaximumLikelihood(Learner):
         """What is maximised, for each example, and what it is called."""
         model = self.model
         if isinstance(model, ConditionsOnClass) and model.conditional_classes():
-            return "log_prob_of_class", model.log_prob_of_class(batch.x, batch.y)
+            return "log_prob_of_class", self._of_labelled(batch)
         alone = isinstance(model, Ensembles) and model.members() == 1
         if isinstance(model, EstimatesLogProb) and not alone:
             return "log_prob_estimate", model.log_prob_estimate(batch.x, generator)
         return "log_prob", model.log_prob(batch.x)
+
+    def _of_labelled(self, batch: Batch) -> Tensor:
+        """log p(x | class) of each example, so weighted that the mean is over those with a label; others say nothing
+        about a class, and log p(x) would cost as many passes as there are classes."""
+        labelled = batch.y >= 0
+        weight = labelled * (len(batch.y) / labelled.sum().clamp(min=1))
+        value: Tensor = self.model.log_prob_of_class(batch.x, batch.y.clamp(min=0))
+        return weight * value

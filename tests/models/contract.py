@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise, product
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 import torch
@@ -195,6 +195,26 @@ def in_support(x: Tensor, spec: DataSpec) -> bool:
     if spec.support in (Support.LEVELS, Support.SYMBOLS):
         return bool(((x == x.round()) & (x >= 0) & (x < spec.categories)).all())
     return bool(x.isfinite().all())
+
+
+def choices() -> list[Any]:
+    """Every value, other than the default, of every setting that is a choice or a switch."""
+    found = []
+    for f in FAMILIES:
+        for key in f.learners:
+            rule = catalog.learning(key)
+            fields = dict(rule.settings.model_fields)
+            if key == f.learners[0]:
+                fields |= f.settings.model_fields
+            for name, field in fields.items():
+                options: tuple[Any, ...] = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+                options = (False, True) if field.annotation is bool else options
+                found += [
+                    pytest.param(f.key, key, name, value, id=f"{f.key}-{key}-{name}-{value}")
+                    for value in options
+                    if value != field.default
+                ]
+    return found
 
 
 # What a model or learner can be asked, each with an explicit generator: name -> tensor.

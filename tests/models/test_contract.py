@@ -4,7 +4,7 @@ two files beside, without any edit, on the tiny data sets of contract.py that it
 from __future__ import annotations
 
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Union, get_args, get_origin
 
 import pytest
 import torch
@@ -17,6 +17,7 @@ from contract import (
     assert_equal,
     batches,
     built,
+    choices,
     every_family,
     every_learner,
     everything,
@@ -234,27 +235,7 @@ def test_extreme_batches_leave_everything_finite(family: str, learner: str, data
         assert value.isfinite().all(), name
 
 
-def _choices() -> list[Any]:
-    """Every value, other than the default, of every setting that is a choice or a switch."""
-    found = []
-    for f in FAMILIES:
-        for key in f.learners:
-            rule = catalog.learning(key)
-            fields = dict(rule.settings.model_fields)
-            if key == f.learners[0]:
-                fields |= f.settings.model_fields
-            for name, field in fields.items():
-                options: tuple[Any, ...] = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
-                options = (False, True) if field.annotation is bool else options
-                found += [
-                    pytest.param(f.key, key, name, value, id=f"{f.key}-{key}-{name}-{value}")
-                    for value in options
-                    if value != field.default
-                ]
-    return found
-
-
-@pytest.mark.parametrize(("family", "learner", "name", "value"), _choices())
+@pytest.mark.parametrize(("family", "learner", "name", "value"), choices())
 def test_every_choice_that_can_be_set_trains(family: str, learner: str, name: str, value: Any) -> None:
     made = recipe(family, learner, **{name: value})
     fitting = [key for key, dataset in DATASETS.items() if accepts(made, dataset)]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
-from contract import CPU, DATASETS, TRAIN, batches, every_learner, recipe
+from contract import CPU, DATASETS, TRAIN, accepts, batches, choices, every_learner, recipe
 from torch import Tensor
 
 from dgm_studio.capture import CapturedSteps
@@ -102,9 +103,25 @@ def test_replayed_steps_do_what_plain_steps_do(family: str, learner: str, data: 
         torch.testing.assert_close(replayed.state_dict()[name], value, rtol=1e-4, atol=1e-4, msg=name)
 
 
-def _on_gpu(family: str, learner: str, data: str) -> Learner:
+@pytest.mark.parametrize(("family", "learner", "name", "value"), choices())
+def test_every_choice_that_can_be_set_is_replayed_where_its_learner_is(
+    family: str, learner: str, name: str, value: Any
+) -> None:
+    made = recipe(family, learner, **{name: value})
+    data = next(key for key, dataset in DATASETS.items() if accepts(made, dataset))
+    replayed = _on_gpu(family, learner, data, **{name: value})
+    if not replayed.capturable:
+        pytest.skip("its steps differ from one another")
+    feed = batches(replayed, data)
+    steps = CapturedSteps(replayed, GPU)
+    reported = [steps(on_gpu(next(feed))) for _ in range(8)]
+    assert steps.captured
+    assert all(value.isfinite() for value in reported[-1].values())
+
+
+def _on_gpu(family: str, learner: str, data: str, **changed: Any) -> Learner:
     torch.manual_seed(0)
-    made = recipe(family, learner).build(DATASETS[data].spec, TRAIN).to(GPU)
+    made = recipe(family, learner, **changed).build(DATASETS[data].spec, TRAIN).to(GPU)
     made.begin()
     return made
 
