@@ -8,11 +8,14 @@ import torch
 from torch import Generator, Tensor, nn
 
 from models.capabilities import Explanation, HiddenStates, Statistics
+from models.conjugate import spread_out
 from models.distributions import gaussian_log_prob
 from models.hidden_chain import LOWEST, draw_states, evidence, smooth
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support, UnsuitableData, require, require_layout
 from models.viterbi import best_path
+
+START = 5000  # values that learning starts from, at most
 
 
 class HmmSettings(Settings):
@@ -122,30 +125,46 @@ class Hmm(nn.Module):
             counts = posterior.new_zeros(self.symbols, self.states)
             statistics["emissions"] = counts.index_add_(0, x.flatten().long(), posterior.T.contiguous()).T
             return statistics
-        values = x.flatten(0, 1)
-        distance = values.unsqueeze(0) - self.means.unsqueeze(1)  # (K, B × T[, dims])
-        weight = posterior if distance.ndim == 2 else posterior.unsqueeze(-1)
-        weighted = weight * distance
-        statistics["steps"] = posterior.sum(1)
-        statistics["distances"] = weighted.sum(1)
-        statistics["squares"] = (weighted * distance).sum(1)
-        return statistics
+        return statistics | self._value_statistics(x.flatten(0, 1), posterior)
 
     @torch.no_grad()
     def maximize(self, statistics: Statistics) -> None:
         """Relative frequencies, means and deviations (Rabiner, 1989, equations 40 and 53). What was not expected at all
-        becomes as improbable as the recursions allow; an unused state keeps its mean."""
+        becomes as improbable as the recursions allow; an unused state keeps its mean and deviation."""
         self.initial_logits.copy_(_log_frequencies(statistics["starts"]))
         self.transition_logits.copy_(_log_frequencies(statistics["transitions"]))
         if self.symbols:
             self.emission_logits.copy_(_log_frequencies(statistics["emissions"]))
+        else:
+            self._maximize_values(statistics)
+
+    @torch.no_grad()
+    def start_from(self, x: Tensor, examples: int) -> None:
+        """Begin with means and deviations of groups of near values. Symbols have no distances: nothing is done then."""
+        if self.symbols:
             return
-        steps = statistics["steps"].clamp_min(torch.finfo(self.means.dtype).tiny)
-        steps = steps.reshape(-1, *[1] * (self.means.ndim - 1))
+        values = x.flatten(0, 1)
+        values = values[torch.randperm(len(values))[:START].to(x.device)]
+        self.means.copy_(values.mean(0).expand_as(self.means))
+        rows = (values - values.mean(0)).reshape(len(values), -1)
+        group = spread_out(rows / rows.std(0, correction=0).clamp_min(1e-12), self.states)
+        weight = torch.nn.functional.one_hot(group, self.states).T.to(x.dtype)
+        self._maximize_values(self._value_statistics(values, weight))
+
+    def _value_statistics(self, values: Tensor, weight: Tensor) -> Statistics:
+        """Of N values (N[, dims]) that count for each state as much as `weight` (K, N) says."""
+        distance = values.unsqueeze(0) - self.means.unsqueeze(1)  # (K, N[, dims])
+        weighted = distance * (weight if distance.ndim == 2 else weight.unsqueeze(-1))
+        squares = (weighted * distance).sum(1)
+        return {"steps": weight.sum(1), "distances": weighted.sum(1), "squares": squares}
+
+    def _maximize_values(self, statistics: Statistics) -> None:
+        steps = statistics["steps"].reshape(-1, *[1] * (self.means.ndim - 1))
+        used, steps = steps > 0, steps.clamp_min(torch.finfo(steps.dtype).tiny)
         shift = statistics["distances"] / steps  # of the means, about which the squares were taken
         variance = (statistics["squares"] / steps - shift.square()).clamp_min(self.smallest_deviation**2)
         self.means.add_(shift)
-        self.log_deviations.copy_(0.5 * variance.log())
+        self.log_deviations.copy_(torch.where(used, 0.5 * variance.log(), self.log_deviations))
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         """n sequences, in T steps of the hidden chain."""

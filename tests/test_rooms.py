@@ -35,12 +35,16 @@ def test_the_top_level_is_as_given() -> None:
     assert {line.partition("/")[0] for line in listed.splitlines()} == TOP | EVERY_PROJECT
 
 
+# a key that is also an English word, where it stands as that: when an evaluation was made
+WORDS = {"dgm_studio/store/run.py": {"made"}}
+
+
 @pytest.mark.parametrize("path", GENERIC, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_family_and_no_learner_is_named(path: Path) -> None:
     keys = {family.key for family in FAMILIES} | {rule.key for rule in LEARNINGS}
     modules = {family.model.__module__ for family in FAMILIES} | {rule.learner.__module__ for rule in LEARNINGS}
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert not keys & set(texts(tree))
+    assert not keys & set(texts(tree)) - WORDS.get(str(path.relative_to(ROOT)), set())
     assert not modules & set(imported(tree))
 
 

@@ -144,7 +144,7 @@ def test_a_step_for_values_takes_weighted_means_and_deviations() -> None:
     model = hmm(spec(40), states=3)
     with torch.no_grad():
         posterior = model.explain(x).posterior
-    learner(model, "em", spec(40)).step(batch(x))
+    model.maximize(model.expected_statistics(x))
     weight = posterior / posterior.sum((0, 1))
     mean = (weight * x[..., None]).sum((0, 1))
     deviation = (weight * (x[..., None] - mean).square()).sum((0, 1)).sqrt()
@@ -183,6 +183,19 @@ def test_both_learners_find_the_regimes() -> None:
         assert torch.allclose(states.emission[order, 0], truth.means, atol=0.1), rule
         assert torch.allclose(states.deviation[order, 0], truth.deviations, atol=0.05), rule
         assert torch.allclose(states.transition[order][:, order], truth.transition, atol=0.04), rule
+
+
+def test_learning_starts_from_groups_of_values_wherever_they_lie() -> None:
+    x = torch.cat([torch.full((20, 6), -4.0), torch.full((20, 6), 8.0)]) + 0.5 * torch.randn(40, 6, generator=draws())
+    for offset, scale in ((0, 1), (1000, 1), (0, 1e-3)):
+        model = hmm(spec(6), states=2, smallest_deviation=1e-6)
+        model.start_from(offset + scale * x.double(), 40)
+        states = model.hidden_states()
+        assert states.deviation is not None
+        assert sorted(states.emission[:, 0].tolist()) == pytest.approx(
+            [offset - 4 * scale, offset + 8 * scale], abs=0.2 * scale
+        )
+        assert states.deviation.flatten().tolist() == pytest.approx([0.5 * scale] * 2, rel=0.2)
 
 
 def test_deviations_stay_above_their_floor() -> None:
