@@ -30,6 +30,7 @@ from models.learning.contrastive_divergence import (
 from models.learning.expectation_maximization import ExpectationMaximization, ExpectationMaximizationSettings
 from models.learning.maximum_likelihood import MaximumLikelihood, MaximumLikelihoodSettings
 from models.learning.reparameterized_elbo import ReparameterizedElbo, ReparameterizedElboSettings
+from models.linear_gaussian import LinearGaussian, LinearGaussianSettings
 from models.made import Made, MadeSettings, OrderAgnosticMade, OrderAgnosticMadeSettings
 from models.nade import Nade, NadeSettings
 from models.pixelcnn import PixelCnn, PixelCnnSettings
@@ -240,6 +241,20 @@ FAMILIES: tuple[Family, ...] = (
         learners=("persistent-cd", "contrastive-divergence", "maximum-likelihood"),
         data="digits",
         binarization="threshold",
+    ),
+    Family(
+        key="linear-gaussian",
+        title="Factor analysis and probabilistic PCA",
+        group="exact inference",
+        lecture="Exact inference and mean field",
+        summary="A few latent numbers, mapped linearly to an example, plus noise. The evidence and the posterior are "
+        "exact; a factorised posterior shows what mean field loses.",
+        look_for="log p(x) never falls under expectation maximisation, and ends where the principal components say. "
+        "With a factorised posterior the bound stays below log p(x) until the axes are the principal ones.",
+        model=LinearGaussian,
+        settings=LinearGaussianSettings,
+        learners=("em", "reparameterized-elbo", "maximum-likelihood"),
+        data="digits",
     ),
     Family(
         key="vae",

@@ -55,6 +55,39 @@ class Normal(Distribution):
         return 0.5 * (self._mean.square() + (2 * self.log_scale).exp() - 1) - self.log_scale
 
 
+class FullNormal(Distribution):
+    """Normals with a full covariance C Cᵀ: mean (..., D), lower Cholesky factor C (..., D, D), or (D, D) for all."""
+
+    def __init__(self, mean: Tensor, factor: Tensor) -> None:
+        self._mean, self.factor = mean, factor
+
+    @property
+    def mean(self) -> Tensor:
+        return self._mean
+
+    @property
+    def covariance(self) -> Tensor:
+        return self.factor @ self.factor.mT
+
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        shape = (n, *self._mean.shape)
+        noise = torch.randn(shape, generator=generator, device=self._mean.device, dtype=self._mean.dtype)
+        return self._mean + (self.factor @ noise.unsqueeze(-1)).squeeze(-1)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        away = (z - self._mean).unsqueeze(-1)
+        standard = torch.linalg.solve_triangular(self.factor, away, upper=False).squeeze(-1)
+        return (-0.5 * standard.square() - self._log_diagonal() - 0.5 * LOG_2PI).sum(-1)
+
+    def kl_from_standard(self) -> Tensor:
+        """KL(self || N(0, I)) by the chain rule: the share of each dimension given those before it, (..., D)."""
+        variances = self.factor.square().sum(-1)
+        return 0.5 * (self._mean.square() + variances - 1) - self._log_diagonal()
+
+    def _log_diagonal(self) -> Tensor:
+        return self.factor.diagonal(dim1=-2, dim2=-1).log()
+
+
 def standard_normal(dimensions: int, like: Tensor) -> Normal:
     """N(0, I) on the device and in the precision of `like`."""
     zeros = torch.zeros(dimensions, device=like.device, dtype=like.dtype)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from dgm_studio.inference import Subject
 from dgm_studio.questions.arrays import array, seeded, tensor
 from models.capabilities import BoundsEvidence
-from models.distributions import Normal
+from models.distributions import FullNormal, Normal
 from models.spec import Support
 
 INK = 0.2  # a value above this belongs to the figure and not to an empty background
@@ -48,6 +48,8 @@ class Land:
             bound = model.elbo(x.expand(DRAWS, *x.shape[1:]), seeded(subject, 0))
         if isinstance(posterior, Normal):
             covariance = torch.diag((2 * posterior.log_scale[0]).exp())
+        elif isinstance(posterior, FullNormal):
+            covariance = posterior.covariance.reshape(2 * posterior.mean.shape[-1:])
         else:
             covariance = posterior.sample(1000, seeded(subject, 0))[:, 0].T.cov().reshape(2 * posterior.mean.shape[-1:])
         return Landing(

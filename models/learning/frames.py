@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from models.capabilities import Components, Frames
 
-MOST, FEWEST = 128, 8  # frames
+MOST, FEWEST = 128, 8  # frames; where not even the fewest fit, none are kept
 NUMBERS = 2**18  # that all frames together may hold, so that a kept state stays small
 
 
@@ -30,7 +30,8 @@ class FrameStore(nn.Module):
     def __init__(self, components: int, dimensions: int) -> None:
         super().__init__()
         k, d = components, dimensions
-        places = min(MOST, max(FEWEST, NUMBERS // (k * (1 + d + 2 * d * d)))) + 1
+        most = NUMBERS // (k * (1 + d + 2 * d * d))
+        places = min(MOST, most) + 1 if most >= FEWEST else 0
         self.register_buffer("steps", torch.full((places,), -1))
         self.register_buffer("stride", torch.ones((), dtype=torch.int64))
         self.register_buffer("values", torch.zeros(places))
@@ -42,6 +43,8 @@ class FrameStore(nn.Module):
     @torch.no_grad()
     def record(self, step: Tensor, value: Tensor, components: Components) -> None:
         """Keep this step, counted from 0; `value` is 0-d."""
+        if not len(self.steps):
+            return
         free = self._free(self.stride)
         self.stride.copy_(torch.where(free.any(), self.stride, 2 * self.stride))
         free = self._free(self.stride)
@@ -66,7 +69,7 @@ class FrameStore(nn.Module):
     def frames(self) -> Frames:
         """Those that belong to the present spacing, in the order of their steps."""
         ours = (self.steps >= 0) & (self.steps % self.stride == 0)
-        ours[-1] = self.steps[-1] >= 0
+        ours[-1:] = self.steps[-1:] >= 0
         order = ours.nonzero().squeeze(1)
         order = order[self.steps[order].argsort()]
         steps = self.steps[order]

@@ -154,8 +154,9 @@ def test_the_bound_is_the_mean_log_weight_and_below_the_importance_weighted_one(
         bound = torch.stack([model.elbo(x, draws(seed)).value for seed in range(400)])
         weights = model.log_weights(x, 400, draws(1000))
     error = ((bound.var(0) + weights.var(0)) / 400).sqrt()
-    assert ((bound.mean(0) - weights.mean(0)).abs() <= 5 * error).all()
-    assert (bound.mean(0) <= weights.logsumexp(0) - math.log(400) + 5 * error).all()
+    rounding = 1e-9  # all there is where q is the posterior and nothing is random
+    assert ((bound.mean(0) - weights.mean(0)).abs() <= 5 * error + rounding).all()
+    assert (bound.mean(0) <= weights.logsumexp(0) - math.log(400) + 5 * error + rounding).all()
 
 
 @pytest.mark.parametrize(("family", "data"), with_capabilities(BoundsEvidence, ScoresExactly))
@@ -163,7 +164,7 @@ def test_the_bound_is_not_above_the_exact_evidence(family: str, data: str) -> No
     model, x = first_trained(family, data), DATASETS[data].valid.x.double()
     with torch.no_grad():
         bound = torch.stack([model.elbo(x, draws(seed)).value for seed in range(400)])
-        assert (bound.mean(0) <= model.log_prob(x) + 5 * bound.std(0) / 20).all()
+        assert (bound.mean(0) <= model.log_prob(x) + 5 * bound.std(0) / 20 + 1e-9).all()
 
 
 @pytest.mark.parametrize(("family", "data"), with_capabilities(Encodes, Decodes))
@@ -174,7 +175,7 @@ def test_an_encoded_example_decodes_to_an_example(family: str, data: str) -> Non
         assert posterior.mean.shape[1:] == model.prior().mean.shape
         decoded = model.decode(posterior.mean)
     assert decoded.shape == dataset.valid.x.shape
-    if dataset.spec.support is not Support.REALS:
+    if dataset.spec.support is not Support.REALS and not isinstance(model, ScoresExactly):  # a density over all reals
         assert decoded.min() >= 0
 
 
