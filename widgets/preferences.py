@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QByteArray, QSettings, QStandardPaths
 from PySide6.QtGui import QImage
 
-Fingerprint = tuple[int, ...]  # what tells one state of a file from another
+Recognition = tuple[int, ...]  # what tells one state of a file from another
 
 RECENT, FAMILIAR = 8, 64  # files that are remembered
 KEEP_EVERY = (5, 600)  # seconds: the least and the most that can be chosen
@@ -81,14 +81,16 @@ class Preferences:
         self._settings.setValue("recent", [str(p) for p in [path, *rest][:RECENT]])
 
     @property
-    def familiar(self) -> frozenset[Fingerprint]:
+    def familiar(self) -> frozenset[Recognition]:
         """Files, as they are now, that this studio has checked or written."""
         kept = (text.split() for text in self._list("familiar"))  # somebody may have edited the file
         return frozenset(tuple(map(int, numbers)) for numbers in kept if all(n.isdecimal() for n in numbers))
 
-    def know(self, fingerprint: Fingerprint) -> None:
-        """From now on this very file is familiar."""
-        text = " ".join(str(n) for n in fingerprint)
+    def know(self, recognition: Recognition | None) -> None:
+        """From now on this very file is familiar. None: it has changed already, and is not."""
+        if recognition is None:
+            return
+        text = " ".join(str(n) for n in recognition)
         known = [other for other in self._list("familiar") if other != text]
         self._settings.setValue("familiar", [text, *known][:FAMILIAR])
 

@@ -175,7 +175,7 @@ class Workspace(QObject):
 
     def _saved(self, _: None = None) -> None:
         if self.project is not None:
-            self.preferences.know(self.project.fingerprint)
+            self.preferences.know(self.project.recognition)
         for run in [run for run in self._not_on_disk if self.trainer.active is None or self.trainer.active.run != run]:
             self._take_back(run)
         self.saved.emit()
@@ -206,7 +206,7 @@ class Workspace(QObject):
 
         def done(project: Project) -> None:
             self.preferences.remember(project.path)
-            self.preferences.know(project.fingerprint)
+            self.preferences.know(project.recognition)
             self.project = project
             self.project_changed.emit()
             self.runs_changed.emit()

@@ -15,7 +15,7 @@ from pathlib import Path
 from dgm_studio.store import format as fmt
 from dgm_studio.store.errors import Code, ProjectError
 from dgm_studio.store.lock import Lock
-from dgm_studio.store.reading import Contents, Fingerprint, fingerprint
+from dgm_studio.store.reading import Contents, Fingerprint, Recognition, fingerprint, known_by
 from dgm_studio.store.saving import TEMPORARY
 
 
@@ -28,12 +28,16 @@ class OpenedFile:
         self.contents = contents
         self._lock = lock
         self._held: int | None = None  # its descriptor
+        self.recognition: Recognition | None = None  # what it can be known by later, unless it has changed already
 
     def hold(self) -> None:
         """Keep it open, so that it can be read when another takes its name."""
         self._let_go()
+        self.recognition = None
         with suppress(OSError):
             self._held = os.open(self.contents.path, os.O_RDONLY)
+            found = known_by(os.fstat(self._held))
+            self.recognition = found if found[:4] == self.contents.fingerprint else None
 
     def saved(self, contents: Contents) -> None:
         """It has been replaced by a file that holds `contents`."""

@@ -3,7 +3,8 @@
 A file can be made, or be damaged, so that HDF5 crashes, never returns or takes all memory; in our process that would
 end the window and the training in it. `preflight` has another process do what opening does, and read every header,
 before ours does. It costs about 0.4 s, so it is for files that are not familiar: whoever opens projects can remember
-the fingerprints of those that this studio has opened or saved.
+what those can be known by that this studio has opened or saved. A file is no longer familiar when anything of it was
+changed, even if its size and times were set back. What a disk changes by itself, HDF5's own checksums notice.
 
 The process may take a time that grows with the number of datasets that could be in the file, a stack no larger than any
 thread's and, where the system knows such a limit (Linux does), 512 MiB of memory.
@@ -23,7 +24,7 @@ from typing import get_args
 
 from dgm_studio.store import format as fmt
 from dgm_studio.store.errors import Code, ProjectError
-from dgm_studio.store.reading import Fingerprint, fingerprint, inspect, require_hdf5
+from dgm_studio.store.reading import Recognition, inspect, recognition, require_hdf5
 
 try:
     import resource
@@ -40,13 +41,13 @@ MOST_SECONDS = 120.0
 _COMMAND = [sys.executable, "-P", "-m", "dgm_studio.store.preflight"]
 
 
-def preflight(path: Path) -> Fingerprint:
+def preflight(path: Path) -> Recognition:
     """Look at a project and at what lies in its work folder. Returns what this very file can be known by later. Raises
     ProjectError for a file that cannot, or should not, be opened."""
     path = path.expanduser()
     require_hdf5(path)
     path = path.resolve()  # what a training has left lies beside the file itself, not beside a link to it
-    found = fingerprint(path)
+    found = recognition(path)
     _look(path, [path], fmt.PROJECT)
     for folder in fmt.work_folders(path):
         parts = sorted(folder.glob(f"*/*{fmt.PART}"))
@@ -55,10 +56,10 @@ def preflight(path: Path) -> Fingerprint:
     return found
 
 
-def look_at_unfamiliar(path: Path, familiar: Collection[Fingerprint]) -> None:
+def look_at_unfamiliar(path: Path, familiar: Collection[tuple[int, ...]]) -> None:
     """`preflight`, unless this very file is among those known. Raises ProjectError."""
     require_hdf5(path)
-    if fingerprint(path) not in familiar:
+    if recognition(path) not in familiar:
         preflight(path)
 
 

@@ -13,7 +13,7 @@ from dgm_studio.store import work
 from dgm_studio.store.errors import Code, ProjectError
 from dgm_studio.store.loading import ABOUT, load
 from dgm_studio.store.opened_file import OpenedFile
-from dgm_studio.store.reading import Contents, Fingerprint, Stored, fingerprint, inspect
+from dgm_studio.store.reading import Contents, Recognition, Stored, fingerprint, inspect
 from dgm_studio.store.records import ProjectRecord
 from dgm_studio.store.recoveries import Recoveries
 from dgm_studio.store.recovery import Recovery
@@ -119,9 +119,9 @@ class Project(Runs):
         return self._file.path
 
     @property
-    def fingerprint(self) -> Fingerprint:
-        """What the file, as it was opened or last saved, can be known by."""
-        return self._file.contents.fingerprint
+    def recognition(self) -> Recognition | None:
+        """What the file, as it was opened or last saved, can be known by; None if it has changed since."""
+        return self._file.recognition
 
     def changed_outside(self) -> Code | None:
         """What became of the file since then: "conflict" when another program changed or replaced it, "missing" when

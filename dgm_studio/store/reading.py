@@ -28,6 +28,7 @@ ATTRIBUTES = {b"format", b"schema", b"complete", b"manifest_sha256"}
 CHUNK = 8 * 2**20  # bytes hashed or copied at a time
 
 Fingerprint = tuple[int, int, int, int]
+Recognition = tuple[int, int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -134,13 +135,27 @@ def locate_together(stored: Iterable[Stored]) -> None:
 
 def fingerprint(path: Path) -> Fingerprint:
     """Changes when the file is replaced or written to. Raises ProjectError("missing")."""
+    return known_by(_status(path))[:4]
+
+
+def recognition(path: Path) -> Recognition:
+    """What this very file can be known by when the studio starts again. Raises ProjectError("missing")."""
+    return known_by(_status(path))
+
+
+def known_by(status: os.stat_result) -> Recognition:
+    """A fingerprint, and when anything of the file changed last: programs can set back the time of its content, but not
+    that one. It is no sign of a conflict, because another name, mode or link changes it too."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _status(path: Path) -> os.stat_result:
     try:
-        status = path.stat()
+        return path.stat()
     except FileNotFoundError:
         raise ProjectError("missing", path, "the file was moved or deleted.") from None
     except OSError as error:
         raise ProjectError("unreadable", path, f"the file cannot be looked at ({error.strerror}).") from None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def inspect(path: Path, form: str = fmt.PROJECT) -> Contents:

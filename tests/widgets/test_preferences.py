@@ -51,6 +51,7 @@ def test_a_file_is_familiar_until_it_changes(preferences: Preferences) -> None:
     assert not preferences.familiar
     preferences.know((1, 2, 3, 4))
     assert preferences.familiar == {(1, 2, 3, 4)}
+    preferences.know(None)  # one that has changed already
     preferences.know((5, 6, 7, 8))
     assert preferences.familiar == {(1, 2, 3, 4), (5, 6, 7, 8)}
     for n in range(200):

@@ -18,8 +18,9 @@ from stored_project import state
 from dgm_studio.store import Project, ProjectError
 from dgm_studio.store import format as fmt
 from dgm_studio.store import preflight as module
+from dgm_studio.store.opened_file import OpenedFile
 from dgm_studio.store.preflight import preflight
-from dgm_studio.store.reading import fingerprint
+from dgm_studio.store.reading import recognition
 from dgm_studio.store.saving import write
 from dgm_studio.store.trees import flatten
 
@@ -47,7 +48,7 @@ def refusal(path: Path) -> ProjectError:
 
 
 def test_a_sound_project_passes_and_is_known_by_its_fingerprint(project_path: Path):
-    assert preflight(project_path) == fingerprint(project_path)
+    assert preflight(project_path) == recognition(project_path)
     assert os.listdir(project_path.parent) == [project_path.name]
 
 
@@ -147,6 +148,55 @@ def test_what_a_training_left_is_looked_at_too(project_path: Path, monkeypatch: 
     assert "move this folder" in str(error)
 
 
+def test_a_file_stays_familiar_only_as_long_as_nothing_of_it_changes(
+    project_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    looked: list[Path] = []
+    monkeypatch.setattr(module, "_look", lambda place, files, form: looked.append(place))
+    with Project.open(project_path) as project:
+        opened = project.recognition
+        project.notes = "changed"
+        project.save()
+        saved = project.recognition
+    assert opened is not None
+    assert saved is not None
+    assert opened != saved
+    module.look_at_unfamiliar(project_path, {saved})
+    assert not looked
+    module.look_at_unfamiliar(project_path, {opened})
+    assert looked == [project_path]
+
+    before, content = project_path.stat(), bytearray(project_path.read_bytes())
+    content[100] ^= 1
+    with open(project_path, "r+b") as file:  # in place, with the same size and, set back, the same time
+        file.write(content)
+    os.utime(project_path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    module.look_at_unfamiliar(project_path, {opened, saved})
+    assert looked == [project_path, project_path]
+
+
+def test_a_file_that_changed_while_it_was_opened_does_not_become_familiar(
+    project_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    hold = OpenedFile.hold
+
+    def late(file: OpenedFile) -> None:
+        os.utime(project_path)
+        hold(file)
+
+    monkeypatch.setattr(OpenedFile, "hold", late)
+    with Project.open(project_path) as project:
+        assert project.recognition is None
+
+
+def test_other_names_and_modes_are_no_conflict(project_path: Path):
+    with Project.open(project_path) as project:
+        os.link(project_path, project_path.with_name("backup"))
+        project_path.chmod(0o600)
+        project.notes = "changed"
+        project.save()
+
+
 def test_a_link_is_followed_to_the_file_and_its_work_folder(project_path: Path, tmp_path: Path):
     (tmp_path / "elsewhere").mkdir()
     link = tmp_path / "elsewhere" / "link.dgm"
@@ -157,7 +207,7 @@ def test_a_link_is_followed_to_the_file_and_its_work_folder(project_path: Path, 
     looked: list[Path] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_look", lambda place, files, form: looked.extend(files))
-        assert preflight(link) == fingerprint(project_path)
+        assert preflight(link) == recognition(project_path)
     assert looked == [project_path, part]
 
 
