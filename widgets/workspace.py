@@ -130,6 +130,7 @@ class Workspace(QObject):
 
     def _leave(self, project: Project, then: Callable[[], None]) -> None:
         """Show no project, and let go of the file."""
+        self.preferences.know(project.recognition)  # trainings have saved it too
         self.select(None)
         self.project, self._closing = None, False
         self.viewing.clear()

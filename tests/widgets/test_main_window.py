@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from person import Person
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
@@ -17,7 +19,7 @@ from pytestqt.qtbot import QtBot
 from dgm_studio import ROOT
 from dgm_studio.events import Failed
 from dgm_studio.presets import presets
-from dgm_studio.store import Project
+from dgm_studio.store import Project, preflight
 from widgets.actions import MENUS
 from widgets.main_window import MainWindow
 from widgets.preferences import Preferences, thumbnail_file
@@ -429,3 +431,22 @@ def test_help_does_not_block(person: Person, qtbot: QtBot) -> None:
         assert not dialog.isModal()
         dialog.close()
         qtbot.waitUntil(lambda: not [w for w in person.window.findChildren(QDialog) if w.isVisible()])
+
+
+def test_a_project_that_the_window_has_saved_is_not_looked_at_by_another_process(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person.train_a_little()
+    path = person.desk.workspace.project.path  # type: ignore[union-attr]
+    person.do("start")
+    person.until(lambda: person.desk.workspace.project is None and not person.desk.workspace.files.busy)
+    looked: list[Path] = []
+    monkeypatch.setattr(preflight, "preflight", looked.append)
+    for changes in (False, True):
+        if changes:
+            os.utime(path)
+        person.window.open(path)
+        person.until(lambda: person.desk.workspace.project is not None)
+        assert looked == ([path] if changes else [])
+        person.do("start")
+        person.until(lambda: person.desk.workspace.project is None and not person.desk.workspace.files.busy)
