@@ -215,7 +215,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         key="char-rnn",
-        title="Recurrent network over characters",
+        title="Recurrent neural network",
         group="autoregressive",
         lecture="Deep auto-regressive models",
         summary="Character after character, each with a probability given all before it, which a recurrent state "

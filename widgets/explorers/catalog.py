@@ -10,6 +10,7 @@ from widgets.explorers.landscape import LandscapeView
 from widgets.explorers.latent_map import LatentMap
 from widgets.explorers.receptive_field import ReceptiveFieldView
 from widgets.explorers.sequence import SequenceView
+from widgets.explorers.write_on import WriteOn
 
 EXPLORERS: tuple[type[Explorer], ...] = (
     LatentMap,
@@ -19,4 +20,5 @@ EXPLORERS: tuple[type[Explorer], ...] = (
     ReceptiveFieldView,
     Dream,
     SequenceView,
+    WriteOn,
 )

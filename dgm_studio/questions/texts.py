@@ -1,0 +1,80 @@
+"""Questions to a model of sequences that generates from the first symbol to the last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+
+from dgm_studio.inference import Subject
+from dgm_studio.overlap import joined, longest_overlap
+from dgm_studio.questions.arrays import array, seeded, tensor
+from dgm_studio.written import written
+from models.capabilities import CompletesAtTemperature
+
+SEARCHED = 50_000  # training examples at most
+
+
+@dataclass(frozen=True)
+class Continuations:
+    """Several ways to go on from the same beginning."""
+
+    x: np.ndarray  # (n, T) float32, symbol numbers; the beginning is the first `known` of them
+    log_prob: np.ndarray  # (n, T): log p(x_t | x_<t) in nats, by the model at temperature 1
+    known: int
+
+    @property
+    def bits(self) -> float:
+        """Bits per symbol of the beginning; NaN where there is none."""
+        return float(-self.log_prob[0, : self.known].mean() / log(2)) if self.known else float("nan")
+
+
+@dataclass(frozen=True)
+class GoOn:
+    """Keep `start` (k,), k ≤ T, as the beginning, and draw the rest `n` times."""
+
+    start: np.ndarray
+    n: int
+    seed: int
+    temperature: float = 1.0  # without effect on a model that has none
+
+    def __call__(self, subject: Subject) -> Continuations:
+        x = np.zeros((self.n, subject.spec.dimensions), np.float32)
+        x[:, : len(self.start)] = self.start
+        known = np.arange(x.shape[1]) < len(self.start)
+        given, kept = tensor(subject, x), tensor(subject, known).expand(x.shape)
+        model, generator = subject.model, seeded(subject, self.seed)
+        if isinstance(model, CompletesAtTemperature):
+            drawn = model.complete_at_temperature(given, kept, self.temperature, generator)
+        else:
+            drawn = model.complete(given, kept, generator)
+        return Continuations(array(drawn.x), array(drawn.log_prob), len(self.start))
+
+
+@dataclass(frozen=True)
+class NextSymbol:
+    """log p(next | before) in nats of every symbol: (K,). `before` (k,) symbol numbers, k < T."""
+
+    before: np.ndarray
+
+    def __call__(self, subject: Subject) -> np.ndarray:
+        x = np.zeros((1, subject.spec.dimensions), np.float32)
+        x[0, : len(self.before)] = self.before
+        return array(subject.model.log_predictions(tensor(subject, x))[0, len(self.before)])
+
+
+@dataclass(frozen=True)
+class Overlaps:
+    """The longest part of each text that stands in a training example: (where it begins, its length)."""
+
+    texts: tuple[str, ...]
+
+    def __call__(self, subject: Subject) -> tuple[tuple[int, int], ...]:
+        within = training_text(subject)
+        return tuple(longest_overlap(text, within) for text in self.texts)
+
+
+def training_text(subject: Subject) -> str:
+    """The training examples, the first SEARCHED of them, to search in."""
+    return joined(written(array(subject.dataset.train.x[:SEARCHED]), subject.spec.symbols))
