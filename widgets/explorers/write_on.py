@@ -47,6 +47,7 @@ class WriteOn(Explorer):
         self.beginning = QPlainTextEdit(objectName="beginning", placeholderText="Begin a text …")
         self.beginning.setProperty("mono", True)
         self.beginning.setAccessibleName("Beginning of a text")
+        self.beginning.setFixedHeight(15 * SPACE)
         self.beginning.textChanged.connect(self._typed)
         self.texts = SurpriseText()
         self.texts.setObjectName("continuations")
@@ -55,8 +56,8 @@ class WriteOn(Explorer):
         self.bars.setObjectName("next")
         left = QVBoxLayout()
         left.setSpacing(SPACE)
-        left.addWidget(self._beginning_card(), 2)
-        left.addWidget(self._next_card(), 4)
+        left.addWidget(self._beginning_card())
+        left.addWidget(self._next_card(), 1)
         self.body.addLayout(left, 2)
         self.body.addWidget(self._texts_card(), 3)
 
@@ -244,7 +245,7 @@ class WriteOn(Explorer):
         self._duration = SliderRow("Takes", 0.1, 10, 2, "{:.1f} s", name_width=80)
         self._duration.setObjectName("duration")
         another = button("Of a test example", "another", "Begin as another test example does", self._another)
-        card.column.addWidget(self.beginning, 1)
+        card.column.addWidget(self.beginning)
         fill(card.column, self._refused, self._note, self._temperature, self._duration)
         card.column.addLayout(row_of(another, stretch=True))
         return card
