@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from models.char_rnn import CharRnn, CharRnnSettings
+from models.diagonal_bilstm import DiagonalBiLstm, DiagonalBiLstmSettings
 from models.fvbn import Fvbn, FvbnSettings
 from models.gan import Gan, GanSettings
 from models.gaussian_mixture import GaussianMixture, GaussianMixtureSettings
@@ -35,6 +36,7 @@ from models.made import Made, MadeSettings, OrderAgnosticMade, OrderAgnosticMade
 from models.nade import Nade, NadeSettings
 from models.pixelcnn import PixelCnn, PixelCnnSettings
 from models.rbm import Rbm, RbmSettings
+from models.row_lstm import RowLstm, RowLstmSettings
 from models.settings import NoSettings, Settings, read_settings
 from models.spec import DataSpec
 from models.vae import Vae, VaeSettings
@@ -226,6 +228,35 @@ FAMILIES: tuple[Family, ...] = (
         settings=CharRnnSettings,
         learners=("maximum-likelihood",),
         data="python-reference",
+    ),
+    Family(
+        key="row-lstm",
+        title="PixelRNN: Row LSTM",
+        group="autoregressive",
+        lecture="Deep auto-regressive models",
+        summary="Recurrent nets that go down the image, all pixels of a row at once. What a pixel hears of is a "
+        "triangle above it; the likelihood is exact.",
+        look_for="Held-out log p(x) rises with fewer weights than a PixelCNN needs. Strokes go on over many rows.",
+        model=RowLstm,
+        settings=RowLstmSettings,
+        learners=("maximum-likelihood",),
+        data="digits",
+        binarization="threshold",
+    ),
+    Family(
+        key="diagonal-bilstm",
+        title="PixelRNN: Diagonal BiLSTM",
+        group="autoregressive",
+        lecture="Deep auto-regressive models",
+        summary="Recurrent nets that go along both diagonals of the image, so that every pixel hears of all before it "
+        "already in the first layer; the likelihood is exact.",
+        look_for="Slow steps that teach much each. With one layer it knows the whole image so far, for which a "
+        "convolutional net needs many.",
+        model=DiagonalBiLstm,
+        settings=DiagonalBiLstmSettings,
+        learners=("maximum-likelihood",),
+        data="digits",
+        binarization="threshold",
     ),
     Family(
         key="rbm",

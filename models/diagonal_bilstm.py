@@ -1,0 +1,114 @@
+"""PixelRNN with Diagonal BiLSTMs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.pixel_layers import AtPixel, RowSoFar, colour_mask
+from models.pixel_rnn import LayerAtPixel, PixelRnn, PixelRnnSettings, RecurrentLayer
+from models.recurrence import lstm_cell, recur
+
+
+class DiagonalBiLstmSettings(PixelRnnSettings):
+    pass
+
+
+def skew(x: Tensor) -> Tensor:
+    """Each row one place further to the right than the row above: (..., H, W) -> (..., H, W + H - 1), 0 where nothing
+    is. A diagonal that fell to the left, through places that depend on nothing in each other, becomes a column."""
+    height, width = x.shape[-2:]
+    rows = F.pad(x, (0, height)).flatten(-2)[..., : height * (width + height - 1)]
+    return rows.unflatten(-1, (height, width + height - 1))
+
+
+def unskew(x: Tensor) -> Tensor:
+    """What `skew` moved, back in its place: (..., H, W + H - 1) -> (..., H, W)."""
+    height, diagonals = x.shape[-2:]
+    rows = F.pad(x.flatten(-2), (0, height)).unflatten(-1, (height, diagonals + 1))
+    return rows[..., : diagonals - height + 1]
+
+
+class _Layer(RecurrentLayer):
+    """Two LSTMs along diagonals (van den Oord, Kalchbrenner & Kavukcuoglu, 2016, section 3.2), one from the upper left
+    corner and one from the upper right: a state hears the features of its pixel, the state above it and the one beside
+    it. The states of the second are moved down a row, for those beside a pixel on its right are of its future."""
+
+    lstms = 2
+    taps = (-1, 0)
+
+    def __init__(self, hidden: int, colours: int, classes: int) -> None:
+        super().__init__(hidden, colours, classes)
+        self.from_left = RowSoFar(2 * hidden, 4 * hidden, 0, colour_mask(4 * hidden, 2 * hidden, colours, parts=4))
+        # these are heard of one row further down only, where all of their pixel is known
+        self.from_right = RowSoFar(2 * hidden, 4 * hidden, 0, torch.ones(4 * hidden, 2 * hidden))
+        self.image = RowSoFar(colours, 4 * hidden, 0, torch.ones(4 * hidden, colours))
+
+    def forward(self, u: Tensor, x: Tensor, y: Tensor | None) -> Tensor:
+        from_right = self.from_right(u) + self.image(x)
+        heard = torch.stack((self.from_left(u), from_right.flip(3)))  # (2, B, 4h, H, W)
+        told = self.told(y)
+        if told is not None:
+            heard = heard + told[..., None, None]
+        lines = skew(heard).permute(0, 4, 1, 3, 2)  # (2, diagonals, B, H, 4h)
+        states = recur(lines, self.state_to_state, self.taps).permute(0, 2, 4, 3, 1)
+        left, right = unskew(states)
+        return u + self.up(left + F.pad(right.flip(3)[:, :, :-1], (0, 0, 1, 0)))
+
+    def at_pixel(self, canvas: Tensor, y: Tensor | None) -> LayerAtPixel:
+        return _AtPixel(self, canvas, y)
+
+
+class _AtPixel:
+    """The LSTM from the left takes a step with every pixel. The one from the right goes through a whole row when the
+    next one begins: nothing hears of its states before."""
+
+    def __init__(self, layer: _Layer, canvas: Tensor, y: Tensor | None) -> None:
+        self.canvas = canvas
+        self.from_left, self.from_right = AtPixel(layer.from_left), AtPixel(layer.from_right)
+        self.image, self.up = AtPixel(layer.image), AtPixel(layer.up)
+        self.left_bias, self.right_bias = (
+            layer.bias(layer.from_left, 0, y),
+            layer.bias(layer.from_right, 1, y) + layer.image.bias,
+        )
+        # what a state does with the one above it, and with the one beside it: (lstms, h, 4h)
+        self.above, self.beside = layer.state_to_state.chunk(2, 1)
+        size, n, width = layer.up.weight.shape[1], len(canvas), canvas.shape[3]
+        zeros = canvas.new_zeros
+        self.inputs, self.right = zeros(n, width, 2 * size), zeros(n, width, size)
+        self.left, self.cells = zeros(n, 1 + width, size), zeros(n, 1 + width, size)  # the first is outside the image
+        self.heard = self.left
+
+    def start_row(self, row: int) -> None:
+        if row:
+            self._go_from_right(row - 1)
+        self.heard = self.left[:, 1:] @ self.above[0] + self.left_bias  # (n, W, 4h)
+
+    def _go_from_right(self, row: int) -> None:
+        """Through a complete row, from the right to the left."""
+        pixels = self.canvas[:, :, row].transpose(1, 2)
+        own = self.inputs @ self.from_right.matrix + pixels @ self.image.matrix + self.right_bias
+        heard = self.right @ self.above[1] + own  # (n, W, 4h)
+        state = cell = self.right.new_zeros(len(heard), self.right.shape[2])
+        for column in reversed(range(heard.shape[1])):
+            state, cell = lstm_cell(torch.addmm(heard[:, column], state, self.beside[1]), cell)
+            self.right[:, column] = state
+
+    def look(self, column: int, u: Tensor) -> Tensor:
+        self.inputs[:, column] = u
+        heard = torch.addmm(self.from_left(u, self.heard[:, column]), self.left[:, column], self.beside[0])
+        state, self.cells[:, column + 1] = lstm_cell(heard, self.cells[:, column])
+        self.left[:, column + 1] = state
+        return self.up(state + self.right[:, column], u + self.up.bias)
+
+
+class DiagonalBiLstm(PixelRnn):
+    """Diagonal BiLSTM (van den Oord, Kalchbrenner & Kavukcuoglu, 2016, "Pixel recurrent neural networks", section 3.2).
+
+    Every pixel hears of the whole image so far, through states that come to it along both diagonals, in as many steps
+    as the image has diagonals: height + width - 1.
+    """
+
+    layer = _Layer
+    title = "A Diagonal BiLSTM"
