@@ -11,11 +11,12 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayou
 
 from dgm_studio.config import BINARIZATION_TEXT, DataChoice, RunConfig
 from dgm_studio.datasets import sources
-from dgm_studio.datasets.base import BadData, Dataset
+from dgm_studio.datasets.base import BadData, BadPreparation, Dataset
 from dgm_studio.datasets.preview import DataPreview, preview
+from dgm_studio.remedies import Remedy, as_given, remedies
 from models.catalog import Recipe, UnknownKey
 from models.settings import SettingsError
-from models.spec import UnsuitableData
+from models.spec import DataSpec, UnsuitableData
 from widgets.background import Background, Problem
 from widgets.building import label
 from widgets.data_cache import DataCache
@@ -83,6 +84,8 @@ class DataPanel(QWidget):
         self._about = label("", "small", "dataSummary", wrap=True)
         self._problem = label("", "error", "dataProblem", wrap=True)
         self._problem.hide()
+        self._remedies = QVBoxLayout()
+        self._remedies.setSpacing(SPACE // 2)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE)
@@ -93,10 +96,11 @@ class DataPanel(QWidget):
             self._waiting,
             self._about,
             self._problem,
-            self._form,
-            self._choice,
         ):
             column.addWidget(part)
+        column.addLayout(self._remedies)
+        column.addWidget(self._form)
+        column.addWidget(self._choice)
         self._timer = QTimer(self, singleShot=True, interval=LOOK_AFTER)
         self._timer.timeout.connect(self._begin)
         self.reading.connect(self._show_reading)
@@ -108,7 +112,8 @@ class DataPanel(QWidget):
             choice = sources.recognise(path)
         except BadData as problem:
             return str(problem)
-        data = choice.model_copy(update={"binarization": self._draft.config.data.binarization})
+        now = self._draft.config.data
+        data = choice.model_copy(update={"binarization": now.binarization, "levels": now.levels})
         self._draft.replace(self._draft.config.model_copy(update={"data": data}), f"data {path.name}")
         return ""
 
@@ -173,7 +178,8 @@ class DataPanel(QWidget):
         self._preview.show_samples(shown.examples)
         self._about.setText(". ".join((*shown.lines[:2], *shown.warnings)))
         self._about.setToolTip("\n".join(shown.lines))
-        self._fail(_unsuitable(look.config, dataset))
+        problem = _unsuitable(look.config, dataset)
+        self._fail(problem, as_given(dataset, look.config.data) if problem else None)
 
     def _not_read(self, look: _Look, problem: Problem) -> None:
         if look is not self._look:
@@ -181,12 +187,24 @@ class DataPanel(QWidget):
         self._waiting.hide()
         self._preview.show_samples(None)
         self._about.setText("")
-        self._fail(problem.text)
+        self._fail(problem.text, problem.error.given if isinstance(problem.error, BadPreparation) else None)
 
-    def _fail(self, text: str) -> None:
+    def _fail(self, text: str, given: DataSpec | None = None) -> None:
+        """Say what is wrong, and offer what would fit data that is `given`."""
         self._problem.setText(text)
         self._problem.setVisible(bool(text))
+        while (item := self._remedies.takeAt(0)) is not None:
+            item.widget().hide()
+            item.widget().deleteLater()
+        for remedy in remedies(self._draft.config, given) if given is not None else ():
+            button = QPushButton(remedy.text, objectName="dataRemedy")
+            button.clicked.connect(lambda _=False, remedy=remedy: self._apply(remedy))
+            self._remedies.addWidget(button)
         self.checked.emit(text)
+
+    def _apply(self, remedy: Remedy) -> None:
+        config = self._draft.config.model_copy(update={"data": remedy.data})
+        self._draft.replace(config, remedy.text[:1].lower() + remedy.text[1:])
 
 
 def _unsuitable(config: RunConfig, dataset: Dataset) -> str:

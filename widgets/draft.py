@@ -97,7 +97,10 @@ class Draft(QObject):
             data = config.data.model_copy(update={"settings": {**config.data.settings, field: value}})
             update = {"data": data}
         elif group == "data":
-            update = {"data": DataChoice.model_validate({**config.data.model_dump(), field: value})}
+            # bits or levels: whatever was chosen last
+            other = {"binarization": {"levels": 0}, "levels": {"binarization": "none"}}.get(field, {})
+            change = {field: value, **(other if value not in ("none", 0) else {})}
+            update = {"data": DataChoice.model_validate({**config.data.model_dump(), **change})}
         else:
             update = {"training": TrainingSettings.model_validate({**config.training.model_dump(), field: value})}
         after = config.model_copy(update=update)

@@ -170,8 +170,8 @@ def _card(subject: Subject) -> Image.Image:
         with torch.no_grad():
             images = model.decode(z).numpy()
     else:
-        images = samples_of(subject, rows * columns, means=True) / subject.spec.brightest
+        images = samples_of(subject, rows * columns, means=True)
     page = Image.new("RGBA", CARD)
-    sheet = grid(images, columns, scale)
+    sheet = grid(images / subject.spec.brightest, columns, scale)
     page.paste(sheet, ((CARD[0] - sheet.width) // 2, (CARD[1] - sheet.height) // 2))
     return page

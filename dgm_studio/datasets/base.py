@@ -31,6 +31,14 @@ class BadData(ValueError):
         super().__init__(clean if len(clean) <= SENTENCE else f"{clean[: SENTENCE - 200]} … {clean[-190:]}")
 
 
+class BadPreparation(BadData):
+    """Data whose values cannot become what was asked for. `given` describes them as they are."""
+
+    def __init__(self, sentence: str, given: DataSpec) -> None:
+        super().__init__(sentence)
+        self.given = given
+
+
 class Density(Protocol):
     """A distribution that is known exactly."""
 
@@ -157,18 +165,23 @@ def prepare(raw: RawData, binarization: Binarization, split_seed: int, levels: i
 
 
 def _check_preparation(raw: RawData, binarization: Binarization, levels: int) -> None:
-    """Raise BadData when the values cannot become bits, or levels, as asked for."""
+    """Raise BadPreparation when the values cannot become bits, or levels, as asked for."""
     title = raw.provenance.title
     kind = "standardised values" if raw.standardise else str(raw.support)
     fits = raw.support is Support.BITS or (raw.support is Support.UNIT and not raw.standardise)
+    problem = ""
     if binarization != "none" and not fits:
-        raise BadData(f"{title} holds {kind}; only values in 0…1 can be made bits. Choose binarisation: none.")
-    if levels and not fits:
-        raise BadData(f"{title} holds {kind}; only values in 0…1 can be rounded to levels. Choose 0 grey levels.")
-    if levels == 1:
-        raise BadData("With 1 grey level all examples would be alike. Choose 0 to keep the values, or 2 to 256 levels.")
-    if levels and binarization != "none":
-        raise BadData("Values become either bits or levels. Choose binarisation: none, or 0 grey levels.")
+        problem = f"{title} holds {kind}; only values in 0…1 can be made bits. Choose binarisation: none."
+    elif levels and not fits:
+        problem = f"{title} holds {kind}; only values in 0…1 can be rounded to levels. Choose 0 grey levels."
+    elif levels == 1:
+        problem = "With 1 grey level all examples would be alike. Choose 0 to keep the values, or 2 to 256 levels."
+    elif levels and binarization != "none":
+        problem = "Values become either bits or levels. Choose binarisation: none, or 0 grey levels."
+    if problem:
+        support = Support.REALS if raw.standardise else raw.support
+        shape, symbols = tuple(raw.x.shape[1:]), raw.symbols
+        raise BadPreparation(problem, DataSpec(shape, support, raw.layout, len(symbols), raw.class_names, symbols))
 
 
 def _bits(x: Tensor, binarization: Binarization, part: Tensor, generator: Generator) -> Tensor:

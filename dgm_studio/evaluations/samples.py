@@ -62,12 +62,12 @@ def _run(subject: Subject, settings: SamplesSettings) -> Iterator[float | Report
     if settings.neighbours == 0:
         yield Pictures("Samples", _bytes(shown, subject.spec), note=how)
         return
-    distance, index = _nearest(shown, train, settings.neighbours)
+    distance, index = _nearest(shown, train, settings.neighbours, subject.spec)
     yield 0.9
     groups = torch.cat([shown.unsqueeze(1), train[index]], dim=1)  # (n, 1 + neighbours, *event)
     captions = tuple(text for row in distance.tolist() for text in ("", *(f"{d:.2f}" for d in row)))
     names = ("sample", *(f"nearest {i + 1}" for i in range(index.shape[1])))
-    note = f"{how} Captions are Euclidean distances."
+    note = f"{how} Captions are Euclidean distances, with white at 1."
     yield Pictures("Samples", _bytes(groups.flatten(0, 1), subject.spec), names, captions, note)
     yield _memorised(subject, shown, train)
 
@@ -93,23 +93,29 @@ def _draw(subject: Subject, settings: SamplesSettings) -> Generator[float, None,
     return x, f"{n} draws of the model{', shown as means' if means else ''}; it has no temperature."
 
 
-def _nearest(x: Tensor, train: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Distances to, and indices of, the k nearest training examples in Euclidean distance: both (len(x), k)."""
+def _nearest(x: Tensor, train: Tensor, k: int, spec: DataSpec) -> tuple[Tensor, Tensor]:
+    """Distances to, and indices of, the k nearest training examples in Euclidean distance, black being 0 and white 1:
+    both (len(x), k)."""
     found = torch.cdist(x.flatten(1), train.flatten(1)).topk(min(k, len(train)), largest=False)
-    return found.values, found.indices
+    return found.values / spec.brightest, found.indices
 
 
 def _memorised(subject: Subject, shown: Tensor, train: Tensor) -> Note:
-    """Compares how far samples and held-out examples lie from the training set. Where the data are bits, so are the
-    samples compared: a grey mean lies nearer to every bit picture than any bit picture does."""
-    bits = subject.spec.support is Support.BITS
-    samples = bernoulli(shown, subject.generator) if bits else shown
+    """Compares how far samples and held-out examples lie from the training set. Where means are shown of what is drawn
+    value by value, draws are compared; where the data are bits, bits: a grey mean lies nearer to every bit picture than
+    any bit picture does."""
+    spec, model = subject.spec, subject.model
+    samples, which = shown, "the samples"
+    if isinstance(model, SamplesMeans) and isinstance(model, Samples) and not isinstance(model, Decodes | RunsChain):
+        samples, which = model.sample(len(shown), subject.generator), "draws of the model"
+    elif spec.support is Support.BITS:
+        samples, which = bernoulli(shown, subject.generator), "bits drawn from the samples"
     test = subject.dataset.test.x[:REFERENCE].to(subject.device)
-    ours = _nearest(samples, train, 1)[0].median().item()
-    theirs = _nearest(test, train, 1)[0].median().item()
+    ours = _nearest(samples, train, 1, spec)[0].median().item()
+    theirs = _nearest(test, train, 1, spec)[0].median().item()
     text = (
-        f"Median distance to the nearest training example: {ours:.2f} for {'bits drawn from ' if bits else ''}the "
-        f"samples, {theirs:.2f} for held-out examples ({describe(subject.dataset, subject.dataset.test)})."
+        f"Median distance to the nearest training example: {ours:.2f} for {which}, "
+        f"{theirs:.2f} for held-out examples ({describe(subject.dataset, subject.dataset.test)})."
     )
     if ours < 0.5 * theirs:
         return Note("Memorisation", f"{text} Samples this near to the training set are copies of it.", "bad")

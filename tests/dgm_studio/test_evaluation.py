@@ -323,6 +323,28 @@ def test_copies_of_training_examples_are_found() -> None:
     assert note.tone == "bad"
 
 
+def test_levels_are_shown_between_black_and_white_and_compared_as_draws() -> None:
+    dataset = datasets()["levels"]  # 0 … 3
+
+    class Remembers(_Known):
+        """Draws training examples, whose means are grey."""
+
+        def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+            return dataset.train.x[:n]
+
+        def sample_mean(self, n: int, generator: Generator | None = None) -> Tensor:
+            return torch.full((n, 1, 3, 3), 1.5)
+
+    pictures, note = reports(samples.EVALUATION, Remembers(), dataset, count=8, neighbours=1)
+    assert isinstance(pictures, Pictures)
+    assert (pictures.pictures[0] == 128).all()
+    expected = (dataset.train.x.flatten(1) - 1.5).norm(dim=1).min().item() / 3
+    assert pictures.captions[1] == f"{expected:.2f}"
+    assert isinstance(note, Note)
+    assert note.tone == "bad"
+    assert "0.00 for draws of the model" in note.text
+
+
 def test_samples_that_are_new_are_not_called_copies() -> None:
     note = reports(samples.EVALUATION, _Known(), datasets()["bits"])[-1]
     assert isinstance(note, Note)

@@ -82,7 +82,7 @@ class DrawIt(Explorer):
         elif name == "example":
             # an example is already as the model expects it
             self._centre.setChecked(False)
-            self.canvas.load(answer.value.x[0])
+            self.canvas.load(answer.value.x[0] / self.live.spec.brightest)
 
     def _canvas_card(self) -> Card:
         card = Card("Drawing")
@@ -150,8 +150,9 @@ class DrawIt(Explorer):
 
     def _show_landing(self, landing: Landing | None) -> None:
         self._landing = landing
-        self.seen.show_picture(None if landing is None else landing.input)
-        self.made.show_picture(None if landing is None else landing.reconstruction)
+        brightest = self.live.spec.brightest
+        self.seen.show_picture(None if landing is None else landing.input / brightest)
+        self.made.show_picture(None if landing is None else landing.reconstruction / brightest)
         if landing is None or landing.kl is None or landing.reconstruction_term is None:
             self._terms.setText("ELBO = E[log p(x | z)] − KL, in nats, appears when something is drawn.")
         else:

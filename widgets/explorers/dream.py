@@ -38,7 +38,7 @@ class Dream(Explorer):
 
     def __init__(self, live: Live, parent: QWidget | None = None) -> None:
         super().__init__(live, parent)
-        shape = live.spec.event_shape
+        shape, self._brightest = live.spec.event_shape, live.spec.brightest
         self._x = np.zeros((0, *shape), np.float32)
         self._clamp = np.zeros(shape, bool)
         self._energies: deque[np.ndarray] = deque(maxlen=TRACE)
@@ -127,11 +127,11 @@ class Dream(Explorer):
         # pixels painted since the question was asked stay as they were painted
         self._x = np.where(self._held(), self._x, frame.x)
         shown = frame.x if self._states.isChecked() else frame.mean
-        first = np.where(self._clamp, self._x[0], shown[0])
+        first = np.where(self._clamp, self._x[0], shown[0]) / self._brightest
         self.first.show_picture(first)
         self.first.mark(self._clamp.any(0))
         gap = max(1, shown.shape[-1] // 14)
-        self.others.show_picture(tile(shown[1:], 5, gap=gap))
+        self.others.show_picture(tile(shown[1:] / self._brightest, 5, gap=gap))
         if frame.free_energy is not None:
             self._energies.append(frame.free_energy)
             self._show_trace()
@@ -170,11 +170,11 @@ class Dream(Explorer):
         x, clamp = self._x.copy(), self._clamp.copy()
         clamp[:, mask] = tool != FREE
         if tool in (WHITE, BLACK):
-            x[0][:, mask] = float(tool == WHITE)
+            x[0][:, mask] = self._brightest * (tool == WHITE)
         if self._all.isChecked():
             x[1:, :, mask] = x[:1, :, mask]
         self._x, self._clamp = x, clamp
-        self.first.show_picture(np.where(clamp, x[0], self.first.picture))
+        self.first.show_picture(np.where(clamp, x[0] / self._brightest, self.first.picture))
         self.first.mark(clamp.any(0))
 
     def _play(self) -> None:

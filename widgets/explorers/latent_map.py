@@ -135,7 +135,7 @@ class LatentMap(Explorer):
         if name == "prior":
             self._enter(value)
         elif name == "decode":
-            self.outcome.show_example(value.x[0])
+            self.outcome.show_example(value.x[0] / self.live.spec.brightest)
         elif name == "embedding":
             self._show_embedding(value)
         elif name == "manifold":
@@ -147,9 +147,9 @@ class LatentMap(Explorer):
         elif name == "random":
             self.move_to(value)
         elif name == "walk":
-            self.walk.show_pictures(value.x)
+            self.walk.show_pictures(value.x / self.live.spec.brightest)
         elif name == "datum":
-            self._datum.show_picture(value.x[0])
+            self._datum.show_picture(value.x[0] / self.live.spec.brightest)
         elif name == "points":
             _, self._sample_bounds = value
             self.follow("samples", lambda: AskLandscape(self._sample_bounds, samples=1000), 100)
@@ -264,7 +264,8 @@ class LatentMap(Explorer):
     def _repaint_backdrop(self) -> None:
         cells = self._cells if self._manifold_box.isChecked() else None
         density = self._density if self._prior_box.isChecked() else None
-        self.map.set_manifold(None if cells is None else manifold_image(cells.values), cells and cells.bounds)
+        sheet = None if cells is None else manifold_image(cells.values / self.live.spec.brightest)
+        self.map.set_manifold(sheet, cells and cells.bounds)
         self.map.set_veil(None if density is None else density_image(density.values), density and density.bounds)
 
     def _repaint(self) -> None:

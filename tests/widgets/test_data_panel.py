@@ -1,0 +1,118 @@
+"""The data of the next run: bits or levels, never both; what does not fit is said, with what would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel, QPushButton
+from pytestqt.qtbot import QtBot
+
+from dgm_studio.config import DataChoice
+from widgets.background import Background
+from widgets.data_cache import DataCache
+from widgets.data_panel import DataPanel
+from widgets.draft import Draft, default_config
+
+PATIENCE = 20_000  # ms
+
+
+class Form:
+    """A panel and its draft."""
+
+    def __init__(self, qtbot: QtBot) -> None:
+        self.qtbot, self.draft, self.reader = qtbot, Draft(default_config("nade")), Background("test")
+        self.panel = DataPanel(self.draft, DataCache(), self.reader)
+        self.said: list[str] = []
+        self.panel.checked.connect(self.said.append)
+        qtbot.addWidget(self.panel)
+        self.panel.resize(360, 700)
+        self.panel.show()
+
+    def choose(self, family: str, **data: object) -> None:
+        config = default_config(family)
+        choice = DataChoice.model_validate({**config.data.model_dump(), **data})
+        self.draft.load(config.model_copy(update={"data": choice}))
+        self.checked()
+
+    def checked(self) -> None:
+        """Wait for a look at the data."""
+        self.said.clear()
+        self.qtbot.waitUntil(lambda: bool(self.said), timeout=PATIENCE)
+        self.qtbot.wait(20)  # buttons appear with the next events
+
+    @property
+    def problem(self) -> str:
+        label = self.panel.findChild(QLabel, "dataProblem")
+        return label.text() if label.isVisible() else ""
+
+    @property
+    def remedies(self) -> list[QPushButton]:
+        return [button for button in self.panel.findChildren(QPushButton, "dataRemedy") if not button.isHidden()]
+
+
+@pytest.fixture
+def form(qtbot: QtBot) -> Iterator[Form]:
+    made = Form(qtbot)
+    yield made
+    made.reader.close()
+    made.reader.wait()
+
+
+def test_what_would_fit_is_one_click_away(form: Form) -> None:
+    form.choose("nade", binarization="none")
+    assert "choose a binarisation" in form.problem
+    (remedy,) = form.remedies
+    assert remedy.text() == "Use a threshold"
+    QTest.mouseClick(remedy, Qt.MouseButton.LeftButton)
+    assert form.draft.config.data.binarization == "threshold"
+    form.checked()
+    assert not form.problem
+    assert not form.remedies
+    form.draft.stack.undo()
+    assert form.draft.config.data.binarization == "none"
+
+
+def test_values_that_cannot_become_bits_are_offered_something_else(form: Form, tmp_path: Path) -> None:
+    np.save(tmp_path / "table.npy", np.random.default_rng(0).normal(size=(50, 7)))
+    form.choose("nade", source="numpy", settings={"path": str(tmp_path / "table.npy")}, binarization="threshold")
+    assert "only values in 0…1 can be made bits" in form.problem
+    (remedy,) = form.remedies
+    QTest.mouseClick(remedy, Qt.MouseButton.LeftButton)
+    form.checked()
+    assert not form.problem
+
+
+def test_three_million_pixels_are_refused_before_anything_is_built(form: Form, tmp_path: Path) -> None:
+    np.save(tmp_path / "large.npy", np.zeros((4, 3, 1000, 1000), np.uint8))
+    form.choose("pixelcnn", source="numpy", settings={"path": str(tmp_path / "large.npy")}, binarization="threshold")
+    assert "3,000,000" in form.problem
+    assert [button.text() for button in form.remedies] == ["Use Handwritten digits 8×8"]
+
+
+def test_levels_and_bits_exclude_each_other(form: Form) -> None:
+    form.choose("pixelcnn", binarization="threshold")
+    form.draft.set_field("data", "levels", 16)
+    assert (form.draft.config.data.binarization, form.draft.config.data.levels) == ("none", 16)
+    form.checked()
+    assert not form.problem
+    assert "levels, from 0 to 15" in form.panel.findChild(QLabel, "dataSummary").text()
+    form.draft.set_field("data", "binarization", "fixed")
+    assert (form.draft.config.data.binarization, form.draft.config.data.levels) == ("fixed", 0)
+    form.draft.set_field("data", "levels", 0)
+    assert form.draft.config.data.binarization == "fixed"
+    form.draft.stack.undo()
+    assert (form.draft.config.data.binarization, form.draft.config.data.levels) == ("none", 16)
+
+
+def test_levels_are_kept_for_a_file_that_is_dropped(form: Form, tmp_path: Path) -> None:
+    np.save(tmp_path / "grey.npy", np.random.default_rng(0).integers(0, 256, (50, 8, 8)).astype(np.uint8))
+    form.choose("pixelcnn", binarization="none", levels=4)
+    assert not form.panel.take(tmp_path / "grey.npy")
+    assert form.draft.config.data.levels == 4
+    form.checked()
+    assert not form.problem
