@@ -1,5 +1,5 @@
-"""Samples of a run, in the way their kind is looked at: a grid of pictures, points in the plane, text, or rows of
-values."""
+"""Samples of a run, in the way their kind is looked at: a grid of pictures, points in the plane, text, sequences, or
+rows of values."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtWidgets import QStackedLayout, QWidget
 
+from dgm_studio.sequence_pictures import symbols_in
 from dgm_studio.written import is_text, written
-from models.spec import DataSpec
+from models.spec import DataSpec, Layout
 from widgets.picture_grid import PictureGrid
 from widgets.plots import Plot, colour
+from widgets.sequence_samples import SequenceSamples
 from widgets.text_samples import TextSamples
 from widgets.theme import CATEGORICAL, look
 from widgets.thumbnails import rows_picture
@@ -21,7 +23,8 @@ POINTS = 2000  # drawn at most, of each cloud
 class SamplesView(QWidget):
     """`show_samples` takes (N, C, H, W) pictures, (N, 2) points or anything else (N, …). Nothing before that.
 
-    What cannot be seen from the shape follows from `set_spec`: symbols that are letters are shown as text."""
+    What cannot be seen from the shape follows from `set_spec`: symbols that are letters are shown as text, other
+    sequences as strips or curves."""
 
     def __init__(self, parent: QWidget | None = None, minimum: int = 120, axes: bool = True) -> None:
         super().__init__(parent)
@@ -30,6 +33,7 @@ class SamplesView(QWidget):
         self._axes = axes
         self._plane: _Plane | None = None
         self._text: TextSamples | None = None
+        self._sequences: SequenceSamples | None = None
         self._minimum = minimum
         self._spec: DataSpec | None = None
         self._shown: np.ndarray | None = None
@@ -59,6 +63,14 @@ class SamplesView(QWidget):
                 self._stack.addWidget(self._text)
             self._stack.setCurrentWidget(self._text)
             self._text.show_texts(written(samples, self._spec.symbols))
+            return
+        if samples is not None and self._spec is not None and self._spec.layout is Layout.SEQUENCE:
+            if self._sequences is None:
+                self._sequences = SequenceSamples(self._minimum)
+                self._sequences.setObjectName("sampleSequences")
+                self._stack.addWidget(self._sequences)
+            self._stack.setCurrentWidget(self._sequences)
+            self._sequences.show_sequences(samples, symbols_in(self._spec))
             return
         if samples is not None and samples.ndim == 2 and samples.shape[1] == 2:
             if self._plane is None:

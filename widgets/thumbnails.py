@@ -6,20 +6,28 @@ import numpy as np
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter
 
+from dgm_studio.sequence_pictures import strips
 from widgets.pictures import tile, to_image
 from widgets.theme import CATEGORICAL
 
 SIDE = 96  # px
+STRIPS, CELLS = 8, 24  # symbols that can be told apart
+MANY = 1000  # whole numbers beyond it are no symbols
 
 
 def thumbnail(samples: np.ndarray) -> QImage:
-    """Samples (N, *event) as one square picture: four images, a cloud of points, or rows of values."""
+    """Samples (N, *event) as one square picture: four images, a cloud of points, strips of symbols, or rows of
+    values."""
     if samples.ndim == 4:
         return to_image(tile(samples[:4], 2)).scaled(
             SIDE, SIDE, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.FastTransformation
         )
     if samples.ndim == 2 and samples.shape[1] == 2:
         return _cloud(samples)
+    highest = samples.max()
+    if samples.ndim == 2 and 1 < highest < MANY and (samples == np.floor(samples)).all() and samples.min() >= 0:
+        cells = strips(samples[:STRIPS, :CELLS], int(highest) + 1)
+        return to_image(cells.transpose(2, 0, 1)).scaled(SIDE, SIDE)
     return to_image(rows_picture(samples)).scaled(SIDE, SIDE)
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 from pytestqt.qtbot import QtBot
 
+from dgm_studio.sequence_pictures import symbol_colours
 from models.spec import DataSpec, Layout, Support
 from widgets.samples_view import SamplesView
+from widgets.sequence_samples import SequenceSamples
 from widgets.text_samples import TextSamples
+from widgets.thumbnails import SIDE, thumbnail
 
 WORDS = DataSpec((6,), Support.SYMBOLS, Layout.SEQUENCE, 4, symbols=("\n", " ", "a", "b"))
 DICE = DataSpec((6,), Support.SYMBOLS, Layout.SEQUENCE, 4, symbols=("1", "2", "3", "4"))
@@ -60,3 +63,62 @@ def test_texts_that_change_stay_where_they_were_scrolled_to(qtbot: QtBot) -> Non
     assert at > 0
     view.show_texts([f"word {k}" for k in range(60)])
     assert bar.value() == at
+
+
+def test_other_symbols_are_strips_of_their_colours(qtbot: QtBot) -> None:
+    view = SamplesView()
+    qtbot.addWidget(view)
+    view.resize(300, 200)
+    view.show()
+    view.set_spec(DICE)
+    view.show_samples(SAMPLES)
+    shown = view.findChild(SequenceSamples, "sampleSequences")
+    assert shown is not None
+    assert shown.isVisible()
+    image = shown.grab().toImage()
+    found = [[image.pixelColor(25 + 50 * step, 8 + 28 * row).getRgb()[:3] for step in range(6)] for row in range(2)]
+    assert found == [[tuple(rgb) for rgb in symbol_colours(4)[row].tolist()] for row in SAMPLES.astype(int)]
+    view.set_spec(DataSpec((1, 2, 3), Support.BITS, Layout.IMAGE))
+    view.show_samples(SAMPLES.reshape(2, 1, 2, 3))
+    assert not shown.isVisible()
+
+
+def test_values_are_curves_of_one_scale(qtbot: QtBot) -> None:
+    view = SamplesView()
+    qtbot.addWidget(view)
+    view.resize(300, 200)
+    view.show()
+    view.set_spec(DataSpec((50,), Support.REALS, Layout.SEQUENCE))
+    samples = np.stack([np.full(50, value, np.float32) for value in (0.0, 1.0)])
+    view.show_samples(samples)
+    shown = view.findChild(SequenceSamples, "sampleSequences")
+    assert shown is not None
+    image = shown.grab().toImage()
+    ground = image.pixelColor(150, 50)
+
+    def drawn(top: int, bottom: int) -> bool:
+        return any(image.pixelColor(150, y) != ground for y in range(top, bottom))
+
+    assert drawn(70, 77), "the lowest value at the foot of the first sequence"
+    assert not drawn(0, 40)
+    assert drawn(80, 90), "the highest at the head of the second"
+    assert not drawn(100, 150)
+
+
+def test_as_much_of_sequences_is_shown_as_can_be_told_apart(qtbot: QtBot) -> None:
+    view = SequenceSamples()
+    qtbot.addWidget(view)
+    view.resize(300, 140)
+    view.show_sequences(np.zeros((64, 1000)), symbols=3)
+    assert view.shown() == (10, 100)
+    view.show_sequences(np.zeros((64, 1000, 2)), symbols=0)
+    assert view.shown() == (3, 200)
+    view.show_sequences(np.zeros((2, 5)), symbols=3)
+    assert view.shown() == (2, 5)
+
+
+def test_a_thumbnail_of_symbols_has_their_colours_whatever_else_occurs() -> None:
+    image = thumbnail(np.tile(np.array([0, 5], np.float32), (8, 12)))
+    colours = [tuple(rgb) for rgb in symbol_colours(6)[[0, 5]].tolist()]
+    assert [image.pixelColor(at, SIDE // 2).getRgb()[:3] for at in (1, 5)] == colours
+    assert thumbnail(np.random.default_rng(0).normal(size=(8, 24))).size().width() == SIDE
