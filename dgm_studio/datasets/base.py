@@ -145,7 +145,7 @@ def prepare(raw: RawData, binarization: Binarization, split_seed: int, levels: i
     support, draws_bits = raw.support, False
     protocol = "bits as they are in the data" if given_bits else raw.protocol or BINARIZATION_TEXT[binarization]
     if raw.standardise:
-        x, support, protocol = _standardised(x, places[0]), Support.REALS, "standardised values"
+        x, support, protocol = _standardised(x, places[0], raw.layout), Support.REALS, "standardised values"
         steps.append("standardised: less the mean and divided by the standard deviation of the training part")
     elif binarization != "none" and not given_bits:
         support, draws_bits = Support.BITS, binarization == "dynamic"
@@ -178,6 +178,8 @@ def _check_preparation(raw: RawData, binarization: Binarization, levels: int) ->
         problem = "With 1 grey level all examples would be alike. Choose 0 to keep the values, or 2 to 256 levels."
     elif levels and binarization != "none":
         problem = "Values become either bits or levels. Choose binarisation: none, or 0 grey levels."
+    if raw.standardise and raw.support is Support.SYMBOLS:
+        raise BadData(f"{title} holds symbols, which have no mean. Switch standardise off.")
     if problem:
         support = Support.REALS if raw.standardise else raw.support
         shape, symbols = tuple(raw.x.shape[1:]), raw.symbols
@@ -194,9 +196,11 @@ def _bits(x: Tensor, binarization: Binarization, part: Tensor, generator: Genera
     return bits
 
 
-def _standardised(x: Tensor, train: Tensor) -> Tensor:
-    """Each channel of an image, or coordinate of a vector, with mean 0 and standard deviation 1 over training data."""
+def _standardised(x: Tensor, train: Tensor, layout: Layout) -> Tensor:
+    """Each channel of an image, coordinate of a vector, or coordinate of a sequence over all time, with mean 0 and
+    standard deviation 1 over training data."""
     over = (0,) if x.ndim == 2 else (0, *range(2, x.ndim))
+    over = (0, 1) if layout is Layout.SEQUENCE else over
     deviation, mean = torch.std_mean(x[train].double(), over, correction=0, keepdim=True)
     deviation = torch.where(deviation > 0, deviation, 1.0)  # a constant coordinate is shifted to 0
     result = torch.empty_like(x)

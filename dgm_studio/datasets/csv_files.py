@@ -22,7 +22,7 @@ from dgm_studio.datasets.files import (
     reading,
     within,
 )
-from dgm_studio.datasets.values import CLASSES, LARGEST, classes, examples
+from dgm_studio.datasets.values import CLASSES, LARGEST, classes, examples, symbol_names
 from models.settings import setting
 
 LINE = 2**21  # bytes a line may have
@@ -200,7 +200,8 @@ def _load(settings: CsvSettings, report: Report) -> RawData:
     if form.header:
         steps = ("first line taken as names of the columns", *steps)
     provenance = Provenance(path.name, ((str(path), digest),), steps)
-    return RawData(values, y, support, layout, provenance, names, standardise=settings.standardise)
+    symbols = symbol_names(values, support)
+    return RawData(values, y, support, layout, provenance, names, standardise=settings.standardise, symbols=symbols)
 
 
 @dataclass

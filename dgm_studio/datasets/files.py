@@ -57,9 +57,10 @@ class ShapeSettings(FileSettings):
     shape: str = setting(
         "auto",
         title="Shape",
-        help="What an example is: points, vector, HEIGHTxWIDTH or CHANNELSxHEIGHTxWIDTH. auto: from the axes of the "
-        "array; rows of n² ≥ 64 values in 0…1 or 0…255 are square images.",
-        pattern=r"^(auto|points|vector|([13]x)?[1-9]\d{0,4}x[1-9]\d{0,4})$",
+        help="What an example is: points, vector, HEIGHTxWIDTH or CHANNELSxHEIGHTxWIDTH, sequence (real values over "
+        "time, or vectors of them) or symbols (whole numbers from 0 over time). auto: from the axes of the array; rows "
+        "of n² ≥ 64 values in 0…1 or 0…255 are square images.",
+        pattern=r"^(auto|points|vector|sequence|symbols|([13]x)?[1-9]\d{0,4}x[1-9]\d{0,4})$",
     )
 
 

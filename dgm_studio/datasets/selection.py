@@ -18,7 +18,7 @@ import numpy as np
 
 from dgm_studio.datasets.base import BadData, Provenance, RawData, Report
 from dgm_studio.datasets.files import ShapeSettings, check_size, numbered, sha256, within
-from dgm_studio.datasets.values import classes, concatenated, examples
+from dgm_studio.datasets.values import classes, concatenated, examples, symbol_names
 from models.settings import setting
 
 EXAMPLE_NAMES = ("x", "data", "images", "image", "samples", "features", "inputs", "arr_0")
@@ -97,7 +97,8 @@ def read_selected(entries: list[Entry], settings: ArraySettings, path: Path, rep
         split = np.repeat([e.part or 0 for e in chosen], [len(a) for _, a in arrays])
     used = ", ".join(e.name for e in (*chosen, *labels))
     provenance = Provenance(path.name, ((where, digest),), (f"arrays used: {used}", *steps))
-    return RawData(x, y, support, layout, provenance, names, split, standardise=settings.standardise)
+    symbols = symbol_names(x, support)
+    return RawData(x, y, support, layout, provenance, names, split, standardise=settings.standardise, symbols=symbols)
 
 
 def _chosen(entries: list[Entry], name: str, where: str) -> list[Entry]:

@@ -13,6 +13,7 @@ from models.spec import Layout, Support
 
 CLASSES = 1000  # more different labels are no classes
 NAME = 100  # characters that the name of a class may have
+SYMBOLS = 10_000  # more different numbers are no symbols
 EXAMPLE = 2**24  # values that one example may have
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -35,7 +36,8 @@ def examples(array: np.ndarray, shape: str, name: str) -> tuple[np.ndarray, Supp
 
     Bytes, and whole numbers 0…255 of images, are divided by 255; whole numbers that are no bytes and reach 16 at most,
     as in the digits of Alpaydin & Kaynak, by 16. Values that all are 0 or 1 are bits;
-    values in 0…1 stay; other values are reals. Coordinates of points are reals always.
+    values in 0…1 stay; other values are reals. Coordinates of points are reals always, and so are values over time
+    that are not all bits. Symbols are whole numbers from 0 on.
     """
     if array.dtype.kind not in "buif":
         raise BadData(f"{name} holds {array.dtype}, not plain numbers. Save it as whole numbers or floats.")
@@ -50,11 +52,22 @@ def examples(array: np.ndarray, shape: str, name: str) -> tuple[np.ndarray, Supp
     low, high, whole = _range(array, name)
     pixels = (high <= 1 and low >= 0) or _bytes(array, low, high, whole)
     array, layout, steps = _shaped(array, shape, pixels, name)
+    if shape == "symbols":
+        if not whole or low < 0 or high >= SYMBOLS:
+            raise BadData(
+                f"{name} holds values {low:g}…{high:g}: symbols are whole numbers from 0 to {SYMBOLS - 1:,}. Number "
+                f"them so, or choose the shape sequence."
+            )
+        steps.append(f"whole numbers taken as {int(high) + 1} symbols")
+        return array.astype(np.float32, order="C", copy=False), Support.SYMBOLS, layout, tuple(steps)
     if layout is Layout.POINTS:
         return array.astype(np.float32, order="C", copy=False), Support.REALS, layout, tuple(steps)
-    if whole and low >= 0 and high <= 1:
+    if whole and low >= 0 and high <= 1 and not (layout is Layout.SEQUENCE and array.ndim > 2):
         steps.append("values are 0 or 1: bits")
         return array.astype(np.float32, order="C", copy=False), Support.BITS, layout, tuple(steps)
+    if layout is Layout.SEQUENCE:
+        steps.append(f"values {low:g}…{high:g} as they are")
+        return array.astype(np.float32, order="C", copy=False), Support.REALS, layout, tuple(steps)
     divisor = 0
     if _bytes(array, low, high, whole) and (layout is Layout.IMAGE or array.dtype == np.uint8):
         divisor = 16 if high <= 16 and array.dtype != np.uint8 else 255
@@ -66,6 +79,11 @@ def examples(array: np.ndarray, shape: str, name: str) -> tuple[np.ndarray, Supp
     support = Support.UNIT if low >= 0 and high <= 1 else Support.REALS
     steps.append("values in 0…1 as they are" if support is Support.UNIT else f"values {low:g}…{high:g} as they are")
     return array.astype(np.float32, order="C", copy=False), support, layout, tuple(steps)
+
+
+def symbol_names(x: np.ndarray, support: Support) -> tuple[str, ...]:
+    """How the symbols that `examples` found are written: their numbers. Nothing for other values."""
+    return tuple(str(k) for k in range(int(x.max()) + 1)) if support is Support.SYMBOLS else ()
 
 
 def _bytes(array: np.ndarray, low: float, high: float, whole: bool) -> bool:
@@ -112,6 +130,12 @@ def _shaped(array: np.ndarray, shape: str, pixels: bool, name: str) -> tuple[np.
         return array.reshape(n, 2), Layout.POINTS, []
     if shape == "vector":
         return array.reshape(n, size), Layout.VECTOR, []
+    if shape in ("sequence", "symbols"):
+        most = 3 if shape == "sequence" else 2
+        if array.ndim > most:
+            form = "sequences × steps" if most == 2 else "sequences × steps, or sequences × steps × values"
+            raise BadData(f"{name} has the shape {numbered(array.shape)}; {shape} needs {form}.")
+        return array, Layout.SEQUENCE, []
     if array.ndim == 2:
         side = math.isqrt(size)
         if pixels and side >= 8 and side * side == size:
