@@ -14,7 +14,7 @@ from models.networks import flat
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support, require, require_at_most, require_layout
 
-LARGEST = 4096  # dimensions of an example
+LARGEST = 1024  # dimensions of an example: its covariance is shown, and has their square
 SMALLEST = 1e-6  # variance of the noise in a coordinate, as a share of the data's: a constant one would have none
 
 Noise = Literal["isotropic", "diagonal"]

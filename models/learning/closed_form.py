@@ -32,7 +32,7 @@ class ClosedForm(Learner):
 
     def record(self, value: Tensor) -> None:
         """Count a step that is about to change the model, and keep its components; `value` is what is reported."""
-        if isinstance(self.model, HasComponents):
+        if isinstance(self.model, HasComponents) and len(self.store.steps):
             self.store.record(self.steps, value, self.model.components())
         self.steps.add_(1)
 

@@ -18,7 +18,7 @@ class _ConjugateVi(ClosedForm):
 
     needs = (HasConjugatePosterior, ScoresExactly)
     quantities = (
-        Quantity("elbo", "Evidence lower bound, per example", goal="higher"),
+        Quantity("elbo", "Evidence bound", "nats per example", goal="higher"),
         Quantity("log_prob", "Log-likelihood log p(x)", goal="higher"),
     )
 

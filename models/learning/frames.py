@@ -42,9 +42,7 @@ class FrameStore(nn.Module):
 
     @torch.no_grad()
     def record(self, step: Tensor, value: Tensor, components: Components) -> None:
-        """Keep this step, counted from 0; `value` is 0-d."""
-        if not len(self.steps):
-            return
+        """Keep this step, counted from 0; `value` is 0-d. There must be places."""
         free = self._free(self.stride)
         self.stride.copy_(torch.where(free.any(), self.stride, 2 * self.stride))
         free = self._free(self.stride)

@@ -6,6 +6,7 @@ from widgets.explorers.base import Explorer
 from widgets.explorers.complete import CompleteIt
 from widgets.explorers.draw_it import DrawIt
 from widgets.explorers.dream import Dream
+from widgets.explorers.ellipses import EllipsesView
 from widgets.explorers.landscape import LandscapeView
 from widgets.explorers.latent_map import LatentMap
 from widgets.explorers.receptive_field import ReceptiveFieldView
@@ -15,6 +16,7 @@ from widgets.explorers.write_on import WriteOn
 EXPLORERS: tuple[type[Explorer], ...] = (
     LatentMap,
     DrawIt,
+    EllipsesView,
     LandscapeView,
     CompleteIt,
     ReceptiveFieldView,

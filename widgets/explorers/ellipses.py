@@ -1,0 +1,295 @@
+"""Ellipses: the Gaussians of a mixture over its data, at every step of learning."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QComboBox, QWidget
+
+from dgm_studio.inference import Answer
+from dgm_studio.questions.components import AskPoints, AskWay, PlanePoints, Way
+from models.capabilities import HasComponents, KeepsFrames
+from models.spec import DataSpec, Layout
+from widgets.explorers.base import Explorer
+from widgets.explorers.ellipse_items import EllipsesItem, WeightBars, shade
+from widgets.explorers.map_view import MapView, PointGroup, PointsItem, class_groups
+from widgets.explorers.parts import Caption, Card, Choice, SliderRow, button, check, fill, row_of, subscript
+from widgets.live import Live
+from widgets.plots import Plot, pen
+from widgets.theme import SPACE, look
+
+SIDE = 220  # px, the column beside the map
+LARGEST = 1024  # coordinates of an example
+FRAME = 70  # ms that a step is shown while playing
+CURVE = 104  # px
+
+
+class EllipsesView(Explorer):
+    """The 2σ ellipse of each component, as visible as its weight; a slider over the steps that learning went through,
+    and what it reported at each in a curve below."""
+
+    key = "ellipses"
+    title = "Ellipses"
+
+    def __init__(self, live: Live, parent: QWidget | None = None) -> None:
+        super().__init__(live, parent)
+        self._way: Way | None = None
+        self._points: PlanePoints | None = None
+        self._shown = 0  # frame
+        self._at_end = True  # what is newest stays shown
+        self._names = coordinates(live.spec)
+        self.map = MapView()
+        self.map.getPlotItem().setContentsMargins(0, SPACE, 0, 0)  # the highest number has room
+        self.map.setObjectName("plane")
+        self.map.setToolTip("Wheel: zoom. Drag with the middle button: pan.")
+        self.map.handle.hide()
+        self.ellipses = EllipsesItem()
+        self.ellipses.setZValue(5)
+        self.points = PointsItem(size=4.0, opacity=0.5)
+        for item in (self.points, self.ellipses):
+            self.map.addItem(item, ignoreBounds=True)
+        self._clock = QTimer(self, interval=FRAME)
+        self._clock.timeout.connect(self._advance)
+        self.body.addWidget(self._map_card(), 1)
+        self.body.addWidget(self._side_card())
+        look.changed.connect(self._repaint)
+        self._title_axes()
+
+    @staticmethod
+    def admits(model: type, learner: type, spec: DataSpec) -> bool:
+        few = 2 <= spec.dimensions <= LARGEST and spec.layout is not Layout.SEQUENCE
+        return issubclass(model, HasComponents) and few
+
+    # What is asked, and what comes back.
+
+    def begin(self) -> None:
+        self.follow("way", lambda: AskWay(*self._pair()), 150)
+        self._ask_points()
+
+    def receive(self, name: str, answer: Answer) -> None:
+        if name == "way":
+            step = None if self._way is None or self._at_end else int(self._way.steps[self._shown])
+            self._way = answer.value
+            frames = len(self._way.steps)
+            self._shown = frames - 1 if step is None else int(np.abs(self._way.steps - step).argmin())
+            self.slider.set_range(0, max(1, frames - 1))
+            self._replay.setVisible(frames > 1)
+            self._draw_curve()
+            self._show_frame()
+            self._ask_points()
+        elif name == "points":
+            self._points = answer.value
+            self._look_around()
+            self._repaint()
+
+    def _pair(self) -> tuple[int, int]:
+        return self._across.currentIndex(), self._up.currentIndex()
+
+    def _ask_points(self) -> None:
+        step = -1 if self._way is None else int(self._way.steps[self._shown])
+        self.ask("points", AskPoints(*self._pair(), step))
+
+    # What is shown.
+
+    def _show_frame(self) -> None:
+        way, at = self._way, self._shown
+        if way is None:
+            return
+        self.slider.set_value(at)
+        step = int(way.steps[at])
+        value = "" if np.isnan(way.values[at]) else f" · {self._quantity()} {way.values[at]:.4f}"
+        kept = f"{np.count_nonzero(way.weights[at] > 0.01)} of {way.weights.shape[1]} components above 1 %"
+        self._status.setText(f"step {step:,}{value} · {kept}")
+        self._marker.setPos(step)
+        self.bars.set_weights(way.weights[at])
+        if not self._ellipses_box.isChecked():
+            self.ellipses.clear()
+            return
+        self.ellipses.set_components(
+            way.weights[at],
+            way.means[at],
+            way.covariances[at],
+            way.mean_covariances[at] if self._means_box.isChecked() else None,
+            way.means[: at + 1] if self._trails_box.isChecked() else None,
+        )
+
+    def _draw_curve(self) -> None:
+        if self._way is None:
+            return
+        told = ~np.isnan(self._way.values)
+        self.curve.setVisible(bool(told.any()))
+        steps, values = self._way.steps[told], self._way.values[told]
+        self._line.setData(steps, values)
+        if len(steps):
+            # the first steps may be far below the rest
+            low, high = float(np.quantile(values, 0.02)), float(values.max())
+            room = 0.08 * (high - low) or 1.0
+            self.curve.box.setRange(
+                xRange=(0, max(1, int(self._way.steps[-1]))), yRange=(low - room, high + room), padding=0.02
+            )
+
+    def _repaint(self) -> None:
+        self._line.setPen(pen(look.theme.accent, 2))
+        self._marker.setPen(pen(look.theme.text, 1.5))
+        points = self._points
+        if points is None or self._colours.key == "none":
+            self.points.set_groups([])
+        elif self._colours.key == "class":
+            self.points.set_groups(class_groups(points.points, points.y, ()))
+        else:
+            each = [(int(k), points.component == k) for k in np.unique(points.component)]
+            self.points.set_groups([PointGroup(points.points[chosen], shade(k)) for k, chosen in each])
+        self._show_frame()
+
+    def _look_around(self) -> None:
+        """Keep the data visible, until a person chooses what is."""
+        if self._points is None:
+            return
+        low, high = np.quantile(self._points.points, [0.002, 0.998], axis=0)
+        centre, half = (low + high) / 2, float((high - low).max() * 0.62) or 1.0
+        x, y = centre.tolist()
+        self.map.look_at((x - half, y - half, x + half, y + half))
+
+    def _title_axes(self) -> None:
+        self.map.set_titles(self._across.currentText(), self._up.currentText())
+
+    def _quantity(self) -> str:
+        """What the learner reports first."""
+        reported = self.live.learner_class.quantities  # type: ignore[attr-defined]
+        return reported[0].title if reported else ""
+
+    # What a person does.
+
+    def show_step(self, frame: int) -> None:
+        """Show this frame; the last one stays the newest."""
+        if self._way is None:
+            return
+        last = len(self._way.steps) - 1
+        self._shown = min(max(frame, 0), last)
+        self._at_end = self._shown == last
+        self._show_frame()
+        self._ask_points()
+
+    def _slide(self, value: float) -> None:
+        self._rest()
+        self.show_step(round(value))
+
+    def _pull(self, line: pg.InfiniteLine) -> None:
+        """The marker in the curve was moved by hand."""
+        if self._way is not None and line.moving:
+            self._rest()
+            self.show_step(int(np.abs(self._way.steps - line.value()).argmin()))
+
+    def _play(self) -> None:
+        if self._clock.isActive():
+            self._rest()
+        elif self._way is not None:
+            if self._at_end:
+                self.show_step(0)
+            self._clock.start()
+            self._play_button.setText("Pause")
+
+    def _rest(self) -> None:
+        self._clock.stop()
+        self._play_button.setText("Play")
+
+    def _advance(self) -> None:
+        self.show_step(self._shown + 1)
+        if self._at_end or not self.isVisible():
+            self._rest()
+
+    def _turn(self) -> None:
+        """Other coordinates were chosen."""
+        self._title_axes()
+        self.map.by_hand = False
+        self._points = None
+        if self.isVisible():
+            self.begin()
+
+    # How it is put together.
+
+    def _map_card(self) -> Card:
+        card = Card()
+        self._across, self._up = QComboBox(objectName="across"), QComboBox(objectName="up")
+        for box, at in zip((self._across, self._up), self._widest(), strict=True):
+            box.addItems(self._names)
+            box.setCurrentIndex(at)
+            box.setMaxVisibleItems(20)
+            box.setToolTip("Which coordinate of an example this axis shows")
+            box.currentIndexChanged.connect(self._turn)
+            box.setVisible(len(self._names) > 2)
+        fill(card.head, self._across, self._up)
+        card.head.addStretch(1)
+        card.column.addWidget(self.map, 1)
+        self._status = Caption(name="ellipsesStatus")
+        self.curve = Plot()
+        self.curve.setObjectName("wayCurve")
+        self.curve.setFixedHeight(CURVE)
+        self.curve.setToolTip("What learning maximises, over its steps. Drag the line to go to a step.")
+        self.curve.box.setMouseEnabled(x=False, y=False)
+        self.curve.getAxis("left").setWidth(52)
+        self._line = pg.PlotCurveItem(antialias=True)
+        self._marker = pg.InfiniteLine(angle=90, movable=True)
+        self._marker.sigPositionChanged.connect(self._pull)
+        self.curve.addItem(self._line)
+        self.curve.addItem(self._marker, ignoreBounds=True)
+        self.curve.setVisible(issubclass(self.live.learner_class, KeepsFrames))
+        self.slider = SliderRow("Kept", 0, 999, 0, form="{:.0f}", name_width=34)
+        self.slider.setToolTip("Steps of learning that were kept, from the first to the newest")
+        self.slider.changed.connect(self._slide)
+        self._play_button = button("Play", "play", "Go through the steps of learning", self._play)
+        self._play_button.setFixedWidth(72)
+        self._replay = QWidget(objectName="replay")
+        row = row_of(self._play_button, self.slider)
+        row.setContentsMargins(0, 0, 0, 0)
+        self._replay.setLayout(row)
+        self._replay.hide()
+        fill(card.column, self._status, self.curve, self._replay)
+        return card
+
+    def _widest(self) -> list[int]:
+        """The two coordinates that vary most in the data, in their order; both if there are two."""
+        some = self.live.dataset.train.x[:1000].flatten(1)
+        return sorted(some.std(0).topk(2).indices.tolist())
+
+    def _side_card(self) -> Card:
+        card = Card("Points")
+        card.setFixedWidth(SIDE)
+        options = [
+            ("component", "By component", "The colour of the component that is most responsible, at the shown step"),
+            ("class", "By class", "The colour of the class, which learning does not see"),
+            ("none", "None", "Only the ellipses"),
+        ]
+        if not self.live.spec.classes:
+            del options[1]
+        self._colours = Choice(options, "colours", vertical=True)
+        self._colours.chosen.connect(lambda _: self._repaint())
+        self._ellipses_box = check("2σ ellipses", "ellipses2", "Visible as their weights", True, self._tick)
+        tip = "2σ of the posterior of each mean: how well it is known"
+        self._means_box = check("Uncertainty of means", "means", tip, False, self._tick)
+        self._trails_box = check("Ways of the means", "trails", "Where each mean has been", True, self._tick)
+        card.column.addWidget(self._colours)
+        card.column.addSpacing(SPACE)
+        card.column.addWidget(Caption("Components", heading=True))
+        fill(card.column, self._ellipses_box, self._means_box, self._trails_box)
+        card.column.addSpacing(SPACE)
+        card.column.addWidget(Caption("Weights", heading=True))
+        self.bars = WeightBars()
+        card.column.addWidget(self.bars, 1)
+        return card
+
+    def _tick(self, on: bool) -> None:
+        self._show_frame()
+
+
+def coordinates(spec: DataSpec) -> list[str]:
+    """What the coordinates of a flattened example are called."""
+    if spec.layout is not Layout.IMAGE:
+        return [f"x{subscript(i + 1)}" for i in range(spec.dimensions)]
+    channels, height, width = spec.event_shape
+    names = []
+    for channel in range(channels):
+        of = f", channel {channel + 1}" if channels > 1 else ""
+        names += [f"row {y + 1}, column {x + 1}{of}" for y in range(height) for x in range(width)]
+    return names
