@@ -19,7 +19,7 @@ from torch import Generator
 from dgm_studio import __version__
 from dgm_studio import device as devices
 from dgm_studio.datasets.base import Dataset
-from dgm_studio.evaluations import coverage, evidence, free_energy, likelihood, rate_distortion, samples
+from dgm_studio.evaluations import coverage, evidence, free_energy, likelihood, rate_distortion, samples, texts
 from dgm_studio.evaluations.base import Evaluation
 from dgm_studio.events import Snapshot
 from dgm_studio.inference import Subject
@@ -34,6 +34,7 @@ EVALUATIONS: tuple[Evaluation, ...] = (
     likelihood.EVALUATION,
     evidence.EVALUATION,
     samples.EVALUATION,
+    texts.EVALUATION,
     rate_distortion.EVALUATION,
     free_energy.EVALUATION,
     coverage.EVALUATION,

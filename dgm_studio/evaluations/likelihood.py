@@ -12,6 +12,7 @@ from torch import Tensor
 from dgm_studio.evaluations.base import Evaluation, describe, stage
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Note, Report, Table
+from dgm_studio.written import is_text
 from models.capabilities import (
     Anneals,
     BoundsEvidence,
@@ -23,7 +24,7 @@ from models.capabilities import (
 )
 from models.estimation.annealing import annealed_log_likelihood, reverse_log_likelihood
 from models.estimation.likelihood import evidence_lower_bound, exact_log_likelihood, importance_weighted_bound
-from models.estimation.measure import Kind, Measure, bits_per_dimension
+from models.estimation.measure import Kind, Measure, bits_per_dimension, mean_measure
 from models.settings import Settings, setting
 from models.spec import DataSpec, Support
 
@@ -82,6 +83,12 @@ def _run(subject: Subject, settings: LikelihoodSettings) -> Iterator[float | Rep
         except TooLarge as error:
             refused.append(str(error))
         done += weight
+    density = subject.dataset.density
+    if density is not None:
+        x = subject.dataset.test.x
+        values = density.log_prob(x.double().cpu())
+        where = describe(subject.dataset, subject.dataset.test)
+        measures.append(mean_measure("log p(x) under the data's own density", values, Kind.EXACT, where))
     yield _table(subject, measures)
     for text in refused:
         yield Note("The exact likelihood was not measured", text)
@@ -126,7 +133,7 @@ def _table(subject: Subject, measures: list[Measure]) -> Table:
         Column("Value", "number", "nats per example"),
         Column("95 % interval", "interval", "nats per example"),
         Column("Kind", "kind"),
-        Column("Code length", "number", "bits per dimension", 3),
+        Column("Code length", "number", f"bits per {'character' if is_text(subject.spec.symbols) else 'dimension'}", 3),
         Column("Protocol", "detail"),
     )
     rows = tuple(
@@ -140,10 +147,15 @@ def _table(subject: Subject, measures: list[Measure]) -> Table:
         )
         for m in measures
     )
-    return Table("Log-likelihood of the test set", columns, rows, " ".join(_notes(subject.spec, measures)))
+    return Table(
+        "Log-likelihood of the test set",
+        columns,
+        rows,
+        " ".join(_notes(subject.spec, measures, subject.dataset.density is not None)),
+    )
 
 
-def _notes(spec: DataSpec, measures: list[Measure]) -> Iterator[str]:
+def _notes(spec: DataSpec, measures: list[Measure], density_known: bool) -> Iterator[str]:
     if spec.support is Support.UNIT:
         yield (
             "The data are grey values, not bits: under a Bernoulli likelihood these numbers are a cross-entropy, not "
@@ -153,6 +165,8 @@ def _notes(spec: DataSpec, measures: list[Measure]) -> Iterator[str]:
         yield "The data are real numbers: these are densities, which change with the data's scale and may be positive."
     if any(m.kind in (Kind.LOWER_BOUND, Kind.UPPER_BOUND) for m in measures):
         yield "A lower bound in nats is an upper bound as a code length."
+    if density_known:
+        yield "On average no model gives more than the data's own density does; on some examples it can by chance."
 
 
 EVALUATION = Evaluation(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator as Yields
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -30,7 +31,7 @@ from dgm_studio.evaluation import (
     evaluation,
     subject_from,
 )
-from dgm_studio.evaluations import coverage, evidence, free_energy, likelihood, rate_distortion, samples
+from dgm_studio.evaluations import coverage, evidence, free_energy, likelihood, rate_distortion, samples, texts
 from dgm_studio.evaluations.base import stage
 from dgm_studio.events import Snapshot
 from dgm_studio.inference import Subject
@@ -68,6 +69,8 @@ def datasets() -> dict[str, Dataset]:
     made["points"] = _dataset(DataSpec((2,), Support.REALS, Layout.POINTS), points, density)
     symbols = torch.randint(3, (48, 5), generator=g).float()
     made["symbols"] = _dataset(DataSpec((5,), Support.SYMBOLS, Layout.SEQUENCE, 3), symbols)
+    words = torch.randint(5, (48, 8), generator=g).float()
+    made["text"] = _dataset(DataSpec((8,), Support.SYMBOLS, Layout.SEQUENCE, 5, symbols=tuple(" abcd")), words)
     return made
 
 
@@ -250,6 +253,68 @@ def test_likelihood_rows_equal_a_direct_computation() -> None:
     assert f"{len(direct)} test examples" in protocol
     assert found["ELBO"][1] == pytest.approx(bound.mean().item())
     assert found["ELBO"][3] == "lower bound"
+
+
+def test_the_density_of_the_data_is_scored_beside_the_model() -> None:
+    dataset = datasets()["points"]
+    assert dataset.density is not None
+    recipe, weights = made("gan", "non-saturating", dataset)
+    assert "likelihood" not in [e.key for e in admitted(recipe, dataset.spec)]
+    recipe, weights = made("vae", "reparameterized-elbo", dataset)
+    table = next(r for r in result(run(recipe, dataset, weights, "likelihood")).reports if isinstance(r, Table))
+    names, last = [row[0] for row in table.rows], table.rows[-1]
+    assert names[-1] == "log p(x) under the data's own density"
+    assert last[1] == pytest.approx(dataset.density.log_prob(dataset.test.x.double()).mean().item())
+    assert last[3] == "exact"
+    assert all(row[1] < last[1] for row in table.rows[:-1])
+    assert "no model gives more" in table.note
+
+
+class Parrot(nn.Module):
+    """Repeats training examples, or a text that no part of two characters of stands in them."""
+
+    def __init__(self, texts: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("texts", texts)
+
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        return self.get_buffer("texts")[torch.arange(n) % len(self.get_buffer("texts"))]
+
+
+def texts_of(sampled: Tensor, dataset: Dataset, density: Any = None) -> tuple[Report, ...]:
+    learner: Any = nn.Module()
+    learner.sampler = lambda: Parrot(sampled)
+    subject = Subject(learner, replace(dataset, density=density), 7, Generator().manual_seed(0))
+    done = texts.EVALUATION.run(subject, texts.TextsSettings(count=4))
+    return tuple(report for report in done if not isinstance(report, float))
+
+
+def test_texts_that_stand_in_the_training_data_are_found() -> None:
+    dataset = datasets()["text"]
+    table, note = texts_of(dataset.train.x, dataset)
+    assert isinstance(table, Table)
+    assert isinstance(note, Note)
+    assert [row[1] for row in table.rows] == [8.0] * 4
+    written_out = ["".join(" abcd"[int(k)] for k in row) for row in dataset.train.x[:4]]
+    assert [row[4] for row in table.rows] == [f"In training: “{text}”" for text in written_out]
+    assert note.tone == "bad"
+    table, note = texts_of(torch.full((4, 8), 2.0), dataset)
+    assert isinstance(note, Note)
+    assert note.tone == "good"
+
+
+def test_draws_are_held_to_a_density_that_is_known() -> None:
+    class Even:
+        def log_prob(self, x: Tensor) -> Tensor:
+            return torch.where(x[:, 0] % 2 == 0, 0.0, -math.inf)
+
+    dataset = datasets()["text"]
+    sampled = torch.zeros(4, 8)
+    sampled[0, 0] = 1
+    *_, last = texts_of(sampled, dataset, Even())
+    assert isinstance(last, Note)
+    assert "750 of 1000 draws" in last.text
+    assert "75.0 ± 2.7 %" in last.text
 
 
 def test_an_energy_is_normalised_by_its_sum() -> None:
