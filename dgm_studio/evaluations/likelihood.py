@@ -88,7 +88,7 @@ def _run(subject: Subject, settings: LikelihoodSettings) -> Iterator[float | Rep
         x = subject.dataset.test.x
         values = density.log_prob(x.double().cpu())
         where = describe(subject.dataset, subject.dataset.test)
-        measures.append(mean_measure("log p(x) under the data's own density", values, Kind.EXACT, where))
+        measures.append(mean_measure("log p(x) under the data's own distribution", values, Kind.EXACT, where))
     yield _table(subject, measures)
     for text in refused:
         yield Note("The exact likelihood was not measured", text)
@@ -166,7 +166,7 @@ def _notes(spec: DataSpec, measures: list[Measure], density_known: bool) -> Iter
     if any(m.kind in (Kind.LOWER_BOUND, Kind.UPPER_BOUND) for m in measures):
         yield "A lower bound in nats is an upper bound as a code length."
     if density_known:
-        yield "On average no model gives more than the data's own density does; on some examples it can by chance."
+        yield "On average no model gives more than the data's own distribution does; on some examples it can by chance."
 
 
 EVALUATION = Evaluation(

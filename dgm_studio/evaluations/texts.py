@@ -20,6 +20,7 @@ from models.capabilities import Completes, CompletesAtTemperature, Samples, Scor
 from models.settings import Settings, setting
 from models.spec import DataSpec
 
+REFERENCE = 50  # held-out examples that are searched for as well
 CHECKED = 1000  # draws that are held to a density that is known
 
 
@@ -47,8 +48,9 @@ def _run(subject: Subject, settings: TextsSettings) -> Iterator[float | Report]:
     drawn = _draw(subject, settings.count, settings.temperature)
     yield 0.2
     within = training_text(subject)
-    test = subject.dataset.test.x[: settings.count]
-    texts, held = written(array(drawn), spec.symbols), written(array(test), spec.symbols)
+    test = subject.dataset.test.x[:REFERENCE]
+    # what only fills examples up is not compared
+    texts, held = ([text.rstrip() for text in written(array(x), spec.symbols)] for x in (drawn, test))
     found: list[tuple[int, int]] = []
     for text in texts:
         found.append(longest_overlap(text, within))
@@ -89,7 +91,7 @@ def _table(
         Column("That part", "detail"),
     )
     rows = tuple(
-        (f"{k + 1}", float(length), cost, text.strip(), f"In training: “{text[begin : begin + length]}”")
+        (f"{k + 1}", float(length), cost, text, f"In training: “{text[begin : begin + length]}”")
         for k, (text, (begin, length), cost) in enumerate(zip(texts, found, bits, strict=True))
     )
     how = f" at temperature {temperature:g}" if isinstance(model, CompletesAtTemperature) else ""
@@ -97,7 +99,7 @@ def _table(
 
 
 def _memorised(ours: list[int], theirs: list[int], where: str) -> Note:
-    """Compares how much of the samples, and of as many held-out examples, stands in the training data."""
+    """Compares how much of the samples and of held-out examples stands in the training data."""
     text = (
         f"Median length of the longest part that stands in a training example: {median(ours):g} characters in samples, "
         f"{median(theirs):g} in held-out examples ({where}, the first {len(theirs)})."

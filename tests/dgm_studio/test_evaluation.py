@@ -263,7 +263,7 @@ def test_the_density_of_the_data_is_scored_beside_the_model() -> None:
     recipe, weights = made("vae", "reparameterized-elbo", dataset)
     table = next(r for r in result(run(recipe, dataset, weights, "likelihood")).reports if isinstance(r, Table))
     names, last = [row[0] for row in table.rows], table.rows[-1]
-    assert names[-1] == "log p(x) under the data's own density"
+    assert names[-1] == "log p(x) under the data's own distribution"
     assert last[1] == pytest.approx(dataset.density.log_prob(dataset.test.x.double()).mean().item())
     assert last[3] == "exact"
     assert all(row[1] < last[1] for row in table.rows[:-1])

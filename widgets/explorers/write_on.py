@@ -80,7 +80,8 @@ class WriteOn(Explorer):
 
     def receive(self, name: str, answer: Answer) -> None:
         if name == "example" and len(answer.value.x):
-            self.beginning.setPlainText(self._written(answer.value.x[:1])[0][: min(KEPT, self._length // 2)])
+            text = self._written(answer.value.x[:1])[0].rstrip()  # of a padded one, the half of what is said
+            self.beginning.setPlainText(text[: min(KEPT, len(text) // 2)])
         elif name == "next":
             self._show_next(answer.value)
         elif name == "overlaps":
@@ -96,7 +97,7 @@ class WriteOn(Explorer):
             self.texts.chosen = None
             self._clock.start()
         self._show()
-        parts = tuple(text[answer.known :] for text in self._written(answer.x))
+        parts = tuple(text[answer.known :].rstrip() for text in self._written(answer.x))
         self.ask("overlaps", Overlaps(parts))
         self._ask_next()
         uniform = np.log2(len(self._number))
