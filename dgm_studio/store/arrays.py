@@ -1,7 +1,8 @@
 """Arrays in HDF5 files from elsewhere, read without trusting them.
 
 Only what lies in the file itself is followed (no soft or external links, external storage or virtual data sets), only
-plain numbers are read, and the declared size is checked before memory is taken.
+plain numbers are read, and the declared size is checked before memory is taken. Another process goes through each file
+first, because HDF5 itself can crash or take all memory on a damaged one (preflight.py).
 """
 
 from __future__ import annotations
@@ -17,10 +18,17 @@ from typing import Any
 import h5py
 import numpy as np
 
+from dgm_studio.store.errors import ProjectError
+from dgm_studio.store.preflight import look_at_arrays
+from dgm_studio.store.reading import Recognition, recognition
+
 MAX_OBJECTS = 10_000
 MAX_DEPTH = 8
 MAX_CHUNK = 2**26  # bytes of a chunk that is larger than what it is a part of
 BLOCK = 2**24  # bytes read between two reports
+REMEMBERED = 64  # files that were looked at
+
+_looked_at: dict[Recognition, None] = {}  # by this process, the newest last
 
 
 class UnreadableArrays(ValueError):
@@ -37,6 +45,7 @@ class ArrayHeader:
 
 def list_arrays(path: Path) -> list[ArrayHeader]:
     """Every plain array of numbers in the file, in order of name. Raises UnreadableArrays."""
+    _look_first(path)
     with _opened(path) as file, _sentences(path):
         return [
             ArrayHeader(name, array.shape, array.dtype, array.id.get_storage_size())
@@ -47,6 +56,7 @@ def list_arrays(path: Path) -> list[ArrayHeader]:
 def read_array(path: Path, name: str, limit: int, report: Callable[[float], None]) -> np.ndarray:
     """The array `name`. Raises UnreadableArrays if it takes more than `limit` bytes or cannot be read; `report` is
     called with the fraction done, and what it raises passes through."""
+    _look_first(path)
     with _opened(path) as file:
         with _sentences(path):
             array = dict(_arrays(file, path)).get(name)
@@ -69,6 +79,30 @@ def read_array(path: Path, name: str, limit: int, report: Callable[[float], None
             with _sentences(path):
                 array.read_direct(result, np.s_[start : start + rows], np.s_[start : start + rows])
         return result
+
+
+def walk(path: Path) -> None:
+    """Go wherever `list_arrays` and `read_array` go but for the values themselves. For the other process. Raises
+    UnreadableArrays."""
+    with _opened(path) as file, _sentences(path):
+        for _, array in _arrays(file, path):
+            array.id.get_storage_size()
+            if array.chunks:
+                array.id.chunk_iter(lambda piece: None)
+
+
+def _look_first(path: Path) -> None:
+    """Have another process go through the file, unless that was done since it last changed. Raises UnreadableArrays."""
+    try:
+        found = recognition(path)
+        if found not in _looked_at:
+            look_at_arrays(path)
+            _looked_at[found] = None
+            while len(_looked_at) > REMEMBERED:
+                del _looked_at[next(iter(_looked_at))]
+    except ProjectError as error:  # "foreign": what `walk` says, which names the file itself
+        text = error.text if error.code == "foreign" else f"{path} cannot be read: {error.text}"
+        raise UnreadableArrays(text) from None
 
 
 def _check_packing(array: h5py.Dataset, chunk: int, where: str, go_on: Callable[[], None]) -> None:

@@ -38,6 +38,8 @@ SECONDS_PER_DATASET = 1e-3  # several times what is measured
 BYTES_PER_DATASET = 512  # its header and its line in the manifest take more
 MOST_SECONDS = 120.0
 
+ARRAYS = "arrays"  # files of data; the other forms are those of format.py
+
 _COMMAND = [sys.executable, "-P", "-m", "dgm_studio.store.preflight"]
 
 
@@ -61,6 +63,11 @@ def look_at_unfamiliar(path: Path, familiar: Collection[tuple[int, ...]]) -> Non
     require_hdf5(path)
     if recognition(path) not in familiar:
         preflight(path)
+
+
+def look_at_arrays(path: Path) -> None:
+    """Look at an HDF5 file of data (see arrays.py). Raises ProjectError for one that should not be opened."""
+    _look(path.absolute(), [path.absolute()], ARRAYS)
 
 
 def allowed_seconds(size: int) -> float:
@@ -135,17 +142,30 @@ def _main() -> None:
 
 
 def _inspect(files: Sequence[Path], form: str) -> None:
-    """Do to HDF5 what opening and reading these files would, and print what is wrong with a project."""
+    """Do to HDF5 what opening and reading these files would, and print what is wrong with a project or with data."""
     for file in files:
         try:
-            contents = inspect(file, form)
-            contents.locate(contents.entries)
+            if form == ARRAYS:
+                _walk(file)
+            else:
+                contents = inspect(file, form)
+                contents.locate(contents.entries)
         except ProjectError as error:
-            if form == fmt.PROJECT:  # a bad part of a work folder is left out when its project is opened
+            if form != fmt.WORK:  # a bad part of a work folder is left out when its project is opened
                 print(json.dumps([error.code, error.text]))
         except MemoryError:
             text = f"looking at it took more than {MEMORY // 2**20} MiB of memory. It was not opened, and is as it was."
             print(json.dumps(["unsafe", text]))
+
+
+def _walk(file: Path) -> None:
+    """Go through a file of data. Raises ProjectError("foreign") with what is wrong."""
+    from dgm_studio.store import arrays  # which imports this module
+
+    try:
+        arrays.walk(file)
+    except arrays.UnreadableArrays as error:
+        raise ProjectError("foreign", file, str(error)) from None
 
 
 def _limit(seconds: float) -> None:

@@ -1,10 +1,12 @@
 """HDF5 files from elsewhere: read where they are plain, refused where they reach outside themselves."""
 
+import sys
+
 import h5py
 import numpy as np
 import pytest
 
-from dgm_studio.store import arrays
+from dgm_studio.store import arrays, preflight
 from tests.dgm_studio.datasets.reading import all_x, loaded, ordered, refusal
 
 GREY = np.random.default_rng(0).integers(0, 256, (40, 6, 5), np.uint8)
@@ -101,10 +103,63 @@ def test_too_many_objects_are_refused(tmp_path):
     assert "more than 10,000 objects" in refusal("hdf5", tmp_path / "set.h5")
 
 
-def test_cut_files_are_refused(tmp_path):
+def test_cut_files_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(arrays, "look_at_arrays", lambda path: None)  # it takes its time, and would refuse them all
     with h5py.File(tmp_path / "whole.h5", "w") as file:
         file.create_dataset("x", data=GREY, chunks=(8, 6, 5), compression="gzip")
     whole = (tmp_path / "whole.h5").read_bytes()
     for k in range(50):
         (tmp_path / "cut.h5").write_bytes(whole[: len(whole) * k // 50])
         assert "cut.h5" in refusal("hdf5", tmp_path / "cut.h5")
+
+
+def test_a_file_is_looked_at_by_another_process_once_until_it_changes(tmp_path, monkeypatch):
+    looked = []
+    monkeypatch.setattr(arrays, "look_at_arrays", looked.append)
+    path = tmp_path / "set.h5"
+    for times in (1, 2):
+        with h5py.File(path, "w") as file:
+            file["x"] = GREY
+        for _ in range(2):
+            loaded("hdf5", path)
+        assert looked == [path] * times
+
+
+@pytest.mark.parametrize(
+    ("deed", "said"),
+    [
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "crashed (SIGSEGV)"),
+        ("numpy.ones(2**30, numpy.uint8)", "512 MiB of memory"),
+        ("time.sleep(60)", "took more than"),
+    ],
+)
+def test_what_a_file_does_to_hdf5_it_does_to_the_other_process(tmp_path, monkeypatch, deed, said):
+    if preflight.resource is None and "ones" in deed:
+        pytest.skip("no limits on this system")
+    program = (
+        "import os, signal, sys, time, numpy; from dgm_studio.store import arrays, preflight\n"
+        f"def deed(path): {deed}\n"
+        "arrays.walk = deed; preflight._main()"
+    )
+    monkeypatch.setattr(preflight, "_COMMAND", [sys.executable, "-c", program])
+    monkeypatch.setattr(preflight, "SECONDS", 60.0 if "sleep" not in deed else 4.0)
+    path = tmp_path / "set.h5"
+    with h5py.File(path, "w") as file:
+        file["x"] = GREY
+    sentence = refusal("hdf5", path)
+    assert "set.h5" in sentence
+    assert said in sentence
+
+
+def test_the_other_process_goes_through_every_chunk_and_names_what_is_wrong(tmp_path):
+    path = tmp_path / "set.h5"
+    with h5py.File(path, "w") as file:
+        file["whole"] = GREY
+        file.create_dataset("packed", data=np.zeros((4000, 30), np.uint8), chunks=(1, 30), compression="gzip")
+    content = path.read_bytes()
+    arrays.walk(path)
+    tree = content.index(b"TREE", content.index(b"TREE") + 4)
+    path.write_bytes(content[:tree] + b"EERT" + content[tree + 4 :])
+    with pytest.raises(arrays.UnreadableArrays, match=r"set\.h5 cannot be read as HDF5"):
+        arrays.walk(path)
+    assert "cannot be read as HDF5" in refusal("hdf5", path)
