@@ -74,6 +74,7 @@ class Curves(QWidget):
         super().__init__(parent)
         self.setObjectName("curves")
         self.views: list[QuantityView] = []
+        self._quantities: tuple[Quantity, ...] = ()
         self._history: History | None = None
         self._zoomed = False
         self._axis = StepAxis()
@@ -124,7 +125,11 @@ class Curves(QWidget):
         look.changed.connect(self.draw)
 
     def show_quantities(self, quantities: Sequence[Quantity]) -> None:
-        """One plot for each, in this order, on one axis."""
+        """One plot for each, in this order, on one axis; of those that the run reports, once it has reported any."""
+        self._quantities = tuple(quantities)
+        self._build(self._quantities)
+
+    def _build(self, quantities: Sequence[Quantity]) -> None:
         for view in self.views:
             self._plots.removeWidget(view)
             view.hide()
@@ -155,6 +160,9 @@ class Curves(QWidget):
     def draw(self) -> None:
         begin = time.thread_time()
         history = self._history or History()
+        reported = self._reported(history)
+        if [view.plot.quantity for view in self.views] != reported:
+            self._build(reported)
         self._choose_axis(history)
         span = self._span(history)
         log_values = self._log_values.isChecked()
@@ -162,6 +170,12 @@ class Curves(QWidget):
             view.plot.show_history(history, span, self._smoothing.value() / 100, self._axis, log_values)
             view.show_values(None)
         self._seconds += time.thread_time() - begin
+
+    def _reported(self, history: History) -> list[Quantity]:
+        """The quantities with values; all while there are none. A learner may know one and the same objective by
+        several names, of which a run reports one."""
+        filled = {key.removeprefix("valid/") for key, series in history.series.items() if series}
+        return [q for q in self._quantities if q.key in filled] or list(self._quantities)
 
     def _choose_axis(self, history: History) -> None:
         """The axis that was asked for, or that of steps where the history knows no times."""

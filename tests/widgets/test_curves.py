@@ -141,6 +141,19 @@ def test_each_quantity_has_a_plot_with_its_own_values(curves: Curves) -> None:
     assert elbo._best.getData()[0].tolist() == [180]
 
 
+def test_quantities_that_a_run_does_not_report_take_no_room_and_come_when_it_does(curves: Curves) -> None:
+    curves.show_quantities((*QUANTITIES, Quantity("other", "Another")))
+    assert len(curves.views) == 3, "nothing is known of a run that has not begun"
+    steps = np.arange(5)
+    history = History({"rate": (steps, np.ones(5, np.float32))})
+    curves.show_history(history)
+    assert [view.plot.objectName() for view in curves.views] == ["curve-rate"]
+    history = History({"rate": (steps, np.ones(5, np.float32)), "valid/elbo": (steps, np.ones(5, np.float32))})
+    curves.show_history(history)
+    assert [view.plot.objectName() for view in curves.views] == ["curve-elbo", "curve-rate"]
+    assert curves.views[-1].plot.box.linkedView(0) is curves.views[0].plot.box
+
+
 def test_values_below_zero_stay_linear_when_values_are_logarithmic(curves: Curves) -> None:
     curves.findChild(object, "logValues").setChecked(True)
     elbo, rate = (view.plot for view in curves.views)
@@ -219,7 +232,7 @@ def test_curves_are_shown_against_time_where_it_is_known(curves: Curves) -> None
     assert curves.views[-1].plot.getAxis("bottom").labelText == "seconds of training"
     curves.show_history(History({"elbo": (np.arange(200), np.zeros(200, np.float32))}))
     assert not against_time.isEnabled()
-    assert plot._mean.getData()[0][-1] > 100  # steps again
+    assert curves.views[0].plot._mean.getData()[0][-1] > 100  # steps again
     assert curves.views[-1].plot.getAxis("bottom").labelText == "steps"
     against_time.setChecked(False)
     assert log_steps.isEnabled()
