@@ -74,11 +74,12 @@ def require(spec: DataSpec, *supports: Support, model: str) -> None:
     """Raise UnsuitableData unless the data lies in one of `supports`."""
     if spec.support in supports:
         return
+    other = "images and " if spec.support in (Support.REALS, Support.SYMBOLS) else ""  # which preparing cannot change
     advice = {
-        Support.BITS: "choose a binarisation (threshold, fixed or dynamic)",
-        Support.UNIT: "choose values scaled to 0…1 (binarisation: none)",
+        Support.BITS: f"choose {other}a binarisation (threshold, fixed or dynamic)",
+        Support.UNIT: f"choose {other}values scaled to 0…1 (binarisation: none)",
         Support.REALS: "choose a data set of real numbers, such as a 2-D density",
-        Support.LEVELS: "choose a number of grey levels",
+        Support.LEVELS: f"choose {other}a number of grey levels",
         Support.SYMBOLS: "choose a sequence of symbols, such as text",
     }
     wanted = " or ".join(advice[s] for s in supports)

@@ -80,7 +80,9 @@ def windows(codes: np.ndarray, settings: WindowSettings, provenance: Provenance)
     check_size(count * length, provenance.title)
     symbols, numbers, said = _alphabet(codes, settings.alphabet)
     x = np.empty((count, length), np.float32)
-    np.take(numbers, codes[np.concatenate(starts)[:, None] + np.arange(length)], out=x)
+    begins, rows = np.concatenate(starts), max(1, BLOCK // length)
+    for k in range(0, count, rows):
+        x[k : k + rows] = numbers[codes[begins[k : k + rows, None] + np.arange(length)]]
     apart = f"; those for training begin {stride} apart" if stride != length else ""
     steps = (
         *(["capitals made small letters"] if settings.lower_case else []),
@@ -133,7 +135,7 @@ def _codes(blocks: Iterable[str], lower_case: bool) -> Iterator[np.ndarray]:
         codes = np.frombuffer((text.lower() if lower_case else text).encode("utf-32-le"), np.uint32).copy()
         control = ((codes < 32) & (codes != 9) & (codes != 10)) | ((codes >= 127) & (codes < 160))
         codes[control] = ord(OTHER)
-        yield codes
+        yield codes.astype(np.min_scalar_type(codes.max(initial=0)))  # a byte each, where that is enough
 
 
 def check(path: Path) -> None:

@@ -14,7 +14,7 @@ from dgm_studio.datasets.grammar import GrammarDensity
 from dgm_studio.datasets.sources import load
 from models.char_rnn import CharRnn, CharRnnSettings
 from models.learning.maximum_likelihood import MaximumLikelihood, MaximumLikelihoodSettings
-from models.spec import Batch, DataSpec, Layout, Support, UnsuitableData
+from models.spec import Batch, DataSpec, Layout, Support, UnsuitableData, require
 
 KINDS: tuple[dict[str, Any], ...] = ({"cell": "lstm"}, {"cell": "gru"}, {"cell": "lstm", "layers": 2, "embedding": 3})
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=str)
@@ -117,6 +117,17 @@ def test_on_sentences_of_a_grammar_its_cross_entropy_comes_near_the_grammars_ent
     # by no more than chance better than the truth, and worse by a few percent of its entropy
     assert -3 * excess.std() / len(excess) ** 0.5 <= excess.mean() <= 0.35
     assert valid >= 0.7
+
+
+def test_a_model_of_pixels_says_what_would_fit_instead_of_text() -> None:
+    text = DataSpec((6,), Support.SYMBOLS, Layout.SEQUENCE, 4, symbols=tuple("abcd"))
+    for support, advice in (
+        (Support.BITS, "choose images and a binarisation"),
+        (Support.UNIT, "choose images and values scaled to 0…1"),
+        (Support.LEVELS, "choose images and a number of grey levels"),
+    ):
+        with pytest.raises(UnsuitableData, match=f"A model cannot model symbols: {advice}"):
+            require(text, support, model="A model")
 
 
 def test_what_it_cannot_read_is_refused_with_what_would_fit() -> None:
