@@ -20,6 +20,7 @@ from models.nade import Nade, NadeSettings
 from models.spec import Support
 from widgets.canvas import PixelBrush
 from widgets.colormaps import viridis
+from widgets.explorers import complete
 from widgets.explorers.complete import CompleteIt
 from widgets.explorers.growing import SURPRISE
 
@@ -77,6 +78,9 @@ def finish(view: CompleteIt, qtbot: QtBot) -> None:
         ),
         timeout=PATIENCE,
     )
+
+
+ROOM = 720  # px that an explorer has in a window of 1280
 
 
 @pytest.fixture
@@ -343,8 +347,9 @@ class TestClasses:
 
 class TestSlowModels:
     @pytest.fixture
-    def view(self, benches: list[Bench], qtbot: QtBot) -> CompleteIt:
+    def view(self, benches: list[Bench], qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> CompleteIt:
         """Of a model that takes more than half a second for a question."""
+        monkeypatch.setattr(complete, "FAST", 0.3)
         benches.append(Bench(recipe(Near, NearSettings(pause=0.016)), levels()))
         return opened(benches[0], qtbot)
 
@@ -378,3 +383,16 @@ class TestSlowModels:
         asked = benches[0].live.inference._serial
         assert len(answers) < asked
         assert np.array_equal(view._answer.x, np.broadcast_to(view.known.part.example, view._answer.x.shape))
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 6, 6)])
+@pytest.mark.parametrize("kind", [NearOfClass, NearInAnyOrder])
+def test_it_fits_a_window_of_usual_size(kind: type, shape: tuple[int, ...], benches: list[Bench], qtbot: QtBot) -> None:
+    benches.append(Bench(recipe(kind, NearSettings(conditional=True)), levels(shape, 256, n=4)))
+    view = CompleteIt(benches[0].live)
+    qtbot.addWidget(view)
+    view._given_row.show()
+    view.growing.working.setText("working… 100 s")
+    view.heat.total.setText("−log p = 123456.7 nats (12.345 bits a value): known 12345.6, drawn 123456.7")
+    assert view.minimumSizeHint().width() <= ROOM
+    assert view.minimumSizeHint().height() <= 640

@@ -150,3 +150,13 @@ def test_newer_weights_are_looked_at_again(benches: list[Bench], qtbot: QtBot) -
     benches[0].publish(2)
     qtbot.waitUntil(lambda: view.field is not before, timeout=PATIENCE)
     assert not np.array_equal(view.field.influence, before.influence)
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 6, 6)])
+def test_it_fits_a_window_of_usual_size(shape: tuple[int, ...], benches: list[Bench], qtbot: QtBot) -> None:
+    benches.append(Bench(recipe(Near, NearSettings()), levels(shape, 256, n=4)))
+    view = ReceptiveFieldView(benches[0].live)
+    qtbot.addWidget(view)
+    view._working.setText("working… 100 s")
+    assert view.minimumSizeHint().width() <= 720
+    assert view.minimumSizeHint().height() <= 640

@@ -22,7 +22,7 @@ from widgets.theme import SPACE
 
 ALL = COLUMNS * ROWS
 TASTE = 2  # completions in the first question, before it is known how long they take
-FAST, SLOW = 0.3, 2.0  # seconds of a question: below, all are asked for together; above, fewer and fewer
+FAST, SLOW = 1.0, 4.0  # seconds of a question: below, all are asked for together; above, fewer and fewer
 LATE = 300  # ms after which it is said that an answer is being computed
 ORDERS = {
     Order.KNOWN_FIRST: "known pixels first",

@@ -127,7 +127,7 @@ class PixelHeat(Card):
     stands there."""
 
     def __init__(self, spec: DataSpec) -> None:
-        super().__init__("In the framed completion")
+        super().__init__("Framed completion")
         self._spec = spec
         self._bits = spec.support is Support.BITS and spec.event_shape[0] == 1
         self._colours = spec.event_shape[0] == 3
@@ -222,7 +222,8 @@ class GrowingCard(Card):
     """The sheet of completions with its player, and what stands below: settings and a note."""
 
     def __init__(self, spec: DataSpec) -> None:
-        super().__init__("Completions", "x ~ p(x | what comes before)")
+        super().__init__("Completions")
+        self.setToolTip("x_d ~ p(x_d | those before d), for one d after the other")
         self.sheet = CompletionSheet()
         self.sheet.setObjectName("completions")
         self.player = Player(spec.dimensions)

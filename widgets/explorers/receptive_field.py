@@ -211,10 +211,10 @@ class ReceptiveFieldView(Explorer):
         card = Card("Influence", "on the marked pixel d")
         self._working = Caption(name="working")
         card.head.addWidget(self._working)
-        card.head.addWidget(self._channel)
         card.column.addWidget(self.heat, 1)
         self._bar = ColourBar(viridis, "0", "", "")
         card.column.addWidget(self._bar)
+        card.column.addWidget(self._channel)
         card.column.addWidget(self._scale)
         return card
 
