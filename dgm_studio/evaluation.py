@@ -19,7 +19,16 @@ from torch import Generator
 from dgm_studio import __version__
 from dgm_studio import device as devices
 from dgm_studio.datasets.base import Dataset
-from dgm_studio.evaluations import coverage, evidence, free_energy, likelihood, rate_distortion, samples, texts
+from dgm_studio.evaluations import (
+    conditionals,
+    coverage,
+    evidence,
+    free_energy,
+    likelihood,
+    rate_distortion,
+    samples,
+    texts,
+)
 from dgm_studio.evaluations.base import Evaluation
 from dgm_studio.events import Snapshot
 from dgm_studio.inference import Subject
@@ -32,6 +41,7 @@ from models.spec import DataSpec
 
 EVALUATIONS: tuple[Evaluation, ...] = (
     likelihood.EVALUATION,
+    conditionals.EVALUATION,
     evidence.EVALUATION,
     samples.EVALUATION,
     texts.EVALUATION,

@@ -173,6 +173,31 @@ class Pictures:
         return cls(tree["title"], np.asarray(tree["pictures"]), *texts)
 
 
+@dataclass(frozen=True, eq=False)
+class HeatMap:
+    """A number for each place of a picture, as a colour between 0 and the largest, or the smallest if it is below 0."""
+
+    type: ClassVar[str] = "heat-map/1"
+    title: str
+    values: np.ndarray  # (H, W) float
+    unit: str
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 2 or self.values.size == 0:
+            raise ValueError(f"{self.title!r} needs values (H, W), not {self.values.shape}.")
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The values of the two ends of the scale."""
+        low, high = min(0.0, float(self.values.min())), float(self.values.max())
+        return low, max(high, low + 1e-9)
+
+    @classmethod
+    def read(cls, tree: Tree) -> HeatMap:
+        return cls(tree["title"], np.asarray(tree["values"]), tree["unit"], tree["note"])
+
+
 @dataclass(frozen=True)
 class Note:
     """A sentence that reads the other reports, or stands where there is nothing to draw."""
@@ -187,8 +212,8 @@ class Note:
         return cls(tree["title"], tree["text"], tree["tone"])
 
 
-Report: TypeAlias = Table | Curves | Points | Bars | Pictures | Note
-_TYPES: dict[str, type[Report]] = {cls.type: cls for cls in (Table, Curves, Points, Bars, Pictures, Note)}
+Report: TypeAlias = Table | Curves | Points | Bars | Pictures | HeatMap | Note
+_TYPES: dict[str, type[Report]] = {cls.type: cls for cls in (Table, Curves, Points, Bars, Pictures, HeatMap, Note)}
 
 
 def to_tree(report: Report) -> Tree:

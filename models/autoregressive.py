@@ -1,7 +1,8 @@
-"""What autoregressive models over bits share: coordinates drawn in turn, and what follows from their conditionals."""
+"""What autoregressive models over bits share: coordinates drawn in turn, what follows from conditionals, mixtures."""
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Generator as Yields
 from collections.abc import Sequence
@@ -43,6 +44,19 @@ def in_turn(
     turns.close()
     found = (bits, logits.sigmoid(), bernoulli_log_prob(bits, logits))
     return Completion(*(tensor.t().reshape(x.shape) for tensor in found))
+
+
+def logits_in_turn(turns: Turns, x: Tensor, order: Sequence[int]) -> Tensor:
+    """The logits that `turns`, whose order is `order`, gives for the bits of an x that is there: (B, *event)."""
+    bits = flat(x)
+    found = [bits[:, 0]] * len(order)
+    logit = next(turns)
+    for i, d in enumerate(order):
+        found[d] = logit
+        if i + 1 < len(order):
+            logit = turns.send(bits[:, d])
+    turns.close()
+    return torch.stack(found, 1).reshape(x.shape)
 
 
 def nothing_known(n: int, event_shape: tuple[int, ...], like: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,3 +114,52 @@ class OrderedBits(nn.Module):
 
     def _draw(self, n: int, generator: Generator | None) -> Completion:
         return self.complete(*nothing_known(n, self.event_shape, next(self.parameters())), generator)
+
+
+class BitsInOrders(nn.Module):
+    """An equal mixture of autoregressive models over bits: p(x) = (1 / K) Σ_k p_k(x), each in its own order or with its
+    own connections. Whole examples are averaged, because only that is normalised. x: (B, *event).
+    """
+
+    def __init__(self, spec: DataSpec) -> None:
+        super().__init__()
+        self.event_shape, self.dimensions = spec.event_shape, spec.dimensions
+
+    @abstractmethod
+    def members(self) -> int:
+        """K."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def member_log_prob(self, x: Tensor, member: int) -> Tensor:
+        """log p_k(x) in nats: (B, *event) -> (B,)."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def member_complete(self, x: Tensor, known: Tensor, member: int, generator: Generator | None = None) -> Completion:
+        """Keep `x` where `known`, draw the rest from p_k in its order. Both (n, *event)."""
+        raise NotImplementedError
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        each = torch.stack([self.member_log_prob(x, k) for k in range(self.members())])
+        return each.logsumexp(0) - math.log(self.members())
+
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        """n exact draws, each from a member drawn for it."""
+        return self._draw(n, generator).x
+
+    def sample_mean(self, n: int, generator: Generator | None = None) -> Tensor:
+        """The probabilities, under the member drawn for each, with which the bits of n exact draws were drawn."""
+        return self._draw(n, generator).mean
+
+    def _draw(self, n: int, generator: Generator | None) -> Completion:
+        x, known = nothing_known(n, self.event_shape, next(self.parameters()))
+        drawn = Completion(x, torch.empty_like(x), torch.empty_like(x))
+        chosen = torch.randint(self.members(), (n,), generator=generator, device=x.device)
+        for member in range(self.members()):
+            rows = (chosen == member).nonzero().squeeze(1)
+            if len(rows):
+                part = self.member_complete(x[rows], known[rows], member, generator)
+                for name in ("x", "mean", "log_prob"):
+                    getattr(drawn, name)[rows] = getattr(part, name)
+        return drawn

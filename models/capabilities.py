@@ -135,6 +135,10 @@ class PredictsEach(Protocol):
 class EstimatesLogProb(Protocol):
     """Has a cheap estimate to learn from, where log p(x) itself is dear to compute."""
 
+    def learns_from_estimate(self) -> bool:
+        """Whether learning takes the estimate, or log p(x) itself, which settings can make cheap."""
+        ...
+
     def log_prob_estimate(self, x: Tensor, generator: Generator | None = None) -> Tensor:
         """A random value whose mean is a lower bound on log p(x), in nats: (B, *event) -> (B,)."""
         ...

@@ -15,6 +15,7 @@ from torch import nn
 
 from models.char_rnn import CharRnn, CharRnnSettings
 from models.diagonal_bilstm import DiagonalBiLstm, DiagonalBiLstmSettings
+from models.eonade import EoNadeSettings, OrderlessNade
 from models.fvbn import Fvbn, FvbnSettings
 from models.gan import Gan, GanSettings
 from models.gaussian_mixture import GaussianMixture, GaussianMixtureSettings
@@ -171,12 +172,27 @@ FAMILIES: tuple[Family, ...] = (
         binarization="threshold",
     ),
     Family(
+        key="eonade",
+        title="Orderless NADE",
+        group="autoregressive",
+        lecture="Deep auto-regressive models",
+        summary="One network for every order of the pixels, trained on random beginnings of random orders; the mean "
+        "over several orders is a better model than each (EoNADE).",
+        look_for="The estimate of the bound is noisy, because every example shows another beginning. What is known of "
+        "a digit can come first, wherever it lies, and the completion then takes all of it into account.",
+        model=OrderlessNade,
+        settings=EoNadeSettings,
+        learners=("maximum-likelihood",),
+        data="digits",
+        binarization="threshold",
+    ),
+    Family(
         key="made",
-        title="Masked autoencoder for distribution estimation",
+        title="Masked autoencoder (MADE)",
         group="autoregressive",
         lecture="Deep auto-regressive models",
         summary="An autoencoder whose weights are masked so that each pixel's probability sees only the pixels before "
-        "it: all conditionals in one pass, and fast to train (MADE).",
+        "it: all conditionals in one pass, and fast to train.",
         look_for="Training is several times faster than NADE's. Where held-out data stay behind training data, more "
         "masks are a remedy: each step learns with another one.",
         model=Made,
@@ -187,7 +203,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         key="made-orders",
-        title="Order-agnostic masked autoencoder",
+        title="Order-agnostic MADE",
         group="autoregressive",
         lecture="Deep auto-regressive models",
         summary="A masked autoencoder that learns several orders of the pixels with one set of weights; the mean of "

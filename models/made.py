@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Iterable
 from itertools import pairwise
@@ -12,7 +11,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from models.autoregressive import Turns, in_turn, nothing_known
+from models.autoregressive import BitsInOrders, Turns, in_turn
 from models.capabilities import Completion
 from models.distributions import bernoulli_log_prob
 from models.networks import flat
@@ -63,7 +62,7 @@ class OrderAgnosticMadeSettings(MadeSettings):
     )
 
 
-class _Made(nn.Module):
+class _Made(BitsInOrders):
     """Π_d p(x_d | those before d) over bits in one pass of a masked autoencoder (Germain et al., 2015).
 
     Every hidden unit k has a degree m(k) in 1 … D-1. It may see coordinates at places 1 … m(k) of the order and units
@@ -79,9 +78,8 @@ class _Made(nn.Module):
     direct: nn.Parameter | None
 
     def __init__(self, settings: MadeSettings, spec: DataSpec) -> None:
-        super().__init__()
         self.check(settings, spec)
-        self.event_shape, self.dimensions = spec.event_shape, spec.dimensions
+        super().__init__(spec)
         sizes = [spec.dimensions, *[settings.hidden] * settings.layers]
         self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.output = nn.Linear(sizes[-1], spec.dimensions)
@@ -127,35 +125,15 @@ class _Made(nn.Module):
     def member_log_prob(self, x: Tensor, member: int | Tensor) -> Tensor:
         return flat(bernoulli_log_prob(x, self.member_conditionals(x, member))).sum(-1)
 
-    def log_prob(self, x: Tensor) -> Tensor:
-        each = torch.stack([self.member_log_prob(x, k) for k in range(self.members())])
-        return each.logsumexp(0) - math.log(self.members())
+    def learns_from_estimate(self) -> bool:
+        return self.members() > 1
 
     def log_prob_estimate(self, x: Tensor, generator: Generator | None = None) -> Tensor:
         """log p_k(x) of one member, drawn at random: its mean over k is at most log of the mean of p_k(x)."""
         return self.member_log_prob(x, torch.randint(self.members(), (1,), generator=generator, device=x.device))
 
-    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        """n exact draws, each from a member of its own choice. All D steps together cost about one pass."""
-        return self._draw(n, generator).x
-
-    def sample_mean(self, n: int, generator: Generator | None = None) -> Tensor:
-        """The probabilities, under the chosen member, with which the bits of n exact draws were drawn."""
-        return self._draw(n, generator).mean
-
-    def _draw(self, n: int, generator: Generator | None) -> Completion:
-        x, known = nothing_known(n, self.event_shape, self.output.bias)
-        drawn = Completion(x, torch.empty_like(x), torch.empty_like(x))
-        chosen = torch.randint(self.members(), (n,), generator=generator, device=x.device)
-        for member in range(self.members()):
-            rows = (chosen == member).nonzero().squeeze(1)
-            if len(rows):
-                part = self._member_complete(member, x[rows], known[rows], generator)
-                for name in ("x", "mean", "log_prob"):
-                    getattr(drawn, name)[rows] = getattr(part, name)
-        return drawn
-
-    def _member_complete(self, member: int, x: Tensor, known: Tensor, generator: Generator | None) -> Completion:
+    def member_complete(self, x: Tensor, known: Tensor, member: int, generator: Generator | None = None) -> Completion:
+        """All D steps together cost about one pass."""
         return in_turn(self._turns(len(x), member), x, known, generator, self._member_order(member).tolist())
 
     def _member_order(self, member: int) -> Tensor:
@@ -261,4 +239,4 @@ class OrderAgnosticMade(_Made):
     def complete(self, x: Tensor, known: Tensor, generator: Generator | None = None) -> Completion:
         """Keep `x` where `known`, draw each other coordinate given all those before it, by the first member: a draw
         from p_1(unknown | known) when the known coordinates come first row by row."""
-        return self._member_complete(0, x, known, generator)
+        return self.member_complete(x, known, 0, generator)

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from models.autoregressive import OrderedBits, Turns
 from models.networks import flat
 from models.settings import Settings, setting
-from models.spec import DataSpec, Support, require
+from models.spec import DataSpec, Support, require, require_at_most
+
+LARGEST = 65_536  # coordinates: some seconds for each pass
 
 
 class NadeSettings(Settings):
@@ -46,8 +48,9 @@ class Nade(OrderedBits):
 
     @staticmethod
     def check(settings: NadeSettings, spec: DataSpec) -> None:
-        """Raise UnsuitableData when the data is not made of bits."""
+        """Raise UnsuitableData when the data is not made of bits, or of more than can be gone through in turn."""
         require(spec, Support.BITS, model="NADE")
+        require_at_most(spec, LARGEST, model="NADE")
 
     def conditionals(self, x: Tensor) -> Tensor:
         logits = _Recursion.apply(flat(x), self.weight_in, self.hidden_bias, self.weight_out)

@@ -1,4 +1,4 @@
-"""Plots of a report: curves, bars, and points in a plane."""
+"""Plots of a report: curves, bars, points in a plane, and numbers as colours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from PySide6.QtGui import QColor, QImage, QPainter, QWheelEvent
 from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from dgm_studio.reports import Bars, Curves, Points, Series, number
+from dgm_studio.reports import Bars, Curves, HeatMap, Points, Series, number
+from widgets.colormaps import rgba, viridis
 from widgets.plots import Plot, pen
 from widgets.theme import CATEGORICAL, look
 
@@ -168,6 +169,44 @@ class PointsPlot(ReportPlot):
             x = right - margin
             text.setVisible(bottom < value - x < top - 0.06 * (top - bottom))
             text.setPos(x, value - x)
+
+
+class HeatMapPlot(ReportPlot):
+    """A picture of numbers, and the scale of its colours beside it."""
+
+    def __init__(self, report: HeatMap) -> None:
+        super().__init__("", "")
+        low, high = report.ends
+        height, width = report.values.shape
+        self.plot.setAspectLocked(True)
+        self.plot.invertY(True)
+        for side in ("left", "bottom"):
+            self.plot.hideAxis(side)
+        gap, bar = 0.06 * height, 0.05 * height
+        ramp = np.linspace(1, 0, 256)[:, None]
+        for values, place in (
+            ((report.values - low) / (high - low), QRectF(0, 0, width, height)),
+            (ramp, QRectF(width + gap, 0, bar, height)),
+        ):
+            item = pg.ImageItem(rgba(viridis(values)), axisOrder="row-major")
+            item.setRect(place)
+            self.plot.addItem(item)
+        texts = (number(high, 2), 0.0, 0.0), (number(low, 2), float(height), 1.0)
+        self._texts = []
+        for text, y, anchor in texts:
+            label = pg.TextItem(text, anchor=(0, anchor))
+            label.setPos(width + gap + bar, y)
+            self.plot.addItem(label)
+            self._texts.append(label)
+        self.plot.setXRange(0, width + gap + bar + 0.3 * height, padding=0.01)  # with room for the numbers
+        self.plot.setYRange(0, height, padding=0.01)
+        self._legend.setText(report.unit)
+        look.changed.connect(self._restyle)
+        self._restyle()
+
+    def _restyle(self) -> None:
+        for label in self._texts:
+            label.setColor(QColor(look.theme.muted))
 
 
 def _cycle(n: int) -> list[str]:

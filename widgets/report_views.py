@@ -8,9 +8,22 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from dgm_studio.reports import Bars, Cell, Column, Curves, Note, Pictures, Points, Report, Series, Table, cell_text
+from dgm_studio.reports import (
+    Bars,
+    Cell,
+    Column,
+    Curves,
+    HeatMap,
+    Note,
+    Pictures,
+    Points,
+    Report,
+    Series,
+    Table,
+    cell_text,
+)
 from widgets.report_pictures import PictureGroups
-from widgets.report_plots import BarsPlot, CurvesPlot, PointsPlot, ReportPlot
+from widgets.report_plots import BarsPlot, CurvesPlot, HeatMapPlot, PointsPlot, ReportPlot
 from widgets.theme import SPACE, look, mixed, tabular
 
 KIND_ROLES = {"exact": "good", "lower bound": "accent", "upper bound": "warn", "estimate": "muted"}
@@ -175,13 +188,15 @@ def content_view(report: Report, others: Sequence[Series] = ()) -> QWidget:
             return BarsPlot(report)
         case Curves():
             return CurvesPlot(report)
+        case HeatMap():
+            return HeatMapPlot(report)
         case Note():
             return NoteView(report)
 
 
 def is_plot(report: Report) -> bool:
     """Whether two of this kind may stand side by side."""
-    return isinstance(report, Points | Bars | Curves)
+    return isinstance(report, Points | Bars | Curves | HeatMap)
 
 
 __all__ = ["NoteView", "ReportPlot", "TableView", "Tag", "content_view", "is_plot", "text_label"]

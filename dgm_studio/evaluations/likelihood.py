@@ -11,11 +11,12 @@ from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, describe, stage
 from dgm_studio.inference import Subject
-from dgm_studio.reports import Column, Note, Report, Table
+from dgm_studio.reports import Column, Note, Report, Table, cell_text
 from dgm_studio.written import is_text
 from models.capabilities import (
     Anneals,
     BoundsEvidence,
+    Ensembles,
     HasFreeEnergy,
     ScoresExactly,
     SumsExactly,
@@ -23,12 +24,17 @@ from models.capabilities import (
     WeighsEvidence,
 )
 from models.estimation.annealing import annealed_log_likelihood, reverse_log_likelihood
-from models.estimation.likelihood import evidence_lower_bound, exact_log_likelihood, importance_weighted_bound
+from models.estimation.likelihood import (
+    ensemble_log_likelihood,
+    evidence_lower_bound,
+    exact_log_likelihood,
+    importance_weighted_bound,
+)
 from models.estimation.measure import Kind, Measure, bits_per_dimension, mean_measure
 from models.settings import Settings, setting
 from models.spec import DataSpec, Support
 
-Measuring: TypeAlias = Generator[float, None, Measure]
+Measuring: TypeAlias = Generator[float, None, Measure | list[Measure]]
 
 
 class LikelihoodSettings(Settings):
@@ -79,7 +85,8 @@ def _run(subject: Subject, settings: LikelihoodSettings) -> Iterator[float | Rep
     total, done = sum(weight for weight, _ in todo), 0
     for weight, measuring in todo:
         try:
-            measures.append((yield from stage(measuring(), done / total, weight / total)))
+            found = yield from stage(measuring(), done / total, weight / total)
+            measures += found if isinstance(found, list) else [found]
         except TooLarge as error:
             refused.append(str(error))
         done += weight
@@ -99,7 +106,9 @@ def _measurings(subject: Subject, settings: LikelihoodSettings) -> list[tuple[in
     model, generator = subject.model, subject.generator
     x, where = subject.dataset.test.x.to(subject.device), describe(subject.dataset, subject.dataset.test)
     found: list[tuple[int, Callable[[], Measuring]]] = []
-    if isinstance(model, ScoresExactly) or _enumerable(type(model)):
+    if isinstance(model, Ensembles):
+        found.append((model.members(), partial(ensemble_log_likelihood, model, x, where)))
+    elif isinstance(model, ScoresExactly) or _enumerable(type(model)):
         found.append((1, partial(exact_log_likelihood, model, x, where)))
     if isinstance(model, BoundsEvidence):
         found.append((1, partial(_elbo, model, x, where, generator)))
@@ -128,29 +137,26 @@ def _elbo(model: Any, x: Tensor, where: str, generator: torch.Generator) -> Meas
 
 
 def _table(subject: Subject, measures: list[Measure]) -> Table:
+    of_each = "character" if is_text(subject.spec.symbols) else "dimension"
+    length = Column("Code length", "number", f"bits per {of_each}", 3)
     columns = (
         Column("Measure"),
         Column("Value", "number", "nats per example"),
         Column("95 % interval", "interval", "nats per example"),
         Column("Kind", "kind"),
-        Column("Code length", "number", f"bits per {'character' if is_text(subject.spec.symbols) else 'dimension'}", 3),
+        length,
         Column("Protocol", "detail"),
     )
-    rows = tuple(
-        (
-            m.name,
-            m.value,
-            (m.low, m.high),
-            str(m.kind),
-            bits_per_dimension(m, subject.spec.dimensions).value,
-            m.protocol + (f". {m.note}" if m.note else ""),
-        )
-        for m in measures
-    )
+    rows = []
+    for m in measures:
+        bits = bits_per_dimension(m, subject.spec.dimensions)
+        coded = f"Code length, 95 % interval: {cell_text(length, (bits.low, bits.high))} {length.unit}"
+        said = ". ".join(text for text in (m.protocol, m.note, coded) if text)
+        rows.append((m.name, m.value, (m.low, m.high), str(m.kind), bits.value, said))
     return Table(
         "Log-likelihood of the test set",
         columns,
-        rows,
+        tuple(rows),
         " ".join(_notes(subject.spec, measures, subject.dataset.density is not None)),
     )
 

@@ -38,6 +38,35 @@ def exact_log_likelihood(model: Any, x: Tensor, where: str) -> Yields[float, Non
     return mean_measure("log p(x)", torch.cat(parts), Kind.EXACT, protocol)
 
 
+def ensemble_log_likelihood(model: Any, x: Tensor, where: str) -> Yields[float, None, list[Measure]]:
+    """The mean of log p(x) of an equal mixture of K members, then of its first member alone, and of mixtures of its
+    first 2, 4, … members: the mean of their probabilities of whole examples, each exact."""
+    members = model.members()
+    each = []  # log p_k(x), one (N,) for each member
+    for k in range(members):
+        parts = []
+        for done, part in _parts(x):
+            parts.append(model.member_log_prob(part, k).double())
+            yield (k + done) / members
+        each.append(torch.cat(parts))
+    log_p = torch.stack(each)
+    found = []
+    for n in [members, *_doubling(members)]:
+        name = "log p(x)" if n == members else f"log p(x), {n} of {members} members"
+        mixed = log_p[:n].logsumexp(0) - math.log(n)
+        how = f"mean of whole examples' probabilities under {n} members" if n > 1 else "the first member alone"
+        found.append(mean_measure(name, mixed, Kind.EXACT, f"{where}; {how}" if members > 1 else where))
+    return found
+
+
+def _doubling(end: int) -> Iterator[int]:
+    """1, 2, 4, … below `end`."""
+    n = 1
+    while n < end:
+        yield n
+        n *= 2
+
+
 @dataclass(frozen=True)
 class Bound:
     """The evidence lower bound and its terms. Units are dimensions of the latent code."""

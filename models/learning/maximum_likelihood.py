@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Generator, Tensor, nn
 
-from models.capabilities import ConditionsOnClass, Ensembles, EstimatesLogProb, ScoresExactly, SumsExactly
+from models.capabilities import ConditionsOnClass, EstimatesLogProb, ScoresExactly, SumsExactly
 from models.learning.base import Learner, Quantity, adam, means
 from models.settings import Settings, setting
 from models.spec import Batch, DataSpec
@@ -99,8 +99,7 @@ class MaximumLikelihood(Learner):
         model = self.model
         if isinstance(model, ConditionsOnClass) and model.conditional_classes():
             return "log_prob_of_class", self._of_labelled(batch)
-        alone = isinstance(model, Ensembles) and model.members() == 1
-        if isinstance(model, EstimatesLogProb) and not alone:
+        if isinstance(model, EstimatesLogProb) and model.learns_from_estimate():
             return "log_prob_estimate", model.log_prob_estimate(batch.x, generator)
         return "log_prob", model.log_prob(batch.x)
 

@@ -249,6 +249,8 @@ def test_likelihood_rows_equal_a_direct_computation() -> None:
     assert (low, high) == pytest.approx((value - half, value + half))
     assert kind == "exact"
     assert bits == pytest.approx(-value / (9 * math.log(2)))
+    ends = [f"{-end / (9 * math.log(2)):.3f}" for end in (high, low)]
+    assert f"Code length, 95 % interval: {ends[0]} … {ends[1]} bits per dimension" in protocol
     assert "bits" in protocol
     assert f"{len(direct)} test examples" in protocol
     assert found["ELBO"][1] == pytest.approx(bound.mean().item())
@@ -315,6 +317,32 @@ def test_draws_are_held_to_a_density_that_is_known() -> None:
     assert isinstance(last, Note)
     assert "750 of 1000 draws" in last.text
     assert "75.0 ± 2.7 %" in last.text
+
+
+def test_an_ensemble_has_a_row_for_one_member_and_for_growing_ensembles() -> None:
+    dataset, probabilities = datasets()["bits"], (0.1, 0.3, 0.6, 0.2, 0.35)
+
+    class Ensemble(_Known):
+        def members(self) -> int:
+            return len(probabilities)
+
+        def member_log_prob(self, x: Tensor, member: int) -> Tensor:
+            return _Known(probabilities[member]).log_prob(x)
+
+    found = rows(reports(likelihood.EVALUATION, Ensemble(), dataset)[0])
+    assert list(found)[:4] == [
+        "log p(x)",
+        "log p(x), 1 of 5 members",
+        "log p(x), 2 of 5 members",
+        "log p(x), 4 of 5 members",
+    ]
+    with torch.no_grad():
+        each = torch.stack([_Known(p).log_prob(dataset.test.x).double() for p in probabilities])
+    for row, n in zip(found.values(), (5, 1, 2, 4), strict=False):
+        whole = each[:n].exp().mean(0).log()  # the mean of whole examples' probabilities
+        assert row[1] == pytest.approx(whole.mean().item())
+        assert row[2][1] - row[1] == pytest.approx(1.96 * whole.std().item() / math.sqrt(len(whole)))
+        assert row[3] == "exact"
 
 
 def test_an_energy_is_normalised_by_its_sum() -> None:

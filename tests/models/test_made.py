@@ -183,7 +183,7 @@ def test_what_is_drawn_in_turn_has_the_probabilities_of_one_pass(
     known = torch.ones_like(x, dtype=torch.bool)
     with torch.no_grad():
         for member in range(3):
-            done = model._member_complete(member, x, known, None)
+            done = model.member_complete(x, known, member)
             torch.testing.assert_close(done.mean, model.member_conditionals(x, member).sigmoid())
         expected = model.log_prob(x) if kind is KINDS[0] else model.member_log_prob(x, 0)
         torch.testing.assert_close(model.complete(x, known).log_prob.flatten(1).sum(1), expected)

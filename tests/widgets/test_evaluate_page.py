@@ -20,7 +20,7 @@ from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.evaluation import Evaluation
 from dgm_studio.events import Snapshot
 from dgm_studio.inference import Subject
-from dgm_studio.reports import Bars, Column, Curves, Note, Pictures, Points, Report, Series, Table
+from dgm_studio.reports import Bars, Column, Curves, HeatMap, Note, Pictures, Points, Report, Series, Table
 from dgm_studio.store import Project, Run
 from models.catalog import FAMILIES, Recipe
 from models.settings import Settings, setting
@@ -38,6 +38,7 @@ EVERY_TYPE: tuple[Report, ...] = (
     Bars("Bars", "unit", "KL", ("z1", "z2"), np.array([1.0, 0.1]), np.array([1, 0], np.uint8), "active"),
     Points("Plane", "x", "y", (XY,), iso=(3.0,), iso_title="sum", plane="tiny"),
     Curves("Curves", "x", "y", (XY,)),
+    HeatMap("Map", np.array([[0.1, 0.2, 0.7], [0.0, 0.5, 0.3]]), "nats"),
     Pictures("Samples", np.full((4, 1, 3, 3), 200, np.uint8), ("sample", "nearest"), ("", "1.0", "", "2.0")),
     Note("Finding", "All is well.", "good"),
 )
@@ -185,7 +186,7 @@ def test_results_are_shown_and_kept_with_what_made_them(
     for text in ("Likelihood", "ELBO", "−20.50", "A note.", "All is well.", "draws 3, seed 0"):
         assert text in shown
     assert part(page, QComboBox, "results-quick").currentText().startswith("step 100")
-    assert len(plots(page)) == 3
+    assert len(plots(page)) == 4
     assert part(page, QPushButton, "run-quick").text() == "Measure again"
 
 
@@ -333,7 +334,7 @@ def test_results_are_there_after_the_project_was_reopened(
     with Project.open(project.path) as again:
         page.show_run(again, again.runs[run.id], live)
         assert "−20.50" in texts(page)
-        assert len(plots(page)) == 3
+        assert len(plots(page)) == 4
         page.show_run(None, None, None)
 
 
