@@ -27,10 +27,11 @@ from dgm_studio.events import (
     Progress,
     Started,
 )
+from dgm_studio.store.described import PLANNED_FROM
 from dgm_studio.store.errors import ProjectError
 from dgm_studio.store.project import Project
 from dgm_studio.store.records import Best, Status
-from dgm_studio.store.run import PLANNED_FROM, WALL, Run
+from dgm_studio.store.run import WALL, Run
 from dgm_studio.store.trees import flatten
 from dgm_studio.store.work import Line, metrics_line
 from models.catalog import Recipe
