@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
@@ -16,7 +17,7 @@ from dgm_studio.datasets.preview import DataPreview, preview
 from dgm_studio.remedies import Remedy, as_given, remedies
 from models.catalog import Recipe, UnknownKey
 from models.settings import SettingsError
-from models.spec import DataSpec, UnsuitableData
+from models.spec import DataSpec, Support, UnsuitableData
 from widgets.background import Background, Problem
 from widgets.building import label
 from widgets.data_cache import DataCache
@@ -70,6 +71,7 @@ class DataPanel(QWidget):
         self.setObjectName("dataPanel")
         self._draft, self._cache, self._reader = draft, cache, reader
         self._look: _Look | None = None
+        self._as_they_are: tuple[str, dict[str, Any]] | None = None  # the source whose values are none in 0…1
         self._source = ChoiceBox([(s.key, s.title) for s in sources.SOURCES if s.available()])
         self._source.setObjectName("source")
         self._source.setAccessibleName("Source of data")
@@ -148,12 +150,19 @@ class DataPanel(QWidget):
         self._source.setToolTip(source.summary)
         self._form.show_settings(source.settings, choice.settings)
         self._form.setVisible(bool(source.settings.model_fields))
-        self._choice.show_settings(
-            DataChoice, choice.model_dump(), hidden=("source", "settings"), texts=BINARIZATION_TEXT
-        )
+        self._show_choice(choice)
         if self._look is None or self._look.config.data != choice:
             self._cancel()
         self._timer.start()
+
+    def _show_choice(self, choice: DataChoice) -> None:
+        """What can be set of any data. How values become bits or levels is left out where they are known to be none in
+        0…1, unless something is set there, which can then be taken back."""
+        hidden = ["source", "settings"]
+        if (choice.source, choice.settings) == self._as_they_are:
+            defaults = DataChoice()
+            hidden += [f for f in ("binarization", "levels") if getattr(choice, f) == getattr(defaults, f)]
+        self._choice.show_settings(DataChoice, choice.model_dump(), hidden=tuple(hidden), texts=BINARIZATION_TEXT)
 
     def _begin(self) -> None:
         """Read the data in the background and show it."""
@@ -178,8 +187,12 @@ class DataPanel(QWidget):
         self._preview.show_samples(shown.examples)
         self._about.setText(". ".join((*shown.lines[:2], *shown.warnings)))
         self._about.setToolTip("\n".join(shown.lines))
+        choice = look.config.data
+        given = as_given(dataset, choice)
+        self._as_they_are = None if given.support is Support.UNIT else (choice.source, choice.settings)
+        self._show_choice(choice)
         problem = _unsuitable(look.config, dataset)
-        self._fail(problem, as_given(dataset, look.config.data) if problem else None)
+        self._fail(problem, given if problem else None)
 
     def _not_read(self, look: _Look, problem: Problem) -> None:
         if look is not self._look:

@@ -197,6 +197,7 @@ class SettingsForm(QWidget):
         self.setObjectName(name)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self._schema: type[Settings] | None = None
+        self._hidden: tuple[str, ...] = ()
         self._values: dict[str, Any] = {}
         self._editors: dict[str, Editor] = {}
         self._resets: dict[str, QToolButton] = {}
@@ -216,7 +217,7 @@ class SettingsForm(QWidget):
         texts: Mapping[Any, str] | None = None,
     ) -> None:
         """Edit `values` of `schema`; fields in `hidden` have no editor; `texts` names values of choices."""
-        if schema is not self._schema:
+        if schema is not self._schema or tuple(hidden) != self._hidden:
             self._build(schema, hidden, texts or {})
         try:
             self._values = read_settings(schema, values, "settings").model_dump()
@@ -241,7 +242,8 @@ class SettingsForm(QWidget):
                 item.widget().deleteLater()
         for editor in self._editors.values():
             editor.deleteLater()
-        self._schema, self._editors, self._resets, self._errors = schema, {}, {}, {}
+        self._schema, self._hidden = schema, tuple(hidden)
+        self._editors, self._resets, self._errors = {}, {}, {}
         shown = {name: info for name, info in schema.model_fields.items() if name not in hidden}
         for row, (field, info) in enumerate(shown.items()):
             editor = Editor(field, info, texts, self)

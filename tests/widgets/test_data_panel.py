@@ -17,6 +17,7 @@ from widgets.background import Background
 from widgets.data_cache import DataCache
 from widgets.data_panel import DataPanel
 from widgets.draft import Draft, default_config
+from widgets.settings_form import SettingsForm
 
 PATIENCE = 20_000  # ms
 
@@ -116,3 +117,18 @@ def test_levels_are_kept_for_a_file_that_is_dropped(form: Form, tmp_path: Path) 
     assert form.draft.config.data.levels == 4
     form.checked()
     assert not form.problem
+
+
+def test_bits_and_levels_are_offered_for_values_between_0_and_1_alone(form: Form) -> None:
+    def offered() -> set[str]:
+        found = form.panel.findChild(SettingsForm, "dataSettings")
+        return {field for field in DataChoice.model_fields if field in found._editors}
+
+    form.choose("vae")
+    assert offered() == {"binarization", "levels", "split_seed"}
+    form.choose("vae", source="moons")
+    assert offered() == {"split_seed"}
+    form.choose("vae", source="moons", levels=4)
+    assert offered() == {"levels", "split_seed"}, "what is set can be taken back"
+    form.choose("vae")
+    assert offered() == {"binarization", "levels", "split_seed"}
