@@ -183,8 +183,7 @@ class DataPanel(QWidget):
             return
         dataset, shown = result
         self._waiting.hide()
-        self._preview.set_spec(dataset.spec)
-        self._preview.show_samples(shown.examples)
+        self._preview.show_samples(shown.examples, dataset.spec)
         self._about.setText(". ".join((*shown.lines[:2], *shown.warnings)))
         self._about.setToolTip("\n".join(shown.lines))
         choice = look.config.data

@@ -42,7 +42,7 @@ class SamplesView(QWidget):
         self._stack.addWidget(self._pictures)
 
     def set_spec(self, spec: DataSpec | None) -> None:
-        """What the samples are of, as far as it is known."""
+        """What the samples shown are of, as far as it is known."""
         if spec != self._spec:
             self._spec = spec
             self.show_samples(self._shown)
@@ -53,9 +53,9 @@ class SamplesView(QWidget):
         if self._plane is not None:
             self._plane.show_data(points)
 
-    def show_samples(self, samples: np.ndarray | None) -> None:
-        """Show these samples, or nothing."""
-        self._shown = samples
+    def show_samples(self, samples: np.ndarray | None, spec: DataSpec | None = None) -> None:
+        """Show these samples, or nothing. `spec` says what they are of, if that changes with them."""
+        self._shown, self._spec = samples, spec or self._spec
         if samples is not None and self._spec is not None and is_text(self._spec.symbols):
             if self._text is None:
                 self._text = TextSamples(self._minimum)

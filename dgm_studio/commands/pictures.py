@@ -94,7 +94,7 @@ def text_page(texts: list[str], size: tuple[int, int], letter: int = 13) -> Imag
     made = Image.new("RGBA", size)
     draw = ImageDraw.Draw(made)
     font = ImageFont.load_default(letter)
-    across, down = size[0] - 2 * letter, size[1] - letter
+    across, down = size[0] - 2 * letter, size[1] - letter // 2
     top = letter // 2
     for text in texts:
         for line in wrapped(text, lambda part: draw.textlength(part, font), across):
@@ -154,7 +154,7 @@ def _card(subject: Subject) -> Image.Image:
     if subject.spec.layout is Layout.POINTS:
         return plane(samples_of(subject, 4000, means=False), CARD)
     if is_text(subject.spec.symbols):
-        return text_page(written(samples_of(subject, 16, means=False), subject.spec.symbols), CARD)
+        return text_page(written(samples_of(subject, 16, means=False), subject.spec.symbols), CARD, letter=18)
     if subject.spec.layout is Layout.SEQUENCE:
         steps = CARD[0] // (5 if symbols_in(subject.spec) else 2)  # what can be told apart
         return sequences_picture(samples_of(subject, 10, means=False)[:, :steps], subject.spec, CARD)

@@ -18,6 +18,7 @@ from widgets.data_cache import DataCache
 from widgets.data_panel import DataPanel
 from widgets.draft import Draft, default_config
 from widgets.settings_form import SettingsForm
+from widgets.text_samples import TextSamples
 
 PATIENCE = 20_000  # ms
 
@@ -132,3 +133,23 @@ def test_bits_and_levels_are_offered_for_values_between_0_and_1_alone(form: Form
     assert offered() == {"levels", "split_seed"}, "what is set can be taken back"
     form.choose("vae")
     assert offered() == {"binarization", "levels", "split_seed"}
+
+
+def test_prose_that_is_dropped_is_shown_as_text_and_what_could_learn_it_is_said(form: Form, tmp_path: Path) -> None:
+    (tmp_path / "book.txt").write_text("Call me Ishmael. Some years ago, never mind how long precisely. " * 40)
+    form.choose("char-rnn")
+    assert not form.panel.take(tmp_path / "book.txt")
+    form.checked()
+    assert not form.problem
+    assert form.draft.config.data.source == "text"
+    shown = form.panel.findChild(TextSamples)
+    assert shown is not None
+    assert shown.toPlainText().startswith("Call me Ishmael.")
+    form.choose("nade")
+    assert not form.panel.take(tmp_path / "book.txt")
+    form.checked()
+    assert "book.txt holds symbols" in form.problem
+    assert form.remedies
+    QTest.mouseClick(form.remedies[0], Qt.MouseButton.LeftButton)
+    form.checked()
+    assert "choose images and a binarisation" in form.problem or not form.problem

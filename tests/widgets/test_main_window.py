@@ -334,7 +334,7 @@ def test_data_dropped_on_the_window_becomes_the_data_of_the_next_run(person: Per
 
 def test_what_cannot_be_used_is_a_sentence_and_not_a_dialog(person: Person, tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
-    path.write_text("nothing")
+    path.write_bytes(b"\0nothing")
     person.desk.take_data(path)
     person.until(lambda: person.bars())
     assert "notes.txt" in person.bars()[0].notice.text
