@@ -294,13 +294,13 @@ FAMILIES: tuple[Family, ...] = (
         title="Factor analysis and probabilistic PCA",
         group="exact inference",
         lecture="Exact inference and mean field",
-        summary="A few latent numbers, mapped linearly to an example, plus noise. The evidence and the posterior are "
-        "exact; a factorised posterior shows what mean field loses.",
+        summary="A few latent numbers, mapped linearly to an example, plus noise. The evidence and the posterior of z "
+        "are exact; a factorised one shows what mean field loses. The parameters may have a posterior too.",
         look_for="log p(x) never falls under expectation maximisation, and ends where the principal components say. "
         "With a factorised posterior the bound stays below log p(x) until the axes are the principal ones.",
         model=LinearGaussian,
         settings=LinearGaussianSettings,
-        learners=("em", "reparameterized-elbo", "maximum-likelihood"),
+        learners=("em", "coordinate-ascent", "stochastic-vi", "reparameterized-elbo", "maximum-likelihood"),
         data="digits",
     ),
     Family(

@@ -219,7 +219,11 @@ class GaussianMixture(nn.Module):
         some = count > 1e-6 * count.sum() / len(count)
         safe = torch.where(some, count, 1.0)
         centre = torch.where(some[:, None], first / safe[:, None], wide(self.mean) - wide(self.prior_mean))
-        found = second / safe[:, None, None] - _outer(centre) + RIDGE * torch.eye(self.dimensions).to(second)
+        found = (
+            second / safe[:, None, None]
+            - _outer(centre)
+            + RIDGE * torch.eye(self.dimensions, device=second.device, dtype=second.dtype)
+        )
         factor = wide(self.factor)
         kept = factor @ factor.mT / wide(self.degrees)[:, None, None]
         degrees = count + self.prior_degrees

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -15,6 +16,7 @@ from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support, require, require_at_most, require_layout
 
 LARGEST = 1024  # dimensions of an example: its covariance is shown, and has their square
+PRIOR_SHAPE = 0.5  # a₀ of the noise's precision: one example's worth
 SMALLEST = 1e-6  # variance of the noise in a coordinate, as a share of the data's: a constant one would have none
 
 Noise = Literal["isotropic", "diagonal"]
@@ -44,6 +46,15 @@ class LinearGaussianSettings(Settings):
         "small and whose bound is below log p(x).",
         reference="Bishop (2006), section 10.1.2",
     )
+    strength: float = setting(
+        0.1,
+        title="Strength of the weights' prior",
+        help="Mean field only: how many examples the prior of W and μ counts for.",
+        reference="Bishop (2006), exercise 3.12, S₀⁻¹",
+        gt=0,
+        le=1e6,
+        log=True,
+    )
 
 
 class LinearGaussian(nn.Module):
@@ -55,17 +66,33 @@ class LinearGaussian(nn.Module):
     mean and the variances 1 / M_ii (Bishop, 2006, section 10.1.2), never larger than the true (M⁻¹)_ii. The evidence
     bound is in closed form too, and log p(x) exceeds it by exactly KL(q ‖ posterior).
 
+    **The parameters** may have a posterior too: with w̃_d = (row d of W, μ_d - m₀) and the precision τ_d = 1 / Ψ_dd,
+    p(w̃_d | τ_d) = N(0, (α τ_d)⁻¹ I) and τ_d ~ Gamma(a₀, b₀), mean field over z and (w̃, τ) gives q(w̃_d, τ_d) =
+    N(w̃_d; m_d, (τ_d K)⁻¹) Gamma(τ_d; a, b_d): Bayesian linear regression on the expected z. W, μ and Ψ are then its
+    expectations E[W], E[μ] and 1 / E[τ], and everything above is said at these. m₀ and b₀ are taken from the data that
+    are seen first.
+
     x: (B, *event); z: (B, latent).
     """
+
+    prior_mean: Tensor  # m₀ (D,)
+    prior_noise: Tensor  # b₀ / a₀, of the shape of log_noise
+    precision: Tensor  # K (latent + 1, latent + 1)
+    shape: Tensor  # a, 0-d
 
     def __init__(self, settings: LinearGaussianSettings, spec: DataSpec) -> None:
         super().__init__()
         self.check(settings, spec)
         self.event_shape, self.latent = spec.event_shape, settings.latent
+        self.strength = settings.strength
         self.isotropic, self.factorised = settings.noise == "isotropic", settings.posterior == "factorised"
         self.weight = nn.Parameter(torch.randn(spec.dimensions, settings.latent) * settings.latent**-0.5)  # W
         self.mean = nn.Parameter(torch.zeros(spec.dimensions))  # μ
         self.log_noise = nn.Parameter(torch.zeros(1 if self.isotropic else spec.dimensions))  # of the diagonal of Ψ
+        self.register_buffer("prior_mean", torch.zeros(spec.dimensions))
+        self.register_buffer("prior_noise", torch.ones(len(self.log_noise)))
+        self.register_buffer("precision", settings.strength * torch.eye(settings.latent + 1))
+        self.register_buffer("shape", torch.full((), PRIOR_SHAPE))
 
     @staticmethod
     def check(settings: LinearGaussianSettings, spec: DataSpec) -> None:
@@ -136,62 +163,154 @@ class LinearGaussian(nn.Module):
     def responsibilities(self, x: Tensor) -> Tensor:
         return torch.ones_like(flat(x)[:, :1])
 
-    # Expectation maximisation.
+    # Learning. Statistics are sums over examples, with z̃ = (z, 1): of the squares of x - m₀ ("square", (D,)), of
+    # (x - m₀) E[z̃]ᵀ ("cross", (D, L + 1)) and of E[z̃ z̃ᵀ] ("code", (L + 1, L + 1)).
 
     @torch.no_grad()
     def start_from(self, x: Tensor, examples: int) -> None:
         """μ and all variances are those of x, half of them by W, half by noise."""
         rows = wide(flat(x))
         variance = rows.var(0, correction=0)
-        # scales of constant coordinates, which have none of their own
-        floor = (SMALLEST * variance.mean()).clamp(min=SMALLEST)
+        floor = (SMALLEST * variance.mean()).clamp(min=SMALLEST**2)
+        noise = (variance.mean()[None] if self.isotropic else variance).clamp(min=floor) / 2
         self.mean.copy_(rows.mean(0))
-        self.log_noise.copy_((variance.mean() if self.isotropic else variance).div(2).clamp(min=floor).log())
+        self.prior_mean.copy_(rows.mean(0))
+        self.prior_noise.copy_(noise)
+        self.log_noise.copy_(noise.log())
         scale = (variance / (2 * self.latent)).sqrt()[:, None]
         self.weight.copy_(torch.randn(self.weight.shape).to(scale) * scale)
+        self.precision.copy_((self.strength + examples) * _eye(self.latent + 1, rows))
+        self.shape.fill_(PRIOR_SHAPE + self._observations(examples) / 2)
 
     @torch.no_grad()
     def expected_statistics(self, x: Tensor) -> Statistics:
-        """Sums of x x (the diagonal), x E[z]ᵀ and E[z zᵀ], with z = (z, 1). The best factorised q makes this the mean
-        field version, which raises the evidence bound in place of log p(x)."""
-        mean, factor = self._posterior(x)
-        rows, ones = wide(flat(x)), torch.ones_like(mean[:, :1])
-        centred = rows - wide(self.mean)  # products about the mean lose nothing where this is far from 0
-        code = torch.cat([mean, ones], dim=1)
-        spread = len(rows) * nn.functional.pad(factor @ factor.t(), (0, 1, 0, 1))
+        """With the best factorised q this is mean field, which raises the evidence bound in place of log p(x)."""
+        statistics = self._sums(x, *self._posterior(x))
+        return statistics | {"log_prob": wide(self.log_prob(x)).sum()}
+
+    @torch.no_grad()
+    def maximize(self, statistics: Statistics) -> None:
+        """Linear regression of x on (z, 1), and what it leaves as noise (Ghahramani & Hinton, 1996). What a posterior
+        would be becomes as narrow as the examples make it."""
+        count = statistics["code"][-1, -1]
+        variance = (statistics["square"] / count).mean()
+        self._regress(
+            statistics["cross"],
+            statistics["code"],
+            statistics["square"].sum()[None] if self.isotropic else statistics["square"],
+            self._observations(count) / 2,
+            floor=(SMALLEST * variance).clamp(min=SMALLEST**2),
+        )
+
+    @torch.no_grad()
+    def local_statistics(self, x: Tensor) -> Statistics:
+        """The best q(z) of each example given q of the parameters."""
+        noise, weight, inverse = wide(self.log_noise).exp(), wide(self.weight), self._uncertainty()
+        dimensions = len(weight)
+        away = wide(flat(x)) - wide(self.mean)
+        scaled = weight / noise[:, None]
+        among, with_mean = inverse[:-1, :-1], inverse[:-1, -1]
+        precision = weight.t() @ scaled + dimensions * among + _eye(self.latent, weight)
+        mean, factor = self._factor(precision, away @ scaled - dimensions * with_mean)
+        statistics = self._sums(x, mean, factor)
+        count = statistics["code"][-1, -1]
+        # E[log p(x | z, w̃, τ)] and KL(q(z) ‖ p(z)), of all examples
+        left = (away - mean @ weight.t()).square().sum(0) + count * (weight @ factor).square().sum(1)
+        shape = wide(self.shape)
+        log_precision = (shape.digamma() - (shape * noise).log()).expand(dimensions)
+        expected = 0.5 * (count * (log_precision - LOG_2PI).sum() - (left / noise).sum())
+        expected = expected - 0.5 * dimensions * (inverse * statistics["code"]).sum()
+        return statistics | {"local_bound": expected - FullNormal(mean, factor).kl_from_standard().sum()}
+
+    @torch.no_grad()
+    def update_posterior(self, statistics: Statistics, scale: float = 1.0, rate: Tensor | float = 1.0) -> None:
+        square = statistics["square"].sum()[None] if self.isotropic else statistics["square"]
+        precision, shape = wide(self.precision), wide(self.shape)
+        means = torch.cat([wide(self.weight), (wide(self.mean) - wide(self.prior_mean))[:, None]], dim=1)
+        cross = means @ precision
+        explained = (cross * means).sum(1)
+        now = (explained.sum()[None] if self.isotropic else explained) + 2 * shape * wide(self.log_noise).exp()
+        count = scale * statistics["code"][-1, -1]
+        prior = self.strength * _eye(self.latent + 1, precision)
+        self._regress(
+            cross + rate * (scale * statistics["cross"] - cross),
+            precision + rate * (prior + scale * statistics["code"] - precision),
+            now + rate * (2 * PRIOR_SHAPE * wide(self.prior_noise) + scale * square - now),
+            shape + rate * (PRIOR_SHAPE + self._observations(count) / 2 - shape),
+        )
+
+    def evidence_bound(self, local_bound: Tensor) -> Tensor:
+        """The examples' share less KL(q(w̃, τ) ‖ p(w̃, τ))."""
+        noise, shape, inverse = wide(self.log_noise).exp(), wide(self.shape), self._uncertainty()
+        means = torch.cat([wide(self.weight), (wide(self.mean) - wide(self.prior_mean))[:, None]], dim=1)
+        dimensions, size = means.shape
+        log_det = wide(self.precision).logdet() - size * math.log(self.strength)
+        of_shape = dimensions * (self.strength * inverse.trace() - size + log_det)
+        of_weights = 0.5 * (of_shape + self.strength * (means.square().sum(1) / noise).sum())
+        rate, prior_rate = shape * noise, PRIOR_SHAPE * wide(self.prior_noise)
+        of_noise = (
+            (shape - PRIOR_SHAPE) * shape.digamma()
+            - shape.lgamma()
+            + math.lgamma(PRIOR_SHAPE)
+            + PRIOR_SHAPE * (rate / prior_rate).log()
+            + shape * (prior_rate / rate - 1)
+        )
+        return local_bound - of_weights - of_noise.sum()
+
+    def _observations(self, examples: Tensor | float) -> Tensor | float:
+        """How many numbers each precision of the noise is learned from."""
+        return examples * len(self.mean) if self.isotropic else examples
+
+    def _uncertainty(self) -> Tensor:
+        """K⁻¹."""
+        return torch.linalg.inv(wide(self.precision))
+
+    def _sums(self, x: Tensor, mean: Tensor, factor: Tensor) -> Statistics:
+        """Of q(z) with means (B, L) and one Cholesky factor (L, L)."""
+        centred = wide(flat(x)) - wide(self.prior_mean)
+        code = torch.cat([mean, torch.ones_like(mean[:, :1])], dim=1)
+        spread = len(mean) * nn.functional.pad(factor @ factor.t(), (0, 1, 0, 1))
         return {
             "square": centred.square().sum(0),
             "cross": centred.t() @ code,
             "code": code.t() @ code + spread,
-            "log_prob": wide(self.log_prob(x)).sum(),
         }
 
-    @torch.no_grad()
-    def maximize(self, statistics: Statistics) -> None:
-        """Linear regression of x on (z, 1), and what it leaves as noise (Ghahramani & Hinton, 1996)."""
-        cross, code = statistics["cross"], statistics["code"]
-        count = code[-1, -1]
-        solved = torch.linalg.solve(code, cross.t()).t()  # (W, μ)
-        left = (statistics["square"] - (solved * cross).sum(1)) / count
-        variance = (statistics["square"] / count).mean()
-        floor = (SMALLEST * variance).clamp(min=SMALLEST**2)
-        self.log_noise.copy_((left.mean() if self.isotropic else left).clamp(min=floor).log())
-        self.weight.copy_(solved[:, :-1])
-        self.mean.add_(solved[:, -1].to(self.mean))
+    def _regress(
+        self, cross: Tensor, precision: Tensor, square: Tensor, shape: Tensor | float, floor: Tensor | None = None
+    ) -> None:
+        """Set W, μ, Ψ and their uncertainty by the regression of x - m₀ on z̃."""
+        means = torch.linalg.solve(precision, cross.t()).t()
+        explained = (means * cross).sum(1)
+        left = square - (explained.sum()[None] if self.isotropic else explained)
+        noise = left / (2 * shape)
+        self.weight.copy_(means[:, :-1])
+        self.mean.copy_(means[:, -1] + wide(self.prior_mean))
+        self.log_noise.copy_((noise if floor is None else noise.clamp(min=floor)).log())
+        self.precision.copy_(precision)
+        self.shape.copy_(torch.as_tensor(shape))
 
     def _inferred(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """M (L, L), (x - μ)ᵀ Ψ⁻¹ W (B, L), x - μ (B, D) and the diagonal of Ψ (D,) or (1,)."""
         weight, noise = wide(self.weight), wide(self.log_noise).exp()
         away = wide(flat(x)) - wide(self.mean)
         scaled = weight / noise[:, None]
-        precision = weight.t() @ scaled + torch.eye(self.latent, device=weight.device, dtype=weight.dtype)
+        precision = weight.t() @ scaled + _eye(self.latent, weight)
         return precision, away @ scaled, away, noise
 
     def _posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean (B, L) and Cholesky factor of the covariance (L, L) of q(z | x), exact or factorised."""
+        """Mean (B, L) and Cholesky factor of the covariance (L, L) of q(z | x)."""
         precision, towards, _, _ = self._inferred(x)
+        return self._factor(precision, towards)
+
+    def _factor(self, precision: Tensor, towards: Tensor) -> tuple[Tensor, Tensor]:
+        """The Gaussians of this precision whose means are its inverse times `towards` (B, L): exact or factorised."""
         root = torch.linalg.cholesky(precision)
         mean = torch.cholesky_solve(towards.t(), root).t()
         if self.factorised:
             return mean, precision.diagonal().rsqrt().diag()
         return mean, torch.linalg.cholesky(torch.cholesky_inverse(root))
+
+
+def _eye(size: int, like: Tensor) -> Tensor:
+    return torch.eye(size, device=like.device, dtype=like.dtype)

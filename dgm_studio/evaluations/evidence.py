@@ -11,12 +11,14 @@ from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Report, Table
 from models.capabilities import HasConjugatePosterior, StartsFromData
 from models.estimation.measure import Kind
+from models.learning.base import Learner
 from models.settings import NoSettings
 from models.spec import DataSpec
 
 
 def _admits(model: type, learner: type, spec: DataSpec) -> bool:
-    return issubclass(model, HasConjugatePosterior)
+    """Where the posterior over parameters is what is learned; other rules leave it at a point, or at the prior."""
+    return issubclass(learner, Learner) and HasConjugatePosterior in learner.needs
 
 
 def _run(subject: Subject, settings: NoSettings) -> Iterator[float | Report]:
