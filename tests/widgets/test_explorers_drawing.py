@@ -11,12 +11,16 @@ import torch
 from explorer_runs import Bench, drag, pictures, recipe
 from hypothesis import given
 from hypothesis import strategies as st
+from ordered_models import levels
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QCheckBox, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
+from models.distributions import Normal, standard_normal
+from models.settings import NoSettings
+from models.spec import DataSpec
 from models.vae import Vae, VaeSettings
 from widgets.canvas import Canvas, PixelBrush, brushed_pixels
 from widgets.explorers.draw_it import DrawIt
@@ -235,6 +239,13 @@ class TestDrawIt:
         qtbot.waitUntil(lambda: not view.map.handle.isVisible(), timeout=PATIENCE)
         assert view.seen.picture is None
 
+    def test_ctrl_z_takes_a_stroke_back_wherever_the_focus_is_in_the_view(self, view: DrawIt) -> None:
+        stroke(view.canvas, (0.5, 0.5))
+        before = view.canvas.picture()
+        stroke(view.canvas, (0.1, 0.1))
+        QTest.keyClick(view.findChild(QPushButton, "clear"), Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert np.array_equal(view.canvas.picture(), before)
+
     def test_a_file_that_is_refused_is_told(self, view: DrawIt, tmp_path: Path) -> None:
         (tmp_path / "x.png").write_bytes(b"")
         data = QMimeData()
@@ -250,3 +261,36 @@ class TestDrawIt:
         QTest.mouseClick(row, Qt.MouseButton.LeftButton, pos=QPoint(int(end), 12))
         assert view.canvas.brush == pytest.approx(0.3, abs=0.01)
         assert begin < end
+
+
+class Levels(torch.nn.Module):
+    """Decodes everything to the brightest of 5 levels, and encodes to the origin."""
+
+    def __init__(self, settings: NoSettings, spec: DataSpec) -> None:
+        super().__init__()
+        self.shape = spec.event_shape
+        self.zero = torch.nn.Parameter(torch.zeros(2))
+
+    def prior(self) -> Normal:
+        return standard_normal(2, self.zero)
+
+    def encode(self, x: torch.Tensor) -> Normal:
+        return Normal(self.zero.expand(len(x), 2), self.zero.expand(len(x), 2))
+
+    def decode(self, z: torch.Tensor) -> torch.Tensor:
+        return torch.full((len(z), *self.shape), 4.0)
+
+
+def test_levels_are_drawn_seen_and_reconstructed_between_black_and_white(qtbot: QtBot) -> None:
+    bench = Bench(recipe(Levels, NoSettings()), levels((1, 8, 8), 5))
+    bench.publish(1)
+    view = DrawIt(bench.live)
+    qtbot.addWidget(view)
+    view.show()
+    QTest.mouseClick(view.findChild(QPushButton, "example"), Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: view.seen.picture is not None, timeout=PATIENCE)
+    bench.live.close()
+    assert set(np.unique(view.seen.picture).tolist()) <= {0, 0.25, 0.5, 0.75, 1}
+    examples = bench.data.test.x.numpy() / 4
+    assert np.abs(examples - view.seen.picture).max(axis=(1, 2, 3)).min() == 0
+    assert (view.made.picture == 1).all()

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import ClassVar
 
-from PySide6.QtCore import QObject, QTimer, Signal
-from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtCore import QEvent, QObject, QTimer, Signal
+from PySide6.QtGui import QHideEvent, QKeyEvent, QKeySequence, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from dgm_studio.inference import Answer, Question
@@ -126,6 +126,26 @@ class Explorer(QWidget):
         self._notice.setToolTip(details)
         self._notice.setVisible(bool(text))
 
+    def can_undo(self) -> bool:
+        """Whether there is something that Ctrl+Z takes back here, while the focus is in this view."""
+        return False
+
+    def undo(self) -> None:
+        """Take the last change by hand back."""
+
+    def event(self, event: QEvent) -> bool:
+        # before the window's own Ctrl+Z, which takes back settings: two shortcuts of one key would both be silent
+        if event.type() is QEvent.Type.ShortcutOverride and _is_undo(event) and self.can_undo():
+            event.accept()
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if _is_undo(event) and self.can_undo():
+            self.undo()
+        else:
+            super().keyPressEvent(event)
+
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.begin()
@@ -173,3 +193,7 @@ class Explorer(QWidget):
         if question is not None:
             self._followed[name].waiting, self._followed[name].since = True, monotonic()
             self.ask(name, question)
+
+
+def _is_undo(event: QEvent) -> bool:
+    return isinstance(event, QKeyEvent) and event.matches(QKeySequence.StandardKey.Undo)

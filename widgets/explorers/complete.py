@@ -11,7 +11,7 @@ from dgm_studio.inference import Answer
 from dgm_studio.questions.completions import Classes, Complete, Completions, Order, ordered
 from dgm_studio.questions.drawing import Fit
 from dgm_studio.questions.examples import SomeExamples
-from models.capabilities import Completes, CompletesInAnyOrder, CompletesOfClass
+from models.capabilities import Completes, CompletesInAnyOrder, CompletesOfClass, Ensembles, ScoresEach
 from models.spec import DataSpec, Layout
 from widgets.explorers.base import Explorer
 from widgets.explorers.growing import COLUMNS, ROWS, GrowingCard, PixelHeat
@@ -22,7 +22,7 @@ from widgets.theme import SPACE
 
 ALL = COLUMNS * ROWS
 TASTE = 2  # completions in the first question, before it is known how long they take
-FAST, SLOW = 1.0, 4.0  # seconds of a question: below, all are asked for together; above, fewer and fewer
+FAST, SLOW = 2.0, 5.0  # seconds of a question: below, all are asked for together; above, fewer and fewer
 LATE = 300  # ms after which it is said that an answer is being computed
 ORDERS = {
     Order.KNOWN_FIRST: "known pixels first",
@@ -176,12 +176,14 @@ class CompleteIt(Explorer):
     def _say(self) -> None:
         """What the known part can and cannot do."""
         assert self._answer is not None
-        answer, channels = self._answer, self._answer.known.shape[0]
+        answer, model = self._answer, self.live.model_class
+        channels = answer.known.shape[0]
         known, unheard = int(answer.known.any(0).sum()), answer.unheard // channels
-        if self._order is None:
-            text = "Each pixel is drawn given those before it in the model's fixed order, and only those."
-        else:
-            text = "Each pixel is drawn given those before it in the chosen order, and only those."
+        # a mixture over orders has no conditionals of its own: what is drawn is one order's
+        of_one = issubclass(model, Ensembles) and not issubclass(model, ScoresEach)
+        order = "the first of the model's orders" if of_one else "the model's fixed order"
+        order = order if self._order is None else "the chosen order"
+        text = f"Each pixel is drawn given those before it in {order}, and only those."
         if unheard:
             text += (
                 f" {unheard} of the {known} known pixels come after a pixel that is drawn: they are kept, but what "
@@ -191,10 +193,16 @@ class CompleteIt(Explorer):
             text += " All pixels are known: the surprise says how likely the picture is."
         elif known:
             text += " All known pixels come first: each completion is an exact draw from p(unknown | known)"
-            text += "." if self._order is None else ", by the conditionals of this order."
+            text += ", by the conditionals of this order." if of_one or self._order is not None else "."
         self.growing.note.setText(text)
 
     # What a person does.
+
+    def can_undo(self) -> bool:
+        return self.known.can_undo
+
+    def undo(self) -> None:
+        self.known.undo()
 
     def _again(self) -> None:
         self._seed += 1

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QTimer
-from PySide6.QtGui import QColor, QKeySequence, QShortcut
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QColorDialog, QGridLayout, QPushButton, QVBoxLayout, QWidget
 
 from dgm_studio.inference import Answer
@@ -46,6 +46,7 @@ class DrawIt(Explorer):
         self._landing: Landing | None = None
         self.canvas = Canvas(live.spec.event_shape)
         self.canvas.setObjectName("canvas")
+        self.canvas.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.canvas.changed.connect(self._drawn)
         self.canvas.refused.connect(self.notify)
         self._due = QTimer(self, singleShot=True, interval=15)
@@ -84,6 +85,12 @@ class DrawIt(Explorer):
             self._centre.setChecked(False)
             self.canvas.load(answer.value.x[0] / self.live.spec.brightest)
 
+    def can_undo(self) -> bool:
+        return self.canvas.can_undo
+
+    def undo(self) -> None:
+        self.canvas.undo()
+
     def _canvas_card(self) -> Card:
         card = Card("Drawing")
         self._brush = SliderRow("Brush", 0.02, 0.3, self.canvas.brush, "{:.0%}", name_width=44)
@@ -95,8 +102,6 @@ class DrawIt(Explorer):
         eraser = check("Eraser", "eraser", "Draw with black (or use the right button)", False, self._set_eraser)
         self._undo = button("Undo", "undo", "Take the last stroke back (Ctrl+Z)", self.canvas.undo)
         self._undo.setEnabled(False)
-        undo = QShortcut(QKeySequence(QKeySequence.StandardKey.Undo), self.canvas)
-        undo.activated.connect(self.canvas.undo)
         clear = button("Clear", "clear", "Begin again", self._clear)
         self._class = class_choice(self.live.spec)
         self._class.activated.connect(self._load_example)

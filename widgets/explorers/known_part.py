@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QImage, QKeyEvent, QKeySequence
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QPushButton
 
 from models.spec import DataSpec, Support
@@ -133,23 +133,14 @@ class KnownPart(Card):
         label = self.classes.currentData()
         self.wanted.emit(None if label == ANY_CLASS else label)
 
+    @property
+    def can_undo(self) -> bool:
+        return bool(self._past)
+
     def undo(self) -> None:
         """Take the last stroke, button or example back."""
         if self._past:
             self._become(self._past.pop())
-
-    def event(self, event: QEvent) -> bool:
-        # before the window's own Ctrl+Z, which takes back settings: strokes come first while a person paints here
-        if event.type() is QEvent.Type.ShortcutOverride and self._past and _is_undo(event):
-            event.accept()
-            return True
-        return super().event(event)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if _is_undo(event):
-            self.undo()
-        else:
-            super().keyPressEvent(event)
 
     def _remember(self) -> None:
         self._past = [*self._past[1 - UNDO :], self.part]
@@ -179,11 +170,7 @@ class KnownPart(Card):
         shown = np.where(part.known, part.values, part.example * DIM) / self._spec.brightest
         self.brush.show_picture(shown)
         self.brush.mark(part.known.any(0))
-        self._undo.setEnabled(bool(self._past))
+        self._undo.setEnabled(self.can_undo)
 
     def _resize(self, radius: float) -> None:
         self.brush.radius = radius
-
-
-def _is_undo(event: QEvent) -> bool:
-    return isinstance(event, QKeyEvent) and event.matches(QKeySequence.StandardKey.Undo)
