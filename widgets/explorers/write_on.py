@@ -161,12 +161,8 @@ class WriteOn(Explorer):
         self.texts.reveal(int(self._done))
         self.texts.show_passages(passages)
         longest = max((length for _, length in self._overlaps), default=0)
-        self._copied.setText(
-            f"Underlined: the longest part that stands word for word in a training example; here up to {longest} "
-            f"characters."
-            if longest
-            else ""
-        )
+        found = f"; here up to {longest} characters" if longest else ""
+        self._copied.setText(f"Underlined: the longest part that stands word for word in a training example{found}.")
 
     # What a person changes.
 
@@ -273,6 +269,7 @@ class WriteOn(Explorer):
         area.viewport().setAutoFillBackground(False)
         self._copied = Caption(name="copied")
         self._copied.setWordWrap(True)
+        self._copied.setMinimumHeight(2 * self._copied.fontMetrics().lineSpacing())  # it changes while a model learns
         card.column.addWidget(area, 1)
         card.column.addWidget(self._copied)
         card.column.addWidget(Caption("surprise -log p(x_t | x_<t), nats"))
