@@ -16,18 +16,26 @@ class DiagonalBiLstmSettings(PixelRnnSettings):
 
 
 def skew(x: Tensor) -> Tensor:
-    """Each row one place further to the right than the row above: (..., H, W) -> (..., H, W + H - 1), 0 where nothing
-    is. A diagonal that fell to the left, through places that depend on nothing in each other, becomes a column."""
-    height, width = x.shape[-2:]
-    rows = F.pad(x, (0, height)).flatten(-2)[..., : height * (width + height - 1)]
-    return rows.unflatten(-1, (height, width + height - 1))
+    """The diagonals of a map as lines: (G, H, W, ...) -> (G, H + W - 1, H, ...), 0 where a diagonal is outside.
+
+    Place r of line t is what stands in row r and column t - r: each row moves one further to the right than the row
+    above, and a diagonal, whose places depend on nothing in each other, becomes a column.
+    """
+    height, width = x.shape[1:3]
+    rows = F.pad(x, (0, 0) * (x.ndim - 3) + (0, height)).flatten(1, 2)[:, : height * (width + height - 1)]
+    return rows.unflatten(1, (height, width + height - 1)).transpose(1, 2)
 
 
 def unskew(x: Tensor) -> Tensor:
-    """What `skew` moved, back in its place: (..., H, W + H - 1) -> (..., H, W)."""
-    height, diagonals = x.shape[-2:]
-    rows = F.pad(x.flatten(-2), (0, height)).unflatten(-1, (height, diagonals + 1))
-    return rows[..., : diagonals - height + 1]
+    """What `skew` moved, back in its place: (G, H + W - 1, H, ...) -> (G, H, W, ...)."""
+    diagonals, height = x.shape[1:3]
+    rows = F.pad(x.transpose(1, 2).flatten(1, 2), (0, 0) * (x.ndim - 3) + (0, height))
+    return rows.unflatten(1, (height, diagonals + 1))[:, :, : diagonals - height + 1]
+
+
+def inside(height: int, width: int) -> list[tuple[int, int]]:
+    """Of each line that `skew` makes, the places that were in the map: from, until."""
+    return [(max(0, t - width + 1), min(height, t + 1)) for t in range(height + width - 1)]
 
 
 class _Layer(RecurrentLayer):
@@ -51,10 +59,11 @@ class _Layer(RecurrentLayer):
         told = self.told(y)
         if told is not None:
             heard = heard + told[..., None, None]
-        lines = skew(heard).permute(0, 4, 1, 3, 2)  # (2, diagonals, B, H, 4h)
-        states = recur(lines, self.state_to_state, self.taps).permute(0, 2, 4, 3, 1)
-        left, right = unskew(states)
-        return u + self.up(left + F.pad(right.flip(3)[:, :, :-1], (0, 0, 1, 0)))
+        lines = skew(heard.permute(0, 3, 4, 1, 2))  # (2, diagonals, H, B, 4h)
+        states = recur(lines, self.state_to_state, self.taps, inside(*u.shape[2:]))
+        left, right = unskew(states)  # (H, W, B, h)
+        both = left + F.pad(right.flip(1)[:-1], (0, 0, 0, 0, 0, 0, 1, 0))
+        return u + self.up(both.permute(2, 3, 0, 1))
 
     def at_pixel(self, canvas: Tensor, y: Tensor | None) -> LayerAtPixel:
         return _AtPixel(self, canvas, y)

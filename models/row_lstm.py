@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from models.pixel_layers import AtPixel, RowSoFar, colour_mask
 from models.pixel_rnn import LayerAtPixel, PixelRnn, PixelRnnSettings, RecurrentLayer
-from models.recurrence import lstm_cell, recur, states_near
+from models.recurrence import lstm_cell, recur
 
 REACH = 1  # of the input-to-state convolution, to the left
 
@@ -32,9 +34,9 @@ class _Layer(RecurrentLayer):
         told = self.told(y)
         if told is not None:
             heard = heard + told[0][..., None, None]
-        lines = heard.permute(2, 0, 3, 1).unsqueeze(0)  # (1, H, B, W, 4h)
+        lines = heard.permute(2, 3, 0, 1).unsqueeze(0)  # (1, H, W, B, 4h)
         states = recur(lines, self.state_to_state, self.taps)
-        return u + self.up(states[0].permute(1, 3, 0, 2))
+        return u + self.up(states[0].permute(2, 3, 0, 1))
 
     def at_pixel(self, canvas: Tensor, y: Tensor | None) -> LayerAtPixel:
         return _AtPixel(self, canvas, y)
@@ -51,7 +53,8 @@ class _AtPixel:
         self.heard, self.cells_above = self.bias, self.cells
 
     def start_row(self, row: int) -> None:
-        near = states_near(self.hidden.unsqueeze(0), self.layer.taps)[0]
+        around = F.pad(self.hidden, (0, 0, 1, 1))
+        near = torch.cat((around[:, :-2], self.hidden, around[:, 2:]), 2)
         self.heard = near @ self.layer.state_to_state[0] + self.bias  # (n, W, 4h)
         self.cells_above = self.cells.clone()
 

@@ -3,6 +3,7 @@ against a loop that autograd records."""
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -10,9 +11,9 @@ import torch
 from pixel_oracles import FromScratch, Pixel, changed_by, every, heard_by, images, make, pixels, place, some
 from torch import Generator, Tensor
 
-from models.diagonal_bilstm import DiagonalBiLstm, DiagonalBiLstmSettings, skew, unskew
+from models.diagonal_bilstm import DiagonalBiLstm, DiagonalBiLstmSettings, inside, skew, unskew
 from models.pixel_rnn import FIRST, PixelRnn
-from models.recurrence import lstm_cell, recur
+from models.recurrence import Bands, lstm_cell, recur
 from models.row_lstm import RowLstm, RowLstmSettings
 from models.spec import DataSpec, Layout, Support, UnsuitableData
 
@@ -97,47 +98,44 @@ def test_one_diagonal_bilstm_hears_of_everything_before(shape: tuple[int, int, i
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (4, 1), (3, 5), (6, 2)])
-def test_unskewing_undoes_skewing(shape: tuple[int, int]) -> None:
-    x = torch.randn(2, 3, *shape)
-    skewed = skew(x)
+def test_unskewing_undoes_skewing_and_lines_are_diagonals(shape: tuple[int, int]) -> None:
+    height, width = shape
+    x = torch.randn(2, *shape, 3, 4)
+    skewed, bands = skew(x), inside(*shape)
     assert torch.equal(unskew(skewed), x)
-    for row, column in torch.cartesian_prod(torch.arange(shape[0]), torch.arange(skewed.shape[-1])).tolist():
-        inside = 0 <= column - row < shape[1]
-        expected = x[..., row, column - row] if inside else torch.zeros(2, 3)
-        assert torch.equal(skewed[..., row, column], expected)
+    assert len(bands) == skewed.shape[1]
+    for t, (a, b) in enumerate(bands):
+        for row in range(height):
+            within = 0 <= t - row < width
+            assert within == (a <= row < b)
+            assert torch.equal(skewed[:, t, row], x[:, row, t - row] if within else torch.zeros(2, 3, 4))
 
 
-def in_a_loop(inputs: Tensor, weight: Tensor, taps: tuple[int, ...]) -> Tensor:
+def in_a_loop(inputs: Tensor, weight: Tensor, taps: tuple[int, ...], bands: Bands) -> Tensor:
     """The equations place by place."""
-    groups, lines, batch, places, four = inputs.shape
-    size = four // 4
-    found: dict[tuple[int, int, int], tuple[Tensor, Tensor]] = {}
-    nothing = inputs.new_zeros(batch, size)
-    for g in range(groups):
-        for t in range(lines):
-            for p in range(places):
-                before = inputs[g, t, :, p]
-                for k, tap in enumerate(taps):
-                    near, _ = found.get((g, t - 1, p + tap), (nothing, nothing))
-                    before = before + near @ weight[g, k * size : (k + 1) * size]
-                _, cell = found.get((g, t - 1, p), (nothing, nothing))
-                found[g, t, p] = lstm_cell(before, cell)
-    return torch.stack(
-        [
-            torch.stack([torch.stack([found[g, t, p][0] for p in range(places)], 1) for t in range(lines)])
-            for g in range(groups)
-        ]
-    )
+    size = inputs.shape[-1] // 4
+    nothing = inputs.new_zeros(inputs.shape[3], size)
+    states: dict[tuple[int, int, int], tuple[Tensor, Tensor]] = {}
+    for g, (t, (a, b)) in product(range(len(inputs)), enumerate(bands)):
+        for p in range(a, b):
+            before = inputs[g, t, p]
+            for k, tap in enumerate(taps):
+                near, _ = states.get((g, t - 1, p + tap), (nothing, nothing))
+                before = before + near @ weight[g, k * size : (k + 1) * size]
+            _, cell = states.get((g, t - 1, p), (nothing, nothing))
+            states[g, t, p] = lstm_cell(before, cell)
+    places = product(*map(range, inputs.shape[:3]))
+    return torch.stack([states.get(place, (nothing, nothing))[0] for place in places]).unflatten(0, inputs.shape[:3])
 
 
 @pytest.mark.parametrize("taps", [(-1, 0, 1), (-1, 0), (0,)])
-@pytest.mark.parametrize("lines", [1, 4])
-def test_the_recurrence_and_its_gradients_are_those_of_a_plain_loop(taps: tuple[int, ...], lines: int) -> None:
+@pytest.mark.parametrize("bands", [[(0, 3)], [(0, 3)] * 4, inside(3, 4)], ids=["one line", "whole lines", "diagonals"])
+def test_the_recurrence_and_its_gradients_are_those_of_a_plain_loop(taps: tuple[int, ...], bands: Bands) -> None:
     torch.manual_seed(0)
-    inputs = torch.randn(2, lines, 3, 5, 8, dtype=torch.float64, requires_grad=True)
+    inputs = torch.randn(2, len(bands), 3, 5, 8, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(2, len(taps) * 2, 8, dtype=torch.float64, requires_grad=True)
-    sought = torch.randn(2, lines, 3, 5, 2, dtype=torch.float64)
-    expected, found = in_a_loop(inputs, weight, taps), recur(inputs, weight, taps)
+    sought = torch.randn(2, len(bands), 3, 5, 2, dtype=torch.float64)
+    expected, found = in_a_loop(inputs, weight, taps, bands), recur(inputs, weight, taps, bands)
     torch.testing.assert_close(found, expected)
     wanted = torch.autograd.grad((expected * sought).sum(), (inputs, weight), materialize_grads=True)
     for a, b in zip(torch.autograd.grad((found * sought).sum(), (inputs, weight)), wanted, strict=True):
