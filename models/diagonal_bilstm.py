@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -21,16 +23,43 @@ def skew(x: Tensor) -> Tensor:
     Place r of line t is what stands in row r and column t - r: each row moves one further to the right than the row
     above, and a diagonal, whose places depend on nothing in each other, becomes a column.
     """
-    height, width = x.shape[1:3]
-    rows = F.pad(x, (0, 0) * (x.ndim - 3) + (0, height)).flatten(1, 2)[:, : height * (width + height - 1)]
-    return rows.unflatten(1, (height, width + height - 1)).transpose(1, 2)
+    return _Skew.apply(x)
 
 
 def unskew(x: Tensor) -> Tensor:
     """What `skew` moved, back in its place: (G, H + W - 1, H, ...) -> (G, H, W, ...)."""
-    diagonals, height = x.shape[1:3]
-    rows = F.pad(x.transpose(1, 2).flatten(1, 2), (0, 0) * (x.ndim - 3) + (0, height))
-    return rows.unflatten(1, (height, diagonals + 1))[:, :, : diagonals - height + 1]
+    return _Unskew.apply(x)
+
+
+class _Skew(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        groups, height, width, *rest = x.shape
+        lines = x.new_zeros(groups, height + width - 1, height, *rest)
+        _map(lines).copy_(x)
+        return lines
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return unskew(grad)
+
+
+class _Unskew(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return _map(x).clone(memory_format=torch.contiguous_format)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return skew(grad)
+
+
+def _map(lines: Tensor) -> Tensor:
+    """The map in its lines, in the same memory: row r and column c are place r of line c + r."""
+    groups, diagonals, height, *rest = lines.shape
+    by_group, by_line, by_place, *others = lines.stride()
+    shape = (groups, height, diagonals - height + 1, *rest)
+    return lines.as_strided(shape, (by_group, by_line + by_place, by_line, *others), lines.storage_offset())
 
 
 def inside(height: int, width: int) -> list[tuple[int, int]]:

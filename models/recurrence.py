@@ -28,15 +28,16 @@ def recur(inputs: Tensor, weight: Tensor, taps: tuple[int, ...], bands: Bands | 
     Pre-activations of line t at place p are inputs[:, t, p] + Σ_k h[t - 1, p + taps[k]] W_k. States outside the map,
     and outside the `bands` of their lines, are 0. `inputs` (G, T, P, B, 4h) for G independent LSTMs and T lines of P
     places; `weight` (G, taps · h, 4h); the result is (G, T, P, B, h). The taps follow each other without a gap, and 0
-    is one of them. Where bands move, each place is in those of consecutive lines.
+    is one of them. Each place is in the bands of consecutive lines,
+    and only there are inputs read.
     """
     return _Recurrence.apply(inputs.contiguous(), weight, taps, bands or [(0, inputs.shape[2])] * inputs.shape[1])
 
 
 class _Recurrence(torch.autograd.Function):
-    """Written out in both directions: the gradient of the weights is one product over all lines at the end, and no
-    graph is recorded line by line, which costs more than the arithmetic where maps are small. Places lie outside
-    examples in memory, so that the states that a tap reaches are a slice and need no copy."""
+    """Written out in both directions, since a graph recorded line by line costs more than the arithmetic where maps are
+    small. Places lie outside examples in memory, so that the states that a tap reaches are a slice and need no copy.
+    """
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, weight: Tensor, taps: tuple[int, ...], bands: Bands) -> Tensor:
@@ -69,9 +70,10 @@ class _Recurrence(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
         gates, cells, padded, weight = ctx.saved_tensors
         taps: tuple[int, ...] = ctx.taps
-        places, size, left = cells.shape[2], cells.shape[-1], -taps[0]
+        size, left = cells.shape[-1], -taps[0]
         turned = weight.transpose(1, 2).chunk(len(taps), 2)
-        grads = torch.zeros_like(gates)  # of the pre-activations
+        grads = torch.empty_like(gates)  # of the pre-activations; outside the bands nobody reads them
+        of_taps = [torch.zeros_like(matrix) for matrix in weight.chunk(len(taps), 1)]
         from_next = torch.zeros_like(padded[:, 0])  # to the hidden states, by way of the next line
         to_cells = torch.zeros_like(cells[:, 0])
         for t, (a, b) in reversed(list(enumerate(ctx.bands))):
@@ -84,6 +86,8 @@ class _Recurrence(torch.autograd.Function):
             torch.mul(to_hidden, shown, out=to_output)
             if t:
                 torch.mul(to_cell, cells[:, t - 1, a:b], out=to_forget)
+            else:
+                to_forget.zero_()
             torch.mul(to_cell, content, out=to_enter)
             torch.mul(to_cell, enter, out=to_content)
             opened = gate[..., : 3 * size]
@@ -92,11 +96,8 @@ class _Recurrence(torch.autograd.Function):
             to_cell *= forget
             if t:
                 from_next.zero_()
-                for k, matrix in enumerate(turned):
-                    part = torch.bmm(line.flatten(1, 2), matrix)
-                    from_next[:, a + k : b + k] += part.unflatten(1, (b - a, -1))
-        heard = grads[:, 1:].flatten(1, 3)
-        of_taps = [
-            torch.bmm(padded[:, :-1, k : k + places].flatten(1, 3).transpose(1, 2), heard) for k in range(len(taps))
-        ]
+                heard = line.flatten(1, 2)
+                for k, (matrix, of_tap) in enumerate(zip(turned, of_taps, strict=True)):
+                    from_next[:, a + k : b + k] += torch.bmm(heard, matrix).unflatten(1, (b - a, -1))
+                    of_tap.baddbmm_(padded[:, t - 1, a + k : b + k].flatten(1, 2).transpose(1, 2), heard)
         return grads, torch.cat(of_taps, 1), None, None
