@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from models.pixel_layers import AtPixel, RowSoFar, colour_mask
 from models.pixel_rnn import LayerAtPixel, PixelRnn, PixelRnnSettings, RecurrentLayer
+from models.pixels import MARGIN
 from models.recurrence import lstm_cell, recur
 
 
@@ -112,7 +113,7 @@ class _AtPixel:
         )
         # what a state does with the one above it, and with the one beside it: (lstms, h, 4h)
         self.above, self.beside = layer.state_to_state.chunk(2, 1)
-        size, n, width = layer.up.weight.shape[1], len(canvas), canvas.shape[3]
+        size, n, width = layer.up.weight.shape[1], len(canvas), canvas.shape[2] - MARGIN
         zeros = canvas.new_zeros
         self.inputs, self.right = zeros(n, width, 2 * size), zeros(n, width, size)
         self.left, self.cells = zeros(n, 1 + width, size), zeros(n, 1 + width, size)  # the first is outside the image
@@ -125,7 +126,7 @@ class _AtPixel:
 
     def _go_from_right(self, row: int) -> None:
         """Through a complete row, from the right to the left."""
-        pixels = self.canvas[:, :, row].transpose(1, 2)
+        pixels = self.canvas[:, MARGIN + row, MARGIN:]
         own = self.inputs @ self.from_right.matrix + pixels @ self.image.matrix + self.right_bias
         heard = self.right @ self.above[1] + own  # (n, W, 4h)
         state = cell = self.right.new_zeros(len(heard), self.right.shape[2])

@@ -107,13 +107,3 @@ class HeadAtPixel:
 
     def __call__(self, h: Tensor) -> Tensor:
         return self.outer(self.inner(h.relu()).relu())
-
-
-def rows_above(x: Tensor, row: int, reach: int) -> Tensor:
-    """The `reach` rows above one, 0 where there are none: (n, features, H, W) -> (n, features, reach, W)."""
-    return F.pad(x[:, :, max(0, row - reach) : row], (0, 0, max(0, reach - row), 0))
-
-
-def row_so_far(x: Tensor, row: int, column: int, reach: int) -> Tensor:
-    """The `reach` pixels to the left of one and itself, 0 where there are none: -> (n, reach + 1, features)."""
-    return F.pad(x[:, :, row, max(0, column - reach) : column + 1], (max(0, reach - column), 0)).transpose(1, 2)

@@ -8,12 +8,10 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
-from models.pixel_layers import AtPixel, Head, HeadAtPixel, RowsAbove, RowSoFar, colour_mask, row_so_far, rows_above
-from models.pixels import CONDITION, PixelByPixel, check_pixels
+from models.pixel_layers import AtPixel, Head, HeadAtPixel, RowsAbove, RowSoFar, colour_mask
+from models.pixels import CONDITION, MARGIN, PixelByPixel, check_pixels
 from models.settings import Settings, setting
 from models.spec import DataSpec
-
-FIRST = 3  # reach of the first layer: a 7 × 7 window
 
 
 class PixelRnnSettings(Settings):
@@ -78,7 +76,7 @@ class RecurrentLayer(nn.Module):
 
     @abstractmethod
     def at_pixel(self, canvas: Tensor, y: Tensor | None) -> LayerAtPixel:
-        """The same for images that are drawn pixel by pixel, on `canvas` (n, colours, H, W)."""
+        """The same for images that are drawn pixel by pixel, on a canvas (PixelByPixel.painter)."""
         raise NotImplementedError
 
 
@@ -92,8 +90,8 @@ class PixelRnn(PixelByPixel):
         self.check(settings, spec)
         super().__init__(spec, settings.condition)
         colours, features = self.colours, 2 * settings.hidden
-        self.first_above = RowsAbove(colours, features, FIRST, own_row=False)
-        self.first_row = RowSoFar(colours, features, FIRST, colour_mask(features, colours, colours, strict=True))
+        self.first_above = RowsAbove(colours, features, MARGIN, own_row=False)
+        self.first_row = RowSoFar(colours, features, MARGIN, colour_mask(features, colours, colours, strict=True))
         self.layers = nn.ModuleList(self.layer(settings.hidden, colours, self.classes) for _ in range(settings.layers))
         self.head = Head(features, settings.units, colours, self.outputs)
 
@@ -123,13 +121,13 @@ class _Painter:
         self.above = canvas
 
     def start_row(self, row: int) -> None:
-        above = self.first_above.of_rows(rows_above(self.canvas, row, FIRST))
+        above = self.first_above.of_rows(self.canvas[:, row : row + MARGIN, MARGIN:].permute(0, 3, 1, 2))
         self.above = (above.squeeze(2) + self.first_row.bias[:, None]).transpose(1, 2).contiguous()  # (n, W, 2h)
         for layer in self.layers:
             layer.start_row(row)
 
     def look(self, row: int, column: int) -> Tensor:
-        u = self.first_row(row_so_far(self.canvas, row, column, FIRST), self.above[:, column])
+        u = self.first_row(self.canvas[:, row + MARGIN, column : column + MARGIN + 1], self.above[:, column])
         for layer in self.layers:
             u = layer.look(column, u)
         return self.head(u)

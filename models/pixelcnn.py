@@ -8,12 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.pixel_layers import AtPixel, Head, HeadAtPixel, RowsAbove, RowSoFar, colour_mask, row_so_far, rows_above
-from models.pixels import CONDITION, PixelByPixel, check_pixels
+from models.pixel_layers import AtPixel, Head, HeadAtPixel, RowsAbove, RowSoFar, colour_mask
+from models.pixels import CONDITION, MARGIN, PixelByPixel, check_pixels
 from models.settings import Settings, setting
 from models.spec import DataSpec
-
-FIRST = 3  # reach of the first layer: a 7 × 7 window
 
 
 class PixelCnnSettings(Settings):
@@ -49,15 +47,17 @@ class PixelCnn(PixelByPixel):
     Two stacks of convolutions: the vertical one knows all rows above, the horizontal one the row so far and what the
     vertical one tells it. Both end each layer in y = tanh(W_f * x + V_f h) ⊙ σ(W_g * x + V_g h) (equations 2 and 4; h:
     the class), and the horizontal stack adds it to what it had. With one stack of masked windows, pixels above and
-    to the right would stay unseen however many layers there are (their figure 1).
+    to the right would stay unseen however many layers there are (their figure 1). The first layer's window is 7 × 7.
     """
 
     def __init__(self, settings: PixelCnnSettings, spec: DataSpec) -> None:
         self.check(settings, spec)
         super().__init__(spec, settings.condition)
         channels, colours = settings.channels, self.colours
-        self.first_vertical = RowsAbove(colours, channels, FIRST, own_row=False)
-        self.first_horizontal = RowSoFar(colours, channels, FIRST, colour_mask(channels, colours, colours, strict=True))
+        self.first_vertical = RowsAbove(colours, channels, MARGIN, own_row=False)
+        self.first_horizontal = RowSoFar(
+            colours, channels, MARGIN, colour_mask(channels, colours, colours, strict=True)
+        )
         self.layers = nn.ModuleList(
             _Gated(channels, colours, settings.window // 2, self.classes) for _ in range(settings.layers)
         )
@@ -118,7 +118,7 @@ class _Painter:
 
     def __init__(self, model: PixelCnn, canvas: Tensor, y: Tensor | None) -> None:
         self.model, self.canvas = model, canvas
-        n, _, _, width = canvas.shape
+        n, width = len(canvas), canvas.shape[2] - MARGIN
         self.first, self.head = AtPixel(model.first_horizontal), HeadAtPixel(model.head)
         self.layers: list[_Gated] = list(model.layers)  # type: ignore[arg-type]
         self.horizontal = [AtPixel(layer.horizontal) for layer in self.layers]
@@ -130,7 +130,7 @@ class _Painter:
         self.from_above = list[Tensor]()  # what the vertical stack tells each layer: (n, W, 2 channels)
 
     def start_row(self, row: int) -> None:
-        v = self.model.first_vertical.of_rows(rows_above(self.canvas, row, FIRST))
+        v = self.model.first_vertical.of_rows(self.canvas[:, row : row + MARGIN, MARGIN:].permute(0, 3, 1, 2))
         self.from_above = []
         for k, (layer, told) in enumerate(zip(self.layers, self.classes, strict=True)):
             window = torch.cat((self.rows[k], v), 2)
@@ -143,7 +143,7 @@ class _Painter:
             self.from_above.append(to_h.squeeze(2).transpose(1, 2).contiguous())
 
     def look(self, row: int, column: int) -> Tensor:
-        h = self.first(row_so_far(self.canvas, row, column, FIRST))
+        h = self.first(self.canvas[:, row + MARGIN, column : column + MARGIN + 1])
         for kept, above, horizontal, out in zip(self.row, self.from_above, self.horizontal, self.out, strict=True):
             last = column + horizontal.reach
             kept[:, last] = h

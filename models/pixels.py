@@ -17,6 +17,7 @@ from models.settings import setting
 from models.spec import DataSpec, Layout, Support, UnsuitableData, require, require_at_most, require_layout
 
 LARGEST = 64 * 64 * 3  # coordinates of an example
+MARGIN = 3  # how far the window of a first layer reaches beyond the image
 
 CONDITION = setting(
     False,
@@ -68,7 +69,8 @@ class PixelByPixel(nn.Module):
 
     @abstractmethod
     def painter(self, canvas: Tensor, y: Tensor | None) -> Painter:
-        """A painter that reads `canvas` (n, colours, H, W), scaled values, while it is filled."""
+        """A painter that reads `canvas` while it is filled: scaled values, (n, MARGIN + H, MARGIN + W, colours), where
+        the first rows and columns are outside the image and stay 0."""
         raise NotImplementedError
 
     # What is scored.
@@ -116,15 +118,14 @@ class PixelByPixel(nn.Module):
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         """n exact draws, pixel by pixel."""
-        return self._draw(n, generator).x
+        return self._generate(n, self._some_classes(n, generator), generator).x
 
     def sample_mean(self, n: int, generator: Generator | None = None) -> Tensor:
         """E[x_d | x_<d] of n exact draws: of bits, the probabilities with which they were drawn."""
-        return self._draw(n, generator).mean
+        return self._generate(n, self._some_classes(n, generator), generator).mean
 
     def sample_of_class(self, y: Tensor, generator: Generator | None = None) -> Tensor:
-        x, known = self._nothing_known(len(y))
-        return self._generate(x, known, y, generator).x
+        return self._generate(len(y), y, generator).x
 
     def order(self) -> Tensor:
         """Row by row, and within a pixel colour by colour."""
@@ -134,70 +135,98 @@ class PixelByPixel(nn.Module):
     def complete(self, x: Tensor, known: Tensor, generator: Generator | None = None) -> Completion:
         """Keep `x` where `known`, draw each other coordinate given all those before it, kept or drawn. A known
         coordinate speaks only to those after it."""
-        return self._generate(x, known.expand_as(x), None, generator)
+        return self._generate(len(x), None, generator, x, known.expand_as(x))
 
     def complete_of_class(self, x: Tensor, known: Tensor, y: Tensor, generator: Generator | None = None) -> Completion:
-        return self._generate(x, known.expand_as(x), y, generator)
+        return self._generate(len(x), y, generator, x, known.expand_as(x))
 
     def _like(self) -> Tensor:
         """A tensor of the net's precision and device."""
         return next(self.parameters())
 
-    def _nothing_known(self, n: int) -> tuple[Tensor, Tensor]:
-        x = self._like().new_zeros(n, *self.event_shape)
-        return x, x.bool()
-
-    def _draw(self, n: int, generator: Generator | None) -> Completion:
-        x, known = self._nothing_known(n)
-        y = None
-        if self.classes:  # a class first, then an example of it: a draw of the mixture at the price of one class
-            y = torch.randint(self.classes, (n,), generator=generator, device=x.device)
-        return self._generate(x, known, y, generator)
+    def _some_classes(self, n: int, generator: Generator | None) -> Tensor | None:
+        """A class first, then an example of it, is a draw of the mixture at the price of one class."""
+        if not self.classes:
+            return None
+        return torch.randint(self.classes, (n,), generator=generator, device=self._like().device)
 
     @torch.no_grad()
-    def _generate(self, x: Tensor, known: Tensor, y: Tensor | None, generator: Generator | None) -> Completion:
-        """Without `y`, a model of classes paints each example once for each class, and weighs them."""
-        n, ways = len(x), 1
+    def _generate(
+        self,
+        n: int,
+        y: Tensor | None,
+        generator: Generator | None,
+        x: Tensor | None = None,
+        known: Tensor | None = None,
+    ) -> Completion:
+        """n examples; `x` where `known`. Without `y`, a model of classes paints each example once for each class, and
+        weighs them."""
+        ways, like = 1, self._like()
         if self.classes and y is None:
             ways = self.classes
-            y = torch.arange(ways, device=x.device).repeat(n)
-        canvas = x.new_zeros(n * ways, *self.event_shape)
+            y = torch.arange(ways, device=like.device).repeat(n)
+        canvas = like.new_zeros(n * ways, MARGIN + self.height, MARGIN + self.width, self.colours)
         painter = self.painter(canvas, y)
-        posterior = x.new_zeros(n, ways, 1).log_softmax(1)  # log p(class | x so far)
-        values = torch.arange(self.categories, device=x.device, dtype=x.dtype)
-        drawn, mean, log_prob = torch.empty_like(x), torch.empty_like(x), torch.empty_like(x)
+        posterior = like.new_zeros(n, ways, 1).log_softmax(1)  # log p(class | x so far)
+        rows = []
         for row in range(self.height):
             painter.start_row(row)
-            for column in range(self.width):
-                for colour in range(self.colours):
-                    of_each = self._log_probabilities(painter.look(row, column), colour).unflatten(0, (n, ways))
-                    log_p = (posterior + of_each).logsumexp(1)  # (n, K)
-                    value = torch.where(
-                        known[:, colour, row, column], x[:, colour, row, column], draw(log_p, generator)
-                    )
-                    index = value.long()[:, None]
-                    drawn[:, colour, row, column] = value
-                    mean[:, colour, row, column] = log_p.exp() @ values
-                    log_prob[:, colour, row, column] = log_p.gather(1, index).squeeze(1)
-                    canvas[:, colour, row, column] = self._scaled(value).repeat_interleave(ways)
-                    if ways > 1:
-                        seen = of_each.gather(2, index[:, None].expand(-1, ways, -1))
-                        posterior = (posterior + seen).log_softmax(1)
-        return Completion(drawn, mean.clamp_(0, self.categories - 1), log_prob.clamp_(max=0))
+            line, size = canvas[:, MARGIN + row, MARGIN:], self.width * self.colours
+            uniform = torch.rand(size, n, generator=generator, device=like.device, dtype=like.dtype).unbind()
+            given = None if x is None or known is None else (_by_place(x, row), _by_place(known, row))
+            said, values = [], []
+            for place in range(size):
+                column, colour = divmod(place, self.colours)
+                answer = painter.look(row, column)[:, colour * self.outputs : (colour + 1) * self.outputs]
+                if ways > 1:
+                    of_each = self._log_probabilities(answer).unflatten(0, (n, ways))
+                    answer = self._as_answer((posterior + of_each).logsumexp(1))
+                value = self._drawn(answer, uniform[place])
+                if given is not None:
+                    value = torch.where(given[1][place], given[0][place], value)
+                line[:, column, colour] = self._scaled(value if ways == 1 else value.repeat_interleave(ways))
+                if ways > 1:
+                    seen = of_each.gather(2, value.long()[:, None, None].expand(-1, ways, -1))
+                    posterior = (posterior + seen).log_softmax(1)
+                said.append(answer)
+                values.append(value)
+            rows.append(self._described(torch.stack(said), torch.stack(values)))
+        shape = (self.height, self.width, self.colours, n)
+        return Completion(*(torch.stack(part).reshape(shape).permute(3, 2, 0, 1) for part in zip(*rows, strict=True)))
 
-    def _log_probabilities(self, said: Tensor, colour: int) -> Tensor:
-        """(n, colours · outputs) -> log p of each value of a colour: (n, K)."""
-        of_colour = said[:, colour * self.outputs : (colour + 1) * self.outputs]
+    def _drawn(self, answer: Tensor, uniform: Tensor) -> Tensor:
+        """A value for each answer (n, outputs) and uniform number (n,)."""
         if self.is_bits:
-            return F.logsigmoid(torch.cat((-of_colour, of_colour), 1))
-        return of_colour.log_softmax(1)
+            return (uniform < answer.squeeze(1).sigmoid()).to(answer.dtype)
+        return draw(answer.softmax(1), uniform)
+
+    def _described(self, said: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Answers (places, n, outputs) and the values that stand there -> the values, means, log p: (places, n)."""
+        log_p = self._log_probabilities(said)
+        mean = log_p.exp() @ torch.arange(self.categories, device=said.device, dtype=said.dtype)
+        log_prob = log_p.gather(2, values.long().unsqueeze(2)).squeeze(2)
+        return values, mean.clamp(0, self.categories - 1), log_prob.clamp(max=0)
+
+    def _log_probabilities(self, answer: Tensor) -> Tensor:
+        """(..., outputs) -> log p of each value: (..., K)."""
+        if self.is_bits:
+            return F.logsigmoid(torch.cat((-answer, answer), -1))
+        return answer.log_softmax(-1)
+
+    def _as_answer(self, log_p: Tensor) -> Tensor:
+        """An answer that gives these log-probabilities: (..., K) -> (..., outputs)."""
+        return log_p[..., 1:] - log_p[..., :1] if self.is_bits else log_p
 
 
-def draw(log_p: Tensor, generator: Generator | None) -> Tensor:
-    """A value 0 … K - 1 for each row of log-probabilities (n, K), from one uniform number each: (n,)."""
-    below = log_p.exp().cumsum(1)
-    u = torch.rand(len(log_p), 1, generator=generator, device=log_p.device, dtype=log_p.dtype)
-    return (below[:, :-1] <= u * below[:, -1:]).sum(1).to(log_p.dtype)
+def draw(p: Tensor, uniform: Tensor) -> Tensor:
+    """A value 0 … K - 1 for each row of probabilities (n, K) and uniform number (n,): (n,)."""
+    below = p.cumsum(1)
+    return (below[:, :-1] <= uniform[:, None] * below[:, -1:]).sum(1).to(p.dtype)
+
+
+def _by_place(x: Tensor, row: int) -> tuple[Tensor, ...]:
+    """A row of images (n, colours, H, W), coordinate by coordinate in order: W · colours of (n,)."""
+    return x[:, :, row].permute(2, 1, 0).flatten(0, 1).unbind()
 
 
 def check_pixels(spec: DataSpec, condition: bool, model: str) -> None:

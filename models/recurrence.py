@@ -72,12 +72,14 @@ class _Recurrence(torch.autograd.Function):
         taps: tuple[int, ...] = ctx.taps
         size, left = cells.shape[-1], -taps[0]
         turned = weight.transpose(1, 2).chunk(len(taps), 2)
-        grads = torch.empty_like(gates)  # of the pre-activations; outside the bands nobody reads them
+        grads = torch.empty_like(gates)  # of the pre-activations
         of_taps = [torch.zeros_like(matrix) for matrix in weight.chunk(len(taps), 1)]
         from_next = torch.zeros_like(padded[:, 0])  # to the hidden states, by way of the next line
         to_cells = torch.zeros_like(cells[:, 0])
         for t, (a, b) in reversed(list(enumerate(ctx.bands))):
             gate, line = gates[:, t, a:b], grads[:, t, a:b]
+            grads[:, t, :a].zero_()
+            grads[:, t, b:].zero_()
             output, forget, enter, content = gate.chunk(4, -1)
             to_output, to_forget, to_enter, to_content = line.chunk(4, -1)
             to_hidden, shown = grad[:, t, a:b] + from_next[:, left + a : left + b], cells[:, t, a:b].tanh()

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from models.pixel_layers import AtPixel, RowSoFar, colour_mask
 from models.pixel_rnn import LayerAtPixel, PixelRnn, PixelRnnSettings, RecurrentLayer
+from models.pixels import MARGIN
 from models.recurrence import lstm_cell, recur
 
 REACH = 1  # of the input-to-state convolution, to the left
@@ -46,7 +47,7 @@ class _AtPixel:
     def __init__(self, layer: _Layer, canvas: Tensor, y: Tensor | None) -> None:
         self.layer, self.input_to_state, self.up = layer, AtPixel(layer.input_to_state), AtPixel(layer.up)
         self.bias = layer.bias(layer.input_to_state, 0, y)
-        size, n, width = layer.up.weight.shape[1], len(canvas), canvas.shape[3]
+        size, n, width = layer.up.weight.shape[1], len(canvas), canvas.shape[2] - MARGIN
         zeros = canvas.new_zeros
         self.inputs = zeros(n, REACH + width, 2 * size)
         self.hidden, self.cells = zeros(n, width, size), zeros(n, width, size)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from models.pixels import PixelByPixel
+from models.pixels import MARGIN, PixelByPixel
 from models.settings import Settings
 from models.spec import DataSpec, Layout, Support
 
@@ -93,4 +93,4 @@ class FromScratch:
         pass
 
     def look(self, row: int, column: int) -> Tensor:
-        return self.model.predict(self.canvas, self.y)[:, :, row, column]
+        return self.model.predict(self.canvas[:, MARGIN:, MARGIN:].permute(0, 3, 1, 2), self.y)[:, :, row, column]

@@ -12,7 +12,8 @@ from pixel_oracles import FromScratch, Pixel, changed_by, every, heard_by, image
 from torch import Generator, Tensor
 
 from models.diagonal_bilstm import DiagonalBiLstm, DiagonalBiLstmSettings, inside, skew, unskew
-from models.pixel_rnn import FIRST, PixelRnn
+from models.pixel_rnn import PixelRnn
+from models.pixels import MARGIN
 from models.recurrence import Bands, lstm_cell, recur
 from models.row_lstm import RowLstm, RowLstmSettings
 from models.spec import DataSpec, Layout, Support, UnsuitableData
@@ -71,8 +72,8 @@ def triangle(pixel: Pixel, spec: DataSpec, layers: int) -> set[Pixel]:
     return {
         (k, i, j)
         for k, i, j in pixels(spec)
-        if (i == row and column - layers - FIRST <= j < column)
-        or (i < row and column - layers - FIRST - (row - i) <= j <= column + (row - i) + FIRST - 1)
+        if (i == row and column - layers - MARGIN <= j < column)
+        or (i < row and column - layers - MARGIN - (row - i) <= j <= column + (row - i) + MARGIN - 1)
     }
 
 

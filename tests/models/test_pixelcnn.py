@@ -10,8 +10,8 @@ from pixel_oracles import FromScratch, Pixel, changed_by, every, heard_by, image
 from torch import Generator, nn
 from torch.nn import functional as F
 
-from models.pixelcnn import FIRST, PixelCnn, PixelCnnSettings
-from models.pixels import draw
+from models.pixelcnn import PixelCnn, PixelCnnSettings
+from models.pixels import MARGIN, draw
 from models.spec import DataSpec, Layout, Support, UnsuitableData
 
 
@@ -92,7 +92,7 @@ def receptive_field(pixel: Pixel, spec: DataSpec, reach: int) -> set[Pixel]:
 def test_what_a_pixel_hears_has_no_blind_spot(window: int) -> None:
     spec = images((1, 9, 13), 2)
     model = pixelcnn(spec, layers=2, window=window)
-    reach = FIRST + 2 * (window // 2)
+    reach = MARGIN + 2 * (window // 2)
     for row, column in ((8, 6), (8, 0), (8, 12), (4, 7), (0, 5)):
         assert heard_by(model, spec, (0, row, column)) == receptive_field((0, row, column), spec, reach)
 
@@ -187,7 +187,7 @@ def test_completions_of_a_class_follow_its_distribution_given_what_is_known() ->
 
 def test_drawn_categories_follow_their_probabilities() -> None:
     p = torch.tensor([0.1, 0.0, 0.6, 0.3]).double()
-    drawn = draw(p.log().expand(50_000, -1), Generator().manual_seed(0))
+    drawn = draw(p.expand(50_000, -1), torch.rand(50_000, generator=Generator().manual_seed(0), dtype=p.dtype))
     found = torch.bincount(drawn.long(), minlength=4) / len(drawn)
     assert ((found - p).abs() <= 5 * (p * (1 - p) / len(drawn)).sqrt()).all()
 
