@@ -50,6 +50,18 @@ def expected_log_determinant(degrees: Tensor, factor: Tensor) -> Tensor:
     return _multi_digamma(degrees / 2, d) + d * math.log(2) - log_determinant(factor)
 
 
+def cholesky(matrix: Tensor) -> Tensor:
+    """The lower factor of a positive definite matrix, without waiting for the device to say whether it was one."""
+    return torch.linalg.cholesky_ex(matrix).L
+
+
+def inverse(factor: Tensor) -> Tensor:
+    """(L Lᵀ)⁻¹ from L, likewise without waiting: (..., D, D)."""
+    identity = torch.eye(factor.shape[-1], device=factor.device, dtype=factor.dtype)
+    root = torch.linalg.solve_triangular(factor, identity.expand_as(factor), upper=False)
+    return root.mT @ root
+
+
 def log_determinant(factor: Tensor) -> Tensor:
     """log |L Lᵀ|: (..., D, D) -> (...)."""
     return 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)

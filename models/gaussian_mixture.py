@@ -11,9 +11,11 @@ from torch.nn import functional as F
 from models.capabilities import Components, Statistics
 from models.conjugate import (
     AT_ONCE,
+    cholesky,
     dirichlet_kl,
     expected_log_determinant,
     features,
+    inverse,
     log_determinant,
     moments,
     quadratic,
@@ -236,7 +238,7 @@ class GaussianMixture(nn.Module):
         self.strength.copy_(beta)
         self.degrees.copy_(degrees)
         self.mean.copy_(centre + wide(self.prior_mean))
-        self.factor.copy_(torch.linalg.cholesky_ex(scatter).L)
+        self.factor.copy_(cholesky(scatter))
 
     @torch.no_grad()
     def _expectation(self, x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -274,7 +276,7 @@ class GaussianMixture(nn.Module):
     def _weights(self, log_weights: Tensor, log_determinants: Tensor, degrees: Tensor, factor: Tensor) -> Tensor:
         """Of the features: log_weights + ½ log_determinants - D/2 log 2π - ½ ν (x - m)ᵀ W (x - m)."""
         centre = wide(self.mean) - wide(self.prior_mean)
-        precisions = degrees[:, None, None] * torch.cholesky_inverse(factor)
+        precisions = degrees[:, None, None] * inverse(factor)
         linear = (precisions @ centre[:, :, None]).squeeze(-1)
         constant = log_weights + 0.5 * (log_determinants - self.dimensions * LOG_2PI - (linear * centre).sum(-1))
         return quadratic(constant, linear, -0.5 * precisions)

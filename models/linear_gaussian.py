@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from models.capabilities import Components, Elbo, Statistics
-from models.conjugate import log_determinant, wide
+from models.conjugate import cholesky, inverse, log_determinant, wide
 from models.distributions import LOG_2PI, FullNormal, Normal, standard_normal
 from models.networks import flat
 from models.settings import Settings, setting
@@ -106,7 +106,7 @@ class LinearGaussian(nn.Module):
     def log_prob(self, x: Tensor) -> Tensor:
         """By Woodbury's identity: no D × D matrix."""
         precision, towards, away, noise = self._inferred(x)
-        factor = torch.linalg.cholesky(precision)
+        factor = cholesky(precision)
         explained = torch.linalg.solve_triangular(factor, towards.t(), upper=False).square().sum(0)
         distance = (away.square() / noise).sum(-1) - explained
         log_det = log_determinant(factor) + noise.log().expand_as(away[0]).sum()
@@ -205,11 +205,11 @@ class LinearGaussian(nn.Module):
     @torch.no_grad()
     def local_statistics(self, x: Tensor) -> Statistics:
         """The best q(z) of each example given q of the parameters."""
-        noise, weight, inverse = wide(self.log_noise).exp(), wide(self.weight), self._uncertainty()
+        noise, weight, unsure = wide(self.log_noise).exp(), wide(self.weight), self._uncertainty()
         dimensions = len(weight)
         away = wide(flat(x)) - wide(self.mean)
         scaled = weight / noise[:, None]
-        among, with_mean = inverse[:-1, :-1], inverse[:-1, -1]
+        among, with_mean = unsure[:-1, :-1], unsure[:-1, -1]
         precision = weight.t() @ scaled + dimensions * among + _eye(self.latent, weight)
         mean, factor = self._factor(precision, away @ scaled - dimensions * with_mean)
         statistics = self._sums(x, mean, factor)
@@ -219,7 +219,7 @@ class LinearGaussian(nn.Module):
         shape = wide(self.shape)
         log_precision = (shape.digamma() - (shape * noise).log()).expand(dimensions)
         expected = 0.5 * (count * (log_precision - LOG_2PI).sum() - (left / noise).sum())
-        expected = expected - 0.5 * dimensions * (inverse * statistics["code"]).sum()
+        expected = expected - 0.5 * dimensions * (unsure * statistics["code"]).sum()
         return statistics | {"local_bound": expected - FullNormal(mean, factor).kl_from_standard().sum()}
 
     @torch.no_grad()
@@ -241,11 +241,11 @@ class LinearGaussian(nn.Module):
 
     def evidence_bound(self, local_bound: Tensor) -> Tensor:
         """The examples' share less KL(q(w̃, τ) ‖ p(w̃, τ))."""
-        noise, shape, inverse = wide(self.log_noise).exp(), wide(self.shape), self._uncertainty()
+        noise, shape, unsure = wide(self.log_noise).exp(), wide(self.shape), self._uncertainty()
         means = torch.cat([wide(self.weight), (wide(self.mean) - wide(self.prior_mean))[:, None]], dim=1)
         dimensions, size = means.shape
-        log_det = wide(self.precision).logdet() - size * math.log(self.strength)
-        of_shape = dimensions * (self.strength * inverse.trace() - size + log_det)
+        log_det = log_determinant(cholesky(wide(self.precision))) - size * math.log(self.strength)
+        of_shape = dimensions * (self.strength * unsure.trace() - size + log_det)
         of_weights = 0.5 * (of_shape + self.strength * (means.square().sum(1) / noise).sum())
         rate, prior_rate = shape * noise, PRIOR_SHAPE * wide(self.prior_noise)
         of_noise = (
@@ -263,7 +263,7 @@ class LinearGaussian(nn.Module):
 
     def _uncertainty(self) -> Tensor:
         """K⁻¹."""
-        return torch.linalg.inv(wide(self.precision))
+        return inverse(cholesky(wide(self.precision)))
 
     def _sums(self, x: Tensor, mean: Tensor, factor: Tensor) -> Statistics:
         """Of q(z) with means (B, L) and one Cholesky factor (L, L)."""
@@ -280,7 +280,7 @@ class LinearGaussian(nn.Module):
         self, cross: Tensor, precision: Tensor, square: Tensor, shape: Tensor | float, floor: Tensor | None = None
     ) -> None:
         """Set W, μ, Ψ and their uncertainty by the regression of x - m₀ on z̃."""
-        means = torch.linalg.solve(precision, cross.t()).t()
+        means = cross @ inverse(cholesky(precision))
         explained = (means * cross).sum(1)
         left = square - (explained.sum()[None] if self.isotropic else explained)
         noise = left / (2 * shape)
@@ -305,11 +305,11 @@ class LinearGaussian(nn.Module):
 
     def _factor(self, precision: Tensor, towards: Tensor) -> tuple[Tensor, Tensor]:
         """The Gaussians of this precision whose means are its inverse times `towards` (B, L): exact or factorised."""
-        root = torch.linalg.cholesky(precision)
-        mean = torch.cholesky_solve(towards.t(), root).t()
+        covariance = inverse(cholesky(precision))
+        mean = towards @ covariance
         if self.factorised:
             return mean, precision.diagonal().rsqrt().diag()
-        return mean, torch.linalg.cholesky(torch.cholesky_inverse(root))
+        return mean, cholesky(covariance)
 
 
 def _eye(size: int, like: Tensor) -> Tensor:
