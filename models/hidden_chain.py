@@ -129,7 +129,7 @@ class _Blocks:
         self.ahead = self.transition.T.contiguous()
         peak = log_emission.amax(1, keepdim=True)
         self.peak = peak.sum((0, 1))  # (B,)
-        self.length = block_length(self.steps, self.states, self.sequences)
+        self.length = _block_length(self.steps, self.states, self.sequences)
         self.blocks = -(-self.steps // self.length)
         emission = (log_emission - peak).exp_()
         self.emission = emission if self.blocks == 1 else self._cut(emission)
@@ -190,7 +190,7 @@ class _Blocks:
         return torch.stack(states[:-1]).squeeze(-1), through, total
 
 
-def block_length(steps: int, states: int, sequences: int) -> int:
+def _block_length(steps: int, states: int, sequences: int) -> int:
     """Steps per block: all of them where one step is work enough."""
     if steps < 2 * SHORTEST or sequences * states**3 > WORK:
         return steps

@@ -1,7 +1,10 @@
 """The most probable path of a hidden Markov chain (Viterbi, 1967). The layout is that of models/hidden_chain.py.
 
-Few long sequences are cut into blocks as there: the best scores through each block from any state to any other, found
-for all blocks side by side, say where the best path can enter and leave each; then all blocks are traced at once.
+Few long sequences are cut into blocks that are gone through side by side. Where a block begins with the wrong scores,
+its scores become those of the right beginning after some steps all the same, up to a constant that decides nothing.
+So all blocks begin anywhere, then again with what the block before ended with, until that no longer changes: mostly
+twice, and never more often than there are blocks (Maleki, Musuvathi & Mytkowicz, 2014). On the way back it is the same
+with the states that blocks end in.
 """
 
 from __future__ import annotations
@@ -9,82 +12,87 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from models.hidden_chain import block_length
+LENGTH = 128  # steps of a block
+WORK = 1 << 18  # sums in a step over all blocks of all sequences, up to which blocks are worth while
 
 
 @torch.no_grad()
 def best_path(log_initial: Tensor, log_transition: Tensor, log_emission: Tensor) -> tuple[Tensor, Tensor]:
-    """argmax_z p(z, x) of each sequence (T, B) int64, and log p(z, x) there, in nats (B,). Between equally probable
-    paths the choice is arbitrary."""
+    """argmax_z p(z, x) of each sequence (T, B) int64, and log p(z, x) there, in nats (B,). Between paths that are
+    equal up to rounding the choice is arbitrary. Waits for the device."""
     steps, states, sequences = log_emission.shape
-    length = block_length(steps, states, sequences)
+    length = _block_length(steps, states, sequences)
     blocks = steps // length
-    cut = log_emission[: blocks * length].reshape(blocks, length, states, sequences)
-    cut = cut.permute(1, 2, 0, 3).flatten(2).contiguous()  # (L, K, blocks × B)
-    before = _scores_before(log_initial, log_transition, cut, sequences)
-    first, came = _moved(before, log_transition)
-    first[:, :sequences] = log_initial[:, None]
-    score, pointers = _run(first + cut[0], log_transition, cut[1:])
-    score, tail = _run(score[:, -sequences:], log_transition, log_emission[blocks * length :])
-
-    # what does not fill a block comes last and is traced first
-    path = log_emission.new_empty(steps, sequences, dtype=torch.int64)
-    state = score.argmax(0, keepdim=True)
-    for t in range(len(tail) - 1, -1, -1):
-        path[blocks * length + t] = state
-        state = tail[t].gather(0, state)
-    # each block from each state in which it may end
-    inside = torch.empty_like(cut, dtype=torch.int64)
-    inside[-1] = torch.arange(states, device=cut.device)[:, None]
-    for t in range(length - 2, -1, -1):
-        torch.gather(pointers[t], 0, inside[t + 1], out=inside[t])
-    previous = came.gather(0, inside[0]).reshape(states, blocks, sequences)
-    left = torch.empty_like(path[:blocks])  # where the path leaves each block
-    for block in range(blocks - 1, -1, -1):
-        left[block] = state
-        state = previous[:, block].gather(0, state)
-    traced = inside.reshape(length, states, blocks, sequences).gather(1, left.expand(length, 1, -1, -1))
-    path[: blocks * length] = traced.squeeze(1).transpose(0, 1).flatten(0, 1)
-    return path, _log_joint(path, log_initial, log_transition, log_emission)
-
-
-def _scores_before(log_initial: Tensor, log_transition: Tensor, cut: Tensor, sequences: int) -> Tensor:
-    """The best score up to the last state before each block, up to a constant: (K, blocks × B). Of the first block,
-    before which there is nothing, zero."""
-    states, blocks = len(log_initial), cut.shape[2] // sequences
-    nothing = cut.new_zeros(states, sequences)
-    if blocks == 1:
-        return nothing
-    begins = torch.cat([log_transition.T, log_initial[:, None]], 1)  # the last column counts for the first block alone
-    score = begins[:, :, None] + cut[0, :, None]  # (to, from, blocks × B)
-    for of_step in cut[1:]:
-        score = (score[:, None] + log_transition[:, :, None, None]).amax(0).add_(of_step[:, None])
-        score -= score.amax((0, 1))
-    through = score.reshape(states, states + 1, blocks, sequences).permute(2, 3, 0, 1)  # (blocks, B, to, from)
-    found = [through[0, ..., -1]]
-    for block in through[1:-1, ..., :-1]:
-        found.append((block + found[-1][:, None]).amax(2))
-        found[-1] -= found[-1].amax(1, keepdim=True)
-    return torch.cat([nothing, torch.cat(found).T], 1)
-
-
-def _moved(score: Tensor, log_transition: Tensor) -> tuple[Tensor, Tensor]:
-    """The best score one step on, before its emission, and the state it came from: both (K, N)."""
-    best, came = (score[:, None] + log_transition[:, :, None]).max(0)
-    return best - best.amax(0), came  # relative, so that no precision is lost over many steps
-
-
-def _run(score: Tensor, log_transition: Tensor, emission: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """The best scores after all steps, and where each step's best came from."""
-    pointers = []
-    for of_step in emission:
-        score, came = _moved(score, log_transition)
-        score += of_step
-        pointers.append(came)
-    return score, pointers
-
-
-def _log_joint(path: Tensor, log_initial: Tensor, log_transition: Tensor, log_emission: Tensor) -> Tensor:
-    """log p(z, x) of paths (T, B): (B,)."""
+    body = blocks * length
+    cut = log_emission[:body].reshape(blocks, length, states, sequences).permute(1, 2, 0, 3).flatten(2).contiguous()
+    first = log_initial[:, None].expand(-1, sequences)
+    begin, scores = _scores_of_blocks(first, log_transition, cut)
+    # what does not fill a block comes last
+    rest, last = log_emission[body:], scores[-1, :, -sequences:]
+    after = torch.empty_like(rest)
+    _score(last, log_transition, rest, after)
+    state = (after[-1] if len(after) else last).argmax(0)
+    end_of_body, in_rest = _traced(state, last, log_transition, after)
+    in_blocks = _trace_blocks(end_of_body, begin, log_transition, scores)
+    in_body = in_blocks.reshape(length, blocks, sequences).transpose(0, 1).flatten(0, 1)
+    path = torch.cat([in_body, in_rest])
     emitted = log_emission.gather(1, path[:, None]).sum((0, 1))
-    return log_initial[path[0]] + log_transition[path[:-1], path[1:]].sum(0) + emitted
+    return path, log_initial[path[0]] + log_transition[path[:-1], path[1:]].sum(0) + emitted
+
+
+def _block_length(steps: int, states: int, sequences: int) -> int:
+    """Steps per block: all of them where one step is work enough."""
+    few = sequences * states**2 * steps // LENGTH <= WORK
+    return LENGTH if steps >= 2 * LENGTH and few else steps
+
+
+def _scores_of_blocks(first: Tensor, log_transition: Tensor, cut: Tensor) -> tuple[Tensor, Tensor]:
+    """The best scores before each block (K, blocks × B), and after each of its steps (L, K, blocks × B). `first` (K, B)
+    is log p(z_1)."""
+    sequences = first.shape[1]
+    begin, scores = torch.zeros_like(cut[0]), torch.empty_like(cut)
+    enough = 1e-9 if cut.dtype is torch.float64 else 1e-4  # nats
+    while True:
+        _score(begin, log_transition, cut, scores, first)
+        again = torch.cat([begin[:, :sequences], scores[-1, :, :-sequences]], 1)
+        if torch.allclose(again, begin, rtol=0, atol=enough):
+            return begin, scores
+        begin = again
+
+
+def _score(score: Tensor, log_transition: Tensor, emission: Tensor, kept: Tensor, first: Tensor | None = None) -> None:
+    """The best score of each state after each step of `emission` (L, K, N), from those before it, `score` (K, N): to
+    `kept` (L, K, N), the largest being 0 so that no precision is lost over many steps. `first` (K, B) takes the place
+    of the first sequences' move into the first step."""
+    moves = log_transition[:, :, None]
+    candidates = score.new_empty(len(score), *score.shape)
+    for t, (of_step, now) in enumerate(zip(emission.unbind(), kept.unbind(), strict=True)):
+        torch.amax(torch.add(score[:, None], moves, out=candidates), 0, out=now)
+        if t == 0 and first is not None:
+            now[:, : first.shape[1]] = first
+        now += of_step
+        now -= now.amax(0)
+        score = now
+
+
+def _traced(state: Tensor, begin: Tensor, log_transition: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+    """The way back from `state` (N,) after all steps of `scores` (L, K, N): the state before them (N,), where the
+    scores are `begin` (K, N), and the states in them (L, N)."""
+    found = torch.empty_like(scores[:, 0], dtype=torch.int64)
+    befores = [begin, *scores[:-1].unbind()]
+    for t in range(len(scores) - 1, -1, -1):
+        found[t] = state
+        state = (befores[t] + log_transition[:, state]).max(0).indices
+    return state, found
+
+
+def _trace_blocks(end: Tensor, begin: Tensor, log_transition: Tensor, scores: Tensor) -> Tensor:
+    """The states of all steps (L, blocks × B), where the last blocks end in `end` (B,)."""
+    others = scores.shape[2] - len(end)
+    ends = torch.cat([scores[-1, :, :others].argmax(0), end])
+    while True:
+        came, found = _traced(ends, begin, log_transition, scores)
+        again = torch.cat([came[len(end) :], end])
+        if torch.equal(again, ends):
+            return found
+        ends = again

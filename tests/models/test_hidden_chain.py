@@ -39,7 +39,7 @@ def plain_evidence(initial: Tensor, transition: Tensor, emission: Tensor) -> Ten
 @pytest.fixture(params=["whole", "in blocks"])
 def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "in blocks":
-        monkeypatch.setattr(hidden_chain, "block_length", lambda *sizes: 3)
+        monkeypatch.setattr(hidden_chain, "_block_length", lambda *sizes: 3)
 
 
 @pytest.mark.usefixtures("blocks")
@@ -97,7 +97,7 @@ def test_the_gradient_is_the_expected_number_of_uses() -> None:
 
 def test_blocks_give_what_the_whole_sequence_gives() -> None:
     initial, transition, emission = model(4, 5000, 2)
-    assert hidden_chain.block_length(5000, 4, 2) < 5000, "this length is cut"
+    assert hidden_chain._block_length(5000, 4, 2) < 5000, "this length is cut"
     assert torch.allclose(evidence(initial, transition, emission), plain_evidence(initial, transition, emission))
     found = smooth(initial, transition, emission)
     assert torch.allclose(found.posterior.sum(1), torch.ones(1, dtype=torch.float64), atol=1e-12)
