@@ -83,7 +83,8 @@ def require(spec: DataSpec, *supports: Support, model: str) -> None:
         Support.SYMBOLS: "choose a sequence of symbols, such as text",
     }
     wanted = " or ".join(advice[s] for s in supports)
-    raise UnsuitableData(f"{model} cannot model {spec.support}: {wanted}.")
+    given = "values between 0 and 1" if spec.support is Support.UNIT else spec.support
+    raise UnsuitableData(f"{model} cannot model {given}: {wanted}.")
 
 
 def require_layout(spec: DataSpec, *layouts: Layout, model: str) -> None:

@@ -145,7 +145,6 @@ class PixelHeat(Card):
         self.head.addWidget(self.choice)
         self.view = PictureView(minimum=120)
         self.view.setObjectName("probability")
-        self.view.setToolTip("Press on a pixel to read its numbers")
         self.view.pressed.connect(self._read)
         self.view.moved.connect(self._read)
         self.bar = ColourBar(viridis, "0", "0.5", "1")
@@ -203,7 +202,7 @@ class PixelHeat(Card):
     def _say_pixel(self) -> None:
         """The numbers of the pixel that was pressed last."""
         if self._shown is None or self._place is None:
-            self.pixel.setText(" ")
+            self.pixel.setText("Press on a pixel to read its numbers.")
             return
         answer, chosen, _ = self._shown
         at = (chosen, slice(None), *self._place)
