@@ -44,6 +44,13 @@ class DataChoice(Settings):
     )
 
 
+def takes_back(field: str, value: Any) -> dict[str, Any]:
+    """What setting a field of DataChoice takes back: values become bits or levels, whichever is chosen last."""
+    if field == "levels" and value != 0:
+        return {"binarization": "none"}
+    return {"levels": 0} if field == "binarization" and value != "none" else {}
+
+
 class TrainingSettings(Settings):
     """How long, with what batches and where."""
 

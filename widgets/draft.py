@@ -8,7 +8,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
-from dgm_studio.config import DataChoice, RunConfig, TrainingSettings
+from dgm_studio.config import DataChoice, RunConfig, TrainingSettings, takes_back
 from models import catalog
 from models.catalog import Recipe
 
@@ -97,9 +97,7 @@ class Draft(QObject):
             data = config.data.model_copy(update={"settings": {**config.data.settings, field: value}})
             update = {"data": data}
         elif group == "data":
-            # bits or levels: whatever was chosen last
-            other = {"binarization": {"levels": 0}, "levels": {"binarization": "none"}}.get(field, {})
-            change = {field: value, **(other if value not in ("none", 0) else {})}
+            change = {field: value, **takes_back(field, value)}
             update = {"data": DataChoice.model_validate({**config.data.model_dump(), **change})}
         else:
             update = {"training": TrainingSettings.model_validate({**config.training.model_dump(), field: value})}

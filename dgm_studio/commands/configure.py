@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dgm_studio.commands.output import CommandError
-from dgm_studio.config import DataChoice, RunConfig, TrainingSettings
+from dgm_studio.config import DataChoice, RunConfig, TrainingSettings, takes_back
 from dgm_studio.presets import preset, presets
 from dgm_studio.settings_files import family_defaults, read_config
 from models.catalog import Recipe
@@ -45,10 +45,15 @@ def configure(
         values |= {"learner": learner, "learning": {}}
     if data and data != values["data"]["source"]:
         values["data"] |= {"source": data, "settings": {}}
-    if binarization:
-        values["data"]["binarization"] = binarization
+    chosen: dict[str, Any] = {"binarization": binarization} if binarization else {}
     for assignment in assignments:
-        _assign(values, assignment)
+        group, field, value = parse_assignment(assignment, GROUPS)
+        if group == "data" and field in ("binarization", "levels"):
+            chosen[field] = value
+        else:
+            _assign(values, group, field, value)
+    for field, value in chosen.items():  # bits or levels; who asks for both is told that they exclude each other
+        values["data"] |= {**takes_back(field, value), **chosen}
     values["training"] |= training
     recipe = Recipe.read(values["family"], values["learner"], values["model"], values["learning"])
     return read_settings(
@@ -62,8 +67,7 @@ def _of_preset(key: str) -> dict[str, Any]:
     return preset(key).config.model_dump()
 
 
-def _assign(values: dict[str, Any], assignment: str) -> None:
-    group, field, value = parse_assignment(assignment, GROUPS)
+def _assign(values: dict[str, Any], group: str, field: str, value: Any) -> None:
     if group == "data" and field not in DataChoice.model_fields:
         values["data"]["settings"][field] = value
     elif group == "training" and field not in TrainingSettings.model_fields:

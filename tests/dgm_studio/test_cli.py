@@ -117,6 +117,24 @@ def test_every_option_reaches_the_run() -> None:
     assert (made.data.split_seed, made.data.binarization) == (5, "dynamic")
 
 
+@pytest.mark.parametrize(
+    ("option", "words", "expected"),
+    [
+        (None, ["data.levels=16"], ("none", 16)),
+        (None, ["data.levels=0"], ("threshold", 0)),
+        ("fixed", [], ("fixed", 0)),
+        ("none", ["data.levels=4"], ("none", 4)),
+        ("threshold", ["data.levels=4"], ("threshold", 4)),
+        (None, ["data.levels=4", "data.binarization=fixed"], ("fixed", 4)),
+    ],
+)
+def test_levels_that_are_asked_for_replace_the_bits_of_a_family_but_not_bits_that_are_asked_for(
+    option: str | None, words: list[str], expected: tuple[str, int]
+) -> None:
+    made = configure(None, "pixelcnn", None, None, option, words, {})
+    assert (made.data.binarization, made.data.levels) == expected
+
+
 def test_a_setting_of_the_data_reaches_its_source() -> None:
     made = configure(None, FAMILIES[0].key, None, "some-source", None, ["data.path=a b.npz", "data.size=[8, 8]"], {})
     assert made.data.settings == {"path": "a b.npz", "size": [8, 8]}
