@@ -20,6 +20,7 @@ from models.capabilities import Completes, CompletesAtTemperature, Samples, Scor
 from models.settings import Settings, setting
 from models.spec import DataSpec
 
+SEARCHED = 20_000_000  # characters of the training data at most
 REFERENCE = 50  # held-out examples that are searched for as well
 CHECKED = 1000  # draws that are held to a density that is known
 
@@ -47,7 +48,7 @@ def _run(subject: Subject, settings: TextsSettings) -> Iterator[float | Report]:
     spec = subject.spec
     drawn = _draw(subject, settings.count, settings.temperature)
     yield 0.2
-    within = training_text(subject)
+    within = training_text(subject)[:SEARCHED]
     test = subject.dataset.test.x[:REFERENCE]
     # what only fills examples up is not compared
     texts, held = ([text.rstrip() for text in written(array(x), spec.symbols)] for x in (drawn, test))
@@ -95,13 +96,13 @@ def _table(
         for k, (text, (begin, length), cost) in enumerate(zip(texts, found, bits, strict=True))
     )
     how = f" at temperature {temperature:g}" if isinstance(model, CompletesAtTemperature) else ""
-    return Table("Samples and what of them stands in one training example", columns, rows, f"Drawn{how}.")
+    return Table("Samples and what of them stands in the training data", columns, rows, f"Drawn{how}.")
 
 
 def _memorised(ours: list[int], theirs: list[int], where: str) -> Note:
     """Compares how much of the samples and of held-out examples stands in the training data."""
     text = (
-        f"Median length of the longest part that stands in a training example: {median(ours):g} characters in samples, "
+        f"Median length of the longest part that stands in the training data: {median(ours):g} characters in samples, "
         f"{median(theirs):g} in held-out examples ({where}, the first {len(theirs)})."
     )
     if median(ours) >= 2 * median(theirs):

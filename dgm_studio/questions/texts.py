@@ -13,8 +13,6 @@ from dgm_studio.questions.arrays import array, seeded, tensor
 from dgm_studio.written import written
 from models.capabilities import CompletesAtTemperature
 
-SEARCHED = 50_000  # training examples at most
-
 
 @dataclass(frozen=True)
 class Continuations:
@@ -66,15 +64,32 @@ class NextSymbol:
 
 @dataclass(frozen=True)
 class Overlaps:
-    """The longest part of each text that stands in a training example: (where it begins, its length)."""
+    """The longest part of each text that stands in the training data: (where it begins, its length)."""
 
     texts: tuple[str, ...]
+    searched: int = 1_000_000  # characters of the training data at most, so that it does not hold up what trains
 
     def __call__(self, subject: Subject) -> tuple[tuple[int, int], ...]:
-        within = training_text(subject)
+        within = training_text(subject)[: self.searched]
         return tuple(longest_overlap(text, within) for text in self.texts)
 
 
 def training_text(subject: Subject) -> str:
-    """The training examples, the first SEARCHED of them, to search in."""
-    return joined(written(array(subject.dataset.train.x[:SEARCHED]), subject.spec.symbols))
+    """The training data, to search in: one text where its windows overlap, else examples with END between them."""
+    x = array(subject.dataset.train.x)
+    stride = _stride(x)
+    if stride is None:
+        return joined(written(x, subject.spec.symbols))
+    first, *rest = written(x[:1], subject.spec.symbols) + written(x[1:, -stride:], subject.spec.symbols)
+    return first + "".join(rest)
+
+
+def _stride(x: np.ndarray) -> int | None:
+    """By how much each example (N, T) is moved against the one before it, in one sequence from which all were cut; None
+    where they do not overlap."""
+    length = x.shape[1]
+    for stride in range(1, length if len(x) > 1 else 0):
+        first = np.array_equal(x[0, stride:], x[1, : length - stride])  # rules out most, at once
+        if first and np.array_equal(x[:-1, stride:], x[1:, : length - stride]):
+            return stride
+    return None

@@ -296,8 +296,8 @@ def test_texts_that_stand_in_the_training_data_are_found() -> None:
     table, note = texts_of(dataset.train.x, dataset)
     assert isinstance(table, Table)
     assert isinstance(note, Note)
-    assert [row[1] for row in table.rows] == [8.0] * 4
-    written_out = ["".join(" abcd"[int(k)] for k in row) for row in dataset.train.x[:4]]
+    written_out = ["".join(" abcd"[int(k)] for k in row).rstrip() for row in dataset.train.x[:4]]
+    assert [row[1] for row in table.rows] == [len(text) for text in written_out]
     assert [row[4] for row in table.rows] == [f"In training: “{text}”" for text in written_out]
     assert note.tone == "bad"
     table, note = texts_of(torch.full((4, 8), 2.0), dataset)

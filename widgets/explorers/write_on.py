@@ -162,7 +162,7 @@ class WriteOn(Explorer):
         self.texts.show_passages(passages)
         longest = max((length for _, length in self._overlaps), default=0)
         found = f"; here up to {longest} characters" if longest else ""
-        self._copied.setText(f"Underlined: the longest part that stands word for word in a training example{found}.")
+        self._copied.setText(f"Underlined: the longest part that stands word for word in the training data{found}.")
 
     # What a person changes.
 
@@ -269,6 +269,7 @@ class WriteOn(Explorer):
         area.viewport().setAutoFillBackground(False)
         self._copied = Caption(name="copied")
         self._copied.setWordWrap(True)
+        self._copied.setToolTip(f"In the first {Overlaps(()).searched:,} characters of it")
         self._copied.setMinimumHeight(2 * self._copied.fontMetrics().lineSpacing())  # it changes while a model learns
         card.column.addWidget(area, 1)
         card.column.addWidget(self._copied)
