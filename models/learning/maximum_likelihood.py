@@ -55,7 +55,7 @@ class MaximumLikelihood(Learner):
     quantities = (
         Quantity("log_prob", "Log-likelihood log p(x)", goal="higher"),
         Quantity("log_prob_of_class", "Log-likelihood log p(x | class)", goal="higher"),
-        Quantity("log_prob_estimate", "Estimate of a bound on log p(x)", goal="higher"),
+        Quantity("log_prob_estimate", "Bound on log p(x)", goal="higher"),
     )
     steps: Tensor  # only where the learning rate decays
 

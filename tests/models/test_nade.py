@@ -51,6 +51,17 @@ def test_grey_values_are_refused_with_advice() -> None:
         Nade.check(NadeSettings(), DataSpec(SHAPE, Support.UNIT, Layout.IMAGE))
 
 
+def test_too_many_coordinates_are_refused_with_advice() -> None:
+    with pytest.raises(UnsuitableData, match=r"up to 65,536 values; these have 3,000,000: choose a smaller size"):
+        Nade.check(NadeSettings(), DataSpec((3, 1000, 1000), Support.BITS, Layout.IMAGE))
+
+
+def test_stored_runs_find_their_tensors() -> None:
+    """Names and shapes of the parameters are in project files."""
+    shapes = {name: tuple(tensor.shape) for name, tensor in make(hidden=7).state_dict().items()}
+    assert shapes == {"weight_in": (10, 7), "weight_out": (10, 7), "hidden_bias": (7,), "visible_bias": (10,)}
+
+
 def test_the_probabilities_of_all_states_sum_to_one() -> None:
     model = make()
     total = log_probabilities(model.log_prob, SHAPE, model.weight_in).exp().sum()
