@@ -7,11 +7,12 @@ product of a (K, K) matrix with all sequences:
     log_transition  (K, K)      log p(z_{t+1} = j | z_t = i) in row i, column j
     log_emission    (T, K, B)   log p(x_t | z_t), of B sequences of T steps
 
-**No step underflows.** What is carried from step to step is p(z_t | x_1…x_t), which sums to 1, while the logarithms of
-the factors p(x_t | x_1…x_{t-1}) are summed (Rabiner, 1989, section V.A). log p(x_t | z_t) counts relative to its
-largest value over z_t. Where no transition is less probable than e^LOWEST, which is less than a sum of probabilities
-in 64 bits resolves, each factor is at least e^LOWEST, therefore, and what the posteriors are divided by is at least
-e^(2 LOWEST) / K²: a number that 32 bits hold for up to 512 states, whatever the length and the data.
+**No step underflows.** What is carried from step to step is p(z_t | x_1…x_t), divided by its sum as often as its
+precision needs, while the logarithms of these sums, which are factors of p(x), are added up (Rabiner, 1989, section
+V.A). log p(x_t | z_t) counts relative to its largest value over z_t. Where no transition is less probable than
+e^LOWEST, which is less than a sum of probabilities in 64 bits resolves, a step loses at most a factor of e^LOWEST,
+therefore, and what the posteriors are divided by is at least e^(2 LOWEST) / K² after a division: a number that 32 bits
+hold for up to 512 states, whatever the length and the data.
 
 **Few long sequences are cut into blocks** that are gone through side by side, for each of the K states in which the
 block before may have ended: K times the work in far fewer steps, worth it while a step costs mostly its start. The
@@ -21,6 +22,7 @@ García-Fernández (2021).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +89,7 @@ def smooth(log_initial: Tensor, log_transition: Tensor, log_emission: Tensor) ->
     forward, backward = torch.empty_like(cut.emission), torch.empty_like(cut.emission)
     log_factors = _look_ahead(starts, cut.ahead, cut.emission, forward)
     scales = _look_back(ends, cut.transition, cut.emission, backward)
+    forward /= forward.sum(1, keepdim=True)
 
     seen = cut.emission * backward
     after = torch.cat([seen[1:], seen[:1].roll(-cut.sequences, 2)])  # after a block's last step the next block begins
@@ -94,6 +97,7 @@ def smooth(log_initial: Tensor, log_transition: Tensor, log_emission: Tensor) ->
     posterior = forward * backward
     agreement = posterior.sum(1, keepdim=True)
     before = forward / (agreement * scales[:, None])
+    backward /= backward.sum(1, keepdim=True)
     before[cut.steps - 1 - (cut.blocks - 1) * cut.length :, :, -cut.sequences :] = 0  # nothing follows the last step
     return Smoothed(
         log_factors.reshape(cut.blocks, -1).sum(0) + cut.peak,
@@ -199,31 +203,42 @@ def _block_length(steps: int, states: int, sequences: int) -> int:
 
 def _look_ahead(start: Tensor, ahead: Tensor, emission: Tensor, kept: Tensor) -> Tensor:
     """The forward recursion from `start`, p(z_1) (K, ...), over `emission` (L, K, ...): log p(x_1…x_L) (...). Every
-    p(z_t | x_1…x_t) goes to `kept` (L, K, ...); a `kept` without steps (K, ...) receives the last."""
-    factors = start.new_empty(len(emission), *start.shape[1:])
+    p(z_t | x_1…x_t), up to a factor but for the last, goes to `kept` (L, K, ...); a `kept` without steps (K, ...)
+    receives the last."""
+    every, steps = _steps_without_scaling(start.dtype), len(emission)
+    factors = start.new_empty(-(-steps // every), *start.shape[1:])
     predicted = start.clone(memory_format=torch.contiguous_format)
     flat, state = predicted.view(len(start), -1), kept
-    for t, (of_step, factor) in enumerate(zip(emission.unbind(), factors.unbind(), strict=True)):
+    for t, of_step in enumerate(emission.unbind()):
         if t:
             torch.mm(ahead, state.view(flat.shape), out=flat)
         state = kept[t] if kept.ndim == emission.ndim else kept
         torch.mul(predicted, of_step, out=state)
-        torch.sum(state, 0, out=factor)
-        state.div_(factor)
+        if t % every == every - 1 or t == steps - 1:
+            factor = torch.sum(state, 0, out=factors[t // every])
+            state.div_(factor)
     return factors.log_().sum(0)
 
 
 def _look_back(end: Tensor, transition: Tensor, emission: Tensor, kept: Tensor) -> Tensor:
     """The backward recursion from `end`, p(what follows | z_L) (K, N), over `emission` (L, K, N). Every
-    p(x_{t+1}… | z_t), divided by its sum over z_t, goes to `kept` (L, K, N). What p(x_{t+1} | z_{t+1}) p(x_{t+2}… |
-    z_{t+1}) summed to over z_{t+1} and z_t: (L, N), of the last step nothing."""
+    p(x_{t+1}… | z_t), up to a factor, goes to `kept` (L, K, N). Returned is by which factor (L, N) it is smaller than
+    Σ_z p(z | z_t) p(x_{t+1} | z) `kept`[t + 1, z]; of the last step nothing."""
+    every = _steps_without_scaling(end.dtype)
     scales = end.new_ones(len(emission), end.shape[1])
     seen = torch.empty_like(kept[0])
     future = torch.div(end, end.sum(0), out=kept[-1])
-    steps = zip(emission[1:].unbind(), kept[:-1].unbind(), scales[:-1].unbind(), strict=True)
-    for of_next, now, scale in reversed(list(steps)):
+    steps = list(zip(emission[1:].unbind(), kept[:-1].unbind(), scales[:-1].unbind(), strict=True))
+    for t, (of_next, now, scale) in reversed(list(enumerate(steps))):
         torch.mul(of_next, future, out=seen)
         torch.mm(transition, seen, out=now)
-        torch.sum(now, 0, out=scale)
-        future = now.div_(scale)
+        if t % every == 0:
+            torch.sum(now, 0, out=scale)
+            now.div_(scale)
+        future = now
     return scales
+
+
+def _steps_without_scaling(dtype: torch.dtype) -> int:
+    """After how many steps probabilities must be divided by their sum, if each may lose a factor of e^(2 LOWEST)."""
+    return max(1, int(math.log(torch.finfo(dtype).tiny) / (2 * LOWEST)))

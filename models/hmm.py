@@ -85,7 +85,8 @@ class Hmm(nn.Module):
     def log_emission(self, x: Tensor) -> Tensor:
         """log p(x_t | z_t) in the layout of the recursions: (B, T) or (B, T, dims) -> (T, K, B)."""
         if self.symbols:
-            return self.emission_logits.log_softmax(1)[:, x.T.long()].transpose(0, 1)
+            of_symbol = self.emission_logits.log_softmax(1)
+            return of_symbol.index_select(1, x.T.flatten().long()).view(self.states, *x.T.shape).transpose(0, 1)
         by_time = x.movedim(0, 2 if x.ndim == 3 else 1).unsqueeze(1)  # (T, 1, [dims,] B)
         each = gaussian_log_prob(by_time, self.means.unsqueeze(-1), self._log_deviations().unsqueeze(-1))
         return each if each.ndim == 3 else each.sum(2)
