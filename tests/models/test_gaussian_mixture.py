@@ -81,6 +81,12 @@ def test_coordinate_ascent_never_lowers_the_bound() -> None:
     assert min(b - a for a, b in pairwise(values)) >= -1e-12
 
 
+def test_in_single_precision_the_bound_falls_by_no_more_than_rounding() -> None:
+    x = clusters(300)
+    values = ascend(mixture(x, components=6).float(), x, 150)
+    assert min(b - a for a, b in pairwise(values)) >= -1e-6
+
+
 @pytest.mark.filterwarnings("ignore:Singular sample")
 def test_the_bound_is_what_sampling_from_the_factors_gives() -> None:
     """ELBO = E_q[log p(X, z, π, μ, Λ) - log q] with the examples' z summed as q(z) does, by draws of π, μ and Λ."""

@@ -85,6 +85,16 @@ def test_the_slider_goes_back_to_what_the_learner_kept_and_stays_there(show: Sho
     assert np.allclose(view.ellipses._means, frames.components.means[4], atol=1e-6)
 
 
+def test_arrow_keys_go_from_frame_to_frame(show: Show) -> None:
+    _, view = show()
+    view.slider.setFocus()
+    QTest.keyClick(view.slider, Qt.Key.Key_Left)
+    QTest.keyClick(view.slider, Qt.Key.Key_Left)
+    assert view._marker.value() == 10
+    QTest.keyClick(view.slider, Qt.Key.Key_Right)
+    assert view._marker.value() == 11
+
+
 def test_the_curve_is_what_the_learner_reported(show: Show) -> None:
     bench, view = show()
     frames = bench.learner.frames()

@@ -12,7 +12,7 @@ from dgm_studio.questions.components import AskPoints, AskWay, PlanePoints, Way
 from models.capabilities import HasComponents, KeepsFrames
 from models.spec import DataSpec, Layout
 from widgets.explorers.base import Explorer
-from widgets.explorers.ellipse_items import EllipsesItem, WeightBars, shade
+from widgets.explorers.ellipse_items import EllipsesItem, WeightBars, contours, shade
 from widgets.explorers.map_view import MapView, PointGroup, PointsItem, class_groups
 from widgets.explorers.parts import Caption, Card, Choice, SliderRow, button, check, fill, row_of, subscript
 from widgets.live import Live
@@ -21,6 +21,7 @@ from widgets.theme import SPACE, look
 
 SIDE = 220  # px, the column beside the map
 LARGEST = 1024  # coordinates of an example
+SMALL = 0.01  # weight of a component that hardly matters
 FRAME = 70  # ms that a step is shown while playing
 CURVE = 104  # px
 
@@ -99,8 +100,9 @@ class EllipsesView(Explorer):
         self.slider.set_value(at)
         step = int(way.steps[at])
         value = "" if np.isnan(way.values[at]) else f" · {self._quantity()} {way.values[at]:.4f}"
-        kept = f"{np.count_nonzero(way.weights[at] > 0.01)} of {way.weights.shape[1]} components above 1 %"
-        self._status.setText(f"step {step:,}{value} · {kept}")
+        total, used = way.weights.shape[1], np.count_nonzero(way.weights[at] > SMALL)
+        kept = f" · {used} of {total} components above {SMALL:.0%}" if total > 1 else ""
+        self._status.setText(f"step {step:,}{value}{kept}")
         self._marker.setPos(step)
         self.bars.set_weights(way.weights[at])
         if not self._ellipses_box.isChecked():
@@ -143,11 +145,17 @@ class EllipsesView(Explorer):
         self._show_frame()
 
     def _look_around(self) -> None:
-        """Keep the data visible, until a person chooses what is."""
+        """Keep the data and the newest ellipses visible, until a person chooses what is."""
         if self._points is None:
             return
         low, high = np.quantile(self._points.points, [0.002, 0.998], axis=0)
-        centre, half = (low + high) / 2, float((high - low).max() * 0.62) or 1.0
+        if self._way is not None:
+            heavy = self._way.weights[-1] > SMALL
+            ends = contours(self._way.means[-1, heavy], self._way.covariances[-1, heavy]).reshape(-1, 2)
+            room = high - low  # an ellipse that is far larger than the data does not make them a dot
+            low = np.minimum(low, np.maximum(ends.min(0, initial=np.inf), low - room))
+            high = np.maximum(high, np.minimum(ends.max(0, initial=-np.inf), high + room))
+        centre, half = (low + high) / 2, float((high - low).max() * 0.56) or 1.0
         x, y = centre.tolist()
         self.map.look_at((x - half, y - half, x + half, y + half))
 
@@ -226,6 +234,7 @@ class EllipsesView(Explorer):
         self.curve = Plot()
         self.curve.setObjectName("wayCurve")
         self.curve.setFixedHeight(CURVE)
+        self.curve.getPlotItem().setContentsMargins(0, SPACE, 0, 0)
         self.curve.setToolTip("What learning maximises, over its steps. Drag the line to go to a step.")
         self.curve.box.setMouseEnabled(x=False, y=False)
         self.curve.getAxis("left").setWidth(52)
@@ -235,8 +244,9 @@ class EllipsesView(Explorer):
         self.curve.addItem(self._line)
         self.curve.addItem(self._marker, ignoreBounds=True)
         self.curve.setVisible(issubclass(self.live.learner_class, KeepsFrames))
-        self.slider = SliderRow("Kept", 0, 999, 0, form="{:.0f}", name_width=34)
+        self.slider = SliderRow("Frame", 0, 999, 0, form="{:.0f}", name_width=40)
         self.slider.setToolTip("Steps of learning that were kept, from the first to the newest")
+        self.slider.key_step = 1
         self.slider.changed.connect(self._slide)
         self._play_button = button("Play", "play", "Go through the steps of learning", self._play)
         self._play_button.setFixedWidth(72)

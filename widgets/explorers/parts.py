@@ -84,6 +84,7 @@ class SliderRow(QWidget):
     ) -> None:
         super().__init__()
         self.name, self.note = name, note
+        self.key_step = 0.0  # what an arrow key moves it by; 0 for a hundredth of the range
         self._low, self._high, self._value, self._form = low, high, value, form
         self._name_width, self._note_width = name_width, note_width
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -167,7 +168,7 @@ class SliderRow(QWidget):
         if step is None:
             super().keyPressEvent(event)
             return
-        self._move(self._value + step * (self._high - self._low) / 100)
+        self._move(self._value + step * (self.key_step or (self._high - self._low) / 100))
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
