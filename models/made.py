@@ -133,7 +133,7 @@ class _Made(BitsInOrders):
         return self.member_log_prob(x, torch.randint(self.members(), (1,), generator=generator, device=x.device))
 
     def member_complete(self, x: Tensor, known: Tensor, member: int, generator: Generator | None = None) -> Completion:
-        """All D steps together cost about one pass."""
+        """All D steps together do the work of one pass."""
         return in_turn(self._turns(len(x), member), x, known, generator, self._member_order(member).tolist())
 
     def _member_order(self, member: int) -> Tensor:

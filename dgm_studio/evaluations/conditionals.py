@@ -27,10 +27,10 @@ VALUES = (Support.LEVELS, Support.SYMBOLS)
 
 class ConditionalsSettings(Settings):
     questions: int = setting(
-        300,
+        1000,
         title="Questions",
-        help="How many test examples are asked for all probabilities of one coordinate, drawn at random: each takes as "
-        "many passes as a coordinate has values. Bits take none.",
+        help="How often all probabilities of a coordinate, drawn at random from the test examples, are asked for: each "
+        "takes as many passes as a coordinate has values. Bits take none.",
         ge=2,
         le=100_000,
     )
@@ -51,7 +51,8 @@ def _run(subject: Subject, settings: ConditionalsSettings) -> Iterator[float | R
         yield from _calibration(answers, BITS, where, subject.generator)
     else:
         answers = yield from stage(_best_values(subject, settings.questions), 0.3, 0.7)
-        asked = f"{where}; one coordinate, drawn at random, of {len(answers.p)} of them"
+        n, of_each = answers.p.shape
+        asked = f"{where}, of which {n} were asked for {of_each} of their coordinates, drawn at random"
         yield from _calibration(answers, BEST, asked, subject.generator)
 
 
@@ -94,14 +95,17 @@ class Answers:
 
 
 def _best_values(subject: Subject, questions: int) -> Generator[float, None, Answers]:
-    """The most probable value of one coordinate for each of some test examples, and whether it stands there.
+    """The most probable values of some coordinates of some test examples, and whether they stand there.
 
     All values of coordinate d are tried in its place: log p(x_d | before) does not depend on what comes after.
     """
     test, values, generator = subject.dataset.test.x, subject.spec.categories, subject.generator
-    chosen = torch.randperm(len(test), generator=generator, device=subject.device)[:questions].cpu()
-    places = torch.randint(test[0].numel(), (len(chosen), 1), generator=generator, device=subject.device).cpu()
-    x = test[chosen]
+    device = generator.device
+    examples = torch.randperm(len(test), generator=generator, device=device)[:questions].cpu()
+    of_each = min(subject.spec.dimensions, -(-questions // len(examples)))
+    noise = torch.rand(len(examples), subject.spec.dimensions, generator=generator, device=device)
+    places = noise.argsort(1)[:, :of_each].reshape(-1, 1).cpu()
+    x = test[examples].repeat_interleave(of_each, 0)
     tried = []
     for value in range(values):
         changed = x.flatten(1).scatter(1, places, float(value)).reshape(x.shape)
@@ -113,7 +117,8 @@ def _best_values(subject: Subject, questions: int) -> Generator[float, None, Ans
     log_p = torch.cat(tried, 1)  # (questions, values)
     best = log_p.argmax(1, keepdim=True)
     stands = x.flatten(1).gather(1, places)
-    return Answers(log_p.gather(1, best).exp(), (best == stands).double())
+    p, came = log_p.gather(1, best).exp(), (best == stands).double()
+    return Answers(p.reshape(-1, of_each), came.reshape(-1, of_each))
 
 
 @dataclass(frozen=True)

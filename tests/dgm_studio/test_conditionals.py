@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -145,6 +146,15 @@ def test_the_most_probable_value_is_right_as_often_as_the_chain_stays(believed: 
     assert later[1] == pytest.approx(believed, abs=1e-6)
     assert later[2] == pytest.approx(0.7, abs=0.04)
     assert first[4] + later[4] == 1500
+
+
+def test_a_small_test_set_is_asked_several_coordinates_of_each_example() -> None:
+    dataset = chain(SYMBOLS, 4, 0.7)
+    few = replace(dataset, test=Split(dataset.test.x[:100], dataset.test.y[:100]))
+    for questions, expected in ((60, 60), (250, 300), (100_000, 500)):
+        table = measured(Chain(4, 0.7), few, questions=questions)[2]
+        assert isinstance(table, Table)
+        assert sum(float(str(row[4])) for row in table.rows) == expected  # at most all five coordinates of each
 
 
 def test_intervals_hold_for_events_that_hang_together_within_examples() -> None:
