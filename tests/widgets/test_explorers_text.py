@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 from explorer_runs import Bench, mouse, pictures, recipe
-from PySide6.QtCore import QEvent
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 from torch import nn
@@ -130,6 +132,34 @@ def test_what_cannot_be_read_is_refused_in_place(view: WriteOn, qtbot: QtBot, ty
     assert all(text.startswith(kept) for text in texts)
     write(view, qtbot, "abc")
     assert not note(view, "refused").isVisible()
+
+
+def test_the_cursor_stays_where_it_was_when_a_character_is_refused(view: WriteOn, qtbot: QtBot) -> None:
+    write(view, qtbot, "abc")
+    cursor = view.beginning.textCursor()
+    cursor.setPosition(1)
+    view.beginning.setTextCursor(cursor)
+    QTest.keyClicks(view.beginning, "Xb")
+    assert view.beginning.toPlainText() == "abbc"
+    assert view.beginning.textCursor().position() == 2
+    view.beginning.undo()
+    assert "X" not in view.beginning.toPlainText()
+
+
+def test_a_book_that_is_pasted_is_cut_at_once(view: WriteOn) -> None:
+    begin = time.thread_time()
+    view.beginning.setPlainText("ab😀 Ishmael\n" * 20_000)
+    assert time.thread_time() - begin < 2
+    assert len(view.beginning.toPlainText()) == 19
+
+
+def test_arrow_keys_move_from_character_to_character(view: WriteOn, qtbot: QtBot) -> None:
+    write(view, qtbot, "ab")
+    mouse(view.texts, QEvent.Type.MouseButtonPress, view.texts.cell(1, 0).center())
+    for key, chosen in ((Qt.Key.Key_Left, (1, 0)), (Qt.Key.Key_Right, (1, 1)), (Qt.Key.Key_Up, (0, 1))):
+        QTest.keyClick(view.texts, key)
+        assert view.texts.chosen == chosen
+    qtbot.waitUntil(lambda: "character 2: b" in note(view, "nextNote").text(), timeout=PATIENCE)
 
 
 def test_from_nothing_all_is_drawn(view: WriteOn, qtbot: QtBot) -> None:

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontMetricsF,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from widgets.theme import SPACE, look, mixed, tabular
@@ -47,7 +57,7 @@ class Passage:
 
 
 class SurpriseText(QWidget):
-    """Passages below each other, wrapped at the width. `clicked(passage, place)` of a character."""
+    """Passages below each other, wrapped at the width. `clicked(passage, place)` of a character; arrow keys go on."""
 
     clicked = Signal(int, int)
 
@@ -55,6 +65,8 @@ class SurpriseText(QWidget):
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         self.setFont(mono(self.font()))
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName("Continuations, coloured by surprise")
         self.passages: list[Passage] = []
         self.chosen: tuple[int, int] | None = None
         self._revealed = 0
@@ -140,6 +152,16 @@ class SurpriseText(QWidget):
                     if cell.contains(event.position()) and place < max(self._revealed, self.passages[number].known):
                         self.clicked.emit(number, place)
                         return
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        moves = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
+        move = moves.get(Qt.Key(event.key()))
+        if move is None or self.chosen is None:
+            super().keyPressEvent(event)
+            return
+        number, place = self.chosen[0] + move[0], self.chosen[1] + move[1]
+        if 0 <= number < len(self.passages) and 0 <= place < max(self._revealed, self.passages[number].known):
+            self.clicked.emit(number, place)
 
 
 class SymbolBars(QWidget):

@@ -171,36 +171,34 @@ class WriteOn(Explorer):
         if self._clean:
             return
         text = self.beginning.toPlainText()
-        bad = [k for k, sign in enumerate(text) if sign not in self._number]
-        lacking = sorted({text[k] for k in bad})
-        kept = len(text) - len(bad)
+        kept = "".join(sign for sign in text if sign in self._number)
         self._refused.setText("")
-        if bad:
+        if len(kept) < len(text):
+            lacking = sorted({*text} - {*self._number})
             some = ", ".join(shown_as(sign) for sign in lacking[:8]) + (" …" if len(lacking) > 8 else "")
             self._refused.setText(f"The alphabet of these data lacks: {some}. It was left out.")
-        if kept >= self._length:
-            places = [k for k in range(len(text)) if k not in set(bad)]
-            bad = sorted([*bad, *places[self._length - 1 :]])
+        if len(kept) >= self._length:
+            kept = kept[: self._length - 1]
             self._refused.setText(
                 f"Examples have {self._length} characters, so a beginning has at most {self._length - 1}: the rest was "
                 f"left out."
             )
         self._refused.setVisible(bool(self._refused.text()))
-        if bad:
-            self._remove(bad)
+        if kept != text:
+            self._put_right(text, kept)
         self._due.start()
 
-    def _remove(self, places: list[int]) -> None:
+    def _put_right(self, text: str, kept: str) -> None:
+        """Replace what is typed; the cursor stays behind the character it stood behind."""
         self._clean = True
+        units = self.beginning.textCursor().position()  # Qt counts in UTF-16
+        before = text.encode("utf-16-le")[: 2 * units].decode("utf-16-le", "ignore")
+        place = len("".join(sign for sign in before if sign in self._number).encode("utf-16-le")) // 2
         cursor = QTextCursor(self.beginning.document())
-        cursor.beginEditBlock()
-        text = self.beginning.toPlainText()
-        for place in reversed(places):
-            before = _units(text[:place])
-            cursor.setPosition(before)
-            cursor.setPosition(before + _units(text[place]), QTextCursor.MoveMode.KeepAnchor)
-            cursor.removeSelectedText()
-        cursor.endEditBlock()
+        cursor.select(QTextCursor.SelectionType.Document)
+        cursor.insertText(kept)
+        cursor.setPosition(min(place, len(kept.encode("utf-16-le")) // 2))
+        self.beginning.setTextCursor(cursor)
         self._clean = False
 
     def _another(self) -> None:
@@ -276,8 +274,3 @@ class WriteOn(Explorer):
         card.column.addWidget(Caption("surprise -log p(x_t | x_<t), nats"))
         card.column.addWidget(ColourBar(surprise_colours, "0", f"{MOST / 2:g}", f"{MOST:g} or more"))
         return card
-
-
-def _units(text: str) -> int:
-    """How many places of Qt's texts it takes, which are in UTF-16."""
-    return len(text.encode("utf-16-le")) // 2
