@@ -95,6 +95,18 @@ class NearInAnyOrder(Near):
         return self.draw(x, known, order, None, generator)
 
 
+class NearMixture(Near):
+    """Said to be a mixture over orders, which has no conditionals of its own."""
+
+    log_conditionals = None  # type: ignore[assignment]
+
+    def members(self) -> int:
+        return 2
+
+    def member_log_prob(self, x: Tensor, member: int) -> Tensor:
+        raise NotImplementedError
+
+
 class NearWithoutGradient(Near):
     """Its log-probabilities are computed where autograd cannot see them."""
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from explorer_runs import Bench, drag, pictures, recipe
-from ordered_models import Near, NearInAnyOrder, NearOfClass, NearSettings, levels
+from ordered_models import Near, NearInAnyOrder, NearMixture, NearOfClass, NearSettings, levels
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QImage, QKeyEvent
 from PySide6.QtTest import QTest
@@ -317,6 +317,14 @@ class TestOrders:
         assert sorted(first) == list(range(36))
         assert not np.array_equal(view._answer.order, first)
 
+    def test_of_a_mixture_over_orders_it_says_whose_conditionals_are_shown(
+        self, benches: list[Bench], qtbot: QtBot
+    ) -> None:
+        benches.append(Bench(recipe(NearMixture, NearSettings()), levels()))
+        note = opened(benches[0], qtbot).findChild(QLabel, "orderNote").text()
+        assert "in the first of the model's orders" in note
+        assert "by the conditionals of this order" in note
+
     def test_a_model_with_one_order_offers_no_other(self, benches: list[Bench], qtbot: QtBot) -> None:
         benches.append(Bench(recipe(Near, NearSettings()), levels()))
         assert opened(benches[0], qtbot).findChild(QComboBox, "order") is None
@@ -357,6 +365,8 @@ class TestSlowModels:
         press(view, "nothing")
         qtbot.waitUntil(lambda: "working" in view.findChild(QLabel, "working").text(), timeout=PATIENCE)
         assert len(np.unique(view.sheet.picture)) == 2
+        assert view.heat.view.picture is None
+        assert view.player.done == 0
         finish(view, qtbot)
         qtbot.waitUntil(lambda: not view.findChild(QLabel, "working").text(), timeout=PATIENCE)
         assert len(np.unique(view.sheet.picture)) > 2

@@ -169,21 +169,29 @@ class CompleteIt(Explorer):
         self.growing.working.setText(f"working… {waiting:.0f} s" if waiting >= 1 else "working…")
         if self._fresh:
             self._answer, part = None, self.known.part
-            self.player.stop()
+            self.player.rewind()
+            self.heat.clear()
+            self.growing.note.setText(self._drawn_how())
             everything = np.broadcast_to(part.values / self.live.spec.brightest, (ALL, *part.values.shape))
             self.sheet.show_growing(everything, part.known)
+
+    def _drawn_how(self) -> str:
+        order = "the chosen order" if self._order is not None else "the model's fixed order"
+        if self._order is None and self._of_one_order():
+            order = "the first of the model's orders"
+        return f"Each pixel is drawn given those before it in {order}, and only those."
+
+    def _of_one_order(self) -> bool:
+        """Whether what is drawn is one order's among many: a mixture over orders has no conditionals of its own."""
+        model = self.live.model_class
+        return self._order is not None or (issubclass(model, Ensembles) and not issubclass(model, ScoresEach))
 
     def _say(self) -> None:
         """What the known part can and cannot do."""
         assert self._answer is not None
-        answer, model = self._answer, self.live.model_class
-        channels = answer.known.shape[0]
+        answer, channels = self._answer, self._answer.known.shape[0]
         known, unheard = int(answer.known.any(0).sum()), answer.unheard // channels
-        # a mixture over orders has no conditionals of its own: what is drawn is one order's
-        of_one = issubclass(model, Ensembles) and not issubclass(model, ScoresEach)
-        order = "the first of the model's orders" if of_one else "the model's fixed order"
-        order = order if self._order is None else "the chosen order"
-        text = f"Each pixel is drawn given those before it in {order}, and only those."
+        text = self._drawn_how()
         if unheard:
             text += (
                 f" {unheard} of the {known} known pixels come after a pixel that is drawn: they are kept, but what "
@@ -193,7 +201,7 @@ class CompleteIt(Explorer):
             text += " All pixels are known: the surprise says how likely the picture is."
         elif known:
             text += " All known pixels come first: each completion is an exact draw from p(unknown | known)"
-            text += ", by the conditionals of this order." if of_one or self._order is not None else "."
+            text += ", by the conditionals of this order." if self._of_one_order() else "."
         self.growing.note.setText(text)
 
     # What a person does.

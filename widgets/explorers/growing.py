@@ -96,6 +96,11 @@ class Player(QWidget):
         self._clock.stop()
         self._tell()
 
+    def rewind(self) -> None:
+        """Stand at the beginning."""
+        self.done = 0.0
+        self.stop()
+
     def _switch(self) -> None:
         if self.playing:
             self.stop()
@@ -157,6 +162,13 @@ class PixelHeat(Card):
         self.column.addWidget(self.view, 1)
         fill(self.column, self.bar, self.total, self.pixel)
         look.changed.connect(self._refresh)
+
+    def clear(self) -> None:
+        """Show nothing, until there is a completion."""
+        self._shown = None
+        self.view.show_picture(None)
+        self.total.setText(" ")
+        self.pixel.setText(" ")
 
     def show_completion(self, answer: Completions, chosen: int, done: float) -> None:
         self._shown = (answer, chosen, done)
