@@ -29,15 +29,14 @@ class MarkovDensity:
 
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x) in nats: (B, length) -> (B,)."""
+        given = x.cpu()  # not every device knows 64 bits
         if self.emission is not None:
-            of_each = self.emission.log().to(x.device)[:, x.T.long()].transpose(0, 1)
+            of_each = self.emission.log()[:, given.T.long()].transpose(0, 1)
         else:
             assert self.means is not None
             assert self.deviations is not None
-            mean, deviation = self.means.to(x.device)[:, None], self.deviations.to(x.device)[:, None]
-            of_each = gaussian_log_prob(x.double().T[:, None], mean, deviation.log())
-        initial, transition = self.initial.log().to(x.device), self.transition.log().to(x.device)
-        return evidence(initial, transition, of_each).to(x.dtype)
+            of_each = gaussian_log_prob(given.double().T[:, None], self.means[:, None], self.deviations.log()[:, None])
+        return evidence(self.initial.log(), self.transition.log(), of_each).to(x)
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         """n independent sequences: (n, length) float32, on the CPU."""

@@ -35,7 +35,9 @@ from widgets.theme import SPACE
 
 SIDE = 232  # px, the column of the learned tables
 SHOWN, SHOWN_SYMBOLS = 100, 40  # steps that are shown at first, at most; of symbols so few that they can be read
-FEWEST = 5  # steps that can be shown
+FEWEST, MOST = 5, 1000  # steps that can be shown at once
+NAMED = 12  # symbols of which a legend is shown, at most
+UNSEEN = {" ": "␣", "\n": "↵", "\t": "⇥"}  # how symbols are shown that leave no ink
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -51,7 +53,8 @@ class SequenceView(Explorer):
         spec = live.spec
         self._steps = spec.event_shape[0]
         self._symbols = symbols_in(spec)
-        self._names = spec.symbols or tuple(str(k) for k in range(self._symbols))
+        names = spec.symbols or tuple(str(k) for k in range(self._symbols))
+        self._names = tuple(UNSEEN.get(name, name) for name in names)
         self._example: np.ndarray | None = None  # as it is in the data
         self._x: np.ndarray | None = None  # as it was changed
         self.said: ExplainedSequence | None = None
@@ -218,7 +221,7 @@ class SequenceView(Explorer):
             "backward": ("Backward", "∝ p(x_t+1 … x_T | z_t)", "How well each state would explain what follows"),
         }
         card.column.addWidget(self.observations, 0 if self._symbols else 2)
-        if self._symbols:
+        if 0 < self._symbols <= NAMED:
             card.column.addWidget(Legend(self._names))
         for strip in self.strips[1:]:
             title, formula, tip = tips[strip.objectName()]
@@ -231,7 +234,8 @@ class SequenceView(Explorer):
         card.column.addWidget(self._scroll)
         self._at = Caption(name="atStep")
         shown = min(self._steps, SHOWN_SYMBOLS if self._symbols else SHOWN)
-        self._zooming = SliderRow("Shows", min(FEWEST, self._steps), self._steps, shown, "{:.0f} steps", name_width=44)
+        most = min(MOST, self._steps)
+        self._zooming = SliderRow("Shows", min(FEWEST, most), most, shown, "{:.0f} steps", name_width=44)
         self._zooming.setObjectName("zoom")
         self._zooming.setVisible(self._steps > FEWEST)
         self._zooming.changed.connect(self._zoom)

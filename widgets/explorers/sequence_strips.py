@@ -184,7 +184,7 @@ class SymbolStrip(EditableStrip):
             symbol = int(self.x[step])
             cell = self.column(step)
             painter.fillRect(cell.adjusted(0, 0, -gap, 0), self._colours[symbol])
-            if width >= room.horizontalAdvance(self.names[symbol]) + 3:
+            if width >= room.horizontalAdvance(self.names[symbol]):
                 painter.setPen(QColor("#000000" if self._colours[symbol].lightnessF() > 0.42 else "#ffffff"))
                 painter.drawText(cell, Qt.AlignmentFlag.AlignCenter, self.names[symbol])
         self.paint_mark(painter)
