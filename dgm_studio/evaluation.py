@@ -25,6 +25,7 @@ from dgm_studio.evaluations import (
     evidence,
     free_energy,
     likelihood,
+    posterior,
     rate_distortion,
     samples,
     texts,
@@ -46,6 +47,7 @@ EVALUATIONS: tuple[Evaluation, ...] = (
     samples.EVALUATION,
     texts.EVALUATION,
     rate_distortion.EVALUATION,
+    posterior.EVALUATION,
     free_energy.EVALUATION,
     coverage.EVALUATION,
 )

@@ -14,7 +14,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from torch import Generator, Tensor
 
-from models.distributions import Distribution
+from models.distributions import Distribution, FullNormal
 
 
 @dataclass(frozen=True)
@@ -251,6 +251,13 @@ class Decodes(Protocol):
 class Encodes(Protocol):
     def encode(self, x: Tensor) -> Distribution:
         """q(z | x): (B, *event) -> a distribution over (B, latent)."""
+        ...
+
+
+@runtime_checkable
+class HasExactPosterior(Protocol):
+    def posterior(self, x: Tensor) -> FullNormal:
+        """p(z | x) itself: (B, *event) -> a distribution over (B, latent)."""
         ...
 
 

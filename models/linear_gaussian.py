@@ -121,6 +121,12 @@ class LinearGaussian(nn.Module):
             return Normal(mean.to(x.dtype), factor.diagonal().log().to(x.dtype).expand_as(mean))
         return FullNormal(mean.to(x.dtype), factor.to(x.dtype))
 
+    def posterior(self, x: Tensor) -> FullNormal:
+        """Whatever q is set to."""
+        precision, towards, _, _ = self._inferred(x)
+        covariance = inverse(cholesky(precision))
+        return FullNormal((towards @ covariance).to(x.dtype), cholesky(covariance).to(x.dtype))
+
     def decode(self, z: Tensor) -> Tensor:
         return (z @ self.weight.t() + self.mean).reshape(-1, *self.event_shape)
 

@@ -31,7 +31,16 @@ from dgm_studio.evaluation import (
     evaluation,
     subject_from,
 )
-from dgm_studio.evaluations import coverage, evidence, free_energy, likelihood, rate_distortion, samples, texts
+from dgm_studio.evaluations import (
+    coverage,
+    evidence,
+    free_energy,
+    likelihood,
+    posterior,
+    rate_distortion,
+    samples,
+    texts,
+)
 from dgm_studio.evaluations.base import stage
 from dgm_studio.events import Snapshot
 from dgm_studio.inference import Subject
@@ -540,6 +549,31 @@ def test_the_evidence_of_one_gaussian_is_that_of_all_training_examples_together(
     assert value == pytest.approx(total, abs=1e-3)
     assert share == pytest.approx(value / n)
     assert kind == "lower bound"
+
+
+def test_what_mean_field_loses_is_the_gap_between_evidence_and_bound() -> None:
+    dataset = datasets()["unit"]
+    recipe = Recipe.read("linear-gaussian", "em", {"latent": 3, "posterior": "factorised"}, {})
+    torch.manual_seed(0)
+    model = recipe.build(dataset.spec, len(dataset.train)).model
+    divergences, variances, shapes = reports(posterior.EVALUATION, model, dataset)
+    x = dataset.test.x
+    with torch.no_grad():
+        gap = (model.log_prob(x) - model.elbo(x).value).mean().item()
+        q = model.encode(x)
+        exact = model.posterior(x).covariance
+    found = rows(divergences)
+    assert gap > 0.01
+    assert found["mean field: smallest KL(q‖p)"][1] == pytest.approx(gap, abs=1e-4)
+    table = rows(variances)
+    for i in range(3):
+        _, true, ours, ratio = table[f"z{i + 1}"]
+        assert true == pytest.approx(exact[i, i].item(), rel=1e-5)
+        assert ours == pytest.approx((2 * q.log_scale[0, i]).exp().item(), rel=1e-5)
+        assert ratio == pytest.approx(ours / true)
+        assert ratio < 1
+    assert isinstance(shapes, Points)
+    assert [series.name for series in shapes.series] == ["exact", "mean field", "matched moments"]
 
 
 def test_fractions_and_reports_come_before_one_closing_event() -> None:
