@@ -89,9 +89,8 @@ class Person:
 
     def close(self, window: MainWindow | None = None) -> None:
         window = window or self.window
-        ended: list[bool] = []  # and with it the thread that loads, which must not be deleted before
-        window.ended.connect(lambda: ended.append(True))
         window.close()
-        self.until(lambda: ended)
+        self.until(lambda: not window.isVisible() and window._may_close)
+        self.until(lambda: not window._loading.isRunning())  # which must not be deleted before
         self.windows.remove(window)
         window.deleteLater()
