@@ -218,6 +218,8 @@ class TestBits:
         assert view.player.done == 10
         waiting = view.heat.view.picture.reshape(3, 64)[:, 10:]
         assert np.unique(waiting, axis=1).shape[1] == 1
+        QTest.keyClick(view.player.slider, Qt.Key.Key_Right)
+        assert view.player.done == 11
         press(view, "play")
         assert view.player.playing
         press(view, "play")

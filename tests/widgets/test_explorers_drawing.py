@@ -17,13 +17,17 @@ from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QCheckBox, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
+from torch import Generator
 
+from models.capabilities import ChainState
 from models.distributions import Normal, standard_normal
 from models.settings import NoSettings
 from models.spec import DataSpec
 from models.vae import Vae, VaeSettings
 from widgets.canvas import Canvas, PixelBrush, brushed_pixels
 from widgets.explorers.draw_it import DrawIt
+from widgets.explorers.dream import Dream
+from widgets.explorers.latent_map import LatentMap
 
 PATIENCE = 20_000  # ms
 
@@ -264,7 +268,7 @@ class TestDrawIt:
 
 
 class Levels(torch.nn.Module):
-    """Decodes everything to the brightest of 5 levels, and encodes to the origin."""
+    """Decodes everything to the brightest of 5 levels, encodes to the origin, and has a chain that stays there."""
 
     def __init__(self, settings: NoSettings, spec: DataSpec) -> None:
         super().__init__()
@@ -280,6 +284,19 @@ class Levels(torch.nn.Module):
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         return torch.full((len(z), *self.shape), 4.0)
 
+    def start_chain(self, n: int, generator: Generator | None = None) -> ChainState:
+        x = torch.full((n, *self.shape), 4.0)
+        return ChainState(x, x)
+
+    def transition(
+        self,
+        x: torch.Tensor,
+        clamp: torch.Tensor | None = None,
+        temperature: float = 1.0,
+        generator: Generator | None = None,
+    ) -> ChainState:
+        return ChainState(x, x)
+
 
 def test_levels_are_drawn_seen_and_reconstructed_between_black_and_white(qtbot: QtBot) -> None:
     bench = Bench(recipe(Levels, NoSettings()), levels((1, 8, 8), 5))
@@ -294,3 +311,21 @@ def test_levels_are_drawn_seen_and_reconstructed_between_black_and_white(qtbot: 
     examples = bench.data.test.x.numpy() / 4
     assert np.abs(examples - view.seen.picture).max(axis=(1, 2, 3)).min() == 0
     assert (view.made.picture == 1).all()
+
+
+def test_levels_are_decoded_and_dreamt_between_black_and_white(qtbot: QtBot) -> None:
+    bench = Bench(recipe(Levels, NoSettings()), levels((1, 8, 8), 5))
+    bench.publish(1)
+    latent, dream = LatentMap(bench.live), Dream(bench.live)
+    for view in (latent, dream):
+        qtbot.addWidget(view)
+        view.show()
+    qtbot.waitUntil(lambda: latent.outcome.picture.picture is not None and dream._shown > 0, timeout=PATIENCE)
+    dream.tools.choose("white")
+    target = dream.first.target()
+    drag(dream.first, [target.center()])
+    bench.live.close()
+    assert (latent.outcome.picture.picture == 1).all()
+    assert (dream.first.picture == 1).all()
+    assert dream.others.picture.max() == 1
+    assert dream._x[0].max() == 4

@@ -53,7 +53,7 @@ class GreyInk(SliderRow):
         whole = spec.support is Support.LEVELS
         top = spec.brightest
         super().__init__("Grey", 0, top, top, "{:.0f}" if whole else "{:.2f}", name_width=44)
-        self._whole = whole
+        self._whole, self.key_step = whole, 1.0 if whole else 0.0
         self._channels = spec.event_shape[0]
         self.setObjectName("ink")
 

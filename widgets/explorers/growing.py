@@ -69,6 +69,7 @@ class Player(QWidget):
         self._button.setFixedWidth(72)
         self.slider = SliderRow("", 0, size, 0, "{:.0f}", name_width=0)
         self.slider.setObjectName("turn")
+        self.slider.key_step = 1
         self.slider.setAccessibleName("How many values have been drawn")
         self.slider.setToolTip("How many values have had their turn in the order")
         self.slider.changed.connect(self._drag)

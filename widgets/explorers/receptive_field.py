@@ -85,6 +85,7 @@ class ReceptiveFieldView(Explorer):
         self._scale.chosen.connect(lambda key: self._show())
         self._many = SliderRow("Examples", 1, 128, 32, "{:.0f}", name_width=64)
         self._many.setObjectName("examples")
+        self._many.key_step = 1
         self._many.setToolTip("Over how many test examples the influence is averaged")
         self._many.changed.connect(lambda value: self._ask())
         self._watch = QTimer(self, interval=round(500 * LATE))
