@@ -8,6 +8,7 @@ import pytest
 import torch
 from contract import draws
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from models import hidden_chain
 from models.hidden_chain import draw_states, evidence, smooth
@@ -141,6 +142,20 @@ def plain_in_parts(initial: Tensor, transition: Tensor, emission: Tensor) -> flo
         total += float(torch.tensor(size).log())
         state = (state / size) @ a * row
     return total + float(torch.tensor(state.sum()).log())
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "in blocks"])
+def test_the_work_is_linear_in_the_length(cut: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not cut:
+        monkeypatch.setattr(hidden_chain, "_block_length", lambda steps, *others: steps)
+    work = []
+    for steps in (2000, 8000):
+        given = model(3, steps, 1)
+        with FlopCounterMode(display=False) as counter:
+            smooth(*given)
+        work.append(counter.get_total_flops() / steps)
+    assert work[0] > 3 * 3 * 2, "forward and backward are counted"
+    assert work[1] == pytest.approx(work[0], rel=0.1)
 
 
 def test_drawn_states_follow_the_chain() -> None:

@@ -184,9 +184,9 @@ class SymbolStrip(EditableStrip):
             symbol = int(self.x[step])
             cell = self.column(step)
             painter.fillRect(cell.adjusted(0, 0, -gap, 0), self._colours[symbol])
-            if width >= room.horizontalAdvance(self.names[symbol]):
+            if width + 2 >= room.horizontalAdvance(self.names[symbol]):
                 painter.setPen(QColor("#000000" if self._colours[symbol].lightnessF() > 0.42 else "#ffffff"))
-                painter.drawText(cell, Qt.AlignmentFlag.AlignCenter, self.names[symbol])
+                painter.drawText(cell, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextDontClip, self.names[symbol])
         self.paint_mark(painter)
 
 
