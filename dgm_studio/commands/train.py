@@ -17,7 +17,7 @@ from dgm_studio.commands.output import CommandError, Output
 from dgm_studio.commands.progress import clock, display, interruptible
 from dgm_studio.commands.projects import config_of, data_of, recipe_of, run_of, state_of, writing
 from dgm_studio.config import MAX_STEPS, Binarization
-from dgm_studio.datasets.base import Dataset
+from dgm_studio.datasets.base import BadPreparation, Dataset
 from dgm_studio.datasets.sources import load
 from dgm_studio.events import Cancelled, Failed, Finding, Finished, Progress, Started
 from dgm_studio.recording import Recorder
@@ -85,7 +85,11 @@ def train(
     training = {key: value for key, value in given.items() if value is not None}
     config = configure(preset, family, learner, data, binarization, set_ or (), training, settings_file)
     devices.resolve(config.training.device)
-    dataset = load(config.data)
+    try:
+        dataset = load(config.data)
+    except BadPreparation as problem:
+        recipe_of(config).check(problem.given)  # what no preparation would make fit
+        raise
     recipe_of(config).check(dataset.spec)
     named = preset or (settings_file.stem if settings_file else "")
     file = project or Path(f"{named or config.family}.dgm")

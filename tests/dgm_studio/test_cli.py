@@ -231,6 +231,24 @@ def test_data_that_does_not_fit_is_refused_before_anything_is_written(command: C
 
 
 @pytest.mark.parametrize(
+    ("family", "data", "said"),
+    [
+        ("nade", "casino", "cannot model symbols: choose images and a binarisation"),
+        ("nade", "regimes", "cannot model reals: choose images and a binarisation"),
+        ("vae", "casino", "cannot model symbols"),
+        ("hmm", "digits", "models sequences, and these data are images: choose sequences"),
+        ("hmm", "moons", "models sequences, and these data are points in a plane: choose sequences"),
+    ],
+)
+def test_what_no_preparation_would_make_fit_is_said_at_once(
+    command: Command, family: str, data: str, said: str
+) -> None:
+    code, out, err = command("train", "--family", family, "--data", data)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (["resume", "--run", "nonsense"], "It holds: first."),
