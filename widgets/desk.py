@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import QFileDialog, QMainWindow
 
 from dgm_studio import device as devices
@@ -16,12 +15,10 @@ from dgm_studio.events import Progress
 from dgm_studio.presets import Preset
 from dgm_studio.store import Run
 from dgm_studio.training import Order
-from models.catalog import UnknownKey
-from models.settings import SettingsError
 from widgets.actions import Actions
 from widgets.data_panel import DataPanel
 from widgets.dock import Dock
-from widgets.draft import Draft, completed, default_config
+from widgets.draft import Draft, default_config
 from widgets.header import Header
 from widgets.import_dialog import ImportDialog
 from widgets.model_panel import ModelPanel
@@ -31,15 +28,15 @@ from widgets.preferences import Preferences
 from widgets.project_notices import ProjectNotices
 from widgets.recovery_dialog import RecoveryDialog
 from widgets.run_changes import Listed, RunChanges
+from widgets.run_control import RunControl
 from widgets.run_menus import RunMenus
 from widgets.runs_panel import RunsPanel
-from widgets.status import LogView, StatusLine, thousands
+from widgets.status import LogView, StatusLine
 from widgets.theme import SPACE
 from widgets.trainer import Phase
 from widgets.work_area import WorkArea
 from widgets.workspace import Workspace
 
-MORE = (1000, 4000, 20000)  # steps
 PAGES = {"pageTrain": "Train", "pageExplore": "Explore", "pageEvaluate": "Evaluate"}
 
 
@@ -68,8 +65,9 @@ class Desk(QObject):
         self.data = DataPanel(self.draft, self.workspace.data, self.workspace.viewing.readers)
         self.model = ModelPanel(self.draft, self.data)
         self.changes = RunChanges(self.workspace, self)
+        self.control = RunControl(self.workspace, self.draft, self.changes, header, self)
         self.runs = RunsPanel(self.workspace, actions)
-        self.run_menus = RunMenus(self.workspace, self.changes, actions, self._branch, self.runs)
+        self.run_menus = RunMenus(self.workspace, self.changes, actions, self.control.branch, self.runs)
         self.docks = {
             "showRuns": Dock("Project", "runsDock", self.runs, window, 22 * SPACE),
             "showModel": Dock("Model", "modelDock", self.model, window, 36 * SPACE),
@@ -78,7 +76,6 @@ class Desk(QObject):
         self.notices = ProjectNotices(self.workspace, self._save_as, self._reopen, self._show_recoveries, self)
         self.moved_data = MovedData(self.workspace, window)
         self._when_stopped: Callable[[], None] | None = None
-        self._shown: RunConfig | None = None  # the settings of the selected run, as the form last took them over
         self._problem = ""  # why the model cannot learn from the draft's data
         self._connect()
         self.draft.load(config)
@@ -89,7 +86,7 @@ class Desk(QObject):
         workspace.project_changed.connect(self._project_changed)
         workspace.selected.connect(self._selected)
         workspace.training_changed.connect(self._training_changed)
-        workspace.runs_changed.connect(self._follow_plan)
+        workspace.runs_changed.connect(self.control.follow_plan)
         workspace.runs_changed.connect(self._update)
         workspace.saved.connect(self._update)
         workspace.progressed.connect(self._progressed)
@@ -99,20 +96,20 @@ class Desk(QObject):
         self.draft.stack.canUndoChanged.connect(actions["undo"].setEnabled)
         self.draft.stack.canRedoChanged.connect(actions["redo"].setEnabled)
         self.data.checked.connect(self._checked)
-        self.model.train_wanted.connect(self.train_draft)
+        self.model.train_wanted.connect(self.control.train_draft)
         for key, do in {
-            "train": self.train_or_pause,
+            "train": self.control.train_or_pause,
             "step": lambda: workspace.trainer.tell(Order.STEP),
             "stop": lambda: workspace.trainer.tell(Order.STOP),
             "discard": lambda: workspace.trainer.tell(Order.DISCARD),
-            "continue": lambda: self._continue(self._as_many_again()),
+            "continue": lambda: self.control.continue_run(self.control.as_many_again()),
             "undo": self.draft.stack.undo,
             "redo": self.draft.stack.redo,
             "reset": self._reset,
             "search": self._search,
-            "branch": lambda: self._branch(None),
+            "branch": lambda: self.control.branch(None),
             "duplicate": self._duplicate,
-            "useSettings": self._use_settings,
+            "useSettings": self.control.use_settings,
             "delete": self._delete,
             "import": self._choose_import,
             "recoveries": self._show_recoveries,
@@ -124,8 +121,7 @@ class Desk(QObject):
         for key, dock in self.docks.items():
             actions[key].toggled.connect(dock.setVisible)
             dock.visibilityChanged.connect(lambda _, key=key, dock=dock: actions[key].setChecked(not dock.isHidden()))
-        self._header.more.aboutToShow.connect(self._fill_more)
-        self._header.devices.aboutToShow.connect(self._fill_devices)
+        self.control.form_wanted.connect(self._show_form)
 
     # Projects.
 
@@ -140,7 +136,7 @@ class Desk(QObject):
 
         def train() -> None:
             self.area.show_page("Train")
-            self._train(preset.config, preset.key)
+            self.control.train(preset.config, preset.key)
 
         self.when_idle(lambda: self.workspace.create(preset.title, train), preset.title)
 
@@ -199,70 +195,9 @@ class Desk(QObject):
 
     # Runs.
 
-    def train_or_pause(self) -> None:
-        """What the coloured button does."""
-        trainer = self.workspace.trainer
-        if trainer.phase is Phase.TRAINING:
-            trainer.tell(Order.PAUSE)
-        elif trainer.phase is Phase.PAUSED:
-            trainer.tell(Order.RUN)
-        elif trainer.phase is Phase.IDLE:
-            run = self.workspace.run
-            if run is not None and self._can_resume(run):
-                self.workspace.continue_run(run, 0)
-            else:
-                self.train_draft()
-
-    def train_draft(self) -> None:
-        """Add a run with the settings of the form; it trains when it is its turn."""
-        self._train(self.draft.config)
-
-    def _train(self, config: RunConfig, name: str = "") -> None:
-        try:
-            config = completed(config)
-        except (SettingsError, UnknownKey) as problem:
-            self.log.say(Notice("bad", f"These settings cannot be trained: {problem}"))
-            return
-        self.workspace.train(config, name)
-
-    def _can_resume(self, run: Run) -> bool:
-        """Whether the run was cut short and the form still holds its settings."""
-        steps = run.checkpoint_steps()
-        if run.config is None or not steps or run.status not in ("stopped", "interrupted"):
-            return False
-        return steps[-1] < run.config.training.steps and self.draft.config == run.config
-
-    def _as_many_again(self) -> int:
-        """As many steps as were asked for last, so that the offer does not grow with each continuation."""
-        run = self.workspace.run
-        return run.planned_last if run is not None and run.config is not None else MORE[1]
-
-    def _continue(self, more: int) -> None:
-        if self.workspace.run is not None:
-            self.workspace.continue_run(self.workspace.run, more)
-
-    def _branch(self, step: int | None) -> None:
-        """Go on from a kept state of the selected run, the newest without `step`, by what the form says of learner and
-        training if it is still about the same model."""
-        run = self.workspace.run
-        steps = run.checkpoint_steps() if run is not None else []
-        if run is None or run.config is None or not steps:
-            return
-        form, config = self.draft.config, run.config
-        if (form.family, form.learner) == (config.family, config.learner):
-            config = config.model_copy(update={"learning": form.learning, "training": form.training})
-        self.changes.branch(run, steps[-1] if step is None else step, config)
-
     def _duplicate(self) -> None:
         if self.workspace.run is not None:
             self.changes.duplicate(self.workspace.run)
-
-    def _use_settings(self) -> None:
-        run = self.workspace.run
-        if run is not None and run.config is not None:
-            self.draft.replace(run.config, f"settings of {run.name}")
-            self.docks["showModel"].show()
-            self.model.family.setFocus()
 
     def _delete(self) -> None:
         run = self.workspace.run
@@ -290,9 +225,12 @@ class Desk(QObject):
     def _reset(self) -> None:
         self.draft.replace(default_config(self.draft.config.family), "reset")
 
-    def _search(self) -> None:
+    def _show_form(self) -> None:
         self.docks["showModel"].show()
         self.model.family.setFocus()
+
+    def _search(self) -> None:
+        self._show_form()
         self.model.family.lineEdit().selectAll()
 
     def _show_recoveries(self) -> None:
@@ -318,26 +256,6 @@ class Desk(QObject):
             path = chosen if chosen.suffix == ".dgm" else chosen.with_name(f"{chosen.name}.dgm")
             self.when_idle(lambda: self.workspace.save_as(path, replace=path == chosen), f"Save as {path.name}")
 
-    # Menus.
-
-    def _fill_more(self) -> None:
-        menu = self._header.more
-        menu.clear()
-        for more in sorted({*MORE, self._as_many_again()}):
-            menu.addAction(f"{thousands(more)} more steps", lambda more=more: self._continue(more))
-
-    def _fill_devices(self) -> None:
-        menu = self._header.devices
-        menu.clear()
-        group = QActionGroup(menu)
-        for name in ("auto", *devices.available()):
-            device = devices.resolve(name)
-            text = f"Automatic: {devices.title(device)}" if name == "auto" else f"{devices.title(device)} ({name})"
-            action = menu.addAction(text, lambda name=name: self.draft.set_field("training", "device", name))
-            action.setCheckable(True)
-            action.setChecked(self.draft.config.training.device == name)
-            group.addAction(action)
-
     # What changed.
 
     def _project_changed(self) -> None:
@@ -346,31 +264,15 @@ class Desk(QObject):
 
     def _selected(self, run: Run | None) -> None:
         if run is not None:
-            self._show_settings(run)
+            self.control.show_settings(run)
         self._update()
-
-    def _show_settings(self, run: Run) -> None:
-        """Let the form show the settings of the run."""
-        self._shown = run.config
-        if run.config is not None and run.config != self.draft.config:
-            if self.draft.stack.canUndo():
-                self.draft.replace(run.config, f"settings of {run.name}")  # what was edited can be had back
-            else:
-                self.draft.load(run.config)
-
-    def _follow_plan(self) -> None:
-        """A run that is trained further than was planned has another plan, and one whose data was moved another place:
-        the form shows it too, unless somebody has changed something there."""
-        run = self.workspace.run
-        if run is not None and run.config is not self._shown and self.draft.config == self._shown:
-            self._show_settings(run)
 
     def _checked(self, problem: str) -> None:
         self._problem = problem
         self._update()
 
     def _progressed(self, run_id: str, event: Progress) -> None:
-        self._follow_plan()
+        self.control.follow_plan()
         self._status.show_progress(event, len(self.workspace.trainer.queued))
         self._status.show_place(self.workspace.viewing.of(run_id).device, event.memory)
 
@@ -382,7 +284,7 @@ class Desk(QObject):
             self._status.show_text("Saving …", None)
         elif trainer.phase is Phase.IDLE:
             self._status.show_text("Nothing is in training")
-        self._follow_plan()
+        self.control.follow_plan()
         self._update()
         if trainer.phase is Phase.IDLE and self._when_stopped is not None:
             then, self._when_stopped = self._when_stopped, None
@@ -394,7 +296,7 @@ class Desk(QObject):
         project, run, phase = workspace.project, workspace.run, workspace.trainer.phase
         busy = phase in (Phase.TRAINING, Phase.PAUSED)
         can_train = workspace.can_train and not self._problem
-        resumable = phase is Phase.IDLE and run is not None and self._can_resume(run)
+        resumable = self.control.resumable
         text, icon = {
             Phase.TRAINING: ("Pause", "pause"),
             Phase.PAUSED: ("Resume", "train"),

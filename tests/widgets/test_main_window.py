@@ -134,11 +134,11 @@ def test_continue_offers_as_many_steps_as_were_asked_for_last(person: Person) ->
     person.train_a_little()
     desk, run = person.desk, person.desk.workspace.run
     assert run is not None
-    assert desk._as_many_again() == presets()[0].config.training.steps
+    assert desk.control.as_many_again() == presets()[0].config.training.steps
     for _ in range(2):
-        desk._continue(40)
+        desk.control.continue_run(40)
         person.until(lambda: person.phase is Phase.IDLE and run.status == "finished")
-        assert desk._as_many_again() == 40
+        assert desk.control.as_many_again() == 40
         run.conclude("stopped")
     desk._header.more.aboutToShow.emit()
     assert desk._header.more.actions()[0].text() == "40 more steps"
@@ -346,7 +346,7 @@ def test_bad_data_is_said_and_the_window_goes_on(person: Person, tmp_path: Path)
     person.do("new")
     person.until(lambda: desk.workspace.project is not None)
     desk.draft.set_source("numpy", {"path": str(tmp_path / "gone.npz")})
-    desk.train_draft()
+    desk.control.train_draft()
     person.until(lambda: any("gone.npz" in bar.notice.text for bar in person.bars()))
     person.until(lambda: person.phase is Phase.IDLE)
     assert not desk.workspace.project.runs  # type: ignore[union-attr]

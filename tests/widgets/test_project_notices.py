@@ -101,8 +101,8 @@ def test_nothing_can_be_trained_in_a_project_that_is_being_closed(person: Person
     rename(person, "to be saved")
     person.do("start")
     assert not person.window.actions_["train"].isEnabled()
-    person.desk.train_draft()
-    person.desk.train_or_pause()
+    person.desk.control.train_draft()
+    person.desk.control.train_or_pause()
     rename(person, "renamed while it was saved")
     person.until(lambda: person.desk.workspace.project is None and not person.desk.workspace.files.busy)
     assert person.phase is Phase.IDLE
@@ -112,7 +112,7 @@ def test_nothing_can_be_trained_in_a_project_that_is_being_closed(person: Person
 def test_a_run_that_is_asked_for_just_before_the_project_closes_is_left_untrained(person: Person) -> None:
     person.train_a_little()
     path = project_of(person).path
-    person.desk.train_draft()
+    person.desk.control.train_draft()
     person.do("start")
     person.until(lambda: person.desk.workspace.project is None and not person.desk.workspace.files.busy)
     person.qtbot.wait(200)

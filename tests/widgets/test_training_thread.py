@@ -561,7 +561,7 @@ def test_the_window_closes_with_a_training_a_queue_an_evaluation_a_download_and_
     workspace = desk.workspace
     first = workspace.run
     desk.draft.set_field("training", "batch_size", 10)
-    desk.train_draft()
+    desk.control.train_draft()
     person.until(lambda: len(workspace.trainer.queued) == 1 and workspace.run is not first)
     workspace.select(first)
     person.until(lambda: workspace.viewing.live is not None and workspace.viewing.live.newest is not None)
