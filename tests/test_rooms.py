@@ -20,6 +20,7 @@ EVERY_PROJECT = {
     "LICENSE",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
+    "FIGURES.md",
     "CHANGELOG.md",
     "run",
     ".ci",
