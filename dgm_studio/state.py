@@ -57,7 +57,8 @@ def state_of(learner: Learner, feeder: Feeder, step: int) -> Tree:
         "step": step,
         "model": {key.removeprefix("model."): value for key, value in tensors.items() if key.startswith("model.")},
         "learner": {key: value for key, value in tensors.items() if not key.startswith("model.")},
-        "optimizers": {name: optimizer.state_dict() for name, optimizer in learner.optimizers.items()},
+        # what they remember; hyperparameters belong to the settings
+        "optimizers": {name: {"state": opt.state_dict()["state"]} for name, opt in learner.optimizers.items()},
         "rng": rng,
         "sampler": feeder.state(),
     }

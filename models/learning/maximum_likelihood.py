@@ -71,15 +71,16 @@ class MaximumLikelihood(Learner):
                 self.model.log_partition()
         self.optimizers = {"model": adam(self.model, self.settings.learning_rate)}
         if self.settings.decay:
-            # a tensor, so that nothing waits for the device when it changes
-            self._rate = torch.full_like(self.steps, self.settings.learning_rate)
             for group in self.optimizers["model"].param_groups:
-                group["lr"] = self._rate
+                # a tensor, so that nothing waits for the device when it changes
+                group["lr"] = torch.full_like(self.steps, self.settings.learning_rate)
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         if self.settings.decay:
             part = (self.steps / self.settings.decay).clamp(max=1)
-            self._rate.copy_(0.5 * self.settings.learning_rate * (1 + (math.pi * part).cos()))
+            rate = 0.5 * self.settings.learning_rate * (1 + (math.pi * part).cos())
+            for group in self.optimizers["model"].param_groups:  # which are others after a resume
+                group["lr"].copy_(rate)
             self.steps.add_(1)
         key, value = self._objective(batch, None)
         objective = value.mean()

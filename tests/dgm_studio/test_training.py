@@ -508,7 +508,7 @@ def test_a_branch_learns_at_its_own_rate_from_the_kept_moments() -> None:
     still = events(TrainingSession(config(20, learning_rate=1e-12), dataset, Resume(kept.state)))
     moved = of(Checkpoint, still)[-1].state
     assert closing(still) == Finished(20, stopped=False)
-    assert moved["optimizers"]["model"]["param_groups"][0]["lr"] == 1e-12
+    assert set(moved["optimizers"]["model"]) == {"state"}, "a rate in it would only look as if it counted"
     for key, value in kept.state["model"].items():
         assert torch.allclose(value, moved["model"][key], atol=1e-9)
     assert moved["optimizers"]["model"]["state"]["0"]["step"].item() == 20

@@ -47,6 +47,9 @@ class OfClass(Shift):
 
 
 class Estimated(Shift):
+    def learns_from_estimate(self) -> bool:
+        return True
+
     def log_prob_estimate(self, x: Tensor, generator: Generator | None = None) -> Tensor:
         return self.log_prob(x) - 1
 
@@ -100,3 +103,16 @@ def test_long_gradients_are_cut_to_the_given_norm() -> None:
     made.step(batch([[30.0, 40.0]]))
     assert made.model.mean.grad is not None
     assert made.model.mean.grad.norm().item() == pytest.approx(1, abs=1e-4)
+
+
+def test_the_rate_goes_on_falling_after_a_resume() -> None:
+    far, made, again = batch([[1e6, 1e6]]), learner(Shift(), decay=6), learner(Shift(), decay=6)
+    for _ in range(3):
+        made.step(far)
+    again.load_state_dict(made.state_dict())
+    kept, own = made.optimizers["model"].state_dict(), again.optimizers["model"].state_dict()
+    again.optimizers["model"].load_state_dict({"state": kept["state"], "param_groups": own["param_groups"]})
+    for _ in range(3):
+        made.step(far)
+        again.step(far)
+    assert torch.equal(made.model.mean, again.model.mean)
