@@ -33,6 +33,7 @@ class Completions:
     known: np.ndarray  # (*event) bool
     order: np.ndarray  # (D,) int64: flat indices, first generated first
     seconds: float = 0.0  # that drawing took
+    first: int = 0  # the place of the first of them among all that are wanted
 
     @property
     def place(self) -> np.ndarray:
@@ -45,12 +46,12 @@ class Completions:
         unknown = self.place[~self.known]
         return 0 if unknown.size == 0 else int((self.known & (self.place > unknown.min())).sum())
 
-    def joined(self, more: Completions, at: int) -> Completions:
-        """These, with `more` of the same kind in the places from `at` on, whether or not there were some."""
-        end = at + len(more.x)
+    def joined(self, more: Completions) -> Completions:
+        """These, which begin at 0, with `more` of the same kind in their places, whether or not there were some."""
+        at, end = more.first, more.first + len(more.x)
         pairs = (self.x, more.x), (self.mean, more.mean), (self.log_prob, more.log_prob)
         x, mean, log_prob = (np.concatenate([old[:at], new, old[end:]]) for old, new in pairs)
-        return Completions(x, mean, log_prob, more.known, more.order, more.seconds)
+        return Completions(x, mean, log_prob, more.known, more.order, more.seconds, self.first)
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,14 @@ class Complete:
     seed: int
     order: np.ndarray | None = None
     label: int | None = None
+    first: int = 0  # the answer's, which may come after other questions were asked
 
     def __call__(self, subject: Subject) -> Completions:
         begun = perf_counter()
         with subject.giving_way():
             drawn, order = self._draw(subject)
         found = array(drawn.x), array(drawn.mean), array(drawn.log_prob)
-        return Completions(*found, self.known, order, perf_counter() - begun)
+        return Completions(*found, self.known, order, perf_counter() - begun, self.first)
 
     def _draw(self, subject: Subject) -> tuple[Completion, np.ndarray]:
         model, generator = subject.model, seeded(subject, self.seed)

@@ -370,9 +370,9 @@ class TestCompletions:
     def test_more_completions_take_the_places_they_are_given(self) -> None:
         nothing = [False] * 4
         few, more = self.ask(nothing, 1, 2), self.ask(nothing, 2, 3)
-        both = few.joined(more, 2)
+        both = few.joined(replace(more, first=2))
         assert np.array_equal(both.x, np.concatenate([few.x, more.x]))
-        assert np.array_equal(both.joined(few, 1).x, np.concatenate([few.x[:1], few.x, more.x[1:]]))
+        assert np.array_equal(both.joined(replace(few, first=1)).x, np.concatenate([few.x[:1], few.x, more.x[1:]]))
 
 
 class TestOrders:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
@@ -110,7 +111,7 @@ def test_the_rate_goes_on_falling_after_a_resume() -> None:
     for _ in range(3):
         made.step(far)
     again.load_state_dict(made.state_dict())
-    kept, own = made.optimizers["model"].state_dict(), again.optimizers["model"].state_dict()
+    kept, own = copy.deepcopy(made.optimizers["model"].state_dict()), again.optimizers["model"].state_dict()
     again.optimizers["model"].load_state_dict({"state": kept["state"], "param_groups": own["param_groups"]})
     for _ in range(3):
         made.step(far)

@@ -70,7 +70,7 @@ def test_it_trains_is_explored_measured_closed_opened_and_resumed(person: Person
     person.until(lambda: page._cards)
     key = next(iter(page._cards))
     page._ask(key)
-    person.until(lambda: not page.busy)
+    person.qtbot.waitUntil(lambda: not page.busy, timeout=600_000)  # ms; there are 10 000 pictures of clothes
     (stored,) = run.evaluations
     assert stored.key == key
     take(person, f"{entry.key}-evaluate")

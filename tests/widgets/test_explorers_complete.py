@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -381,6 +382,15 @@ class TestSlowModels:
         finish(view, qtbot)
         assert np.array_equal(view._answer.x[: len(first)], first)
         assert len(np.unique(view._answer.x, axis=0)) == 8
+
+    def test_the_same_places_answered_twice_are_filled_once(self, view: CompleteIt, qtbot: QtBot) -> None:
+        """Newer weights may be asked for a round whose first answer is still on its way."""
+        part = replace(view._answer, first=6, **{k: getattr(view._answer, k)[:2] for k in ("x", "mean", "log_prob")})
+        for _ in range(3):
+            view._take(part)
+            assert len(view._answer.x) == view._filled == 8
+        view._take(replace(view._answer, first=0))
+        assert len(view._answer.x) == view._filled == 8
 
     def test_the_newest_question_is_answered_without_the_one_before(
         self, benches: list[Bench], view: CompleteIt, qtbot: QtBot

@@ -128,6 +128,7 @@ class CompleteIt(Explorer):
             self._seed * ALL + self._filled,
             None if order is None else ordered(order, part.known, self._seed),
             None if label == ANY_CLASS else label,
+            self._filled,
         )
 
     def _take(self, drawn: Completions) -> None:
@@ -139,8 +140,9 @@ class CompleteIt(Explorer):
         if fresh or self._answer is None:
             self._answer = drawn
         else:
-            self._answer = self._answer.joined(drawn, self._filled)
-        self._filled += len(drawn.x)
+            self._answer = self._answer.joined(drawn)
+        # by its own place: newer weights may have been asked for the same ones meanwhile
+        self._filled = drawn.first + len(drawn.x)
         if self._filled < ALL:
             self.follow_on("completions")
         self._say_working()
