@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QMimeData, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QMimeData, QPointF, QRectF, QSize, Qt, Signal, SignalInstance
 from PySide6.QtGui import (
     QColor,
     QDragEnterEvent,
@@ -119,12 +119,9 @@ class Canvas(QWidget):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        try:
-            image = picture_in(event.mimeData())
-        except ValueError as problem:
-            self.refused.emit(f"{problem} The drawing was kept.")
+        image = dropped_picture(event, self.refused, "The drawing was kept.")
+        if image is None:
             return
-        event.acceptProposedAction()
         self._keep()
         self._image.fill(Qt.GlobalColor.black)
         size = QSize(image.size()).scaled(self._image.size(), Qt.AspectRatioMode.KeepAspectRatio)
@@ -175,16 +172,21 @@ def offers_picture(data: QMimeData) -> bool:
     return data.hasImage() or any(url.isLocalFile() for url in data.urls())
 
 
-def picture_in(data: QMimeData) -> QImage:
-    """The picture that was dropped. Raises ValueError with the reason why a file cannot be read as one."""
+def dropped_picture(event: QDropEvent, refused: SignalInstance, kept: str) -> QImage | None:
+    """The picture that was dropped, or None: then `refused` says why the file cannot be read as one, and what was
+    `kept`."""
+    data = event.mimeData()
     if data.hasImage():
-        return QImage(data.imageData())
-    path = next(url.toLocalFile() for url in data.urls() if url.isLocalFile())
-    reader = QImageReader(path)
-    reader.setAutoTransform(True)
-    image = reader.read()
-    if image.isNull():
-        raise ValueError(f"{path} cannot be read as a picture: {reader.errorString()}.")
+        image = QImage(data.imageData())
+    else:
+        path = next(url.toLocalFile() for url in data.urls() if url.isLocalFile())
+        reader = QImageReader(path)
+        reader.setAutoTransform(True)
+        image = reader.read()
+        if image.isNull():
+            refused.emit(f"{path} cannot be read as a picture: {reader.errorString()}. {kept}")
+            return None
+    event.acceptProposedAction()
     return image
 
 
@@ -233,13 +235,9 @@ class PixelBrush(PictureView):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        try:
-            image = picture_in(event.mimeData())
-        except ValueError as problem:
-            self.refused.emit(f"{problem} The picture was kept.")
-            return
-        event.acceptProposedAction()
-        self.dropped.emit(image)
+        image = dropped_picture(event, self.refused, "The picture was kept.")
+        if image is not None:
+            self.dropped.emit(image)
 
     def _begin(self, place: QPointF) -> None:
         self._last = place
