@@ -12,6 +12,8 @@ from models.learning.base import Learner, Quantity, adam, means
 from models.settings import Settings, setting
 from models.spec import Batch, DataSpec
 
+FINAL_RATE = 0.02  # where the decay of the learning rate ends, as a part of its start
+
 
 class MaximumLikelihoodSettings(Settings):
     learning_rate: float = setting(
@@ -26,7 +28,8 @@ class MaximumLikelihoodSettings(Settings):
     decay: int = setting(
         0,
         title="Learning-rate decay",
-        help="The learning rate falls along half a cosine to 0 over this many steps, and stays there; 0 keeps it.",
+        help="The learning rate falls along half a cosine to a fiftieth over this many steps, and stays there, so that "
+        "a run can be continued; 0 keeps it.",
         unit="steps",
         reference="Loshchilov & Hutter (2017), equation (5)",
         ge=0,
@@ -78,7 +81,8 @@ class MaximumLikelihood(Learner):
     def step(self, batch: Batch) -> dict[str, Tensor]:
         if self.settings.decay:
             part = (self.steps / self.settings.decay).clamp(max=1)
-            rate = 0.5 * self.settings.learning_rate * (1 + (math.pi * part).cos())
+            fallen = FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + (math.pi * part).cos())
+            rate = self.settings.learning_rate * fallen
             for group in self.optimizers["model"].param_groups:  # which are others after a resume
                 group["lr"].copy_(rate)
             self.steps.add_(1)

@@ -49,7 +49,7 @@ class Row:
     family: str
     model: dict[str, Any]
     learning: dict[str, Any]
-    steps: int  # over which the learning rate falls to 0
+    steps: int  # over which the learning rate falls
     batch_size: int
     published: str  # with its source; "remembered" where nobody has looked it up
     target: float | None = None  # nats per example, from above
@@ -122,9 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, help="as many steps as take about this long, measured first")
-    parser.add_argument(
-        "--steps", type=int, help="instead of the row's own; the learning rate falls to 0 over all of them"
-    )
+    parser.add_argument("--steps", type=int, help="instead of the row's own; the learning rate falls over all of them")
     given = parser.parse_args(arguments)
     if given.list:
         for key, row in ROWS.items():

@@ -91,7 +91,7 @@ def test_the_rate_falls_along_half_a_cosine_and_stays_at_its_end() -> None:
         moves.append((made.model.mean - before)[0].item())
         before = made.model.mean.detach().clone()
     # with a constant gradient every step of Adam is as long as its rate
-    expected = [0.05 * (1 + math.cos(math.pi * min(t / 4, 1))) for t in range(6)]
+    expected = [0.1 * (0.02 + 0.49 * (1 + math.cos(math.pi * min(t / 4, 1)))) for t in range(6)]
     assert moves == pytest.approx(expected, abs=1e-5)
 
 
