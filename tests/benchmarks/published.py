@@ -165,16 +165,15 @@ def _figure(key: str, row: Row, given: argparse.Namespace) -> tuple[str, float]:
     assert table is not None
     titles = [column.title for column in table.columns]
     rows = [dict(zip(titles, cells, strict=True)) for cells in table.rows]
-    texts, best = [], float("inf")
+    texts = []
     for found in rows:
         low, high = found["95 % interval"]
         texts.append(f"{-found['Value']:.2f} [{-high:.2f}, {-low:.2f}] {found['Kind']}: {found['Measure']}")
-        best = min(best, -found["Value"])
     settings = json.dumps(row.model | row.learning, ensure_ascii=False).strip("{}").replace('"', "")
     made = f"{devices.title(device)}, torch {torch.__version__}, seed {given.seed}"
     training = f"{state['step']} steps of {row.batch_size}, {seconds:.0f} s"
     cells = (key, settings, row.published, _aim(row), "; ".join(texts), training, made)
-    return "| " + " | ".join(cells) + " |", best
+    return "| " + " | ".join(cells) + " |", -rows[0]["Value"]  # of the model, not of the best of its members
 
 
 def _aim(row: Row) -> str:
