@@ -55,6 +55,20 @@ class ChainState:
 
     x: Tensor  # (B, *event)  the visible state
     mean: Tensor  # (B, *event)  its conditional mean in the last transition: what is shown
+    hidden: tuple[Tensor, ...] = ()  # the state of each hidden layer, the lowest first: (B, *layer)
+    label: Tensor | None = None  # (B, classes)  the state of label units: one of them is on
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a transition keeps as it is. None holds nothing."""
+
+    x: Tensor | None = None  # bool (*event) or (B, *event)
+    hidden: tuple[Tensor | None, ...] = ()  # for each hidden layer, the lowest first: bool (*layer) or (B, *layer)
+    label: Tensor | None = None  # (B,) int64: the class whose label unit is kept on; -1 leaves it free
+
+
+NOTHING_HELD = Held()
 
 
 @dataclass(frozen=True)
@@ -323,29 +337,90 @@ class RunsChain(Protocol):
 
 
 @runtime_checkable
-class HasConditionals(Protocol):
-    """A joint distribution of a visible and a hidden layer, each easy to draw given the other: a harmonium.
+class HasHiddenLayers(Protocol):
+    """Beside `RunsChain`: the chain moves hidden layers as well, which can be looked at and held."""
 
-    `draw_…` takes the mean that `…_mean` gave, so that a mean that is needed for itself is computed once."""
-
-    def hidden_mean(self, v: Tensor) -> Tensor:
-        """E[h | v]: (B, *event) -> (B, *hidden)."""
+    def hidden_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shape of each hidden layer's state, the lowest first."""
         ...
 
-    def visible_mean(self, h: Tensor) -> Tensor:
-        """E[v | h]: (B, *hidden) -> (B, *event)."""
+    def infer(self, x: Tensor, generator: Generator | None = None) -> tuple[Tensor, ...]:
+        """Hidden states drawn given x, exactly or by the model's own approximation: each (B, *layer)."""
+        ...
+
+    def move(
+        self, state: ChainState, held: Held = NOTHING_HELD, temperature: float = 1.0, generator: Generator | None = None
+    ) -> ChainState:
+        """One transition of the chain over all units. A state without hidden layers gets them from `infer` first."""
+        ...
+
+    def top_down(self, layer: int, h: Tensor) -> Tensor:
+        """What hidden layer `layer` in state h makes of the visible units, through means of the layers between:
+        (B, *layer) -> (B, *event). Exactly E[x | h] where there is one layer."""
+        ...
+
+
+@runtime_checkable
+class HasLabelUnits(Protocol):
+    """Beside `HasHiddenLayers`: the joint distribution may have a unit for each class, if its settings say so."""
+
+    def label_units(self) -> int:
+        """How many label units there are; 0 when there are none."""
+        ...
+
+    def label_probabilities(self, x: Tensor) -> Tensor:
+        """P(class | x), or the model's own approximation: (B, *event) -> (B, classes)."""
+        ...
+
+
+@runtime_checkable
+class LearnsInPhases(Protocol):
+    """An energy E(v, h) over visible and hidden units whose gradient needs sufficient statistics only, under the data
+    and under the model's own chain: the gradient of log p(v) is their difference (Ackley, Hinton & Sejnowski, 1985)."""
+
+    def energy(self, v: Tensor, h: Tensor) -> Tensor:
+        """E(v, h) in nats: (B, *event), (B, *hidden) -> (B,)."""
+        ...
+
+    def hidden_given(self, v: Tensor, generator: Generator | None = None) -> Tensor:
+        """What stands for h given v in `add_statistics`: E[h | v] where units are independent given v, a draw
+        where they are not: (B, *event) -> (B, *hidden)."""
         ...
 
     def draw_hidden(self, mean: Tensor, generator: Generator | None = None) -> Tensor:
-        """h drawn given its conditional mean: (B, *hidden)."""
+        """A state of h, given what `hidden_given` or `sweep` said of it, which a draw already is: (B, *hidden)."""
         ...
 
-    def draw_visible(self, mean: Tensor, generator: Generator | None = None) -> Tensor:
-        """v drawn given its conditional mean: (B, *event)."""
+    def sweep(self, v: Tensor, h: Tensor, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
+        """One transition from the drawn states v and h: the new v, and what stands for h given it."""
+        ...
+
+    def reconstruct(self, v: Tensor, h: Tensor) -> Tensor:
+        """E[v_i | all other units] for every i, h being what `hidden_given` said: (B, *event)."""
         ...
 
     def add_statistics(self, sums: Mapping[str, Tensor], v: Tensor, h: Tensor, scale: float, keep: float = 1) -> None:
         """sums[name of θ] ← keep × itself + scale × Σ_batch -∂E(v, h)/∂θ, in place, for every parameter θ."""
+        ...
+
+
+@runtime_checkable
+class HasMeanField(Protocol):
+    """Beside `LearnsInPhases`: approximates P(h | v) by independent units (Peterson & Anderson, 1987)."""
+
+    def mean_field(self, v: Tensor) -> Tensor:
+        """The means of the independent hidden units, at a fixed point: (B, *event) -> (B, *hidden). They stand for h in
+        `add_statistics`."""
+        ...
+
+
+@runtime_checkable
+class BoundsFreeEnergy(Protocol):
+    """F(x) itself cannot be had; with log Z, its bound gives a lower bound on log p(x)."""
+
+    def free_energy_bound(self, x: Tensor, generator: Generator | None = None) -> Tensor:
+        """An upper bound on F(x) = -log p(x) - log Z in nats, in expectation, by an approximate posterior:
+        (B, *event) -> (B,)."""
         ...
 
 
@@ -451,4 +526,13 @@ class KeepsFrames(Protocol):
 class HasChains(Protocol):
     def chains(self) -> Tensor:
         """The states of the learner's own Markov chains: (chains, *event)."""
+        ...
+
+
+@runtime_checkable
+class Classifies(Protocol):
+    """Of a model or of a learner."""
+
+    def class_log_prob(self, x: Tensor) -> Tensor:
+        """log P(class | x): (B, *event) -> (B, classes)."""
         ...

@@ -13,12 +13,13 @@ from models.capabilities import ChainState
 from models.distributions import bernoulli
 from models.estimation.enumeration import LIMIT, log_sum_in_parts, require_enumerable
 from models.estimation.progress import finish
+from models.harmonium import ChainSettings, Harmonium
 from models.networks import flat
-from models.settings import Settings, setting
+from models.settings import setting
 from models.spec import DataSpec, Support, require
 
 
-class RbmSettings(Settings):
+class RbmSettings(ChainSettings):
     hidden: int = setting(
         128,
         title="Hidden units",
@@ -27,18 +28,9 @@ class RbmSettings(Settings):
         ge=1,
         le=8192,
     )
-    sweeps: int = setting(
-        200,
-        title="Gibbs sweeps per sample",
-        help="Transitions of the chain, started from random bits, before its state counts as a sample.",
-        unit="sweeps",
-        reference="Salakhutdinov & Murray (2008), section 2",
-        ge=1,
-        le=100_000,
-    )
 
 
-class Rbm(nn.Module):
+class Rbm(Harmonium):
     """P(v, h) = exp(-E(v, h)) / Z over bits, with E(v, h) = -b·v - c·h - v·W h (Smolensky's harmonium, 1986).
 
     There are no connections within a layer, so that each layer is independent given the other:
@@ -53,7 +45,7 @@ class Rbm(nn.Module):
         super().__init__()
         self.check(settings, spec)
         self.event_shape, self.dimensions = spec.event_shape, spec.dimensions
-        self.hidden, self.sweeps = settings.hidden, settings.sweeps
+        self.hidden, self.hidden_shape, self.sweeps = settings.hidden, (settings.hidden,), settings.sweeps
         # small and random, so that hidden units differ at once (Hinton, 2012, section 8)
         self.weight = nn.Parameter(torch.randn(spec.dimensions, settings.hidden) * 0.01)
         self.visible_bias = nn.Parameter(torch.zeros(spec.dimensions))
@@ -95,19 +87,19 @@ class Rbm(nn.Module):
 
     # Conditionals.
 
-    def hidden_mean(self, v: Tensor) -> Tensor:
+    def hidden_mean(self, v: Tensor, temperature: float = 1.0) -> Tensor:
         """P(h_j = 1 | v): (B, *event) -> (B, hidden)."""
-        return self._hidden_logits(v).sigmoid_()
+        return probability(self._hidden_logits(v), temperature)
 
-    def visible_mean(self, h: Tensor) -> Tensor:
+    def visible_mean(self, h: Tensor, temperature: float = 1.0) -> Tensor:
         """P(v_i = 1 | h): (B, hidden) -> (B, *event)."""
-        return self._visible_logits(h).sigmoid_().reshape(-1, *self.event_shape)
+        return probability(self._visible_logits(h), temperature).reshape(-1, *self.event_shape)
 
     def draw_hidden(self, mean: Tensor, generator: Generator | None = None) -> Tensor:
         """h given its conditional mean: (B, hidden)."""
         return bernoulli(mean, generator)
 
-    def draw_visible(self, mean: Tensor, generator: Generator | None = None) -> Tensor:
+    def draw_visible(self, mean: Tensor, generator: Generator | None = None, temperature: float = 1.0) -> Tensor:
         """v given its conditional mean: (B, *event)."""
         return bernoulli(mean, generator)
 
@@ -125,28 +117,6 @@ class Rbm(nn.Module):
         """Bits from fair coins."""
         half = torch.full((n, *self.event_shape), 0.5, device=self.weight.device, dtype=self.weight.dtype)
         return ChainState(self.draw_visible(half, generator), half)
-
-    def transition(
-        self,
-        x: Tensor,
-        clamp: Tensor | None = None,
-        temperature: float = 1.0,
-        generator: Generator | None = None,
-    ) -> ChainState:
-        """h ~ P(h | x), then x ~ P(x | h), of the machine with all energies divided by `temperature`."""
-        h = self.draw_hidden(self._hidden_logits(x).div_(temperature).sigmoid_(), generator)
-        mean = self._visible_logits(h).div_(temperature).sigmoid_().reshape(-1, *self.event_shape)
-        drawn = self.draw_visible(mean, generator)
-        if clamp is None:
-            return ChainState(drawn, mean)
-        return ChainState(torch.where(clamp, x, drawn), torch.where(clamp, x, mean))
-
-    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        """States of n chains after `sweeps` transitions: samples as far as the chain has mixed."""
-        return self._run_chain(n, generator).x
-
-    def sample_mean(self, n: int, generator: Generator | None = None) -> Tensor:
-        return self._run_chain(n, generator).mean
 
     def filters(self) -> Tensor:
         return self.weight.t().reshape(-1, *self.event_shape)
@@ -183,8 +153,7 @@ class Rbm(nn.Module):
     def _hidden_log_weight(self, h: Tensor) -> Tensor:
         return h @ self.hidden_bias + F.softplus(self._visible_logits(h)).sum(-1)
 
-    def _run_chain(self, n: int, generator: Generator | None) -> ChainState:
-        state = self.start_chain(n, generator)
-        for _ in range(self.sweeps):
-            state = self.transition(state.x, generator=generator)
-        return state
+
+def probability(logits: Tensor, temperature: float) -> Tensor:
+    """σ(logits / temperature), in place."""
+    return (logits if temperature == 1 else logits.div_(temperature)).sigmoid_()

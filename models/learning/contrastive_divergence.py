@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
 
-from models.capabilities import HasConditionals, HasFreeEnergy, RunsChain
+from models.capabilities import HasFreeEnergy, HasMeanField, LearnsInPhases, RunsChain
 from models.estimation.likelihood import pseudo_log_likelihood
 from models.learning.base import Learner, Quantity, means
 from models.settings import Settings, setting
@@ -93,15 +94,16 @@ class PersistentCdSettings(ContrastiveDivergenceSettings):
 
 
 class _TwoPhases(Learner):
-    """Ascends ⟨-∂E/∂θ⟩ under the data minus ⟨-∂E/∂θ⟩ under a chain, for two layers that are easy given each other.
+    """Ascends ⟨-∂E/∂θ⟩ under the data minus ⟨-∂E/∂θ⟩ under a chain.
 
     With the chain at its stationary distribution this is the gradient of the log-likelihood. Both terms are written
-    down from sufficient statistics: no graph is recorded. Hidden units enter by their probabilities, which have less
-    variance than draws; the chain itself is drawn (Hinton, 2012, section 3).
+    down from sufficient statistics: no graph is recorded. Where hidden units are independent given the visible ones,
+    they enter by their probabilities, which have less variance than draws; the chain itself is drawn (Hinton, 2012,
+    section 3).
     """
 
     capturable = True
-    needs = (HasConditionals, HasFreeEnergy, RunsChain)
+    needs: ClassVar[tuple[type, ...]] = (LearnsInPhases, RunsChain)
     quantities = (
         Quantity("reconstruction", "Squared reconstruction error", unit="per coordinate", goal="lower"),
         Quantity("activity", "Mean activity of hidden units", unit="probability"),
@@ -123,7 +125,7 @@ class _TwoPhases(Learner):
         self.register_buffer("steps", torch.zeros(()))
         one = torch.zeros(1, *spec.event_shape)
         with torch.no_grad():
-            shape = self.model.hidden_mean(one).shape[1:]
+            shape = self.model.hidden_given(one).shape[1:]
         self.register_buffer("mean_activity", torch.full(shape, settings.sparsity_target))
         self.register_buffer("recent", torch.zeros(min(RECENT, examples), *spec.event_shape))
         self.register_buffer("fed", torch.zeros((), dtype=torch.int64))
@@ -140,16 +142,21 @@ class _TwoPhases(Learner):
             return self._start_rate
         return self._start_rate * (1 - self.steps * ((1 - FINAL_RATE) / self.settings.decay)).clamp(min=FINAL_RATE)
 
+    def positive_phase(self, x: Tensor, generator: Generator | None = None) -> Tensor:
+        """What stands for the hidden units given the data."""
+        hidden: Tensor = self.model.hidden_given(x, generator)
+        return hidden
+
     @abstractmethod
-    def negative_phase(self, positive: Tensor) -> tuple[Tensor, Tensor]:
-        """Chains' visible states and the hidden means given them; `positive`: the hidden means given the data."""
+    def negative_phase(self, x: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
+        """Chains' visible states, and what stands for the hidden units given them."""
         raise NotImplementedError
 
     @torch.no_grad()
     def step(self, batch: Batch) -> dict[str, Tensor]:
         settings, velocities = self.settings, self._velocities
-        positive = self.model.hidden_mean(batch.x)
-        visible, negative = self.negative_phase(positive)
+        positive = self.positive_phase(batch.x)
+        visible, negative = self.negative_phase(batch.x, positive)
         wanted = self._made_sparse(positive)
         self.model.add_statistics(velocities, batch.x, wanted, 1 / len(batch.x), keep=settings.momentum)
         self.model.add_statistics(velocities, visible, negative, -1 / len(visible))
@@ -164,14 +171,15 @@ class _TwoPhases(Learner):
         return {"reconstruction": self._error(batch.x[few], positive[few]), "activity": positive[few].mean()}
 
     def held_out(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
-        positive = self.model.hidden_mean(batch.x)
+        positive = self.positive_phase(batch.x, generator)
         found = {"reconstruction": self._error(batch.x, positive), "activity": positive}
-        energy = self.model.free_energy(batch.x)
-        held = min(int(self.fed), len(self.recent))
-        if held:
-            found["free_energy_gap"] = energy.mean() - self.model.free_energy(self.recent[:held]).mean()
-        if self.spec.support is Support.BITS:
-            found["pseudo_likelihood"] = pseudo_log_likelihood(self.model, batch.x, generator)
+        if isinstance(self.model, HasFreeEnergy):
+            energy = self.model.free_energy(batch.x)
+            held = min(int(self.fed), len(self.recent))
+            if held:
+                found["free_energy_gap"] = energy.mean() - self.model.free_energy(self.recent[:held]).mean()
+            if self.spec.support is Support.BITS:
+                found["pseudo_likelihood"] = pseudo_log_likelihood(self.model, batch.x, generator)
         return means(**found)
 
     def _remember(self, x: Tensor) -> None:
@@ -179,15 +187,13 @@ class _TwoPhases(Learner):
         self.recent.index_copy_(0, (self._places[: len(newest)] + self.fed) % len(self.recent), newest)
         self.fed.add_(len(newest))
 
-    def _gibbs(self, h: Tensor) -> tuple[Tensor, Tensor]:
-        """k transitions from the hidden state h: the visible state reached, and the hidden means given it."""
+    def _gibbs(self, v: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        """k sweeps from v and h: the visible state reached, and what stands for the hidden units given it."""
         for _ in range(self.settings.k - 1):
-            h = self.model.draw_hidden(self.model.hidden_mean(self._down(h)))
-        visible = self._down(h)
-        return visible, self.model.hidden_mean(visible)
-
-    def _down(self, h: Tensor) -> Tensor:
-        return self.model.draw_visible(self.model.visible_mean(h))
+            v, mean = self.model.sweep(v, h)
+            h = self.model.draw_hidden(mean)
+        reached: tuple[Tensor, Tensor] = self.model.sweep(v, h)
+        return reached
 
     def _made_sparse(self, positive: Tensor) -> Tensor:
         """The hidden means moved towards the target: the penalty's gradient joins that of the data this way."""
@@ -197,14 +203,14 @@ class _TwoPhases(Learner):
         return positive + self.settings.sparsity_cost * (self.settings.sparsity_target - self.mean_activity)
 
     def _error(self, x: Tensor, positive: Tensor) -> Tensor:
-        return (self.model.visible_mean(positive) - x).square_().mean()
+        return (self.model.reconstruct(x, positive) - x).square().mean()
 
 
 class ContrastiveDivergence(_TwoPhases):
     """CD-k: the chains start at the data in every step (Hinton, 2002). Not the gradient of any function, but cheap."""
 
-    def negative_phase(self, positive: Tensor) -> tuple[Tensor, Tensor]:
-        return self._gibbs(self.model.draw_hidden(positive))
+    def negative_phase(self, x: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
+        return self._gibbs(x, self.model.draw_hidden(positive))
 
 
 class PersistentContrastiveDivergence(_TwoPhases):
@@ -221,16 +227,27 @@ class PersistentContrastiveDivergence(_TwoPhases):
         with torch.no_grad():
             visible = self.model.start_chain(settings.chains).x
             self.register_buffer("visible_chains", visible)
-            self.register_buffer("hidden_chains", self.model.draw_hidden(self.model.hidden_mean(visible)))
+            self.register_buffer("hidden_chains", self.model.draw_hidden(self.model.hidden_given(visible)))
 
     def chains(self) -> Tensor:
         return self.visible_chains
 
-    def negative_phase(self, positive: Tensor) -> tuple[Tensor, Tensor]:
-        visible, negative = self._gibbs(self.hidden_chains)
+    def negative_phase(self, x: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
+        visible, negative = self._gibbs(self.visible_chains, self.hidden_chains)
         self.visible_chains.copy_(visible)
         self.hidden_chains.copy_(self.model.draw_hidden(negative))
         return visible, negative
+
+
+class MeanFieldPcd(PersistentContrastiveDivergence):
+    """PCD whose positive phase takes independent hidden units in place of P(h | v): ascends a lower bound on log p(v)
+    as far as the chains mix (Salakhutdinov & Hinton, 2009, section 2)."""
+
+    needs = (LearnsInPhases, HasMeanField, RunsChain)
+
+    def positive_phase(self, x: Tensor, generator: Generator | None = None) -> Tensor:
+        hidden: Tensor = self.model.mean_field(x)
+        return hidden
 
 
 def _velocity_name(parameter: str) -> str:

@@ -14,6 +14,9 @@ from dgm_studio.datasets.base import Dataset, Provenance, Split
 from models import catalog
 from models.capabilities import (
     BoundsEvidence,
+    BoundsFreeEnergy,
+    ChainState,
+    Classifies,
     Completes,
     CompletesAtTemperature,
     CompletesInAnyOrder,
@@ -29,7 +32,11 @@ from models.capabilities import (
     HasDiscriminator,
     HasFilters,
     HasFreeEnergy,
+    HasHiddenLayers,
+    HasLabelUnits,
+    HasMeanField,
     KeepsFrames,
+    LearnsInPhases,
     MaximizesExpectation,
     PredictsEach,
     RunsChain,
@@ -283,8 +290,30 @@ def answers(learner: Learner, x: Tensor) -> dict[str, Tensor]:
             start = model.start_chain(5, draws())
             moved = model.transition(x, generator=draws())
             said |= {"start": start.x, "start_mean": start.mean, "moved": moved.x, "moved_mean": moved.mean}
+        if isinstance(model, HasHiddenLayers):
+            hidden = model.infer(x, draws())
+            moved = model.move(ChainState(x, x, hidden), generator=draws())
+            said |= {"joint_moved": moved.x, "joint_moved_mean": moved.mean}
+            said |= {f"inferred/{i}": h for i, h in enumerate(hidden)} | {
+                f"joint_moved/{i}": h for i, h in enumerate(moved.hidden)
+            }
+            said |= {f"top_down/{i}": model.top_down(i, h) for i, h in enumerate(hidden)}
+        if isinstance(model, HasLabelUnits) and model.label_units():
+            said["label_probabilities"] = model.label_probabilities(x)
+        if isinstance(model, LearnsInPhases):
+            positive = model.hidden_given(x, draws())
+            swept, negative = model.sweep(x, model.draw_hidden(positive, draws()), draws())
+            said |= {"hidden_given": positive, "swept": swept, "swept_hidden": negative}
+            said |= {"energy": model.energy(x, positive), "reconstruct": model.reconstruct(x, positive)}
+        if isinstance(model, HasMeanField):
+            said["mean_field"] = model.mean_field(x)
+        if isinstance(model, BoundsFreeEnergy):
+            said["free_energy_bound"] = model.free_energy_bound(x, draws())
         if isinstance(model, HasFilters):
             said["filters"] = model.filters()
+        for one in (model, learner):
+            if isinstance(one, Classifies):
+                said["class_log_prob"] = one.class_log_prob(x)
         if isinstance(learner, HasDiscriminator):
             said["discriminate"] = learner.discriminate(x)
         if isinstance(learner, KeepsFrames) and isinstance(model, HasComponents):

@@ -30,6 +30,7 @@ from contract import (
 from models import catalog
 from models.capabilities import (
     HasDiscriminator,
+    HasHiddenLayers,
 )
 from models.catalog import FAMILIES, LEARNINGS, Recipe
 from models.settings import Settings, SettingsError
@@ -79,6 +80,16 @@ def test_answers_have_the_shapes_types_and_ranges_they_promise(family: str, lear
         "start_mean": (5, *event),
         "moved": (n, *event),
         "moved_mean": (n, *event),
+        "joint_moved": (n, *event),
+        "joint_moved_mean": (n, *event),
+        "label_probabilities": (n, dataset.spec.classes),
+        "class_log_prob": (n, dataset.spec.classes),
+        "swept": (n, *event),
+        "swept_hidden": said["hidden_given"].shape if "hidden_given" in said else (),
+        "mean_field": said["hidden_given"].shape if "hidden_given" in said else (),
+        "energy": (n,),
+        "reconstruct": (n, *event),
+        "free_energy_bound": (n,),
         "discriminate": (n,),
         "components/mean_covariances": said["components/covariances"].shape if "components/means" in said else (),
     }
@@ -99,7 +110,18 @@ def test_answers_have_the_shapes_types_and_ranges_they_promise(family: str, lear
             assert value.isfinite().all(), name
     # a density over all reals may be fitted to values in 0…1: its draws then lie outside too
     dense = dataset.spec.support is Support.UNIT and "log_prob" in said
-    for name in ("sample", "complete", "complete_cold", "backwards", "sample_of_class", "start", "moved", "chains"):
+    for name in (
+        "sample",
+        "complete",
+        "complete_cold",
+        "backwards",
+        "sample_of_class",
+        "start",
+        "moved",
+        "joint_moved",
+        "swept",
+        "chains",
+    ):
         if name in said and not dense:
             assert in_support(said[name], dataset.spec), name
     if "discriminate" in said:
@@ -119,6 +141,14 @@ def test_answers_have_the_shapes_types_and_ranges_they_promise(family: str, lear
         assert said["components/covariances"].shape == (k, d, d)
         assert said["responsibilities"].shape == (n, k)
         assert torch.allclose(said["responsibilities"].sum(1), torch.ones(n), atol=1e-5)
+    if isinstance(made.model, HasHiddenLayers):
+        for i, shape in enumerate(made.model.hidden_shapes()):
+            assert said[f"inferred/{i}"].shape == said[f"joint_moved/{i}"].shape == (n, *shape)
+            assert said[f"top_down/{i}"].shape == (n, *event)
+    for name in ("label_probabilities", "class_log_prob"):
+        if name in said:
+            total = said[name].sum(1) if name == "label_probabilities" else said[name].exp().sum(1)
+            assert torch.allclose(total, torch.ones(n), atol=1e-5), name
     for name in ("filters", "chains"):
         if name in said:
             assert said[name].shape[1:] == event, name

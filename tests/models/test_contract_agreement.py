@@ -22,6 +22,8 @@ from models import catalog
 from models.capabilities import (
     Anneals,
     BoundsEvidence,
+    BoundsFreeEnergy,
+    ChainState,
     Completes,
     CompletesAtTemperature,
     CompletesInAnyOrder,
@@ -31,6 +33,9 @@ from models.capabilities import (
     EstimatesLogProb,
     ExplainsSequences,
     HasFreeEnergy,
+    HasHiddenLayers,
+    Held,
+    LearnsInPhases,
     PredictsEach,
     RunsChain,
     Samples,
@@ -117,6 +122,49 @@ def test_clamped_coordinates_stay(family: str, data: str) -> None:
         same = model.transition(x, clamp=clamp[0], generator=draws())
     assert torch.equal(moved.x[clamp], x[clamp])
     assert torch.equal(same.x[:, clamp[0]], x[:, clamp[0]])
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(HasHiddenLayers))
+def test_held_units_stay_and_others_move(family: str, data: str) -> None:
+    model, x = first_trained(family, data), DATASETS[data].valid.x.double()
+    with torch.no_grad():
+        hidden = model.infer(x, draws())
+        held = Held(
+            torch.rand(x.shape[1:], generator=draws()) < 0.5,
+            tuple(torch.rand(h.shape[1:], generator=draws(i)) < 0.5 for i, h in enumerate(hidden)),
+        )
+        state = ChainState(x, x, hidden)
+        for seed in range(10):
+            state = model.move(state, held, generator=draws(seed))
+        assert torch.equal(state.x[:, held.x], x[:, held.x])
+        assert not torch.equal(state.x, x)
+        for before, after, kept in zip(hidden, state.hidden, held.hidden, strict=True):
+            assert torch.equal(after[:, kept], before[:, kept])
+        one = model.move(ChainState(x, x), generator=draws())
+        again = model.move(ChainState(x, x), generator=draws())
+    assert torch.equal(one.x, again.x)
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(LearnsInPhases))
+def test_statistics_are_the_gradient_of_the_energy(family: str, data: str) -> None:
+    model, x = first_trained(family, data), DATASETS[data].valid.x.double()
+    with torch.no_grad():
+        h = model.draw_hidden(model.hidden_given(x, draws()), draws())
+        sums = {name: torch.ones_like(p) for name, p in model.named_parameters()}
+        model.add_statistics(sums, x, h, scale=0.5, keep=2)
+    energy = model.energy(x, h).sum()
+    gradients = torch.autograd.grad(energy, list(model.parameters()))
+    for (name, found), gradient in zip(sums.items(), gradients, strict=True):
+        assert torch.allclose(found, 2 - 0.5 * gradient, atol=1e-9), name
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(BoundsFreeEnergy, SumsExactly, ScoresExactly))
+def test_the_bound_on_the_free_energy_is_above_it(family: str, data: str) -> None:
+    model, x = first_trained(family, data), DATASETS[data].valid.x.double()
+    with torch.no_grad():
+        bound = torch.stack([model.free_energy_bound(x, draws(seed)) for seed in range(400)])
+        exact = -model.log_prob(x) - model.log_partition()
+    assert (bound.mean(0) >= exact - 5 * bound.std(0) / 20 - 1e-9).all()
 
 
 @pytest.mark.parametrize(("family", "data"), with_capabilities(Anneals, HasFreeEnergy, data="bits"))

@@ -12,9 +12,10 @@ from torch import Generator, Tensor
 from models.capabilities import (
     Anneals,
     HasChains,
-    HasConditionals,
     HasFilters,
     HasFreeEnergy,
+    HasHiddenLayers,
+    LearnsInPhases,
     RunsChain,
     Samples,
     ScoresExactly,
@@ -69,7 +70,8 @@ def bars(n: int, seed: int = 0) -> Tensor:
 
 def test_it_has_the_capabilities_it_claims() -> None:
     for capability in (
-        Anneals, HasConditionals, HasFilters, HasFreeEnergy, RunsChain, Samples, ScoresExactly, SumsExactly,
+        Anneals, HasFilters, HasFreeEnergy, HasHiddenLayers, LearnsInPhases, RunsChain, Samples,
+        ScoresExactly, SumsExactly,
     ):  # fmt: skip
         assert issubclass(Rbm, capability)
     assert issubclass(PersistentContrastiveDivergence, HasChains)
@@ -292,7 +294,7 @@ def test_an_update_is_momentum_and_statistics_and_decay_times_the_rate(kind: str
         twin = deepcopy(learner)
         state = torch.get_rng_state()
         positive = twin.model.hidden_mean(x)
-        visible, negative = twin.negative_phase(positive)
+        visible, negative = twin.negative_phase(x, positive)
         torch.set_rng_state(state)
         learner.step(batch_of(x))
         data = x.flatten(1).t() @ positive / len(x)
