@@ -229,8 +229,9 @@ class TooLarge(ValueError):
 class Anneals(Protocol):
     """Has a path of distributions p_0 ... p_1 from a tractable base to the model, for annealed importance sampling."""
 
-    def annealed_base(self, data_mean: Tensor) -> Tensor:
-        """Parameters of the base: logits of independent bits that match `data_mean` (*event) -> (D,)."""
+    def annealed_base(self, data: Tensor) -> Tensor:
+        """Parameters of the base, on the model's device: independent coordinates that match `data` (N, *event), such
+        as the logits (D,) of bits with its means."""
         ...
 
     def annealed_log_prob(self, x: Tensor, beta: float, base: Tensor) -> Tensor:

@@ -124,8 +124,8 @@ class Rbm(Harmonium):
     # The path from independent bits to the machine (Salakhutdinov & Murray, 2008, section 4.1): the weights and hidden
     # biases are scaled by β, the visible biases go from the base's to the machine's.
 
-    def annealed_base(self, data_mean: Tensor) -> Tensor:
-        return data_mean.flatten().to(self.weight.dtype).clamp(0.01, 0.99).logit()
+    def annealed_base(self, data: Tensor) -> Tensor:
+        return data.mean(0).flatten().to(self.weight).clamp(0.01, 0.99).logit()
 
     def annealed_log_prob(self, x: Tensor, beta: float, base: Tensor) -> Tensor:
         return flat(x) @ self._annealed_bias(beta, base) + F.softplus(beta * self._hidden_logits(x)).sum(-1)

@@ -116,11 +116,11 @@ def _measurings(subject: Subject, settings: LikelihoodSettings) -> list[tuple[in
         k = settings.importance_samples
         found.append((20, partial(importance_weighted_bound, model, x, where, k, generator)))
     if _annealed(type(model)):
-        mean, steps = subject.dataset.train.x.mean(0).to(subject.device), settings.temperatures
+        data, steps = subject.dataset.train.x, settings.temperatures
         chosen = torch.randperm(len(x), generator=generator, device=x.device)[: settings.reverse_examples]
         some = f"{where}, of which {len(chosen)} at random" if len(chosen) < len(x) else where
-        found.append((20, partial(annealed_log_likelihood, model, x, where, mean, steps, settings.chains, generator)))
-        found.append((30, partial(reverse_log_likelihood, model, x[chosen], some, mean, steps, 1, generator)))
+        found.append((20, partial(annealed_log_likelihood, model, x, where, data, steps, settings.chains, generator)))
+        found.append((30, partial(reverse_log_likelihood, model, x[chosen], some, data, steps, 1, generator)))
     return found
 
 

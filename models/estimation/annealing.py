@@ -42,10 +42,10 @@ class LogPartition:
 
 
 def annealed_log_partition(
-    model: Any, data_mean: Tensor, temperatures: int, chains: int, generator: Generator | None = None
+    model: Any, data: Tensor, temperatures: int, chains: int, generator: Generator | None = None
 ) -> Yields[float, None, LogPartition]:
-    """log Z of a model that `Anneals`, from the base that matches `data_mean` (*event)."""
-    base = model.annealed_base(data_mean)
+    """log Z of a model that `Anneals`, from the base that matches `data` (N, *event)."""
+    base = model.annealed_base(data)
     x = model.annealed_sample_base(chains, base, generator)
     log_weights = torch.zeros(chains, dtype=torch.float64, device=x.device)
     for k in range(1, temperatures + 1):
@@ -61,7 +61,7 @@ def annealed_log_likelihood(
     model: Any,
     x: Tensor,
     where: str,
-    data_mean: Tensor,
+    data: Tensor,
     temperatures: int = 10_000,
     chains: int = 100,
     generator: Generator | None = None,
@@ -70,7 +70,7 @@ def annealed_log_likelihood(
 
     The interval holds both the spread of the examples and that of log Z.
     """
-    partition = yield from annealed_log_partition(model, data_mean, temperatures, chains, generator)
+    partition = yield from annealed_log_partition(model, data, temperatures, chains, generator)
     energy = mean_measure("", -model.free_energy(x), Kind.EXACT, "")
     value = energy.value - partition.value
     return Measure(
@@ -88,7 +88,7 @@ def annealed_log_likelihood(
 def reverse_log_prob(
     model: Any,
     x: Tensor,
-    data_mean: Tensor,
+    data: Tensor,
     temperatures: int,
     chains: int = 1,
     generator: Generator | None = None,
@@ -99,7 +99,7 @@ def reverse_log_prob(
     go back from each x along `chains` chains and average the weights (RAISE: Burda, Grosse & Salakhutdinov, 2015,
     section 3). The bound holds for the chain's distribution, which tends to p as temperatures are added.
     """
-    base = model.annealed_base(data_mean)
+    base = model.annealed_base(data)
     state = x.repeat_interleave(chains, 0)
     log_weights = torch.zeros(len(state), dtype=torch.float64, device=x.device)
     for k in range(temperatures, 0, -1):
@@ -118,13 +118,13 @@ def reverse_log_likelihood(
     model: Any,
     x: Tensor,
     where: str,
-    data_mean: Tensor,
+    data: Tensor,
     temperatures: int = 10_000,
     chains: int = 1,
     generator: Generator | None = None,
 ) -> Yields[float, None, Measure]:
     """The mean of `reverse_log_prob`."""
-    bounds = yield from reverse_log_prob(model, x, data_mean, temperatures, chains, generator)
+    bounds = yield from reverse_log_prob(model, x, data, temperatures, chains, generator)
     protocol = (
         f"{where}; reverse annealing from each example, chains per example: {chains}, {temperatures} temperatures"
     )

@@ -175,7 +175,7 @@ def test_clamped_coordinates_never_change(shape: tuple[int, ...]) -> None:
 
 def test_annealing_starts_at_its_base_and_ends_at_the_model() -> None:
     model = make()
-    base = model.annealed_base(bars(200).mean(0))
+    base = model.annealed_base(bars(200))
     x = torch.cat(list(all_states(6, model.weight))).reshape(-1, *SHAPE)
     first = model.annealed_log_prob(x, 0.0, base)
     assert first.logsumexp(0).item() == pytest.approx(model.annealed_log_partition_base(base).item())
@@ -187,7 +187,7 @@ def test_annealing_starts_at_its_base_and_ends_at_the_model() -> None:
 
 def test_annealed_transitions_leave_their_own_distribution_unchanged() -> None:
     model = make()
-    base = model.annealed_base(bars(200).mean(0))
+    base = model.annealed_base(bars(200))
     states = torch.cat(list(all_states(6, model.weight))).reshape(-1, *SHAPE)
     p = model.annealed_log_prob(states, 0.4, base).softmax(0)
     generator = Generator().manual_seed(0)
