@@ -227,7 +227,11 @@ class TooLarge(ValueError):
 
 @runtime_checkable
 class Anneals(Protocol):
-    """Has a path of distributions p_0 ... p_1 from a tractable base to the model, for annealed importance sampling."""
+    """Has a path of distributions p_0 ... p_1 from a tractable base to the model, for annealed importance sampling.
+
+    The states x of the path are examples where the model has a free energy. Where it only bounds it, they may be what
+    is left when other units are summed out: hidden units, for one.
+    """
 
     def annealed_base(self, data: Tensor) -> Tensor:
         """Parameters of the base, on the model's device: independent coordinates that match `data` (N, *event), such

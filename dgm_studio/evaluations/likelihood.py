@@ -16,6 +16,7 @@ from dgm_studio.written import is_text
 from models.capabilities import (
     Anneals,
     BoundsEvidence,
+    BoundsFreeEnergy,
     Ensembles,
     HasFreeEnergy,
     ScoresExactly,
@@ -23,11 +24,12 @@ from models.capabilities import (
     TooLarge,
     WeighsEvidence,
 )
-from models.estimation.annealing import annealed_log_likelihood, reverse_log_likelihood
+from models.estimation.annealing import annealed_log_likelihood, annealed_lower_bound, reverse_log_likelihood
 from models.estimation.likelihood import (
     ensemble_log_likelihood,
     evidence_lower_bound,
     exact_log_likelihood,
+    free_energy_lower_bound,
     importance_weighted_bound,
 )
 from models.estimation.measure import Kind, Measure, bits_per_dimension, mean_measure
@@ -70,12 +72,14 @@ class LikelihoodSettings(Settings):
 def _admits(model: type, learner: type, spec: DataSpec) -> bool:
     if any(issubclass(model, one) for one in (ScoresExactly, BoundsEvidence, WeighsEvidence)):
         return True
-    return _enumerable(model) or _annealed(model)
+    return any(admits(model) for admits in (_enumerable, _annealed, _bounded_exactly, _bounded_by_annealing))
 
 
 def _without_effect(model: type) -> tuple[str, ...]:
     weighed = () if issubclass(model, WeighsEvidence) else ("importance_samples",)
-    return weighed + (() if _annealed(model) else ("temperatures", "chains", "reverse_examples"))
+    if _annealed(model):
+        return weighed
+    return weighed + (() if _bounded_by_annealing(model) else ("temperatures", "chains")) + ("reverse_examples",)
 
 
 def _run(subject: Subject, settings: LikelihoodSettings) -> Iterator[float | Report]:
@@ -88,7 +92,8 @@ def _run(subject: Subject, settings: LikelihoodSettings) -> Iterator[float | Rep
             found = yield from stage(measuring(), done / total, weight / total)
             measures += found if isinstance(found, list) else [found]
         except TooLarge as error:
-            refused.append(str(error))
+            if str(error) not in refused:
+                refused.append(str(error))
         done += weight
     density = subject.dataset.density
     if density is not None:
@@ -115,8 +120,12 @@ def _measurings(subject: Subject, settings: LikelihoodSettings) -> list[tuple[in
     if isinstance(model, WeighsEvidence):
         k = settings.importance_samples
         found.append((20, partial(importance_weighted_bound, model, x, where, k, generator)))
+    if _bounded_exactly(type(model)):
+        found.append((1, partial(free_energy_lower_bound, model, x, where, generator)))
+    data, steps = subject.dataset.train.x, settings.temperatures
+    if _bounded_by_annealing(type(model)):
+        found.append((20, partial(annealed_lower_bound, model, x, where, data, steps, settings.chains, generator)))
     if _annealed(type(model)):
-        data, steps = subject.dataset.train.x, settings.temperatures
         chosen = torch.randperm(len(x), generator=generator, device=x.device)[: settings.reverse_examples]
         some = f"{where}, of which {len(chosen)} at random" if len(chosen) < len(x) else where
         found.append((20, partial(annealed_log_likelihood, model, x, where, data, steps, settings.chains, generator)))
@@ -130,6 +139,15 @@ def _enumerable(model: type) -> bool:
 
 def _annealed(model: type) -> bool:
     return issubclass(model, HasFreeEnergy) and issubclass(model, Anneals)
+
+
+def _bounded_exactly(model: type) -> bool:
+    return issubclass(model, BoundsFreeEnergy) and issubclass(model, SumsExactly)
+
+
+def _bounded_by_annealing(model: type) -> bool:
+    """Without a free energy, that is: where it is known, a bound on it says less."""
+    return issubclass(model, BoundsFreeEnergy) and issubclass(model, Anneals) and not issubclass(model, HasFreeEnergy)
 
 
 def _elbo(model: Any, x: Tensor, where: str, generator: torch.Generator) -> Measuring:

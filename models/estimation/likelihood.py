@@ -38,6 +38,19 @@ def exact_log_likelihood(model: Any, x: Tensor, where: str) -> Yields[float, Non
     return mean_measure("log p(x)", torch.cat(parts), Kind.EXACT, protocol)
 
 
+def free_energy_lower_bound(
+    model: Any, x: Tensor, where: str, generator: Generator | None = None
+) -> Yields[float, None, Measure]:
+    """The mean of a lower bound on log p(x), from a bound on F(x) and log Z summed once. Raises TooLarge."""
+    log_partition = yield from stage(model.log_partition_in_parts(), 0.0, SUMMING)
+    parts = []
+    for done, part in _parts(x):
+        parts.append(-model.free_energy_bound(part, generator) - log_partition)
+        yield SUMMING + (1 - SUMMING) * done
+    protocol = f"{where}; F(x) bounded by the approximate posterior; log Z = {log_partition:.4f} by enumeration"
+    return mean_measure("bound on log p(x)", torch.cat(parts), Kind.LOWER_BOUND, protocol)
+
+
 def ensemble_log_likelihood(model: Any, x: Tensor, where: str) -> Yields[float, None, list[Measure]]:
     """The mean of log p(x) of an equal mixture of K members, then of its first member alone, and of mixtures of its
     first 2, 4, … members: the mean of their probabilities of whole examples, each exact."""

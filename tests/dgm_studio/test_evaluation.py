@@ -362,6 +362,68 @@ def test_an_energy_is_normalised_by_its_sum() -> None:
     assert found["log p(x)"][1] == pytest.approx(expected, abs=1e-5)
 
 
+class _Bounded(nn.Module):
+    """Bounds its free energy, half a nat too high; log Z is 5, or too large to sum."""
+
+    def __init__(self, vast: bool = False) -> None:
+        super().__init__()
+        self.inner, self.vast = _Energy(), vast
+
+    def free_energy_bound(self, x: Tensor, generator: Generator | None = None) -> Tensor:
+        return self.inner.free_energy(x) + 0.5
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return self.inner.log_prob(x) + 0 * self.log_partition()
+
+    def log_partition(self) -> Tensor:
+        if self.vast:
+            raise TooLarge("The partition function is a sum over 2^500 states; up to 2^20 are summed exactly.")
+        return torch.tensor(5.0)
+
+    def log_partition_in_parts(self) -> Yields[float, None, Tensor]:
+        yield 1.0
+        return self.log_partition()
+
+
+class _AnnealedBound(_Bounded):
+    """With a path of one step: independent bits, at the start as at the end, and log Z of both 5."""
+
+    def annealed_base(self, data: Tensor) -> Tensor:
+        return data.mean(0).flatten()
+
+    def annealed_log_prob(self, x: Tensor, beta: float, base: Tensor) -> Tensor:
+        return torch.zeros(len(x))
+
+    def annealed_log_partition_base(self, base: Tensor) -> Tensor:
+        return torch.tensor(5.0)
+
+    def annealed_sample_base(self, n: int, base: Tensor, generator: Generator | None = None) -> Tensor:
+        return torch.zeros(n, 9)
+
+    def annealed_transition(self, x: Tensor, beta: float, base: Tensor, generator: Generator | None = None) -> Tensor:
+        return x
+
+
+def test_a_bounded_free_energy_stands_beside_the_exact_value_as_a_bound() -> None:
+    dataset = datasets()["bits"]
+    with torch.no_grad():
+        expected = _Known().log_prob(dataset.test.x).mean().item()
+    found = rows(reports(likelihood.EVALUATION, _AnnealedBound(), dataset, temperatures=10)[0])
+    assert found["log p(x)"][1:4:2] == (pytest.approx(expected, abs=1e-5), "exact")
+    assert found["bound on log p(x)"][1:4:2] == (pytest.approx(expected - 0.5, abs=1e-5), "lower bound")
+    annealed = found["bound on log p(x), annealed importance sampling"]
+    assert annealed[1:4:2] == (pytest.approx(expected - 0.5, abs=1e-5), "estimate")
+    assert "10 temperatures" in annealed[5]
+    assert likelihood.EVALUATION.without_effect(_AnnealedBound) == ("importance_samples", "reverse_examples")
+    assert "temperatures" in likelihood.EVALUATION.without_effect(_Bounded)
+
+
+def test_what_cannot_be_summed_is_said_once() -> None:
+    table, *notes = reports(likelihood.EVALUATION, _AnnealedBound(vast=True), datasets()["bits"], temperatures=10)
+    assert list(rows(table)) == ["bound on log p(x), annealed importance sampling"]
+    assert len(notes) == 1
+
+
 def test_a_sum_that_is_too_large_says_why_there_is_no_value() -> None:
     table, *notes = reports(likelihood.EVALUATION, _Vast(), datasets()["bits"])
     assert "log p(x)" not in rows(table)

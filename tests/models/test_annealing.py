@@ -13,12 +13,13 @@ from torch import Generator, Tensor
 from models.estimation.annealing import (
     annealed_log_likelihood,
     annealed_log_partition,
+    annealed_lower_bound,
     log_mean,
     reverse_log_likelihood,
     reverse_log_prob,
 )
 from models.estimation.enumeration import all_states, log_probabilities
-from models.estimation.likelihood import exact_log_likelihood
+from models.estimation.likelihood import exact_log_likelihood, free_energy_lower_bound
 from models.estimation.measure import Kind
 from models.estimation.progress import finish
 from models.learning.contrastive_divergence import PersistentCdSettings, PersistentContrastiveDivergence
@@ -124,6 +125,36 @@ def test_measures_stand_on_both_sides_of_the_truth_and_say_how_they_were_made() 
     assert "100 chains, 200 temperatures" in forward.protocol
     assert "200 temperatures" in reverse.protocol
     assert all(measure.protocol.startswith("stripes") for measure in (exact, forward, reverse))
+
+
+class _Bounding:
+    """A machine whose free energy is only bounded: half a nat too high, and random."""
+
+    def __init__(self, model: Rbm) -> None:
+        self.model = model
+
+    def __getattr__(self, name: str) -> object:
+        if name == "free_energy":
+            raise AttributeError(name)
+        return getattr(self.model, name)
+
+    def free_energy_bound(self, x: Tensor, generator: Generator | None = None) -> Tensor:
+        return self.model.free_energy(x) + torch.rand(len(x), generator=generator)
+
+
+def test_a_bounded_free_energy_gives_a_bound_on_the_likelihood_exactly_and_by_annealing() -> None:
+    model, x = trained_machine(), stripes(700)
+    exact = finish(exact_log_likelihood(model, x, "stripes"))
+    summed = finish(free_energy_lower_bound(_Bounding(model), x, "stripes", Generator().manual_seed(0)))
+    annealed = finish(annealed_lower_bound(_Bounding(model), x, "stripes", x, 200, 100, Generator().manual_seed(0)))
+    assert (summed.kind, annealed.kind) == (Kind.LOWER_BOUND, Kind.ESTIMATE)
+    for found in (summed, annealed):
+        assert found.low <= exact.value - 0.5 <= found.high
+        assert found.protocol.startswith("stripes; F(x) bounded")
+    assert summed.value == pytest.approx(exact.value - 0.5, abs=0.05)
+    assert annealed.high - annealed.low > summed.high - summed.low  # log Z is uncertain too
+    assert "by enumeration" in summed.protocol
+    assert "100 chains, 200 temperatures" in annealed.protocol
 
 
 def test_a_base_equal_to_the_model_gives_the_exact_value_from_any_path() -> None:
