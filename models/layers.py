@@ -1,0 +1,42 @@
+"""What deep machines are set by: the widths of their hidden layers."""
+
+from __future__ import annotations
+
+from models.harmonium import ChainSettings
+from models.settings import setting
+
+
+class LayerSettings(ChainSettings):
+    """Two or three hidden layers of bits, the lowest first."""
+
+    first: int = setting(
+        128,
+        title="First hidden layer",
+        help="Binary units next to the data.",
+        unit="units",
+        reference="Hinton, Osindero & Teh (2006); Salakhutdinov & Hinton (2009)",
+        ge=1,
+        le=8192,
+    )
+    second: int = setting(
+        128,
+        title="Second hidden layer",
+        help="Binary units above the first layer.",
+        unit="units",
+        reference="Hinton, Osindero & Teh (2006); Salakhutdinov & Hinton (2009)",
+        ge=1,
+        le=8192,
+    )
+    third: int = setting(
+        0,
+        title="Third hidden layer",
+        help="Binary units above the second layer; 0 leaves this layer out.",
+        unit="units",
+        reference="Hinton, Osindero & Teh (2006); Salakhutdinov & Hinton (2009)",
+        ge=0,
+        le=8192,
+    )
+
+    def widths(self) -> tuple[int, ...]:
+        """How many units each hidden layer has."""
+        return tuple(width for width in (self.first, self.second, self.third) if width)
