@@ -396,8 +396,11 @@ class LearnsInPhases(Protocol):
         """A state of h, given what `hidden_given` or `sweep` said of it, which a draw already is: (B, *hidden)."""
         ...
 
-    def sweep(self, v: Tensor, h: Tensor, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
-        """One transition from the drawn states v and h: the new v, and what stands for h given it."""
+    def sweep(
+        self, v: Tensor, h: Tensor, generator: Generator | None = None, temperature: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        """One transition from the drawn states v and h, all energies divided by `temperature`: the new v, and what
+        stands for h given it. With `draw_hidden` of that, it leaves exp(-E(v, h) / temperature) as it is."""
         ...
 
     def reconstruct(self, v: Tensor, h: Tensor) -> Tensor:

@@ -112,10 +112,12 @@ class Harmonium(GibbsChain):
     def hidden_given(self, v: Tensor, generator: Generator | None = None) -> Tensor:
         return self.hidden_mean(v)
 
-    def sweep(self, v: Tensor, h: Tensor, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
+    def sweep(
+        self, v: Tensor, h: Tensor, generator: Generator | None = None, temperature: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
         """v drawn given h, and the hidden means given it; the v that is handed in does not matter."""
-        v = self.draw_visible(self.visible_mean(h), generator)
-        return v, self.hidden_mean(v)
+        v = self.draw_visible(self.visible_mean(h, temperature), generator, temperature)
+        return v, self.hidden_mean(v, temperature)
 
     def reconstruct(self, v: Tensor, h: Tensor) -> Tensor:
         return self.visible_mean(h)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dgm_studio.inference import Subject
 from dgm_studio.questions.arrays import array, tensor
-from models.capabilities import HasFreeEnergy
+from models.capabilities import HasFreeEnergy, TooLarge
 
 
 @dataclass(frozen=True)
@@ -64,4 +64,10 @@ class Filters:
 
 
 def _free_energy(subject: Subject, x: Tensor) -> np.ndarray | None:
-    return array(subject.model.free_energy(x)) if isinstance(subject.model, HasFreeEnergy) else None
+    """None also where there is one that is too large to be summed."""
+    if not isinstance(subject.model, HasFreeEnergy):
+        return None
+    try:
+        return array(subject.model.free_energy(x))
+    except TooLarge:
+        return None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import suppress
 from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
 
-from models.capabilities import HasFreeEnergy, HasMeanField, LearnsInPhases, RunsChain
+from models.capabilities import HasFreeEnergy, HasMeanField, LearnsInPhases, RunsChain, TooLarge
 from models.estimation.likelihood import pseudo_log_likelihood
 from models.learning.base import Learner, Quantity, means
 from models.settings import Settings, setting
@@ -168,19 +169,24 @@ class _TwoPhases(Learner):
         self.steps.add_(1)
         self._remember(batch.x)
         few = slice(0, MONITORED)
-        return {"reconstruction": self._error(batch.x[few], positive[few]), "activity": positive[few].mean()}
+        activity = {"activity": positive[few].mean()} if positive.numel() else {}  # there may be no hidden unit
+        return {"reconstruction": self._error(batch.x[few], positive[few])} | activity
 
     def held_out(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         positive = self.positive_phase(batch.x, generator)
         found = {"reconstruction": self._error(batch.x, positive), "activity": positive}
         if isinstance(self.model, HasFreeEnergy):
-            energy = self.model.free_energy(batch.x)
-            held = min(int(self.fed), len(self.recent))
-            if held:
-                found["free_energy_gap"] = energy.mean() - self.model.free_energy(self.recent[:held]).mean()
-            if self.spec.support is Support.BITS:
-                found["pseudo_likelihood"] = pseudo_log_likelihood(self.model, batch.x, generator)
-        return means(**found)
+            with suppress(TooLarge):  # a machine may have a free energy that cannot be summed
+                found |= self._energies(self.model, batch.x, generator)
+        return means(**{key: value for key, value in found.items() if value.numel()})
+
+    def _energies(self, model: HasFreeEnergy, x: Tensor, generator: Generator) -> dict[str, Tensor]:
+        found, energy, held = {}, model.free_energy(x), min(int(self.fed), len(self.recent))
+        if held:
+            found["free_energy_gap"] = energy.mean() - model.free_energy(self.recent[:held]).mean()
+        if self.spec.support is Support.BITS:
+            found["pseudo_likelihood"] = pseudo_log_likelihood(model, x, generator)
+        return found
 
     def _remember(self, x: Tensor) -> None:
         newest = x[-len(self.recent) :]
