@@ -31,6 +31,8 @@ from models.learning.contrastive_divergence import (
 )
 from models.learning.expectation_maximization import ExpectationMaximization, ExpectationMaximizationSettings
 from models.learning.maximum_likelihood import MaximumLikelihood, MaximumLikelihoodSettings
+from models.learning.noise_contrastive import NoiseContrastive, NoiseContrastiveSettings
+from models.learning.pseudo_likelihood import PseudoLikelihood, PseudoLikelihoodSettings
 from models.learning.reparameterized_elbo import ReparameterizedElbo, ReparameterizedElboSettings
 from models.linear_gaussian import LinearGaussian, LinearGaussianSettings
 from models.made import Made, MadeSettings, OrderAgnosticMade, OrderAgnosticMadeSettings
@@ -100,6 +102,20 @@ LEARNINGS: tuple[Learning, ...] = (
         "Boltzmann machines",
         PersistentContrastiveDivergence,
         PersistentCdSettings,
+    ),
+    Learning(
+        "pseudo-likelihood",
+        "Pseudo-likelihood",
+        "Boltzmann machines",
+        PseudoLikelihood,
+        PseudoLikelihoodSettings,
+    ),
+    Learning(
+        "noise-contrastive",
+        "Noise-contrastive estimation",
+        "Boltzmann machines",
+        NoiseContrastive,
+        NoiseContrastiveSettings,
     ),
     Learning(
         "coordinate-ascent",
@@ -285,7 +301,13 @@ FAMILIES: tuple[Family, ...] = (
         "and the free energy of held-out data, which leaves that of training data when it learns by heart.",
         model=Rbm,
         settings=RbmSettings,
-        learners=("persistent-cd", "contrastive-divergence", "maximum-likelihood"),
+        learners=(
+            "persistent-cd",
+            "contrastive-divergence",
+            "pseudo-likelihood",
+            "noise-contrastive",
+            "maximum-likelihood",
+        ),
         data="digits",
         binarization="threshold",
     ),

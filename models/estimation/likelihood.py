@@ -139,17 +139,26 @@ def importance_weighted_bound(
     return mean_measure("importance-weighted bound", torch.cat(parts), Kind.LOWER_BOUND, protocol)
 
 
-def pseudo_log_likelihood(model: Any, x: Tensor, generator: Generator | None = None) -> Tensor:
+def pseudo_log_likelihood(model: Any, x: Tensor, generator: Generator | None = None, coordinates: int = 1) -> Tensor:
     """An unbiased estimate of Σ_i log p(x_i | x_-i) for each example of bits: (B, *event) -> (B,).
 
-    One coordinate i is drawn per example, and D log p(x_i | x_-i) = D log σ(F(x with bit i flipped) - F(x)), in which
-    log Z cancels (Besag, 1975). It is no likelihood: compare it with itself only.
+    Some coordinates i are drawn per example, without repetition (all of them, if there are no more), and log p(x_i |
+    x_-i) = log σ(F(x with bit i flipped) - F(x)), in which log Z cancels (Besag, 1975). It is no likelihood: compare it
+    with itself only.
     """
-    dimensions = x[0].numel()
-    chosen = torch.randint(dimensions, (len(x), 1), generator=generator, device=x.device)
-    flat = x.flatten(1)
-    flipped = flat.scatter(1, chosen, 1 - flat.gather(1, chosen)).reshape(x.shape)
-    return dimensions * F.logsigmoid(model.free_energy(flipped) - model.free_energy(x))
+    flat, dimensions = x.flatten(1), x[0].numel()
+    count = min(coordinates, dimensions)
+    if count == dimensions:
+        chosen = torch.arange(dimensions, device=x.device).expand(len(x), -1)
+    elif count == 1:
+        chosen = torch.randint(dimensions, (len(x), 1), generator=generator, device=x.device)
+    else:
+        chosen = torch.rand(flat.shape, generator=generator, device=x.device).topk(count).indices
+    places = chosen.unsqueeze(2)  # (B, count, 1)
+    each = flat.unsqueeze(1).expand(-1, count, -1)
+    flipped = each.scatter(2, places, 1 - each.gather(2, places)).reshape(-1, *x.shape[1:])
+    raised = model.free_energy(flipped).reshape(chosen.shape) - model.free_energy(x).unsqueeze(1)
+    return dimensions / count * F.logsigmoid(raised).sum(1)
 
 
 def _parts(x: Tensor, size: int = EXAMPLES) -> Iterator[tuple[float, Tensor]]:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from models.capabilities import ConditionsOnClass, EstimatesLogProb, ScoresExactly, SumsExactly
-from models.learning.base import Learner, Quantity, adam, means
-from models.settings import Settings, setting
-from models.spec import Batch, DataSpec
+from models.learning.ascent import AscentSettings, GradientAscent
+from models.learning.base import Quantity, means
+from models.settings import setting
+from models.spec import Batch
 
-FINAL_RATE = 0.02  # where the decay of the learning rate ends, as a part of its start
 
-
-class MaximumLikelihoodSettings(Settings):
+class MaximumLikelihoodSettings(AscentSettings):
     learning_rate: float = setting(
         3e-3,
         title="Learning rate",
@@ -25,27 +22,9 @@ class MaximumLikelihoodSettings(Settings):
         le=1,
         log=True,
     )
-    decay: int = setting(
-        0,
-        title="Learning-rate decay",
-        help="The learning rate falls along half a cosine to a fiftieth over this many steps, and stays there, so that "
-        "a run can be continued; 0 keeps it.",
-        unit="steps",
-        reference="Loshchilov & Hutter (2017), equation (5)",
-        ge=0,
-        le=100_000_000,
-    )
-    clip: float = setting(
-        0.0,
-        title="Largest gradient norm",
-        help="Longer gradients are scaled down to this norm, a remedy for jumps of recurrent nets; 0 leaves them.",
-        reference="Pascanu, Mikolov & Bengio (2013), algorithm 1",
-        ge=0,
-        le=1e6,
-    )
 
 
-class MaximumLikelihood(Learner):
+class MaximumLikelihood(GradientAscent):
     """Maximises the mean of log p(x) with Adam, for any model that gives log p(x) exactly.
 
     A model that conditions on classes learns log p(x | class) from the examples that have a label; one whose log p(x)
@@ -53,46 +32,23 @@ class MaximumLikelihood(Learner):
     log Z, it is summed at every step; `begin` raises TooLarge when it cannot be.
     """
 
-    capturable = True
     needs = (ScoresExactly,)
     quantities = (
         Quantity("log_prob", "Log-likelihood log p(x)", goal="higher"),
         Quantity("log_prob_of_class", "Log-likelihood log p(x | class)", goal="higher"),
         Quantity("log_prob_estimate", "Bound on log p(x)", goal="higher"),
     )
-    steps: Tensor  # only where the learning rate decays
-
-    def __init__(self, model: nn.Module, settings: MaximumLikelihoodSettings, spec: DataSpec, examples: int) -> None:
-        super().__init__(model, settings, spec, examples)
-        self.settings = settings
-        if settings.decay:
-            self.register_buffer("steps", torch.zeros(()))
 
     def begin(self) -> None:
         if isinstance(self.model, SumsExactly):
             with torch.no_grad():
                 self.model.log_partition()
-        self.optimizers = {"model": adam(self.model, self.settings.learning_rate)}
-        if self.settings.decay:
-            for group in self.optimizers["model"].param_groups:
-                # a tensor, so that nothing waits for the device when it changes
-                group["lr"] = torch.full_like(self.steps, self.settings.learning_rate)
+        super().begin()
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
-        if self.settings.decay:
-            part = (self.steps / self.settings.decay).clamp(max=1)
-            fallen = FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + (math.pi * part).cos())
-            rate = self.settings.learning_rate * fallen
-            for group in self.optimizers["model"].param_groups:  # which are others after a resume
-                group["lr"].copy_(rate)
-            self.steps.add_(1)
         key, value = self._objective(batch, None)
         objective = value.mean()
-        self.optimizers["model"].zero_grad()
-        (-objective).backward()
-        if self.settings.clip:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
-        self.optimizers["model"].step()
+        self.ascend(objective)
         return means(**{key: objective})
 
     def held_out(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:

@@ -1,0 +1,79 @@
+"""Gradient ascent with Adam: what learners share that follow an objective."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from models.learning.base import Learner, adam
+from models.settings import Settings, setting
+from models.spec import DataSpec
+
+FINAL_RATE = 0.02  # where the decay of the learning rate ends, as a part of its start
+
+
+class AscentSettings(Settings):
+    learning_rate: float = setting(
+        1e-3,
+        title="Learning rate",
+        help="Step size of Adam.",
+        reference="Kingma & Ba (2015), α",
+        gt=0,
+        le=1,
+        log=True,
+    )
+    decay: int = setting(
+        0,
+        title="Learning-rate decay",
+        help="The learning rate falls along half a cosine to a fiftieth over this many steps, and stays there, so that "
+        "a run can be continued; 0 keeps it.",
+        unit="steps",
+        reference="Loshchilov & Hutter (2017), equation (5)",
+        ge=0,
+        le=100_000_000,
+    )
+    clip: float = setting(
+        0.0,
+        title="Largest gradient norm",
+        help="Longer gradients are scaled down to this norm, a remedy for jumps of recurrent nets; 0 leaves them.",
+        reference="Pascanu, Mikolov & Bengio (2013), algorithm 1",
+        ge=0,
+        le=1e6,
+    )
+
+
+class GradientAscent(Learner):
+    """Raises an objective with Adam, over the parameters of the model and the learner's own."""
+
+    capturable = True
+    steps: Tensor  # only where the learning rate decays
+
+    def __init__(self, model: nn.Module, settings: AscentSettings, spec: DataSpec, examples: int) -> None:
+        super().__init__(model, settings, spec, examples)
+        self.settings = settings
+        if settings.decay:
+            self.register_buffer("steps", torch.zeros(()))
+
+    def begin(self) -> None:
+        self.optimizers = {"model": adam(self, self.settings.learning_rate)}
+        if self.settings.decay:
+            for group in self.optimizers["model"].param_groups:
+                # a tensor, so that nothing waits for the device when it changes
+                group["lr"] = torch.full_like(self.steps, self.settings.learning_rate)
+
+    def ascend(self, objective: Tensor) -> None:
+        """One step of Adam up the gradient of `objective`, a 0-d tensor."""
+        if self.settings.decay:
+            part = (self.steps / self.settings.decay).clamp(max=1)
+            fallen = FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + (math.pi * part).cos())
+            rate = self.settings.learning_rate * fallen
+            for group in self.optimizers["model"].param_groups:  # which are others after a resume
+                group["lr"].copy_(rate)
+            self.steps.add_(1)
+        self.optimizers["model"].zero_grad()
+        (-objective).backward()
+        if self.settings.clip:
+            nn.utils.clip_grad_norm_(self.parameters(), self.settings.clip)
+        self.optimizers["model"].step()
