@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -77,3 +78,9 @@ class GradientAscent(Learner):
         if self.settings.clip:
             nn.utils.clip_grad_norm_(self.parameters(), self.settings.clip)
         self.optimizers["model"].step()
+
+
+@torch.no_grad()
+def require_free_energy(model: Any, spec: DataSpec) -> None:
+    """Raise TooLarge now, and not at the first step, where the free energy of an example cannot be summed."""
+    model.free_energy(next(model.parameters()).new_zeros(1, *spec.event_shape))

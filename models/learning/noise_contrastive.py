@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from models.capabilities import HasFreeEnergy, SumsExactly, TooLarge
 from models.distributions import LOG_2PI, bernoulli
-from models.learning.ascent import AscentSettings, GradientAscent
+from models.learning.ascent import AscentSettings, GradientAscent, require_free_energy
 from models.learning.base import Quantity, means
 from models.settings import setting
 from models.spec import Batch, DataSpec, Support
@@ -76,6 +76,10 @@ class NoiseContrastive(GradientAscent):
         self.constant = nn.Parameter(torch.zeros(()))  # c / speed: Adam's steps are as long for every parameter
         self.noise = NOISE[spec.support](spec)
         self.register_buffer("fed", torch.zeros((), dtype=torch.int64))
+
+    def begin(self) -> None:
+        require_free_energy(self.model, self.spec)
+        super().begin()
 
     def log_partition(self) -> Tensor:
         """The learned log Z, a 0-d tensor."""

@@ -6,7 +6,7 @@ from torch import Generator, Tensor, nn
 
 from models.capabilities import HasFreeEnergy
 from models.estimation.likelihood import pseudo_log_likelihood
-from models.learning.ascent import AscentSettings, GradientAscent
+from models.learning.ascent import AscentSettings, GradientAscent, require_free_energy
 from models.learning.base import Quantity, means
 from models.settings import setting
 from models.spec import Batch, DataSpec
@@ -46,6 +46,10 @@ class PseudoLikelihood(GradientAscent):
     def __init__(self, model: nn.Module, settings: PseudoLikelihoodSettings, spec: DataSpec, examples: int) -> None:
         super().__init__(model, settings, spec, examples)
         self.coordinates = settings.coordinates or spec.dimensions
+
+    def begin(self) -> None:
+        require_free_energy(self.model, self.spec)
+        super().begin()
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         objective = self._objective(batch.x).mean()

@@ -7,6 +7,8 @@ import torch
 from small_machine import SPEC, STATES, batch_of, divergence, drawn, machine
 from torch import Tensor
 
+from models.capabilities import TooLarge
+from models.learning.noise_contrastive import NoiseContrastive, NoiseContrastiveSettings
 from models.learning.pseudo_likelihood import PseudoLikelihood, PseudoLikelihoodSettings
 from models.rbm import Rbm
 
@@ -84,3 +86,17 @@ def test_it_recovers_a_distribution_from_many_samples() -> None:
     assert found[0] > 2 * found[1]
     assert found[1] < 0.01
     assert divergence(truth, machine(4, scale=0.3, hidden=3)) > 0.3  # where it began
+
+
+class Unsummed(torch.nn.Linear):
+    def free_energy(self, x: Tensor) -> Tensor:
+        raise TooLarge("2^30 states")
+
+
+def test_an_energy_that_cannot_be_summed_is_refused_before_the_first_step() -> None:
+    for made in (
+        PseudoLikelihood(Unsummed(5, 1), PseudoLikelihoodSettings(), SPEC, 10),
+        NoiseContrastive(Unsummed(5, 1), NoiseContrastiveSettings(), SPEC, 10),
+    ):
+        with pytest.raises(TooLarge, match="2\\^30"):
+            made.begin()
