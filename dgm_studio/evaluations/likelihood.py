@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from typing import Any, TypeAlias
@@ -29,8 +30,10 @@ from models.estimation.likelihood import (
     ensemble_log_likelihood,
     evidence_lower_bound,
     exact_log_likelihood,
+    free_energy_gap,
     free_energy_lower_bound,
     importance_weighted_bound,
+    pseudo_likelihood,
 )
 from models.estimation.measure import Kind, Measure, bits_per_dimension, mean_measure
 from models.settings import Settings, setting
@@ -104,6 +107,9 @@ def _run(subject: Subject, settings: LikelihoodSettings) -> Iterator[float | Rep
     yield _table(subject, measures)
     for text in refused:
         yield Note("The exact likelihood was not measured", text)
+    for measure in measures:
+        if measure.doubt:
+            yield Note(f"Not to be trusted: {measure.name}", measure.doubt, "warn")
 
 
 def _measurings(subject: Subject, settings: LikelihoodSettings) -> list[tuple[int, Callable[[], Measuring]]]:
@@ -130,6 +136,12 @@ def _measurings(subject: Subject, settings: LikelihoodSettings) -> list[tuple[in
         some = f"{where}, of which {len(chosen)} at random" if len(chosen) < len(x) else where
         found.append((20, partial(annealed_log_likelihood, model, x, where, data, steps, settings.chains, generator)))
         found.append((30, partial(reverse_log_likelihood, model, x[chosen], some, data, steps, 1, generator)))
+    if isinstance(model, HasFreeEnergy):
+        if subject.spec.support is Support.BITS:
+            found.append((2, partial(pseudo_likelihood, model, x, where, generator=generator)))
+        train = subject.dataset.train
+        learned, against = train.x.to(subject.device), describe(subject.dataset, train, "training")
+        found.append((1, partial(free_energy_gap, model, learned, x, where, against)))
     return found
 
 
@@ -167,10 +179,13 @@ def _table(subject: Subject, measures: list[Measure]) -> Table:
     )
     rows = []
     for m in measures:
-        bits = bits_per_dimension(m, subject.spec.dimensions)
-        coded = f"Code length, 95 % interval: {cell_text(length, (bits.low, bits.high))} {length.unit}"
+        bits, coded = math.nan, ""
+        if m.likelihood:
+            code = bits_per_dimension(m, subject.spec.dimensions)
+            coded = f"Code length, 95 % interval: {cell_text(length, (code.low, code.high))} {length.unit}"
+            bits = code.value
         said = ". ".join(text for text in (m.protocol, m.note, coded) if text)
-        rows.append((m.name, m.value, (m.low, m.high), str(m.kind), bits.value, said))
+        rows.append((m.name, m.value, (m.low, m.high), str(m.kind), bits, said))
     return Table(
         "Log-likelihood of the test set",
         columns,

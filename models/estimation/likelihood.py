@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator as Yields
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -23,6 +23,7 @@ from models.estimation.progress import stage
 
 EXAMPLES = 500  # measured at once: bounds the memory and how long a cancel waits
 SUMMING = 0.9  # of the time of an exact likelihood goes into log Z, where that is summed
+COORDINATES = 20  # of each example, in a pseudo-likelihood
 ACTIVE = 0.01  # Burda, Grosse & Salakhutdinov (2016), section 5.2: variance of the posterior mean of an active unit
 
 
@@ -159,6 +160,42 @@ def pseudo_log_likelihood(model: Any, x: Tensor, generator: Generator | None = N
     flipped = each.scatter(2, places, 1 - each.gather(2, places)).reshape(-1, *x.shape[1:])
     raised = model.free_energy(flipped).reshape(chosen.shape) - model.free_energy(x).unsqueeze(1)
     return dimensions / count * F.logsigmoid(raised).sum(1)
+
+
+def pseudo_likelihood(
+    model: Any, x: Tensor, where: str, coordinates: int = COORDINATES, generator: Generator | None = None
+) -> Yields[float, None, Measure]:
+    """The mean of `pseudo_log_likelihood`."""
+    parts = []
+    for done, part in _parts(x, 100):
+        parts.append(pseudo_log_likelihood(model, part, generator, coordinates))
+        yield done
+    dimensions = x[0].numel()
+    which = "all coordinates" if coordinates >= dimensions else f"{coordinates} of {dimensions} coordinates at random"
+    measure = mean_measure("pseudo-log-likelihood", torch.cat(parts), Kind.ESTIMATE, f"{where}; {which} of each")
+    note = "Σ log p(x_i | all others), which needs no log Z: no likelihood, and not to be compared with one."
+    return replace(measure, note=note, likelihood=False)
+
+
+def free_energy_gap(model: Any, train: Tensor, test: Tensor, where: str, against: str) -> Yields[float, None, Measure]:
+    """The mean free energy of `test` less that of `train`: by how much examples that were learned from are more
+    probable (Hinton, 2012, section 6). log Z cancels. Free energies are summed by the model; it may raise TooLarge."""
+    means: list[Tensor] = []
+    error = 0.0
+    for number, x in enumerate((train, test)):
+        parts = []
+        for done, part in _parts(x):
+            parts.append(model.free_energy(part).double())
+            yield (number + done) / 2
+        energy = torch.cat(parts)
+        means.append(energy.mean())
+        error += energy.var().item() / len(energy) if len(energy) > 1 else math.inf
+    gap, half = (means[1] - means[0]).item(), 1.96 * math.sqrt(error)
+    note = "Near 0, unless the model learns by heart. log Z cancels; no likelihood."
+    protocol = f"{where}, against {against}"
+    unit = "nats per example"
+    name = "free energy, held out − training"
+    return Measure(name, gap, gap - half, gap + half, Kind.ESTIMATE, unit, protocol, note, likelihood=False)
 
 
 def _parts(x: Tensor, size: int = EXAMPLES) -> Iterator[tuple[float, Tensor]]:

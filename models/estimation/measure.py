@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from torch import Tensor
@@ -31,6 +31,8 @@ class Measure:
     unit: str  # "nats per example", "bits per dimension", ...
     protocol: str  # data, binarisation, number of examples, samples, temperatures: enough to repeat it
     note: str = ""
+    doubt: str = ""  # why neither value nor interval is to be trusted, where it is not
+    likelihood: bool = True  # whether it is one, or bounds one: only then is it a code length
 
 
 def mean_measure(name: str, values: Tensor, kind: Kind, protocol: str, unit: str = "nats per example") -> Measure:
@@ -45,13 +47,11 @@ def bits_per_dimension(measure: Measure, dimensions: int) -> Measure:
     """A log-likelihood in nats per example as a code length in bits per dimension; bounds change sides."""
     flip = {Kind.LOWER_BOUND: Kind.UPPER_BOUND, Kind.UPPER_BOUND: Kind.LOWER_BOUND}
     scale = -1 / (dimensions * math.log(2))
-    return Measure(
-        measure.name,
-        measure.value * scale,
-        measure.high * scale,
-        measure.low * scale,
-        flip.get(measure.kind, measure.kind),
-        "bits per dimension",
-        measure.protocol,
-        measure.note,
+    return replace(
+        measure,
+        value=measure.value * scale,
+        low=measure.high * scale,
+        high=measure.low * scale,
+        kind=flip.get(measure.kind, measure.kind),
+        unit="bits per dimension",
     )

@@ -362,6 +362,23 @@ def test_an_energy_is_normalised_by_its_sum() -> None:
     assert found["log p(x)"][1] == pytest.approx(expected, abs=1e-5)
 
 
+def test_what_needs_no_log_partition_stands_beside_the_likelihood_and_is_no_code_length() -> None:
+    dataset, model = datasets()["bits"], _Energy()
+    found = rows(reports(likelihood.EVALUATION, model, dataset)[0])
+    pseudo, gap = found["pseudo-log-likelihood"], found["free energy, held out − training"]
+    # bits are independent here, so that each conditional is its marginal
+    assert pseudo[1] == pytest.approx(found["log p(x)"][1], abs=1e-4)
+    with torch.no_grad():
+        difference = model.free_energy(dataset.test.x).mean() - model.free_energy(dataset.train.x).mean()
+    assert gap[1] == pytest.approx(difference.item(), abs=1e-5)
+    assert gap[2][0] < gap[1] < gap[2][1]
+    assert f"{len(dataset.train)} training examples" in gap[5]
+    for row in (pseudo, gap):
+        assert row[3] == "estimate"
+        assert math.isnan(row[4])
+        assert "no likelihood" in row[5]
+
+
 class _Bounded(nn.Module):
     """Bounds its free energy, half a nat too high; log Z is 5, or too large to sum."""
 
@@ -416,6 +433,21 @@ def test_a_bounded_free_energy_stands_beside_the_exact_value_as_a_bound() -> Non
     assert "10 temperatures" in annealed[5]
     assert likelihood.EVALUATION.without_effect(_AnnealedBound) == ("importance_samples", "reverse_examples")
     assert "temperatures" in likelihood.EVALUATION.without_effect(_Bounded)
+
+
+class _Doubtful(_AnnealedBound):
+    """One weight outweighs all others."""
+
+    def annealed_log_prob(self, x: Tensor, beta: float, base: Tensor) -> Tensor:
+        return 50 * beta * (torch.arange(len(x)) == 0)
+
+
+def test_an_estimate_that_hangs_on_one_weight_comes_with_a_warning() -> None:
+    _, note = reports(likelihood.EVALUATION, _Doubtful(), datasets()["bits"], temperatures=10)
+    assert isinstance(note, Note)
+    assert note.tone == "warn"
+    assert "1.0 of 100 weights" in note.text
+    assert "annealed importance sampling" in note.title
 
 
 def test_what_cannot_be_summed_is_said_once() -> None:

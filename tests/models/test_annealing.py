@@ -8,11 +8,14 @@ from functools import cache
 
 import pytest
 import torch
+from scipy.stats import t as student_t
 from torch import Generator, Tensor
 
 from models.estimation.annealing import (
+    _student,
     annealed_log_likelihood,
     annealed_log_partition,
+    annealed_log_weights,
     annealed_lower_bound,
     log_mean,
     reverse_log_likelihood,
@@ -69,14 +72,49 @@ MACHINES = pytest.mark.parametrize("machine", [random_machine, trained_machine])
 
 
 @MACHINES
-def test_the_interval_contains_the_enumerated_value(machine: Callable[[], Rbm]) -> None:
-    model = machine()
+@pytest.mark.parametrize(("temperatures", "chains"), [(5, 20), (5, 100), (30, 20), (30, 100)])
+def test_the_interval_contains_the_enumerated_value_in_95_of_100_repetitions(
+    machine: Callable[[], Rbm], temperatures: int, chains: int
+) -> None:
+    model, repetitions = machine(), 200
     exact = model.log_partition().item()
-    hits = 0
-    for seed in range(100):
-        found = finish(annealed_log_partition(model, stripes(200), 60, 100, Generator().manual_seed(seed)))
-        hits += found.low <= exact <= found.high
-    assert hits >= 93
+    many = annealed_log_weights(model, stripes(200), temperatures, chains * repetitions, Generator().manual_seed(2))
+    found = [log_mean(weights, temperatures) for weights in finish(many).split(chains)]
+    assert len(found) == repetitions
+    assert sum(one.low <= exact <= one.high for one in found) >= 0.95 * repetitions
+
+
+@MACHINES
+def test_forward_and_reverse_estimates_lie_on_both_sides_of_the_truth(machine: Callable[[], Rbm]) -> None:
+    """So coarse that both err by far more than chance explains: log Z is too small, the reverse bound too low."""
+    model, x = machine(), stripes(100)
+    exact = model.log_prob(x).mean()
+    weights = finish(annealed_log_weights(model, stripes(200), 1, 20 * 200, Generator().manual_seed(0)))
+    log_z = torch.tensor([log_mean(one, 1).value for one in weights.split(20)])
+    above = -model.free_energy(x).mean() - log_z  # the likelihood by each of 200 forward estimates
+    below = torch.stack(
+        [finish(reverse_log_prob(model, x, stripes(200), 1, 1, Generator().manual_seed(s))).mean() for s in range(50)]
+    )
+    assert above.mean() - 4 * above.std() / 200**0.5 > exact
+    assert below.mean() + 4 * below.std() / 50**0.5 < exact
+
+
+def test_too_few_weights_that_count_are_said_to_be_untrustworthy() -> None:
+    hard = Rbm(RbmSettings(hidden=10), SPEC)
+    torch.manual_seed(5)
+    for parameter in hard.parameters():
+        parameter.normal_(0, 4)
+    x = stripes(50)
+    coarse = finish(annealed_log_likelihood(hard, x, "stripes", x, 2, 100, Generator().manual_seed(0)))
+    fine = finish(annealed_log_likelihood(random_machine(), x, "stripes", x, 100, 100, Generator().manual_seed(0)))
+    assert "of 100 weights count" in coarse.doubt
+    assert fine.doubt == ""
+
+
+def test_the_quantile_is_that_of_students_t() -> None:
+    for freedom in (4.0, 9.0, 30.0, 99.0):
+        assert _student(freedom) == pytest.approx(student_t.ppf(0.98, freedom), rel=0.01)
+    assert _student(0.0) > student_t.ppf(0.98, 4)
 
 
 @MACHINES
@@ -187,12 +225,18 @@ def test_the_same_seed_gives_the_same_value_and_progress_grows() -> None:
 
 
 def test_log_mean_counts_the_weights_that_matter() -> None:
-    even = log_mean(torch.zeros(50, dtype=torch.float64), offset=2.0, temperatures=1)
+    even = log_mean(torch.full((50,), 2.0, dtype=torch.float64), temperatures=1)
     assert (even.value, even.effective_samples) == (pytest.approx(2.0), pytest.approx(50))
-    one = log_mean(torch.tensor([100.0, 0.0, 0.0, 0.0], dtype=torch.float64), offset=0.0, temperatures=1)
+    one = log_mean(torch.tensor([100.0, 0.0, 0.0, 0.0], dtype=torch.float64), temperatures=1)
     assert one.value == pytest.approx(100 - math.log(4))
     assert one.effective_samples == pytest.approx(1)
-    assert one.high - one.value == pytest.approx(1.96)  # (n / 1 - 1) / (n - 1) = 1
+    assert one.high - one.value > 100  # the spread of the logarithms says that larger ones may have been missed
+    assert one.doubt
+    assert not even.doubt
+    skew = log_mean(torch.tensor([11.0] + [1.0] * 9, dtype=torch.float64).repeat(10).log(), temperatures=1)
+    # weights of mean 2 and variance 9: a relative error of 1.5 / √99, larger than that of log-normal weights
+    assert skew.effective_samples == pytest.approx(100 / 3.25)
+    assert skew.high - skew.value == pytest.approx(_student(100 / 3.25 - 1) * 1.5 / 99**0.5)
 
 
 def test_the_trained_machine_is_normalised_by_its_enumerated_sum() -> None:
