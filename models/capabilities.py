@@ -8,9 +8,9 @@ whoever only looks at a model passes a generator of its own.
 from __future__ import annotations
 
 from collections.abc import Generator as Yields
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from torch import Generator, Tensor
 
@@ -429,6 +429,75 @@ class BoundsFreeEnergy(Protocol):
     def free_energy_bound(self, x: Tensor, generator: Generator | None = None) -> Tensor:
         """An upper bound on F(x) = -log p(x) - log Z in nats, in expectation, by an approximate posterior:
         (B, *event) -> (B,)."""
+        ...
+
+
+@runtime_checkable
+class StacksMachines(Protocol):
+    """A stack of machines with two layers each, in which the hidden layer of one is the visible layer of the next. Each
+    can be learned on its own, the lowest first (Hinton, Osindero & Teh, 2006)."""
+
+    def machines(self) -> Sequence[Any]:
+        """Modules that `LearnsInPhases`, the lowest first, each with its `event_shape`. Their parameters are those of
+        the stack, never copies; asked for anew at every use. A stack that wants the weights of a machine doubled in one
+        direction gives machines whose conditionals do so."""
+        ...
+
+    def begin_machine(self, layer: int, like_below: bool = True) -> None:
+        """Machine `layer` learns from now on, and those below have learned all they will. With `like_below` it begins
+        as the transpose of the one below, where that is possible."""
+        ...
+
+    def carry_up(self, layer: int, x: Tensor, y: Tensor, generator: Generator | None = None) -> Tensor:
+        """What machine `layer` learns from, given examples x with labels y (B,), -1 where hidden: (B, *event) -> (B,
+        *event of the machine)."""
+        ...
+
+
+@runtime_checkable
+class AddsLayers(Protocol):
+    """Is a model of its own with each number of its layers, by which its bound on the likelihood can be followed."""
+
+    def layers(self) -> int:
+        """How many there are."""
+        ...
+
+    def with_layers(self, layers: int) -> Any:
+        """The model with the lowest `layers` alone, which shares all tensors."""
+        ...
+
+
+@runtime_checkable
+class WakesAndSleeps(Protocol):
+    """Has generative and recognition parameters, each of which learns from what the other draws (Hinton, Dayan, Frey &
+    Neal, 1995). At the top there may be an undirected machine (Hinton, Osindero & Teh, 2006, appendix B)."""
+
+    def wake(self, x: Tensor, y: Tensor, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
+        """All layers drawn upwards by recognition: log p of what is below the top given what is above it (with the
+        prior of the top, where that is directed), (B,), differentiable in generative parameters only; and the state
+        that the top machine sees, or that of the topmost layer. y: labels (B,), -1 where hidden."""
+        ...
+
+    def sleep(self, top: Tensor, generator: Generator | None = None) -> Tensor:
+        """A dream drawn downwards from a state of the top: log q of the layers above given those below, (B,),
+        differentiable in recognition parameters only."""
+        ...
+
+    def top_machine(self) -> Any:
+        """The undirected machine at the top, which `LearnsInPhases`; None where the topmost layer has a prior."""
+        ...
+
+    def draw_top(self, n: int, generator: Generator | None = None) -> Tensor:
+        """States from which a dream can start: (n, …), as `wake` gives them."""
+        ...
+
+
+@runtime_checkable
+class HasRecognition(Protocol):
+    """Infers by layers of logistic units, each given the one below: a multilayer perceptron."""
+
+    def recognition_layers(self) -> Sequence[tuple[Tensor, Tensor]]:
+        """Weights (above, below) and biases (above,) of each layer, the lowest first."""
         ...
 
 

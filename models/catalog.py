@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from models.char_rnn import CharRnn, CharRnnSettings
+from models.dbn import Dbn, DbnSettings
 from models.diagonal_bilstm import DiagonalBiLstm, DiagonalBiLstmSettings
 from models.eonade import EoNadeSettings, OrderlessNade
 from models.fvbn import Fvbn, FvbnSettings
@@ -30,6 +31,7 @@ from models.learning.contrastive_divergence import (
     PersistentContrastiveDivergence,
 )
 from models.learning.expectation_maximization import ExpectationMaximization, ExpectationMaximizationSettings
+from models.learning.layerwise import Layerwise, LayerwiseSettings
 from models.learning.maximum_likelihood import MaximumLikelihood, MaximumLikelihoodSettings
 from models.learning.noise_contrastive import NoiseContrastive, NoiseContrastiveSettings
 from models.learning.pseudo_likelihood import PseudoLikelihood, PseudoLikelihoodSettings
@@ -116,6 +118,13 @@ LEARNINGS: tuple[Learning, ...] = (
         "Boltzmann machines",
         NoiseContrastive,
         NoiseContrastiveSettings,
+    ),
+    Learning(
+        "layerwise",
+        "Greedy, layer after layer",
+        "Boltzmann machines",
+        Layerwise,
+        LayerwiseSettings,
     ),
     Learning(
         "coordinate-ascent",
@@ -308,6 +317,21 @@ FAMILIES: tuple[Family, ...] = (
             "noise-contrastive",
             "maximum-likelihood",
         ),
+        data="digits",
+        binarization="threshold",
+    ),
+    Family(
+        key="dbn",
+        title="Deep belief network",
+        group="energy",
+        lecture="Boltzmann machines",
+        summary="Layers that draw each other downwards, under a restricted Boltzmann machine at the top. Learned one "
+        "layer after the other, each from what those below make of the data.",
+        look_for="Samples change when the next layer begins to learn, and grow more varied and whole. Figures are of "
+        "the layer that learns, so that curves begin anew with each; the bound per layer says what it was worth.",
+        model=Dbn,
+        settings=DbnSettings,
+        learners=("layerwise",),
         data="digits",
         binarization="threshold",
     ),

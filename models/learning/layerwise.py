@@ -1,0 +1,160 @@
+"""Greedy learning of a stack of machines, one after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from models.capabilities import HasLabelUnits, StacksMachines
+from models.learning.base import Learner
+from models.learning.contrastive_divergence import ContrastiveDivergence, ContrastiveDivergenceSettings
+from models.settings import setting
+from models.spec import Batch, DataSpec, Layout, Support
+
+
+class LayerwiseSettings(ContrastiveDivergenceSettings):
+    decay: int = setting(
+        2000,
+        title="Learning-rate decay",
+        help="The learning rate of each layer falls linearly to a fiftieth over this many of its steps, and stays "
+        "there; 0 keeps it.",
+        unit="steps",
+        reference="Tieleman (2008), section 3",
+        ge=0,
+        le=100_000_000,
+    )
+    layer_steps: int = setting(
+        2000,
+        title="Steps per layer",
+        help="After so many steps the next layer learns, on top of those before, which stay as they are. The topmost "
+        "learns to the end of the run.",
+        unit="steps",
+        reference="Hinton, Osindero & Teh (2006), section 4",
+        ge=1,
+        le=100_000_000,
+    )
+    like_below: bool = setting(
+        True,
+        title="Begin as the layer below",
+        help="A layer begins as the transpose of the one below where it is wide enough: then the model is at first "
+        "the same as without it.",
+        reference="Hinton, Osindero & Teh (2006), section 3",
+    )
+
+
+class GreedyLayers(nn.Module):
+    """Contrastive divergence of one machine of a stack after the other: what several learners begin with.
+
+    Which machine it is follows from the number of steps taken, a buffer. It is counted beside in plain numbers, so that
+    no step waits for the device. The model is handed in each time and is no part of this module.
+    """
+
+    steps: Tensor
+
+    def __init__(
+        self,
+        model: Any,
+        settings: ContrastiveDivergenceSettings,
+        layer_steps: int,
+        like_below: bool,
+        spec: DataSpec,
+        examples: int,
+    ) -> None:
+        super().__init__()
+        self.layer_steps, self.like_below = layer_steps, like_below
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        machines = model.machines()
+        specs = [spec, *[DataSpec(tuple(m.event_shape), Support.BITS, Layout.VECTOR) for m in machines[1:]]]
+        rules = [ContrastiveDivergence(m, settings, s, examples) for m, s in zip(machines, specs, strict=True)]
+        for rule in rules:
+            del rule.model  # the state has each machine once, in the model
+        self.rules = nn.ModuleList(rules)
+        self._taken: int | None = None
+        self.register_load_state_dict_post_hook(_forget_count)
+
+    def begin(self, model: Any) -> None:
+        for layer in range(len(self.rules)):
+            self._rule(model, layer).begin()
+        self._taken = None
+
+    @property
+    def taken(self) -> int:
+        """Steps so far."""
+        if self._taken is None:
+            self._taken = int(self.steps)
+        return self._taken
+
+    @property
+    def done(self) -> bool:
+        """Whether every machine has had its steps. More may be taken: the topmost learns on."""
+        return self.taken >= self.layer_steps * len(self.rules)
+
+    @property
+    def layer(self) -> int:
+        """The machine that learns now."""
+        return min(self.taken // max(self.layer_steps, 1), len(self.rules) - 1)
+
+    @property
+    def phase(self) -> str:
+        return f"layer {self.layer + 1} of {len(self.rules)}"
+
+    @torch.no_grad()
+    def step(self, model: Any, batch: Batch) -> dict[str, Tensor]:
+        layer = self.layer
+        if self.taken == layer * self.layer_steps:
+            model.begin_machine(layer, self.like_below)
+        x = model.carry_up(layer, batch.x, batch.y)
+        reported = self._rule(model, layer).step(Batch(x, batch.y, batch.index))
+        self.steps.add_(1)
+        self._taken = self.taken + 1
+        return reported
+
+    def held_out(self, model: Any, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+        layer = self.layer
+        x = model.carry_up(layer, batch.x, batch.y, generator)
+        found = self._rule(model, layer).held_out(Batch(x, batch.y, batch.index), generator)
+        if layer == len(self.rules) - 1 and isinstance(model, HasLabelUnits) and model.label_units():
+            found.pop("pseudo_likelihood", None)  # a label unit cannot be flipped alone
+        return found
+
+    def _rule(self, model: Any, layer: int) -> ContrastiveDivergence:
+        rule = self.rules[layer]
+        assert isinstance(rule, ContrastiveDivergence)
+        object.__setattr__(rule, "model", model.machines()[layer])  # lent: no module of the rule
+        return rule
+
+
+def _forget_count(module: nn.Module, incompatible: Any) -> None:
+    assert isinstance(module, GreedyLayers)
+    module._taken = None
+
+
+class Layerwise(Learner):
+    """Greedy learning, layer after layer (Hinton, Osindero & Teh, 2006, section 4): each machine learns by contrastive
+    divergence from what those below, which no longer change, make of the data.
+
+    Each layer that begins as the transpose of the one below cannot make a lower bound on log p(x) worse while its own
+    likelihood rises. What is reported is of the machine that learns at the time, so that curves begin anew with each.
+    """
+
+    needs = (StacksMachines,)
+    quantities = ContrastiveDivergence.quantities
+
+    def __init__(self, model: nn.Module, settings: LayerwiseSettings, spec: DataSpec, examples: int) -> None:
+        super().__init__(model, settings, spec, examples)
+        self.greedy = GreedyLayers(model, settings, settings.layer_steps, settings.like_below, spec, examples)
+
+    def begin(self) -> None:
+        self.greedy.begin(self.model)
+
+    def step(self, batch: Batch) -> dict[str, Tensor]:
+        return self.greedy.step(self.model, batch)
+
+    def held_out(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+        return self.greedy.held_out(self.model, batch, generator)
+
+    @property
+    def phase(self) -> str:
+        return self.greedy.phase
