@@ -94,7 +94,7 @@ def test_two_threads_are_resumed_with_two_threads(case: Case, tmp_path: Path, mo
 @pytest.mark.parametrize("case", of("everything on"))
 def test_whatever_kind_of_thing_is_missing_in_a_kept_state_is_noticed(case: Case) -> None:
     found = resume.lacking(case, few=True)
-    assert {"step", "model"} <= {place.split("/")[1] for place in found.noticed}
+    assert {"step", "model"} <= {place.split("/")[1] for place in (*found.noticed, *found.seen_at_once)}
     assert found.unnoticed == []
 
 
