@@ -256,6 +256,16 @@ class Anneals(Protocol):
 
 
 @runtime_checkable
+class AnnealsHidden(Protocol):
+    """Beside `Anneals`: states of the path may hold hidden units after those of the example, (B, D + hidden), so that
+    one that begins at an example has to draw them."""
+
+    def annealed_start(self, x: Tensor, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
+        """A state that shows x, and log q of how its hidden part was drawn: (B, *event) -> (B, *state), (B,)."""
+        ...
+
+
+@runtime_checkable
 class Decodes(Protocol):
     def prior(self) -> Distribution:
         """p(z), without a batch dimension: its mean has shape (latent,)."""
@@ -361,7 +371,8 @@ class HasHiddenLayers(Protocol):
 
     def top_down(self, layer: int, h: Tensor) -> Tensor:
         """What hidden layer `layer` in state h makes of the visible units, through means of the layers between:
-        (B, *layer) -> (B, *event). Exactly E[x | h] where there is one layer."""
+        (B, *layer) -> (B, *event). Exactly E[x | h] where there is one layer and it makes visible
+        units independent."""
         ...
 
 

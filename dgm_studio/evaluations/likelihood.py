@@ -134,7 +134,7 @@ def _measurings(subject: Subject, settings: LikelihoodSettings) -> list[tuple[in
     if _annealed(type(model)):
         chosen = torch.randperm(len(x), generator=generator, device=x.device)[: settings.reverse_examples]
         some = f"{where}, of which {len(chosen)} at random" if len(chosen) < len(x) else where
-        found.append((20, partial(annealed_log_likelihood, model, x, where, data, steps, settings.chains, generator)))
+        found.append((20, partial(_annealed_or_bounded, model, x, where, data, steps, settings.chains, generator)))
         found.append((30, partial(reverse_log_likelihood, model, x[chosen], some, data, steps, 1, generator)))
     if isinstance(model, HasFreeEnergy):
         if subject.spec.support is Support.BITS:
@@ -160,6 +160,18 @@ def _bounded_exactly(model: type) -> bool:
 def _bounded_by_annealing(model: type) -> bool:
     """Without a free energy, that is: where it is known, a bound on it says less."""
     return issubclass(model, BoundsFreeEnergy) and issubclass(model, Anneals) and not issubclass(model, HasFreeEnergy)
+
+
+def _annealed_or_bounded(
+    model: Any, x: Tensor, where: str, data: Tensor, temperatures: int, chains: int, generator: torch.Generator
+) -> Measuring:
+    """With a bound on the free energy where it exists but cannot be summed."""
+    try:
+        return (yield from annealed_log_likelihood(model, x, where, data, temperatures, chains, generator))
+    except TooLarge:
+        if not isinstance(model, BoundsFreeEnergy):
+            raise
+    return (yield from annealed_lower_bound(model, x, where, data, temperatures, chains, generator))
 
 
 def _elbo(model: Any, x: Tensor, where: str, generator: torch.Generator) -> Measuring:

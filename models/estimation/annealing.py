@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
+from models.capabilities import AnnealsHidden
 from models.estimation.measure import Kind, Measure, mean_measure
 
 YIELD_EVERY = 25  # temperatures between two reports of progress
@@ -87,11 +88,13 @@ def annealed_log_likelihood(
     chains: int = 100,
     generator: Generator | None = None,
 ) -> Yields[float, None, Measure]:
-    """The mean of log p(x) = -F(x) - log Z with log Z from annealed importance sampling."""
+    """The mean of log p(x) = -F(x) - log Z with log Z from annealed importance sampling. Raises TooLarge at once where
+    F(x) cannot be summed."""
+    scores = torch.cat([-model.free_energy(part) for part in x.split(EXAMPLES)])
     partition = yield from annealed_log_partition(model, data, temperatures, chains, generator)
     return _normalised(
         "log p(x), annealed importance sampling",
-        -model.free_energy(x),
+        scores,
         partition,
         where,
         "Errs towards likelihoods that are too good; read it beside the reverse bound.",
@@ -154,6 +157,9 @@ def reverse_log_prob(
     base = model.annealed_base(data)
     state = x.repeat_interleave(chains, 0)
     log_weights = torch.zeros(len(state), dtype=torch.float64, device=x.device)
+    if isinstance(model, AnnealsHidden):
+        state, log_q = model.annealed_start(state, generator)
+        log_weights -= log_q
     for k in range(temperatures, 0, -1):
         beta = k / temperatures
         # each transition is reversible, so it is also its own way back

@@ -173,12 +173,13 @@ def test_the_annealed_path_begins_at_its_base_and_ends_at_the_model(family: str,
     x = states(9).double().reshape(-1, 1, 3, 3)
     with torch.no_grad():
         base = model.annealed_base(DATASETS[data].train.x.double())
-        start = model.annealed_log_prob(x, 0.0, base)
-        assert start.logsumexp(0).item() == pytest.approx(model.annealed_log_partition_base(base).item(), abs=1e-6)
-        end = model.annealed_log_prob(x, 1.0, base) + model.free_energy(x)
-        assert torch.allclose(end, end[0].expand_as(end), atol=1e-6)
         drawn = model.annealed_sample_base(20_000, base, draws())
-        expected = moments(x, (start - start.logsumexp(0)).exp())
+        path = states(drawn[0].numel()).double().reshape(-1, *drawn.shape[1:])  # examples, hidden units after them
+        start = model.annealed_log_prob(path, 0.0, base)
+        assert start.logsumexp(0).item() == pytest.approx(model.annealed_log_partition_base(base).item(), abs=1e-6)
+        end = model.annealed_log_prob(path, 1.0, base).reshape(len(x), -1).logsumexp(1) + model.free_energy(x)
+        assert torch.allclose(end, end[0].expand_as(end), atol=1e-6)
+        expected = moments(path, (start - start.logsumexp(0)).exp())
         found = moments(drawn, torch.full((len(drawn),), 1 / len(drawn)))
     assert ((found - expected).abs() <= 5 * (expected * (1 - expected) / len(drawn)).sqrt() + 1e-9).all()
 
