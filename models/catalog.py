@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from models.boltzmann import Boltzmann, BoltzmannSettings
 from models.char_rnn import CharRnn, CharRnnSettings
 from models.dbn import Dbn, DbnSettings
 from models.diagonal_bilstm import DiagonalBiLstm, DiagonalBiLstmSettings
@@ -297,6 +298,21 @@ FAMILIES: tuple[Family, ...] = (
         settings=DiagonalBiLstmSettings,
         learners=("maximum-likelihood",),
         data="digits",
+        binarization="threshold",
+    ),
+    Family(
+        key="boltzmann",
+        title="Boltzmann machine",
+        group="energy",
+        lecture="Boltzmann machines",
+        summary="Pixels and hidden units, each pair of them with a weight. A unit is easy given all others, and "
+        "everything else is hard: what the restricted machine gives up, and why.",
+        look_for="With 20 units in all, log p(x), its estimates and the learner's own figures can be compared. More "
+        "connections make its chain slower: look at how it mixes.",
+        model=Boltzmann,
+        settings=BoltzmannSettings,
+        learners=("persistent-cd", "contrastive-divergence", "pseudo-likelihood", "maximum-likelihood"),
+        data="bars",
         binarization="threshold",
     ),
     Family(

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from dgm_studio.config import DataChoice
-from dgm_studio.datasets import csv_files, digits, grammar, hdf5, idx, images, markov, mnist, numpy_files, text, toys
+from dgm_studio.datasets import (
+    bars,
+    csv_files,
+    digits,
+    grammar,
+    hdf5,
+    idx,
+    images,
+    markov,
+    mnist,
+    numpy_files,
+    text,
+    toys,
+)
 from dgm_studio.datasets.base import BadData, Dataset, Report, Source, prepare
 from dgm_studio.datasets.recognise import recognise
 from models.settings import read_settings
@@ -13,6 +26,7 @@ __all__ = ["SOURCES", "load", "recognise", "source"]
 SOURCES: tuple[Source, ...] = (
     digits.SOURCE,
     *toys.SOURCES,
+    bars.SOURCE,
     *markov.SOURCES,
     text.REFERENCE,
     grammar.SOURCE,
