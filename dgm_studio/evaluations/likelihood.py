@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from dgm_studio.evaluations.base import Evaluation, describe, stage
+from dgm_studio.evaluations.base import Evaluation, describe, stage, training_examples
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Note, Report, Table, cell_text
 from dgm_studio.written import is_text
@@ -140,7 +140,7 @@ def _measurings(subject: Subject, settings: LikelihoodSettings) -> list[tuple[in
         if subject.spec.support is Support.BITS:
             found.append((2, partial(pseudo_likelihood, model, x, where, generator=generator)))
         train = subject.dataset.train
-        learned, against = train.x.to(subject.device), describe(subject.dataset, train, "training")
+        learned, against = training_examples(subject.dataset, subject), describe(subject.dataset, train, "training")
         found.append((1, partial(free_energy_gap, model, learned, x, where, against)))
     return found
 

@@ -379,6 +379,19 @@ def test_what_needs_no_log_partition_stands_beside_the_likelihood_and_is_no_code
         assert "no likelihood" in row[5]
 
 
+class _BitsOnly(_Energy):
+    def free_energy(self, x: Tensor) -> Tensor:
+        assert ((x == 0) | (x == 1)).all(), "probabilities are not what the model learns from"
+        return super().free_energy(x)
+
+
+def test_examples_whose_bits_are_drawn_at_each_visit_are_drawn_for_the_gap() -> None:
+    bits = datasets()["bits"]
+    greys = replace(bits, train=Split(torch.full_like(bits.train.x, 0.3), bits.train.y), draws_bits=True)
+    found = rows(reports(likelihood.EVALUATION, _BitsOnly(), greys)[0])
+    assert math.isfinite(found["free energy, held out − training"][1])
+
+
 class _Bounded(nn.Module):
     """Bounds its free energy, half a nat too high; log Z is 5, or too large to sum."""
 
