@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QRectF, QSize
-from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from widgets.pictures import to_image
@@ -17,8 +17,11 @@ LOSS = 0.85  # of the size that whole pixels may leave
 class PictureGrid(QWidget):
     """Pictures (N, C, H, W) in rows. The number of columns is the one that shows them largest.
 
-    Pixels are squares of a whole number of device pixels where that does not make them much smaller.
+    Pixels are squares of a whole number of device pixels where that does not make them much smaller. `pressed` carries
+    the number of a picture.
     """
+
+    pressed = Signal(int)
 
     def __init__(self, minimum: int = 64, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -59,6 +62,26 @@ class PictureGrid(QWidget):
         best = int(np.argmax(scale))
         return best + 1, float(scale[best])
 
+    def places(self) -> list[QRectF]:
+        """Where each picture lies, in logical pixels."""
+        if self._sheet is None:
+            return []
+        ratio = self.devicePixelRatioF()
+        columns, scale = self.layout_for(self.width() * ratio, self.height() * ratio)
+        wide, high = self._sheet.width() * scale, self._sheet.height() // self._count * scale
+        right, down = (wide + GAP) / ratio, (high + GAP) / ratio
+        return [
+            QRectF(place % columns * right, place // columns * down, wide / ratio, high / ratio)
+            for place in range(self._count)
+        ]
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() is Qt.MouseButton.LeftButton:
+            for number, place in enumerate(self.places()):
+                if place.contains(event.position()):
+                    self.pressed.emit(number)
+                    return
+
     def paintEvent(self, event: QPaintEvent) -> None:
         with QPainter(self) as painter:
             sheet = self._sheet
@@ -68,11 +91,6 @@ class PictureGrid(QWidget):
                 side = min(self.width(), self.height()) - 1
                 painter.drawRoundedRect(QRectF(0, 0, side, side), 6, 6)
                 return
-            ratio = self.devicePixelRatioF()
-            columns, scale = self.layout_for(self.width() * ratio, self.height() * ratio)
             wide, high = sheet.width(), sheet.height() // self._count
-            right, down = (wide * scale + GAP) / ratio, (high * scale + GAP) / ratio
-            for place in range(self._count):
-                row, column = divmod(place, columns)
-                target = QRectF(column * right, row * down, wide * scale / ratio, high * scale / ratio)
-                painter.drawImage(target, sheet, QRectF(0, place * high, wide, high))
+            for number, place in enumerate(self.places()):
+                painter.drawImage(place, sheet, QRectF(0, number * high, wide, high))

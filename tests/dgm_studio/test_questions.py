@@ -16,10 +16,11 @@ from torch import Generator, Tensor
 
 from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.inference import Subject
-from dgm_studio.questions.chains import Advance, Filters, StartChains
+from dgm_studio.questions.chains import Advance, Chains, Hold, StartChains
 from dgm_studio.questions.completions import Complete, Completions, Order, ordered
 from dgm_studio.questions.drawing import Fit, Land, fit, usual_figure
 from dgm_studio.questions.examples import ExamplesAt, SomeExamples, spread_out
+from dgm_studio.questions.hidden_units import Filters
 from dgm_studio.questions.landscapes import AskLandscape, DataPoints, Field
 from dgm_studio.questions.latent import (
     AskPrior,
@@ -306,21 +307,39 @@ class TestChains:
 
     def test_chains_advance_where_they_are_not_held(self) -> None:
         x = np.zeros((3, 1, 2, 2), np.float32)
-        clamp = np.zeros(x.shape, bool)
-        clamp[0, 0, 0] = True
-        frame = Advance(x, clamp, steps=5, temperature=2.0)(subject(Counting(), self.DATA))
-        assert np.array_equal(frame.x, np.where(clamp, 0, 10))
-        assert np.array_equal(frame.mean, frame.x / 2)
-        assert frame.free_energy == pytest.approx([20, 40, 40])
+        upper = np.array([[True, True], [False, False]])
+        hold = Hold.nothing((1, 2, 2)).with_pixels(upper, np.full((1, 2, 2), 3, np.float32))
+        frame = Advance(Chains(x), replace(hold, everywhere=False), 5, 2.0)(subject(Counting(), self.DATA))
+        assert frame.chains.x[0, 0].tolist() == [[3, 3], [10, 10]]
+        assert (frame.chains.x[1:] == 10).all()
+        assert np.array_equal(frame.mean, frame.chains.x / 2)
+        assert frame.free_energy == pytest.approx([26, 40, 40])
+        assert frame.steps == 5
         assert not x.any()
+        everywhere = Advance(Chains(x), hold, 5, 2.0)(subject(Counting(), self.DATA))
+        assert (everywhere.chains.x[:, 0, 0] == 3).all()
+
+    def test_a_temperature_of_0_is_refused_with_a_reason(self) -> None:
+        x = Chains(np.zeros((3, 1, 2, 2), np.float32))
+        for temperature in (0.0, -1.0, math.nan):
+            with pytest.raises(ValueError, match="divides the energies"):
+                Advance(x, Hold.nothing((1, 2, 2)), temperature=temperature)
+
+    def test_a_slow_chain_shows_what_it_did_in_time(self) -> None:
+        x = Chains(np.zeros((3, 1, 2, 2), np.float32))
+        frame = Advance(x, Hold.nothing((1, 2, 2)), steps=50, within=0)(subject(Counting(), self.DATA))
+        assert frame.steps == 1
+        assert (frame.chains.x == 1).all()
 
     def test_chains_start_without_data(self) -> None:
         frame = StartChains(6)(subject(Counting(), self.DATA))
-        assert frame.x.shape == (6, 1, 2, 2)
-        assert frame.free_energy == pytest.approx(frame.x.sum((1, 2, 3)), abs=1e-5)
+        assert frame.chains.x.shape == (6, 1, 2, 2)
+        assert frame.free_energy == pytest.approx(frame.chains.x.sum((1, 2, 3)), abs=1e-5)
 
     def test_the_strongest_filters_come_first(self) -> None:
-        assert Filters(limit=2)(subject(Counting(), self.DATA))[:, 0, 0, 0].tolist() == [2, 1]
+        sheet = Filters(limit=2)(subject(Counting(), self.DATA))
+        assert sheet.pictures[:, 0, 0, 0].tolist() == [2, 1]
+        assert sheet.are_weights
 
 
 class Copying:

@@ -321,11 +321,10 @@ def test_levels_are_decoded_and_dreamt_between_black_and_white(qtbot: QtBot) -> 
         qtbot.addWidget(view)
         view.show()
     qtbot.waitUntil(lambda: latent.outcome.picture.picture is not None and dream._shown > 0, timeout=PATIENCE)
-    dream.tools.choose("white")
+    dream.tools.draw()
     target = dream.first.target()
     drag(dream.first, [target.center()])
     bench.live.close()
     assert (latent.outcome.picture.picture == 1).all()
     assert (dream.first.picture == 1).all()
-    assert dream.others.picture.max() == 1
-    assert dream._x[0].max() == 4
+    assert dream._chains.x[0].max() == 4

@@ -1,72 +1,80 @@
-"""Dream: watch a model's Markov chains, and hold some of their pixels."""
+"""Dream: watch a model's Markov chains, hold some of their units, and see what hidden units do."""
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
+from time import monotonic
 
 import numpy as np
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QHideEvent
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from dgm_studio.inference import Answer
-from dgm_studio.questions.chains import Advance, ChainFrame, Filters, StartChains
+from dgm_studio.questions.chains import (
+    FREE,
+    OFF,
+    ON,
+    Advance,
+    Anatomy,
+    AskAnatomy,
+    ChainFrame,
+    Chains,
+    Hold,
+    LearnersChains,
+    StartChains,
+)
 from dgm_studio.questions.examples import SomeExamples
-from models.capabilities import HasFilters, HasFreeEnergy, RunsChain
+from dgm_studio.questions.hidden_units import Filters, LookAtUnit
+from models.capabilities import HasChains, RunsChain
 from models.spec import DataSpec, Layout
 from widgets.canvas import PixelBrush
-from widgets.colormaps import diverging
 from widgets.explorers.base import Explorer
-from widgets.explorers.brush_tools import BLACK, FREE, KEEP, WHITE, BrushTools
-from widgets.explorers.parts import Caption, Card, SliderRow, button, check, fill, row_of
+from widgets.explorers.dream_pages import DreamPages
+from widgets.explorers.dream_tools import MEAN, STATE, ChainTools
+from widgets.explorers.parts import Caption, Card
 from widgets.live import Live
-from widgets.picture_view import PictureView
-from widgets.pictures import tile
-from widgets.plots import Plot, pen
-from widgets.theme import CATEGORICAL, SPACE, look
 
 FRAME = 33  # ms
+AHEAD = 2  # frames that are kept ready, so that the clock decides when the next one is shown
 CHAINS = 16
-TRACE = 300  # frames of free energy that are kept
+LOOK_EVERY = 0.2  # seconds between pictures of what the chosen unit does
+STUCK = 0.5  # seconds that a question may take before a change by hand replaces it
+UNDO = 50
 
 
 class Dream(Explorer):
-    """The first chain is large and can be painted on: painted pixels are held while the others are drawn again."""
+    """The first chain is large and can be painted on: painted pixels are held while the others are drawn again. Hidden
+    units can be held as well, and a class where the model has label units."""
 
     key = "dream"
     title = "Dream"
 
     def __init__(self, live: Live, parent: QWidget | None = None) -> None:
         super().__init__(live, parent)
-        shape, self._brightest = live.spec.event_shape, live.spec.brightest
-        self._x = np.zeros((0, *shape), np.float32)
-        self._clamp = np.zeros(shape, bool)
-        self._energies: deque[np.ndarray] = deque(maxlen=TRACE)
+        shape = live.spec.event_shape
+        self.anatomy = Anatomy((), 0, 0, live.spec.brightest)
+        self.hold = Hold.nothing(shape)
+        self._past: list[Hold] = []
+        self._chains = Chains(np.zeros((0, *shape), np.float32))  # what is shown
+        self._newest = self._chains  # the state that the next transitions begin with
+        self._ready: deque[ChainFrame] = deque()  # computed, not shown yet
+        self._frame: ChainFrame | None = None  # shown
         self._shown = 0  # transitions since the start
-        self.playing = True
-        self.first = PixelBrush()
-        self.first.setObjectName("firstChain")
-        self.first.brushed.connect(self._paint)
-        self.others = PictureView(minimum=120)
-        self.others.setObjectName("chains")
-        self.trace = Plot()
-        self.trace.setObjectName("freeEnergy")
-        self.trace.set_titles("frame", "F(x), nats")
-        self._curves = [self.trace.plot() for _ in range(4)]
-        self.filters = PictureView(minimum=96)
-        self.filters.setObjectName("filters")
-        self._weights: np.ndarray | None = None
-        self._clock = QTimer(self, interval=FRAME)
-        self._clock.timeout.connect(self._advance)
+        self._asked = 0.0  # when, for the question that is being answered
         self._waiting = False
+        self._looked = 0.0
+        self.playing = True
+        self.tools = ChainTools(live.spec, issubclass(live.learner_class, HasChains))
+        self.first = PixelBrush()
+        self.pages = DreamPages(live.model_class, live.spec)
+        self.others, self.units, self.filters = self.pages.others, self.pages.units, self.pages.filters
+        self._clock = QTimer(self, interval=FRAME, timerType=Qt.TimerType.PreciseTimer)
+        self._clock.timeout.connect(self._tick)
         self.body.addWidget(self._chain_card(), 5)
-        right = QVBoxLayout()
-        right.setSpacing(SPACE)
-        for card, stretch in self._side_cards():
-            right.addWidget(card, stretch)
-        self.body.addLayout(right, 4)
-        look.changed.connect(self._restyle)
-        self._restyle()
+        self.body.addWidget(self.pages, 4)
+        self._connect()
 
     @staticmethod
     def admits(model: type, learner: type, spec: DataSpec) -> bool:
@@ -76,10 +84,10 @@ class Dream(Explorer):
 
     def begin(self) -> None:
         self._waiting = False
-        if not len(self._x):
+        self.ask("anatomy", AskAnatomy())
+        if not len(self._chains.x):
             self.ask("start", StartChains(CHAINS))
-        if issubclass(self.live.model_class, HasFilters):
-            self.follow("filters", Filters, 250)
+        self._follow_page()
         self._clock.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
@@ -87,175 +95,259 @@ class Dream(Explorer):
         self._clock.stop()
 
     def receive(self, name: str, answer: Answer) -> None:
-        if name == "filters":
-            self._weights = answer.value
-            self._show_filters()
+        value = answer.value
+        if name == "anatomy":
+            self._know(value)
         elif name == "start":
-            self._restart(answer.value.x)
-            self._show(answer.value)
-        elif name == "data":
-            x = answer.value.x
-            self._restart(x[np.arange(CHAINS) % len(x)])
+            self._restart(value.chains, value)
+        elif name == "data" and len(value.x):
+            self._restart(Chains(value.x[np.arange(CHAINS) % len(value.x)]))
         elif name == "advance":
-            self._waiting = False
-            self._shown += round(self._speed.value)
-            self._show(answer.value)
+            self._take(value)
+        elif name == "filters" and self.filters is not None:
+            self.filters.take(value)
+        elif name == "unit" and self.units is not None:
+            self.units.show_unit(value)
 
-    def _advance(self) -> None:
-        if self.playing and not self._waiting and len(self._x):
-            self._waiting = True
-            question = Advance(self._x, self._held(), round(self._speed.value), self._temperature.value)
-            self.ask("advance", question)
+    def _know(self, anatomy: Anatomy) -> None:
+        """What the built model has."""
+        known, self.anatomy = self.anatomy, anatomy
+        if anatomy == known:
+            return
+        self._past.clear()
+        self.tools.set_anatomy(anatomy, self.live.spec)
+        if self.units is not None:
+            self.units.set_layers(anatomy.layers)
+            units = tuple(np.full(shape, FREE, np.int8) for shape in anatomy.layers)
+            self._become(replace(self.hold, units=units))
+        if self.filters is not None:
+            self.filters.layers.set_layers(anatomy.layers)
 
-    def _held(self) -> np.ndarray:
-        """The pixels that are held, of all chains or of the first: (n, *event) bool."""
-        held = np.zeros(self._x.shape, bool)
-        held[: None if self._all.isChecked() else 1] = self._clamp
-        return held
+    def _tick(self) -> None:
+        """Show the next frame if it is there, and keep some ahead."""
+        if self.playing and self._ready:
+            self._show(self._ready.popleft())
+        self._go_on()
 
-    def _restart(self, x: np.ndarray) -> None:
-        """Go on from the states `x`; what a chain was doing is forgotten."""
-        self.forget("advance")
+    def _go_on(self) -> None:
+        if self.playing and not self._waiting and len(self._ready) < AHEAD:
+            self._ask_on()
+
+    def _ask_on(self, steps: int | None = None) -> None:
+        if not len(self._newest.x):
+            return
+        self._waiting, self._asked = True, monotonic()
+        layer = self.tools.source if isinstance(self.tools.source, int) else None
+        steps = self.tools.steps if steps is None else steps
+        self.ask("advance", Advance(self._newest, self.hold, steps, self.tools.temperature.value, layer))
+
+    def _see(self) -> None:
+        """Something else is to be shown of the same states."""
+        self._paint()
+        if not self.playing and not self._waiting and isinstance(self.tools.source, int):
+            self._ask_on(0)
+
+    def _take(self, frame: ChainFrame) -> None:
         self._waiting = False
+        if not frame.is_finite:
+            self._set_playing(False)
+            self.notify(
+                f"The chains stopped after {self._shown:,} transitions: their next states are not finite numbers. "
+                "Start them again, perhaps at another temperature, or with weights of another step."
+            )
+            return
+        self._newest = frame.chains
+        if self.playing:
+            self._ready.append(frame)
+            self._go_on()
+        else:  # a single step
+            self._show(frame)
+
+    def _restart(self, chains: Chains, frame: ChainFrame | None = None) -> None:
+        """Go on from other states; what chains were doing and what is held of pixels is forgotten."""
+        self.forget("advance")
+        self.notify("")
+        self._waiting = False
+        self._ready.clear()
         self._shown = 0
-        self._energies.clear()
-        self._clamp[:] = False
-        self._x = x.copy()
-        self._show(ChainFrame(self._x, self._x, None))
+        for trace in self.pages.traces:
+            trace.clear()
+        if self.hold.pixels.any():
+            self._remember()
+            self.hold = self.hold.without_pixels(np.ones(self.hold.pixels.shape[-2:], bool))
+        self._newest = chains
+        self._show(ChainFrame(chains, chains.x) if frame is None else frame)
 
     def _show(self, frame: ChainFrame) -> None:
-        # pixels painted since the question was asked stay as they were painted
-        self._x = np.where(self._held(), self._x, frame.x)
-        shown = frame.x if self._states.isChecked() else frame.mean
-        first = np.where(self._clamp, self._x[0], shown[0]) / self._brightest
-        self.first.show_picture(first)
-        self.first.mark(self._clamp.any(0))
-        gap = max(1, shown.shape[-1] // 14)
-        self.others.show_picture(tile(shown[1:] / self._brightest, 5, gap=gap))
-        if frame.free_energy is not None:
-            self._energies.append(frame.free_energy)
-            self._show_trace()
-        self._status.setText(f"{self._shown:,} transitions · weights of step {self.live.step:,}")
+        # what was held since the question was asked stays as it was held
+        self._frame, self._chains = frame, self.hold.in_chains(frame.chains)
+        self._shown += frame.steps
+        if self.units is not None and frame.chains.hidden:
+            self.units.take(self._chains.hidden)
+            self._look(LOOK_EVERY)
+        for trace in self.pages.traces if frame.steps else ():
+            trace.take(self._shown, frame)
+        self.pages.show_classes(frame.classes)
+        self._paint()
+        working = monotonic() - self._asked if self._waiting else 0
+        late = f" · working… {working:.0f} s" if working >= 1 else ""
+        self._status.setText(f"{self._shown:,} transitions · weights of step {self.live.step:,}{late}")
 
-    def _show_trace(self) -> None:
-        energies = np.stack(self._energies)
-        frames = np.arange(len(energies))
-        for i, curve in enumerate(self._curves[1:], start=1):
-            curve.setData(frames, energies[:, i])
-        self._curves[0].setData(frames, energies[:, 0])
-
-    def _show_filters(self) -> None:
-        if self._weights is None:
+    def _paint(self) -> None:
+        """The first chain and the others, as they are."""
+        if self._frame is None:
             return
-        weights = self._weights.mean(1)
-        # each filter on a scale of its own, symmetric about 0
-        largest = np.abs(weights).max(axis=(1, 2), keepdims=True)
-        share = 0.5 + 0.5 * weights / np.maximum(largest, 1e-12)
-        columns = int(np.ceil(np.sqrt(len(share) * 2)))
-        sheet = tile(share[:, None].astype(np.float32), columns, gap=max(1, share.shape[-1] // 14), background=0.5)
-        self.filters.show_picture(diverging(sheet[0]))
+        rows = slice(None if self.hold.everywhere else 1)
+        shown = self._chains.x if self.tools.source == STATE else self._frame.mean.copy()
+        if self.tools.source in (STATE, MEAN):
+            shown[rows] = np.where(self.hold.pixels, self.hold.values, shown[rows])
+        shown = (shown - self.anatomy.black) / (self.anatomy.white - self.anatomy.black)
+        self.first.show_picture(shown[0])
+        self.first.mark(self.hold.pixels.any(0))
+        if self.others.isVisible():
+            self.others.show_pictures(shown[1:])
 
-    def _restyle(self) -> None:
-        for i, curve in enumerate(self._curves):
-            curve.setPen(pen(look.theme.accent, 2) if i == 0 else pen(CATEGORICAL[8], 1, opacity=0.5))
-        self._curves[0].setZValue(1)
-        self._show_filters()
+    def _look(self, not_before: float = 0.0) -> None:
+        """See what the chosen hidden unit does in the first chain."""
+        units = self.units
+        if units is None or not units.isVisible() or not self.anatomy.layers or not self._chains.hidden:
+            return
+        if monotonic() - self._looked >= not_before:
+            self._looked = monotonic()
+            self.ask("unit", LookAtUnit(units.layer, units.unit, units.state))
+
+    def _follow_page(self) -> None:
+        """Ask what the page that is seen needs, and no longer what the others do."""
+        self.forget("filters")
+        if self.filters is not None and self.filters.isVisible():
+            self.follow("filters", lambda: Filters(self.filters.layer), 250)
+        self._look()
+        self._paint()
 
     # What a person does.
 
-    def _paint(self, mask: np.ndarray) -> None:
-        if not len(self._x):
-            return
-        tool = self.tools.tool
-        x, clamp = self._x.copy(), self._clamp.copy()
-        clamp[:, mask] = tool != FREE
-        if tool in (WHITE, BLACK):
-            x[0][:, mask] = self._brightest * (tool == WHITE)
-        if self._all.isChecked():
-            x[1:, :, mask] = x[:1, :, mask]
-        self._x, self._clamp = x, clamp
-        self.first.show_picture(np.where(clamp, x[0] / self._brightest, self.first.picture))
-        self.first.mark(clamp.any(0))
+    def can_undo(self) -> bool:
+        return bool(self._past)
 
-    def _play(self) -> None:
-        self.playing = not self.playing
-        self._play_button.setText("Pause" if self.playing else "Play")
+    def undo(self) -> None:
+        if self._past:
+            self._become(self._past.pop())
+
+    def _remember(self) -> None:
+        self._past = [*self._past[1 - UNDO :], self.hold]
+        self.tools.can_undo(True)
+
+    def _change(self, hold: Hold) -> None:
+        """Hold something else, by hand."""
+        self._remember()
+        self._become(hold)
+
+    def _become(self, hold: Hold) -> None:
+        self.hold = hold
+        self.tools.show_hold(hold, bool(self._past))
+        self.pages.bars.hold(hold.label)
+        self._chains, self._newest = hold.in_chains(self._chains), hold.in_chains(self._newest)
+        if self.units is not None:
+            if self._chains.hidden:
+                self.units.states(self._chains.hidden)
+            self.units.mark(hold.units)
+        self._see()
+        self._look()
+        if self._waiting and monotonic() - self._asked > STUCK:
+            self._ask_on()
+
+    def _brushed(self, mask: np.ndarray) -> None:
+        """Within one stroke, which is remembered when it begins."""
+        if not len(self._chains.x):
+            return
+        ink = self.tools.ink(self.anatomy)
+        if self.tools.tool == "free":
+            self._become(self.hold.without_pixels(mask))
+        else:
+            values = self._chains.x[0] if ink is None else np.broadcast_to(ink[:, None, None], self.hold.values.shape)
+            self._become(self.hold.with_pixels(mask, values))
+
+    def _toggle_unit(self, unit: int) -> None:
+        """Free, on, off, and free again."""
+        assert self.units is not None
+        units = self.hold.units[self.units.layer].copy()
+        flat = units.reshape(-1)
+        flat[unit] = {FREE: ON, ON: OFF, OFF: FREE}[int(flat[unit])]
+        self._change(self.hold.with_layer(self.units.layer, units))
+
+    def _hold_layer(self, units: np.ndarray) -> None:
+        assert self.units is not None
+        layer = self.units.layer
+        self._change(self.hold.with_layer(layer, units.reshape(self.anatomy.layers[layer])))
+
+    def _let_all_go(self) -> None:
+        units = tuple(np.full_like(u, FREE) for u in self.hold.units)
+        nothing = Hold.nothing(self.hold.pixels.shape)
+        self._change(replace(nothing, units=units, everywhere=self.hold.everywhere))
 
     def _set_playing(self, playing: bool) -> None:
-        if playing is not self.playing:
-            self._play()
+        """At rest, the chains are in the states that are shown: what was computed ahead is thrown away."""
+        self.playing = playing
+        self.tools.show_playing(playing)
+        if not playing:
+            self.forget("advance")
+            self._waiting = False
+            self._ready.clear()
+            self._newest = self._chains
 
-    def _from_noise(self) -> None:
-        self._set_playing(True)
-        self.ask("start", StartChains(CHAINS))
+    def _step(self) -> None:
+        """A frame, and then rest."""
+        if self.playing:
+            self._set_playing(False)
+        if not self._waiting:
+            self._ask_on()
 
-    def _from_data(self) -> None:
-        self._set_playing(True)
-        self.ask("data", SomeExamples(CHAINS))
-
-    def _from_drawing(self) -> None:
-        """An empty picture, at rest until a person has drawn on it."""
-        self._set_playing(False)
-        self._restart(np.zeros((CHAINS, *self.live.spec.event_shape), np.float32))
-        self.tools.choose(WHITE)
-
-    def _release(self) -> None:
-        self._clamp = np.zeros_like(self._clamp)
-        self.first.mark(None)
+    def _start(self, where: str) -> None:
+        """Start the chains again."""
+        self._set_playing(where != "drawing")
+        if where == "data":
+            label = self.hold.label
+            self.ask("data", SomeExamples(CHAINS, None if label == FREE else label))
+        elif where == "drawing":  # an empty picture, at rest until a person has drawn on it
+            self._restart(Chains(np.full((CHAINS, *self.live.spec.event_shape), self.anatomy.black, np.float32)))
+            self.tools.draw()
+        else:
+            self.ask("start", StartChains(CHAINS) if where == "noise" else LearnersChains(CHAINS))
 
     # How it is put together.
 
+    def _connect(self) -> None:
+        tools = self.tools
+        tools.play.clicked.connect(lambda: self._set_playing(not self.playing))
+        tools.step.clicked.connect(self._step)
+        tools.started.connect(self._start)
+        tools.released.connect(self._let_all_go)
+        tools.undone.connect(self.undo)
+        tools.resized.connect(self._resize_brush)
+        tools.held_everywhere.connect(lambda on: self._change(replace(self.hold, everywhere=on)))
+        tools.labelled.connect(lambda label: self._change(replace(self.hold, label=label)))
+        tools.source_chosen.connect(self._see)
+        self._resize_brush(tools.radius)
+        self.first.began.connect(self._remember)
+        self.first.brushed.connect(self._brushed)
+        if self.units is not None:
+            self.units.toggled.connect(self._toggle_unit)
+            self.units.held.connect(self._hold_layer)
+            self.units.looked.connect(self._look)
+        if self.filters is not None:
+            self.filters.changed.connect(self._follow_page)
+        self.pages.turned.connect(self._follow_page)
+
     def _chain_card(self) -> Card:
         card = Card("First chain", "paint to hold pixels")
-        self._states = check("States", "states", "Show the sampled bits instead of their probabilities", False)
-        card.head.addWidget(self._states)
-        card.column.addWidget(self.first, 1)
-        _, height, width = self.live.spec.event_shape
-        self.tools = BrushTools(
-            max(height, width),
-            {
-                KEEP: "Hold pixels at the values they have now",
-                WHITE: "Draw white pixels, and hold them",
-                BLACK: "Draw black pixels, and hold them",
-                FREE: "Let pixels go",
-            },
-        )
-        self.tools.resized.connect(self._resize_brush)
-        self._resize_brush(self.tools.radius)
-        self._all = check("Hold in all chains", "allChains", "The other chains continue from the same pixels", True)
-        release = button("Let all go", "release", "Hold no pixel any more", self._release)
-        self._speed = SliderRow("Speed", 1, 50, 1, "{:.0f} per frame", name_width=88)
-        self._speed.setObjectName("speed")
-        self._temperature = SliderRow("Temperature", 0.2, 3, 1, "{:.2f}", name_width=88)
-        self._temperature.setObjectName("temperature")
-        self._play_button = button("Pause", "play", "Let the chains run, or rest", self._play)
-        starts = row_of(
-            self._play_button,
-            button("Noise", "noise", "Start all chains from noise", self._from_noise),
-            button("Data", "data", "Start from test examples", self._from_data),
-            button("Drawing", "drawing", "Start from an empty picture to draw on", self._from_drawing),
-        )
-        card.column.addWidget(self.tools)
-        card.column.addLayout(row_of(self._all, release))
-        fill(card.column, self._speed, self._temperature)
-        card.column.addLayout(starts)
+        card.head.addWidget(self.tools.sources)
+        self.first.setObjectName("firstChain")
+        self.first.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._status = Caption(name="dreamStatus")
+        card.column.addWidget(self.first, 1)
+        card.column.addWidget(self.tools)
         card.column.addWidget(self._status)
         return card
-
-    def _side_cards(self) -> list[tuple[Card, int]]:
-        chains = Card("Other chains")
-        chains.column.addWidget(self.others, 1)
-        cards = [(chains, 4)]
-        if issubclass(self.live.model_class, HasFreeEnergy):
-            energy = Card("Free energy", "first chain; three others in grey")
-            energy.column.addWidget(self.trace, 1)
-            cards.append((energy, 3))
-        if issubclass(self.live.model_class, HasFilters):
-            filters = Card("Filters", "weights of the strongest hidden units")
-            filters.column.addWidget(self.filters, 1)
-            cards.append((filters, 3))
-        return cards
 
     def _resize_brush(self, radius: float) -> None:
         self.first.radius = radius
