@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 from time import monotonic
 from typing import Any
 
@@ -103,7 +104,7 @@ class ChainFrame:
 class Anatomy:
     """What there is to be looked at in a model that was built."""
 
-    layers: tuple[tuple[int, ...], ...]  # the shapes of hidden layers, the lowest first
+    layers: tuple[tuple[int, ...], ...]  # the shapes of hidden layers, the lowest first; empty without hidden units
     labels: int  # label units
     black: float  # the value of a pixel that is shown black
     white: float
@@ -115,14 +116,15 @@ class AskAnatomy:
 
     def __call__(self, subject: Subject) -> Anatomy:
         model, spec = subject.model, subject.spec
-        layers = model.hidden_shapes() if isinstance(model, HasHiddenLayers) else ()
+        layers = [tuple(shape) for shape in model.hidden_shapes()] if isinstance(model, HasHiddenLayers) else []
+        layers = layers if sum(prod(shape) for shape in layers) else []
         labels = model.label_units() if isinstance(model, HasLabelUnits) else 0
         black, white = 0.0, float(spec.brightest)
         if spec.support is Support.REALS:
             train = subject.dataset.train.x
             values = array(train[spread_out(len(train), EXAMPLES).to(train.device)])
             black, white = (float(q) for q in np.quantile(values, (0.01, 0.99)))
-        return Anatomy(tuple(tuple(shape) for shape in layers), labels, black, max(white, black + 1e-6))
+        return Anatomy(tuple(layers), labels, black, max(white, black + 1e-6))
 
 
 @dataclass(frozen=True)

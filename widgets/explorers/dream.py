@@ -116,12 +116,9 @@ class Dream(Explorer):
             return
         self._past.clear()
         self.tools.set_anatomy(anatomy, self.live.spec)
-        if self.units is not None:
-            self.units.set_layers(anatomy.layers)
-            units = tuple(np.full(shape, FREE, np.int8) for shape in anatomy.layers)
-            self._become(replace(self.hold, units=units))
-        if self.filters is not None:
-            self.filters.layers.set_layers(anatomy.layers)
+        self.pages.set_layers(anatomy.layers)
+        units = tuple(np.full(shape, FREE, np.int8) for shape in anatomy.layers)
+        self._become(replace(self.hold, units=units))
 
     def _tick(self) -> None:
         """Show the next frame if it is there, and keep some ahead."""

@@ -31,6 +31,7 @@ class DreamPages(QWidget):
 
     def __init__(self, model: type, spec: DataSpec) -> None:
         super().__init__()
+        self._has_filters = issubclass(model, HasFilters)
         self.others = PictureGrid(minimum=120)
         self.others.setObjectName("chains")
         self.bars = ClassBars(spec.class_names)
@@ -72,6 +73,15 @@ class DreamPages(QWidget):
         self._choice.choose(key)
         self._stack.setCurrentWidget(self._page_of[key])
         self.turned.emit()
+
+    def set_layers(self, shapes: tuple[tuple[int, ...], ...]) -> None:
+        """The hidden layers of the model that was built, which may have none."""
+        if self.units is not None:
+            self._choice.offer(UNITS, bool(shapes))
+            self.units.set_layers(shapes)
+        if self.filters is not None:
+            self._choice.offer(FILTERS, bool(shapes) or self._has_filters)
+            self.filters.layers.set_layers(shapes)
 
     def show_classes(self, probabilities: np.ndarray | None) -> None:
         """P(class | x) of the first chain; None where the model says nothing of classes."""

@@ -217,6 +217,10 @@ class Choice(QWidget):
     def choose(self, key: str) -> None:
         self._buttons[key].setChecked(True)
 
+    def offer(self, key: str, on: bool) -> None:
+        """Whether a button is there."""
+        self._buttons[key].setVisible(on)
+
 
 def button(text: str, name: str, tip: str, action: Callable[[], None], shortcut: str = "") -> QPushButton:
     """A push button; `shortcut` acts while the explorer is visible and is said in the tooltip."""

@@ -111,7 +111,7 @@ class UnitsPanel(Card):
         self._states = [np.zeros(shape, np.float32) for shape in shapes]
         self._means = [np.full(shape, np.nan, np.float32) for shape in shapes]
         self.layers.set_layers(shapes)
-        self.grid.set_layer(shapes[0])
+        self.grid.set_layer(shapes[0] if shapes else (0,))
 
     @property
     def layer(self) -> int:
