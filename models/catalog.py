@@ -15,6 +15,7 @@ from torch import nn
 
 from models.boltzmann import Boltzmann, BoltzmannSettings
 from models.char_rnn import CharRnn, CharRnnSettings
+from models.dbm import Dbm, DbmSettings
 from models.dbn import Dbn, DbnSettings
 from models.diagonal_bilstm import DiagonalBiLstm, DiagonalBiLstmSettings
 from models.eonade import EoNadeSettings, OrderlessNade
@@ -28,6 +29,7 @@ from models.learning.conjugate_vi import CoordinateAscent, StochasticVi, Stochas
 from models.learning.contrastive_divergence import (
     ContrastiveDivergence,
     ContrastiveDivergenceSettings,
+    MeanFieldPcd,
     PersistentCdSettings,
     PersistentContrastiveDivergence,
 )
@@ -126,6 +128,13 @@ LEARNINGS: tuple[Learning, ...] = (
         "Boltzmann machines",
         Layerwise,
         LayerwiseSettings,
+    ),
+    Learning(
+        "mean-field-pcd",
+        "Mean field and persistent chains",
+        "Boltzmann machines",
+        MeanFieldPcd,
+        PersistentCdSettings,
     ),
     Learning(
         "coordinate-ascent",
@@ -348,6 +357,21 @@ FAMILIES: tuple[Family, ...] = (
         model=Dbn,
         settings=DbnSettings,
         learners=("layerwise",),
+        data="digits",
+        binarization="threshold",
+    ),
+    Family(
+        key="dbm",
+        title="Deep Boltzmann machine",
+        group="energy",
+        lecture="Boltzmann machines",
+        summary="Layers of hidden units above the pixels, all connections undirected: what a unit stands for depends "
+        "on the layer above as well as on the one below. Mean field replaces P(h | v), which is no product.",
+        look_for="The bound on the free energy of held-out data leaves that of training data when it learns by heart. "
+        "Where the top layer stays at one half, the deep machine is only a restricted one.",
+        model=Dbm,
+        settings=DbmSettings,
+        learners=("mean-field-pcd", "persistent-cd", "maximum-likelihood"),
         data="digits",
         binarization="threshold",
     ),

@@ -1,0 +1,347 @@
+"""Deep Boltzmann machine."""
+
+from __future__ import annotations
+
+from collections.abc import Generator as Yields
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import TypeAlias
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from models.capabilities import NOTHING_HELD, ChainState, Held
+from models.distributions import bernoulli
+from models.estimation.enumeration import LIMIT, log_sum_in_parts, log_sum_over_states, require_enumerable
+from models.estimation.progress import finish
+from models.harmonium import GibbsChain
+from models.layers import LayerSettings
+from models.networks import flat
+from models.rbm import probability
+from models.settings import setting
+from models.spec import DataSpec, Support, require
+
+EVEN, ODD = 0, 1  # layers 0 (the data), 2, …, and layers 1, 3, …: units of a side are independent given the other side
+TOGETHER = 8  # examples whose hidden states are summed over at once
+Units: TypeAlias = Mapping[int, Tensor] | Sequence[Tensor]  # layers of units, by their numbers
+
+BASE_EXAMPLES = 1000  # from which the annealed base takes the mean activity of hidden units
+
+
+class DbmSettings(LayerSettings):
+    mean_field_steps: int = setting(
+        10,
+        title="Mean-field updates",
+        help="Updates of all hidden means given an example; more come nearer to the fixed point.",
+        reference="Salakhutdinov & Hinton (2009), section 2.1",
+        ge=1,
+        le=1000,
+    )
+    centred: bool = setting(
+        True,
+        title="Centred units",
+        help="Weights act on how far units are from their usual mean. The machines are the same, but all layers learn "
+        "together from a random start.",
+        reference="Montavon & Müller (2012), section 3",
+    )
+
+
+class Dbm(GibbsChain):
+    """P(v, h₁ … h_L) = exp(-E) / Z over bits, with connections between neighbouring layers only (Salakhutdinov &
+    Hinton, 2009, equation 9): E = -Σ_l (h_l - c_l)·W_l (h_{l+1} - c_{l+1}) - Σ_l b_l·h_l, where h₀ = v.
+
+    The centres c are 0 or, where units are centred, fixed numbers near the means of the units (Montavon & Müller,
+    2012): another way to write the same machines, in which the gradient is better conditioned.
+
+    v: (B, *event); h: all hidden layers side by side, the lowest first, (B, H₁ + … + H_L). P(h | v) is no product:
+    mean field replaces it. Given the layers of odd number, those of even number, among them v, are independent units,
+    and the other way round: so the chain draws one side, then the other, and so either side sums out.
+    """
+
+    centres: Tensor  # (D + H₁ + … + H_L,)
+
+    def __init__(self, settings: DbmSettings, spec: DataSpec) -> None:
+        super().__init__()
+        self.check(settings, spec)
+        self.event_shape, self.sweeps = spec.event_shape, settings.sweeps
+        self.mean_field_steps = settings.mean_field_steps
+        self.sizes = (spec.dimensions, *settings.widths())
+        self.weights = nn.ParameterList(torch.randn(below, above) * 0.01 for below, above in pairwise(self.sizes))
+        self.biases = nn.ParameterList(torch.zeros(size) for size in self.sizes)
+        self.centred = settings.centred
+        self.register_buffer("centres", torch.full((sum(self.sizes),), 0.5 if settings.centred else 0.0))
+
+    @staticmethod
+    def check(settings: DbmSettings, spec: DataSpec) -> None:
+        """Raise UnsuitableData when the data is not made of bits."""
+        require(spec, Support.BITS, model="The deep Boltzmann machine")
+
+    def start_from(self, x: Tensor, examples: int) -> None:
+        """The visible biases become those of independent bits with the data's means, and the centres the means of all
+        units as they are without weights (Montavon & Müller, 2012, section 3; Hinton, 2012, section 8)."""
+        with torch.no_grad():
+            self.biases[0].copy_(((flat(x).sum(0) + 1) / (len(x) + 2)).logit())
+            if self.centred:
+                self.centres.copy_(torch.cat(list(self.biases)).sigmoid())
+
+    # Energies.
+
+    def energy(self, v: Tensor, h: Tensor) -> Tensor:
+        """E in nats, or its expectation where h holds means of independent units: (B, *event), (B, hidden) -> (B,)."""
+        units = self._layers(v, h)
+        off = [unit - centre for unit, centre in zip(units, self._centres(), strict=True)]
+        linear = sum((unit @ bias for unit, bias in zip(units, self.biases, strict=True)), off[0].new_zeros(len(v)))
+        for weight, (below, above) in zip(self.weights, pairwise(off), strict=True):
+            linear = linear + ((below @ weight) * above).sum(-1)
+        return -linear
+
+    def mean_field(self, v: Tensor) -> Tensor:
+        """The hidden means after a fixed number of updates, each of which lowers `free_energy_bound` or leaves it:
+        (B, *event) -> (B, hidden).
+
+        They start from a bottom-up pass in which twice the input from below stands for that from above, which is not
+        there yet (Salakhutdinov & Hinton, 2009, section 3.1).
+        """
+        units, centres, top = [flat(v)], self._centres(), len(self.weights)
+        for layer in range(1, top + 1):
+            from_below = (units[-1] - centres[layer - 1]) @ self.weights[layer - 1]
+            units.append(torch.sigmoid(self.biases[layer] + (2 if layer < top else 1) * from_below))
+        biases = self._plain_biases()
+        for _ in range(self.mean_field_steps):
+            for layer in (*range(1, top + 1, 2), *range(2, top + 1, 2)):
+                units[layer] = self._field(layer, units, biases).sigmoid()
+        return torch.cat(units[1:], 1)
+
+    def free_energy_bound(self, x: Tensor, generator: Generator | None = None) -> Tensor:
+        """E_q[E(x, h)] - H(q) ≥ F(x) for the independent units q of mean field: (B, *event) -> (B,)."""
+        mean = self.mean_field(x)
+        entropy = torch.special.entr(mean) + torch.special.entr(1 - mean)
+        return self.energy(x, mean) - entropy.sum(-1)
+
+    def log_partition(self) -> Tensor:
+        return finish(self.log_partition_in_parts())
+
+    def log_partition_in_parts(self) -> Yields[float, None, Tensor]:
+        """log Z, summed over the states of the smaller side, the other summed out. Raises TooLarge."""
+        side = self._smaller_side(visible=True)
+        biases = self._plain_biases()
+
+        def log_weight(states: Tensor) -> Tensor:
+            return self._log_weight(self._of_side(states, side), side, biases)
+
+        found = yield from log_sum_in_parts(self._units_of(side), log_weight, self.weights[0])
+        return found + self._constant()
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """log P(x), all hidden states summed. Raises TooLarge."""
+        log_partition = self.log_partition()  # which refuses what would be too large below as well
+        side = self._smaller_side(visible=False)
+        return torch.cat([self._log_score(part, side) for part in x.split(TOGETHER)]) - log_partition
+
+    def _log_score(self, x: Tensor, side: int) -> Tensor:
+        # log Σ_h exp(-E(x, h)): the hidden layers of `side` enumerated, the others summed out
+        v, biases = flat(x), self._plain_biases()
+        first = torch.addmm(biases[1], v, self.weights[0])  # (B, H₁)
+
+        def log_weight(states: Tensor) -> Tensor:  # (n, bits) -> (n, B)
+            units = self._of_side(states, side, visible=False)
+            if side == ODD:
+                total = units[1] @ first.t()
+                others = range(2, len(self.sizes), 2)
+            else:
+                total = states.new_zeros(len(states), len(v))
+                above = units[2] @ self.weights[1].t()
+                total = total + F.softplus(first + above[:, None]).sum(-1)
+                others = range(3, len(self.sizes), 2)
+            alone = sum((units[k] @ biases[k] for k in units if k != 1), states.new_zeros(len(states)))
+            for layer in others:
+                alone = alone + F.softplus(self._field(layer, units, biases)).sum(-1)
+            return total + alone[:, None]
+
+        bits = self._units_of(side) - (self.sizes[0] if side == EVEN else 0)
+        return log_sum_over_states(bits, log_weight, v) + v @ biases[0] + self._constant()
+
+    # What learners ask.
+
+    def hidden_given(self, v: Tensor, generator: Generator | None = None) -> Tensor:
+        """Hidden states drawn by as many sweeps as there are mean-field updates, v held, from a draw of mean field:
+        those of P(h | v) as far as this chain mixes. The odd layers as means given the even ones."""
+        units, biases = self._layers(v, bernoulli(self.mean_field(v), generator)), self._plain_biases()
+        for _ in range(self.mean_field_steps - 1):
+            for layer in (*range(1, len(units), 2), *range(2, len(units), 2)):
+                units[layer] = bernoulli(self._field(layer, units, biases).sigmoid_(), generator)
+        return self._with_odd_means(units, biases)
+
+    def draw_hidden(self, mean: Tensor, generator: Generator | None = None) -> Tensor:
+        """h given its conditional mean; bits stay as they are: (B, hidden)."""
+        return bernoulli(mean, generator)
+
+    def sweep(
+        self, v: Tensor, h: Tensor, generator: Generator | None = None, temperature: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        """v and the other even layers drawn given the odd ones, and the means of these given them; the v and even
+        layers that are handed in do not matter."""
+        units, biases = self._layers(v, h), self._plain_biases()
+        for layer in range(0, len(units), 2):
+            units[layer] = bernoulli(probability(self._field(layer, units, biases), temperature), generator)
+        return units[0].reshape(-1, *self.event_shape), self._with_odd_means(units, biases, temperature)
+
+    def reconstruct(self, v: Tensor, h: Tensor) -> Tensor:
+        return self._field(0, self._layers(v, h), self._plain_biases()).sigmoid_().reshape(v.shape)
+
+    def add_statistics(self, sums: Mapping[str, Tensor], v: Tensor, h: Tensor, scale: float, keep: float = 1) -> None:
+        """sums[name of θ] ← keep × itself + scale × Σ_batch -∂E(v, h)/∂θ, in place. h may hold means: of one side
+        given the other, or of mean field."""
+        units = self._layers(v, h)
+        ones = units[0].new_ones(len(v))
+        off = [unit - centre for unit, centre in zip(units, self._centres(), strict=True)]
+        for layer, unit in enumerate(units):
+            sums[f"biases.{layer}"].addmv_(unit.t(), ones, beta=keep, alpha=scale)
+        for layer, (below, above) in enumerate(pairwise(off)):
+            sums[f"weights.{layer}"].addmm_(below.t(), above, beta=keep, alpha=scale)
+
+    # The chain.
+
+    def start_chain(self, n: int, generator: Generator | None = None) -> ChainState:
+        """Every unit from a fair coin."""
+        halves = [
+            torch.full((n, size), 0.5, device=self.centres.device, dtype=self.centres.dtype) for size in self.sizes
+        ]
+        x, *hidden = (bernoulli(half, generator) for half in halves)
+        return ChainState(x.reshape(n, *self.event_shape), halves[0].reshape(n, *self.event_shape), tuple(hidden))
+
+    def hidden_shapes(self) -> tuple[tuple[int, ...], ...]:
+        return tuple((size,) for size in self.sizes[1:])
+
+    def infer(self, x: Tensor, generator: Generator | None = None) -> tuple[Tensor, ...]:
+        return bernoulli(self.mean_field(x), generator).split(self.sizes[1:], 1)
+
+    def move(
+        self, state: ChainState, held: Held = NOTHING_HELD, temperature: float = 1.0, generator: Generator | None = None
+    ) -> ChainState:
+        """The odd layers given the even ones, then these, x among them, given those; but for held units."""
+        hidden = state.hidden or self.infer(state.x, generator)
+        units, biases = [flat(state.x), *hidden], self._plain_biases()
+        mean = units[0]
+        for layer in (*range(1, len(units), 2), *range(0, len(units), 2)):
+            before, means = units[layer], probability(self._field(layer, units, biases), temperature)
+            units[layer] = bernoulli(means, generator)
+            kept = held.x if layer == 0 else held.hidden[layer - 1] if held.hidden else None
+            if kept is not None:
+                kept = kept.reshape(-1, self.sizes[layer])
+                units[layer] = torch.where(kept, before, units[layer])
+                means = torch.where(kept, before, means)
+            mean = means if layer == 0 else mean
+        return ChainState(units[0].reshape(state.x.shape), mean.reshape(state.x.shape), tuple(units[1:]))
+
+    def top_down(self, layer: int, h: Tensor) -> Tensor:
+        """The means of the layers below, from the top down. Each but the visible one has a layer below it too, of which
+        nothing is known: twice the input from above stands for both."""
+        centres, unit = self._centres(), h
+        for below in range(layer, -1, -1):
+            from_above = (unit - centres[below + 1]) @ self.weights[below].t()
+            unit = torch.sigmoid(self.biases[below] + (2 if below else 1) * from_above)
+        return unit.reshape(-1, *self.event_shape)
+
+    def filters(self) -> Tensor:
+        return self.weights[0].t().reshape(-1, *self.event_shape)
+
+    # The path from independent units to the machine (Salakhutdinov & Hinton, 2009, section 4.1, with another base). Its
+    # states are the odd layers side by side, the even ones summed out: the weights are scaled by β, the biases go from
+    # those of independent units to the machine's.
+
+    def annealed_base(self, data: Tensor) -> Tensor:
+        """Logits of independent units with the means of the data and of their mean field: (D + H₁ + … + H_L,)."""
+        data = data.to(self.centres)
+        hidden = torch.cat([self.mean_field(part) for part in data[:BASE_EXAMPLES].split(100)])
+        return torch.cat([flat(data).mean(0), hidden.mean(0)]).clamp(0.01, 0.99).logit()
+
+    def annealed_log_prob(self, x: Tensor, beta: float, base: Tensor) -> Tensor:
+        """x: (B, H₁ + H₃) -> (B,)."""
+        biases = self._annealed_biases(beta, base)
+        return self._log_weight(self._of_side(x, ODD), ODD, biases, beta) + beta * self._constant()
+
+    def annealed_log_partition_base(self, base: Tensor) -> Tensor:
+        return F.softplus(base).sum()
+
+    def annealed_sample_base(self, n: int, base: Tensor, generator: Generator | None = None) -> Tensor:
+        odd = torch.cat(base.split(self.sizes)[1::2])
+        return bernoulli(odd.sigmoid().expand(n, -1), generator)
+
+    def annealed_transition(self, x: Tensor, beta: float, base: Tensor, generator: Generator | None = None) -> Tensor:
+        biases, units = self._annealed_biases(beta, base), self._of_side(x, ODD)
+        for layer in (*range(0, len(self.sizes), 2), *range(1, len(self.sizes), 2)):
+            units[layer] = bernoulli(self._field(layer, units, biases, beta).sigmoid_(), generator)
+        return torch.cat([units[layer] for layer in range(1, len(self.sizes), 2)], 1)
+
+    def _annealed_biases(self, beta: float, base: Tensor) -> list[Tensor]:
+        pairs = zip(base.split(self.sizes), self._plain_biases(), strict=True)
+        return [torch.lerp(start, end, beta) for start, end in pairs]
+
+    # Layers and sides.
+
+    def _layers(self, v: Tensor, h: Tensor) -> list[Tensor]:
+        return [flat(v), *h.split(self.sizes[1:], 1)]
+
+    def _centres(self) -> tuple[Tensor, ...]:
+        return self.centres.split(self.sizes)
+
+    def _plain_biases(self) -> list[Tensor]:
+        """The biases of the same machine written without centres."""
+        found, centres = list[Tensor](self.biases), self._centres()
+        for layer, weight in enumerate(self.weights):
+            found[layer] = found[layer] - weight @ centres[layer + 1]
+            found[layer + 1] = found[layer + 1] - centres[layer] @ weight
+        return found
+
+    def _constant(self) -> Tensor:
+        """What the energies of all states are lower by than without centres: Σ_l c_l·W_l c_{l+1}."""
+        centres = self._centres()
+        terms = [centres[layer] @ weight @ centres[layer + 1] for layer, weight in enumerate(self.weights)]
+        return torch.stack(terms).sum()
+
+    def _field(self, layer: int, units: Units, biases: Sequence[Tensor], scale: float = 1.0) -> Tensor:
+        """The logits of a layer's units given its neighbours, all weights multiplied by `scale`: (B, size)."""
+        found = biases[layer]
+        if layer > 0:
+            found = torch.addmm(found, units[layer - 1], self.weights[layer - 1], alpha=scale)
+        if layer < len(self.weights):
+            found = torch.addmm(found, units[layer + 1], self.weights[layer].t(), alpha=scale)
+        return found
+
+    def _with_odd_means(self, units: list[Tensor], biases: Sequence[Tensor], temperature: float = 1.0) -> Tensor:
+        """The hidden layers side by side, the odd ones as means given the even ones."""
+        for layer in range(1, len(units), 2):
+            units[layer] = probability(self._field(layer, units, biases), temperature)
+        return torch.cat(units[1:], 1)
+
+    def _units_of(self, side: int) -> int:
+        return sum(self.sizes[side::2])
+
+    def _smaller_side(self, visible: bool) -> int:
+        """The side with fewer units, with the visible ones counted or not. Raises TooLarge when all are counted and it
+        cannot be summed."""
+        even = self._units_of(EVEN) - (0 if visible else self.sizes[0])
+        odd = self._units_of(ODD)
+        if visible:
+            require_enumerable(
+                min(even, odd),
+                f"log Z of layers of {', '.join(map(str, self.sizes))} units",
+                f"Use at most {LIMIT} units in the first hidden layer, and in the third together with it, or the bound "
+                "with annealed importance sampling.",
+            )
+        return EVEN if even < odd else ODD
+
+    def _of_side(self, states: Tensor, side: int, visible: bool = True) -> dict[int, Tensor]:
+        """Layers of a side that lie side by side, by their numbers."""
+        layers = [layer for layer in range(side, len(self.sizes), 2) if layer or visible]
+        parts = states.split([self.sizes[layer] for layer in layers], 1)
+        return dict(zip(layers, parts, strict=True))
+
+    def _log_weight(self, units: dict[int, Tensor], side: int, biases: Sequence[Tensor], scale: float = 1.0) -> Tensor:
+        """log Σ exp(-E) over the states of the other side, but for the constant: -> (B,)."""
+        total = torch.stack([unit @ biases[layer] for layer, unit in units.items()]).sum(0)
+        for layer in range(1 - side, len(self.sizes), 2):
+            total = total + F.softplus(self._field(layer, units, biases, scale)).sum(-1)
+        return total
