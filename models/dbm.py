@@ -67,7 +67,7 @@ class Dbm(GibbsChain):
         self.event_shape, self.sweeps = spec.event_shape, settings.sweeps
         self.mean_field_steps = settings.mean_field_steps
         self.sizes = (spec.dimensions, *settings.widths())
-        self.weights = nn.ParameterList(torch.randn(below, above) * 0.01 for below, above in pairwise(self.sizes))
+        self.weights = nn.ParameterList(torch.randn(below, above) * 0.03 for below, above in pairwise(self.sizes))
         self.biases = nn.ParameterList(torch.zeros(size) for size in self.sizes)
         self.centred = settings.centred
         self.register_buffer("centres", torch.full((sum(self.sizes),), 0.5 if settings.centred else 0.0))

@@ -9,7 +9,15 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor, nn
 
-from models.capabilities import HasFreeEnergy, HasMeanField, LearnsInPhases, RunsChain, TooLarge
+from models.capabilities import (
+    BoundsFreeEnergy,
+    HasFreeEnergy,
+    HasMeanField,
+    LearnsInPhases,
+    RunsChain,
+    StartsFromData,
+    TooLarge,
+)
 from models.estimation.likelihood import pseudo_log_likelihood
 from models.learning.base import Learner, Quantity, means
 from models.settings import Settings, setting
@@ -109,6 +117,7 @@ class _TwoPhases(Learner):
         Quantity("reconstruction", "Squared reconstruction error", unit="per coordinate", goal="lower"),
         Quantity("activity", "Mean activity of hidden units", unit="probability"),
         Quantity("free_energy_gap", "Free energy, held out − training"),
+        Quantity("free_energy_bound_gap", "Bound on the free energy, held out − training"),
         Quantity("pseudo_likelihood", "Pseudo-log-likelihood (one coordinate per example)", goal="higher"),
     )
     steps: Tensor
@@ -182,15 +191,24 @@ class _TwoPhases(Learner):
         if isinstance(self.model, HasFreeEnergy):
             with suppress(TooLarge):  # a machine may have a free energy that cannot be summed
                 found |= self._energies(self.model, batch.x, generator)
+        elif isinstance(self.model, BoundsFreeEnergy) and (held := self._held()):
+            bound = self.model.free_energy_bound
+            found["free_energy_bound_gap"] = (
+                bound(batch.x, generator).mean() - bound(self.recent[:held], generator).mean()
+            )
         return means(**{key: value for key, value in found.items() if value.numel()})
 
     def _energies(self, model: HasFreeEnergy, x: Tensor, generator: Generator) -> dict[str, Tensor]:
-        found, energy, held = {}, model.free_energy(x), min(int(self.fed), len(self.recent))
-        if held:
+        found, energy = {}, model.free_energy(x)
+        if held := self._held():
             found["free_energy_gap"] = energy.mean() - model.free_energy(self.recent[:held]).mean()
         if self.spec.support is Support.BITS:
             found["pseudo_likelihood"] = pseudo_log_likelihood(model, x, generator)
         return found
+
+    def _held(self) -> int:
+        """How many of the newest examples there are."""
+        return min(int(self.fed), len(self.recent))
 
     def _remember(self, x: Tensor) -> None:
         newest = x[-len(self.recent) :]
