@@ -22,6 +22,7 @@ from models.estimation.likelihood import pseudo_log_likelihood
 from models.learning.base import Learner, Quantity, means
 from models.settings import Settings, setting
 from models.spec import Batch, DataSpec, Support
+from models.tempering import ladder, tempered_sweep
 
 RECENT = 500  # examples: the newest that were fed stand for the training set in the free-energy gap
 FINAL_RATE = 0.02  # where the decay of the learning rate ends, as a part of its start
@@ -100,6 +101,23 @@ class PersistentCdSettings(ContrastiveDivergenceSettings):
         ge=1,
         le=100_000,
     )
+    temperatures: int = setting(
+        1,
+        title="Temperatures",
+        help="Each chain has replicas at so many temperatures, which exchange their states so that the one at 1 mixes "
+        "better; 1 is plain, others cost that many times as much.",
+        reference="Desjardins et al. (2010); Cho, Raiko & Ilin (2010)",
+        ge=1,
+        le=200,
+    )
+    hottest: float = setting(
+        5.0,
+        title="Hottest temperature",
+        help="Where there is more than one temperature: the highest. Their inverses are evenly spaced.",
+        reference="Desjardins et al. (2010)",
+        gt=1,
+        le=1000,
+    )
 
 
 class _TwoPhases(Learner):
@@ -113,7 +131,7 @@ class _TwoPhases(Learner):
 
     capturable = True
     needs: ClassVar[tuple[type, ...]] = (LearnsInPhases, RunsChain)
-    quantities = (
+    quantities: ClassVar[tuple[Quantity, ...]] = (
         Quantity("reconstruction", "Squared reconstruction error", unit="per coordinate", goal="lower"),
         Quantity("activity", "Mean activity of hidden units", unit="probability"),
         Quantity("free_energy_gap", "Free energy, held out − training"),
@@ -158,6 +176,10 @@ class _TwoPhases(Learner):
         hidden: Tensor = self.model.hidden_given(x, generator)
         return hidden
 
+    def of_chains(self) -> dict[str, Tensor]:
+        """What is reported of the last negative phase."""
+        return {}
+
     @abstractmethod
     def negative_phase(self, x: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
         """Chains' visible states, and what stands for the hidden units given them."""
@@ -183,7 +205,7 @@ class _TwoPhases(Learner):
         self._remember(batch.x)
         few = slice(0, MONITORED)
         activity = {"activity": positive[few].mean()} if positive.numel() else {}  # there may be no hidden unit
-        return {"reconstruction": self._error(batch.x[few], positive[few])} | activity
+        return {"reconstruction": self._error(batch.x[few], positive[few])} | activity | self.of_chains()
 
     def held_out(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         positive = self.positive_phase(batch.x, generator)
@@ -247,24 +269,60 @@ class PersistentContrastiveDivergence(_TwoPhases):
     While the learning rate is small, the model changes less than the chains move, and they stay near its distribution.
     """
 
+    quantities = (
+        *_TwoPhases.quantities,
+        Quantity("exchanged", "Exchanges between temperatures", unit="accepted part"),
+    )
     visible_chains: Tensor
     hidden_chains: Tensor
+    hot_visible: Tensor  # (temperatures - 1, chains, *event)  the replicas above temperature 1, where there are any
+    hot_hidden: Tensor
 
     def __init__(self, model: nn.Module, settings: PersistentCdSettings, spec: DataSpec, examples: int) -> None:
         super().__init__(model, settings, spec, examples)
+        self.temperatures = ladder(settings.temperatures, settings.hottest)
+        self._exchanged: dict[str, Tensor] = {}
         with torch.no_grad():
-            visible = self.model.start_chain(settings.chains).x
+            visible, hidden = self._start(settings.chains)
             self.register_buffer("visible_chains", visible)
-            self.register_buffer("hidden_chains", self.model.draw_hidden(self.model.hidden_given(visible)))
+            self.register_buffer("hidden_chains", hidden)
+            if settings.temperatures > 1:
+                hot = [self._start(settings.chains) for _ in self.temperatures[1:]]
+                self.register_buffer("hot_visible", torch.stack([v for v, _ in hot]))
+                self.register_buffer("hot_hidden", torch.stack([h for _, h in hot]))
 
     def chains(self) -> Tensor:
         return self.visible_chains
 
+    def of_chains(self) -> dict[str, Tensor]:
+        return self._exchanged
+
     def negative_phase(self, x: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
+        if len(self.temperatures) > 1:
+            return self._tempered()
         visible, negative = self._gibbs(self.visible_chains, self.hidden_chains)
         self.visible_chains.copy_(visible)
         self.hidden_chains.copy_(self.model.draw_hidden(negative))
         return visible, negative
+
+    def _tempered(self) -> tuple[Tensor, Tensor]:
+        """k rounds of parallel tempering in place of k sweeps."""
+        v = torch.cat([self.visible_chains[None], self.hot_visible])
+        h = torch.cat([self.hidden_chains[None], self.hot_hidden])
+        for _ in range(self.settings.k):
+            reached = tempered_sweep(self.model, v, h, self.temperatures)
+            v, h = reached.v, reached.h
+        self.visible_chains.copy_(v[0])
+        self.hidden_chains.copy_(h[0])
+        self.hot_visible.copy_(v[1:])
+        self.hot_hidden.copy_(h[1:])
+        self._exchanged = {"exchanged": reached.accepted}
+        return v[0], reached.hidden
+
+    def _start(self, chains: int) -> tuple[Tensor, Tensor]:
+        visible: Tensor = self.model.start_chain(chains).x
+        hidden: Tensor = self.model.draw_hidden(self.model.hidden_given(visible))
+        return visible, hidden
 
 
 class MeanFieldPcd(PersistentContrastiveDivergence):

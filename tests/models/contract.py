@@ -304,6 +304,7 @@ def answers(learner: Learner, x: Tensor) -> dict[str, Tensor]:
             positive = model.hidden_given(x, draws())
             swept, negative = model.sweep(x, model.draw_hidden(positive, draws()), draws())
             said |= {"hidden_given": positive, "swept": swept, "swept_hidden": negative}
+            said["swept_hot"] = model.sweep(x, model.draw_hidden(positive, draws()), draws(), 2.0)[0]
             said |= {"energy": model.energy(x, positive), "reconstruct": model.reconstruct(x, positive)}
         if isinstance(model, HasMeanField):
             said["mean_field"] = model.mean_field(x)

@@ -87,6 +87,7 @@ def test_answers_have_the_shapes_types_and_ranges_they_promise(family: str, lear
         "label_probabilities": (n, dataset.spec.classes),
         "class_log_prob": (n, dataset.spec.classes),
         "swept": (n, *event),
+        "swept_hot": (n, *event),
         "swept_hidden": said["hidden_given"].shape if "hidden_given" in said else (),
         "mean_field": said["hidden_given"].shape if "hidden_given" in said else (),
         "energy": (n,),
@@ -122,6 +123,7 @@ def test_answers_have_the_shapes_types_and_ranges_they_promise(family: str, lear
         "moved",
         "joint_moved",
         "swept",
+        "swept_hot",
         "chains",
     ):
         if name in said and not dense:
