@@ -34,11 +34,13 @@ from models.learning.contrastive_divergence import (
     PersistentContrastiveDivergence,
 )
 from models.learning.expectation_maximization import ExpectationMaximization, ExpectationMaximizationSettings
+from models.learning.fine_tune import FineTune, FineTuneSettings
 from models.learning.layerwise import Layerwise, LayerwiseSettings
 from models.learning.maximum_likelihood import MaximumLikelihood, MaximumLikelihoodSettings
 from models.learning.noise_contrastive import NoiseContrastive, NoiseContrastiveSettings
 from models.learning.pseudo_likelihood import PseudoLikelihood, PseudoLikelihoodSettings
 from models.learning.reparameterized_elbo import ReparameterizedElbo, ReparameterizedElboSettings
+from models.learning.wake_sleep import WakeSleep, WakeSleepSettings
 from models.linear_gaussian import LinearGaussian, LinearGaussianSettings
 from models.made import Made, MadeSettings, OrderAgnosticMade, OrderAgnosticMadeSettings
 from models.nade import Nade, NadeSettings
@@ -135,6 +137,20 @@ LEARNINGS: tuple[Learning, ...] = (
         "Boltzmann machines",
         MeanFieldPcd,
         PersistentCdSettings,
+    ),
+    Learning(
+        "wake-sleep",
+        "Wake and sleep",
+        "Boltzmann machines",
+        WakeSleep,
+        WakeSleepSettings,
+    ),
+    Learning(
+        "fine-tune",
+        "Fine-tuned classifier",
+        "Boltzmann machines",
+        FineTune,
+        FineTuneSettings,
     ),
     Learning(
         "coordinate-ascent",
@@ -356,7 +372,7 @@ FAMILIES: tuple[Family, ...] = (
         "the layer that learns, so that curves begin anew with each; the bound per layer says what it was worth.",
         model=Dbn,
         settings=DbnSettings,
-        learners=("layerwise",),
+        learners=("layerwise", "wake-sleep", "fine-tune"),
         data="digits",
         binarization="threshold",
     ),
@@ -497,8 +513,9 @@ class Recipe:
         )
 
     def check(self, spec: DataSpec) -> None:
-        """Raise UnsuitableData when the model cannot take this data."""
+        """Raise UnsuitableData when the model cannot take this data, or the learner has nothing to learn from it."""
         self.family.model.check(self.model, spec)  # type: ignore[attr-defined]
+        self.learning.learner.check(self.learner, spec)
 
     def build(self, spec: DataSpec, examples: int) -> Learner:
         """A freshly initialised learner with its model, on the CPU. Draws from the process-wide generator."""

@@ -59,6 +59,10 @@ class Learner(nn.Module):
         self.examples = examples
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
 
+    @staticmethod
+    def check(settings: Any, spec: DataSpec) -> None:
+        """Raise UnsuitableData when there is nothing in this data that it could learn from."""
+
     def begin(self) -> None:
         """Make the optimisers. Called once, when parameters are on their device, before the first step or a resume."""
 

@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 from models.capabilities import HasLabelUnits, StacksMachines
 from models.learning.base import Learner
 from models.learning.contrastive_divergence import ContrastiveDivergence, ContrastiveDivergenceSettings
-from models.settings import setting
+from models.settings import Settings, setting
 from models.spec import Batch, DataSpec, Layout, Support
 
 
@@ -42,6 +42,44 @@ class LayerwiseSettings(ContrastiveDivergenceSettings):
         "the same as without it.",
         reference="Hinton, Osindero & Teh (2006), section 3",
     )
+
+
+class GreedyStartSettings(Settings):
+    """For learners that begin with greedy layers."""
+
+    layer_steps: int = setting(
+        1000,
+        title="Greedy steps per layer",
+        help="First each layer learns alone for so many steps, on top of those before; 0 begins from random weights.",
+        unit="steps",
+        reference="Hinton, Osindero & Teh (2006), section 4",
+        ge=0,
+        le=100_000_000,
+    )
+    greedy_rate: float = setting(
+        0.2,
+        title="Greedy learning rate",
+        help="Step size of contrastive divergence in these layers; it falls to a fiftieth over the steps of each.",
+        reference="Hinton (2012), section 7",
+        gt=0,
+        le=10,
+        log=True,
+    )
+    weight_decay: float = setting(
+        1e-3,
+        title="Weight decay",
+        help="Pulls weights (not biases) of machines that learn by contrastive divergence towards zero.",
+        reference="Hinton (2012), section 10",
+        ge=0,
+        le=1,
+        log=True,
+    )
+
+    def rule(self) -> ContrastiveDivergenceSettings:
+        """How each of the greedy layers learns."""
+        return ContrastiveDivergenceSettings(
+            learning_rate=self.greedy_rate, decay=self.layer_steps, weight_decay=self.weight_decay
+        )
 
 
 class GreedyLayers(nn.Module):
@@ -89,7 +127,12 @@ class GreedyLayers(nn.Module):
     @property
     def done(self) -> bool:
         """Whether every machine has had its steps. More may be taken: the topmost learns on."""
-        return self.taken >= self.layer_steps * len(self.rules)
+        return self.taken >= self.in_all
+
+    @property
+    def in_all(self) -> int:
+        """Steps of all machines together."""
+        return self.layer_steps * len(self.rules)
 
     @property
     def layer(self) -> int:
@@ -103,12 +146,14 @@ class GreedyLayers(nn.Module):
     @torch.no_grad()
     def step(self, model: Any, batch: Batch) -> dict[str, Tensor]:
         layer = self.layer
-        if self.taken == layer * self.layer_steps:
-            model.begin_machine(layer, self.like_below)
+        if self.taken == 0:
+            model.begin_machine(0, self.like_below)
         x = model.carry_up(layer, batch.x, batch.y)
         reported = self._rule(model, layer).step(Batch(x, batch.y, batch.index))
         self.steps.add_(1)
         self._taken = self.taken + 1
+        if self.layer > layer:  # now, so that who looks between two steps sees what learns next
+            model.begin_machine(self.layer, self.like_below)
         return reported
 
     def held_out(self, model: Any, batch: Batch, generator: Generator) -> dict[str, Tensor]:
