@@ -25,6 +25,15 @@ class LayerwiseSettings(ContrastiveDivergenceSettings):
         ge=0,
         le=100_000_000,
     )
+    weight_decay: float = setting(
+        2e-4,
+        title="Weight decay",
+        help="Pulls weights (not biases) towards zero.",
+        reference="Hinton (2012), section 10",
+        ge=0,
+        le=1,
+        log=True,
+    )
     layer_steps: int = setting(
         2000,
         title="Steps per layer",
@@ -66,7 +75,7 @@ class GreedyStartSettings(Settings):
         log=True,
     )
     weight_decay: float = setting(
-        1e-3,
+        2e-4,
         title="Weight decay",
         help="Pulls weights (not biases) of machines that learn by contrastive divergence towards zero.",
         reference="Hinton (2012), section 10",

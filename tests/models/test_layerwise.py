@@ -35,7 +35,7 @@ def test_the_first_layer_learns_exactly_as_a_machine_alone() -> None:
     learner = begun(layer_steps=10)
     torch.manual_seed(0)
     alone = Dbn(DbnSettings(first=6, second=12, sweeps=20), SPEC).stack[0]
-    rule = ContrastiveDivergence(alone, ContrastiveDivergenceSettings(decay=2000), SPEC, 100)
+    rule = ContrastiveDivergence(alone, ContrastiveDivergenceSettings(decay=2000, weight_decay=2e-4), SPEC, 100)
     rule.begin()
     for one in (learner, rule):
         torch.manual_seed(7)
