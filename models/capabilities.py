@@ -392,7 +392,9 @@ class HasLabelUnits(Protocol):
 @runtime_checkable
 class LearnsInPhases(Protocol):
     """An energy E(v, h) over visible and hidden units whose gradient needs sufficient statistics only, under the data
-    and under the model's own chain: the gradient of log p(v) is their difference (Ackley, Hinton & Sejnowski, 1985)."""
+    and under the model's own chain: the gradient of log p(v) is their difference (Ackley, Hinton & Sejnowski, 1985).
+
+    Of several hidden layers (`HasHiddenLayers`), h holds the flattened states beside each other, the lowest first."""
 
     def energy(self, v: Tensor, h: Tensor) -> Tensor:
         """E(v, h) in nats: (B, *event), (B, *hidden) -> (B,)."""

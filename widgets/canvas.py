@@ -227,6 +227,8 @@ class PixelBrush(PictureView):
         self.update()
 
     def paint_over(self, painter: QPainter, target: QRectF) -> None:
+        painter.setPen(QPen(QColor(look.theme.border), 1))  # a white picture ends somewhere on a white card
+        painter.drawRect(target.adjusted(-0.5, -0.5, 0.5, 0.5))
         if self.edge is not None and self.edge.any():
             outline(painter, target, self.edge)
 

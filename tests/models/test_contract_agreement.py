@@ -158,6 +158,23 @@ def test_statistics_are_the_gradient_of_the_energy(family: str, data: str) -> No
         assert torch.allclose(found, 2 - 0.5 * gradient, atol=1e-9), name
 
 
+@pytest.mark.parametrize(("family", "data"), with_capabilities(LearnsInPhases, HasHiddenLayers))
+def test_the_energy_takes_hidden_layers_beside_each_other_the_lowest_first(family: str, data: str) -> None:
+    model, x = first_trained(family, data), DATASETS[data].valid.x.double()
+    other = x.flip(0)
+
+    def gap(layers: list[torch.Tensor]) -> torch.Tensor:
+        """What the visible units make of the energy, which only the lowest hidden layer touches."""
+        h = layers[0] if len(layers) == 1 else torch.cat([h.flatten(1) for h in layers], 1)
+        return model.energy(x, h) - model.energy(other, h)
+
+    with torch.no_grad():
+        lowest, *above = model.infer(x, draws())
+        gaps = gap([lowest, *above])
+        assert torch.allclose(gaps, gap([lowest, *[1 - h for h in above]]))
+        assert not torch.allclose(gaps, gap([1 - lowest, *above]))
+
+
 @pytest.mark.parametrize(("family", "data"), with_capabilities(BoundsFreeEnergy, SumsExactly, ScoresExactly))
 def test_the_bound_on_the_free_energy_is_above_it(family: str, data: str) -> None:
     model, x = first_trained(family, data), DATASETS[data].valid.x.double()

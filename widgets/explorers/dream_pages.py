@@ -113,5 +113,5 @@ def _traces(model: type) -> list[Trace]:
     if issubclass(model, HasFreeEnergy):
         traces.append(Trace("Free energy", "freeEnergy", "F(x), nats", lambda frame: frame.free_energy))
     elif issubclass(model, BoundsFreeEnergy):
-        traces.append(Trace("Free energy", "freeEnergy", "F(x) ≤, nats", lambda frame: frame.free_energy))
+        traces.append(Trace("Free energy bound", "freeEnergy", "F(x) at most, nats", lambda frame: frame.free_energy))
     return traces

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QShowEvent
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QShowEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from dgm_studio.questions.chains import FREE, ChainFrame
@@ -17,7 +17,7 @@ from widgets.theme import CATEGORICAL, look, tabular
 
 TRACE = 300  # frames that traces go back
 TRACED = 4  # chains
-DRAWN_EVERY = 300  # ms, traces
+DRAWN_EVERY = 500  # ms, traces
 
 
 class Trace(Card):
@@ -118,8 +118,8 @@ class ClassBars(QWidget):
             filled = area.adjusted(0, high * (1 - min(1.0, max(0.0, value))), 0, 0)
             painter.fillRect(filled, QColor(theme.accent))
             if i == self.held:
-                painter.setPen(QColor(theme.good))
-                painter.drawRect(area.adjusted(0, 0, -1, -1))
+                painter.setPen(QPen(QColor(theme.warn), 2))
+                painter.drawRect(area.adjusted(1, 1, -1, -1))
             painter.setPen(QColor(theme.text if i == self.held else theme.muted))
             name = self._names[i] if i < len(self._names) else str(i)
             text = metrics.elidedText(name, Qt.TextElideMode.ElideRight, int(wide))
