@@ -201,42 +201,6 @@ def test_annealed_transitions_leave_their_own_distribution_unchanged() -> None:
 # Learning.
 
 
-def exact_direction(model: Rbm, x: Tensor) -> dict[str, Tensor]:
-    """Positive minus negative statistics, the negative ones enumerated over all visible states: CD with k = ∞."""
-    sums = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
-    model.add_statistics(sums, x, model.hidden_mean(x), 1 / len(x))
-    states = torch.cat(list(all_states(model.dimensions, model.weight))).reshape(-1, *SHAPE)
-    p = log_probabilities(model.log_prob, SHAPE, model.weight).exp()
-    for state, probability in zip(states, p, strict=True):
-        model.add_statistics(sums, state[None], model.hidden_mean(state[None]), -probability.item())
-    return sums
-
-
-@torch.no_grad()
-def test_statistics_of_an_endless_chain_are_the_likelihoods_gradient() -> None:
-    model, x, step = make(), bars(30).double(), 1e-5
-    sums = exact_direction(model, x)
-    for name, parameter in model.named_parameters():
-        flat = parameter.view(-1)
-        for i in range(len(flat)):
-            value = flat[i].item()
-            flat[i] = value + step
-            above = model.log_prob(x).mean()
-            flat[i] = value - step
-            below = model.log_prob(x).mean()
-            flat[i] = value
-            assert sums[name].view(-1)[i].item() == pytest.approx(((above - below) / (2 * step)).item(), abs=1e-7)
-
-
-def test_long_chains_approach_the_exact_direction() -> None:
-    x = bars(50).repeat(400, 1, 1, 1)
-    exact = exact_direction(make(scale=0.5), x[:50].double())["weight"]
-    learner = begun("cd", make(scale=0.5).float(), k=20, momentum=0, learning_rate=1e-3)
-    torch.manual_seed(0)
-    learner.step(batch_of(x))
-    assert (learner.velocity_weight - exact).abs().max() < 0.02  # 20 000 chains: a standard error near 0.003
-
-
 LEARNERS = {
     "cd": (ContrastiveDivergence, ContrastiveDivergenceSettings),
     "pcd": (PersistentContrastiveDivergence, PersistentCdSettings),
