@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn import functional as F
 
 from models.capabilities import (
     BoundsFreeEnergy,
@@ -192,6 +193,10 @@ class _TwoPhases(Learner):
         self._under_way = True
         settings, velocities = self.settings, self._velocities
         positive = self.positive_phase(batch.x)
+        few = slice(0, MONITORED)
+        reported = {"reconstruction": self._error(batch.x[few], positive[few])}
+        if positive.numel():  # there may be no hidden unit
+            reported["activity"] = positive[few].mean()
         visible, negative = self.negative_phase(batch.x, positive)
         wanted = self._made_sparse(positive)
         self.model.add_statistics(velocities, batch.x, wanted, 1 / len(batch.x), keep=settings.momentum)
@@ -203,9 +208,7 @@ class _TwoPhases(Learner):
             parameter.addcmul_(velocities[name], rate)
         self.steps.add_(1)
         self._remember(batch.x)
-        few = slice(0, MONITORED)
-        activity = {"activity": positive[few].mean()} if positive.numel() else {}  # there may be no hidden unit
-        return {"reconstruction": self._error(batch.x[few], positive[few])} | activity | self.of_chains()
+        return reported | self.of_chains()
 
     def held_out(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         positive = self.positive_phase(batch.x, generator)
@@ -253,7 +256,7 @@ class _TwoPhases(Learner):
         return positive + self.settings.sparsity_cost * (self.settings.sparsity_target - self.mean_activity)
 
     def _error(self, x: Tensor, positive: Tensor) -> Tensor:
-        return (self.model.reconstruct(x, positive) - x).square().mean()
+        return F.mse_loss(self.model.reconstruct(x, positive), x)
 
 
 class ContrastiveDivergence(_TwoPhases):
