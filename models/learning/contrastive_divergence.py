@@ -25,9 +25,9 @@ from models.settings import Settings, setting
 from models.spec import Batch, DataSpec, Support
 from models.tempering import ladder, tempered_sweep
 
-RECENT = 500  # examples: the newest that were fed stand for the training set in the free-energy gap
+RECENT = 500  # examples: the newest that were monitored stand for the training set in the free-energy gap
 FINAL_RATE = 0.02  # where the decay of the learning rate ends, as a part of its start
-MONITORED = 10  # examples of each batch on which a step's figures are measured
+MONITORED = 10  # examples of each batch on which a step's figures are measured, and that are kept for the gap
 ACTIVITY_RATE = 0.05  # of the running mean of each hidden unit's activity
 
 
@@ -141,8 +141,8 @@ class _TwoPhases(Learner):
     )
     steps: Tensor
     mean_activity: Tensor
-    recent: Tensor  # a ring of the newest examples
-    fed: Tensor  # how many examples there were so far
+    recent: Tensor  # a ring of the newest examples that were monitored
+    fed: Tensor  # how many of them there were so far
 
     def __init__(
         self, model: nn.Module, settings: ContrastiveDivergenceSettings, spec: DataSpec, examples: int
@@ -207,7 +207,7 @@ class _TwoPhases(Learner):
                 velocities[name].sub_(parameter, alpha=settings.weight_decay)
             parameter.addcmul_(velocities[name], rate)
         self.steps.add_(1)
-        self._remember(batch.x)
+        self._remember(batch.x[few])
         return reported | self.of_chains()
 
     def held_out(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
