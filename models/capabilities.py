@@ -515,6 +515,16 @@ class HasRecognition(Protocol):
 
 
 @runtime_checkable
+class WalksBack(Protocol):
+    """Beside `RunsChain`: the chain's transitions can learn to lead back to an example (walkback)."""
+
+    def walk_back(self, x: Tensor, steps: int, generator: Generator | None = None) -> Tensor:
+        """log P(x | what a chain that began at x has come to) after each of `steps` transitions, in nats: (B, *event)
+        -> (steps, B), or more of them where the model needs more for all its parameters to matter."""
+        ...
+
+
+@runtime_checkable
 class HasFilters(Protocol):
     def filters(self) -> Tensor:
         """The weights of each hidden unit as an example: (hidden, *event)."""

@@ -22,6 +22,7 @@ from models.eonade import EoNadeSettings, OrderlessNade
 from models.fvbn import Fvbn, FvbnSettings
 from models.gan import Gan, GanSettings
 from models.gaussian_mixture import GaussianMixture, GaussianMixtureSettings
+from models.gsn import Gsn, GsnSettings
 from models.hmm import Hmm, HmmSettings
 from models.learning.adversarial import MINIMAX, NON_SATURATING, Adversarial, AdversarialSettings
 from models.learning.base import Learner
@@ -41,6 +42,7 @@ from models.learning.noise_contrastive import NoiseContrastive, NoiseContrastive
 from models.learning.pseudo_likelihood import PseudoLikelihood, PseudoLikelihoodSettings
 from models.learning.reparameterized_elbo import ReparameterizedElbo, ReparameterizedElboSettings
 from models.learning.wake_sleep import WakeSleep, WakeSleepSettings
+from models.learning.walkback import Walkback, WalkbackSettings
 from models.linear_gaussian import LinearGaussian, LinearGaussianSettings
 from models.made import Made, MadeSettings, OrderAgnosticMade, OrderAgnosticMadeSettings
 from models.nade import Nade, NadeSettings
@@ -151,6 +153,13 @@ LEARNINGS: tuple[Learning, ...] = (
         "Boltzmann machines",
         FineTune,
         FineTuneSettings,
+    ),
+    Learning(
+        "walkback",
+        "Walkback",
+        "Generative stochastic networks",
+        Walkback,
+        WalkbackSettings,
     ),
     Learning(
         "coordinate-ascent",
@@ -388,6 +397,21 @@ FAMILIES: tuple[Family, ...] = (
         model=Dbm,
         settings=DbmSettings,
         learners=("mean-field-pcd", "persistent-cd", "maximum-likelihood"),
+        data="digits",
+        binarization="threshold",
+    ),
+    Family(
+        key="gsn",
+        title="Generative stochastic network",
+        group="energy",
+        lecture="Generative stochastic networks",
+        summary="A chain that spoils an example and repairs it, over and over; what it learns is to repair. The model "
+        "is where the chain comes to rest.",
+        look_for="Samples are whole digits early, because one repair is easy to learn. The reconstruction after the "
+        "last walkback lags behind that after one transition: how far a chain has wandered off.",
+        model=Gsn,
+        settings=GsnSettings,
+        learners=("walkback",),
         data="digits",
         binarization="threshold",
     ),
