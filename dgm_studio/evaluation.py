@@ -25,6 +25,7 @@ from dgm_studio.evaluations import (
     evidence,
     free_energy,
     likelihood,
+    parzen,
     posterior,
     rate_distortion,
     samples,
@@ -50,6 +51,7 @@ EVALUATIONS: tuple[Evaluation, ...] = (
     posterior.EVALUATION,
     free_energy.EVALUATION,
     coverage.EVALUATION,
+    parzen.EVALUATION,
 )
 
 

@@ -1,0 +1,157 @@
+"""Parzen windows at samples, beside what the data themselves and k-means score: an estimate that misleads."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+
+import torch
+from torch import Tensor
+
+from dgm_studio.evaluations.base import Evaluation, describe, stage, training_examples
+from dgm_studio.inference import Subject
+from dgm_studio.reports import Column, Curves, Note, Report, Series, Table
+from models.capabilities import Samples, SamplesMeans
+from models.estimation.k_means import k_means
+from models.estimation.parzen import Parzen, parzen_log_likelihood
+from models.settings import Settings, setting
+from models.spec import DataSpec, Layout, Support
+
+DRAWN_AT_ONCE = 500
+EXAMPLES_PER_CENTROID = 5  # at least: with fewer, centroids are little else than training examples
+
+
+class ParzenSettings(Settings):
+    samples: int = setting(
+        10_000,
+        title="Samples",
+        help="How many samples each row has at most. Figures with different numbers cannot be compared.",
+        reference="Bengio et al. (2014); Goodfellow et al. (2014)",
+        ge=10,
+        le=1_000_000,
+    )
+    means: bool = setting(
+        True,
+        title="Means instead of draws",
+        help="Bits and grey values: take means of p(x | latent state), as published figures do, where the model has "
+        "them. Real numbers are always drawn.",
+        reference="Bengio et al. (2014)",
+    )
+    validation: int = setting(
+        1000,
+        title="Validation examples",
+        help="Examples on which the width σ is chosen.",
+        reference="Breuleux, Bengio & Vincent (2011)",
+        ge=2,
+        le=1_000_000,
+    )
+    iterations: int = setting(
+        10, title="Iterations of k-means", help="At most, for the row of centroids.", ge=1, le=10_000
+    )
+
+
+def _admits(model: type, learner: type, spec: DataSpec) -> bool:
+    return (
+        issubclass(model, Samples)
+        and spec.layout in (Layout.IMAGE, Layout.VECTOR, Layout.POINTS)
+        and spec.support in (Support.BITS, Support.UNIT, Support.REALS)
+    )
+
+
+def _without_effect(model: type) -> tuple[str, ...]:
+    return () if issubclass(model, SamplesMeans) else ("means",)
+
+
+def _run(subject: Subject, settings: ParzenSettings) -> Iterator[float | Report]:
+    """Each row has its own σ, chosen on the same examples."""
+    dataset = subject.dataset
+    valid = dataset.valid.x[: settings.validation].flatten(1).to(subject.device)
+    test = dataset.test.x.flatten(1).to(subject.device)
+    where = describe(dataset, dataset.test)
+    train = training_examples(dataset, subject).flatten(1)
+    train = train[torch.randperm(len(train), generator=subject.generator, device=train.device)]
+    samples, how = yield from stage(_draw(subject, settings), 0.0, 0.4)
+    rows: list[tuple[str, Parzen]] = []
+
+    def measured(name: str, x: Tensor, start: float) -> Generator[float, None, None]:
+        rows.append((name, (yield from stage(parzen_log_likelihood(x, valid, test, where), start, 0.1))))
+
+    yield from measured(f"Samples of the model{how}", samples, 0.4)
+    yield from measured("Training examples, as if they were samples", train[: settings.samples], 0.5)
+    k = max(1, min(settings.samples, len(train) // EXAMPLES_PER_CENTROID))
+    centroids = yield from stage(k_means(train, k, settings.iterations, subject.generator), 0.6, 0.3)
+    yield from measured("Centroids of k-means on the training examples", centroids, 0.9)
+    yield _table(rows)
+    yield _warning(rows)
+    yield _choice(rows)
+
+
+def _draw(subject: Subject, settings: ParzenSettings) -> Generator[float, None, tuple[Tensor, str]]:
+    """Flattened samples, and what is to be said about them."""
+    model, n = subject.model, settings.samples
+    means = settings.means and isinstance(model, SamplesMeans) and subject.spec.support is not Support.REALS
+    draw = model.sample_mean if means else model.sample
+    parts = []
+    for begin in range(0, n, DRAWN_AT_ONCE):
+        parts.append(draw(min(DRAWN_AT_ONCE, n - begin), subject.generator).flatten(1))
+        yield min(1.0, (begin + DRAWN_AT_ONCE) / n)
+    return torch.cat(parts), ", as means" if means else ""
+
+
+def _table(rows: list[tuple[str, Parzen]]) -> Table:
+    columns = (
+        Column("Gaussians at"),
+        Column("Value", "number", "nats per example", 1),
+        Column("95 % interval", "interval", "nats per example", 1),
+        Column("Kind", "kind"),
+        Column("σ", "number", decimals=3),
+        Column("Protocol", "detail"),
+    )
+    cells = tuple(
+        (
+            name,
+            found.measure.value,
+            (found.measure.low, found.measure.high),
+            str(found.measure.kind),
+            found.sigma,
+            found.measure.protocol + (f". {found.measure.note}" if found.measure.note else ""),
+        )
+        for name, found in rows
+    )
+    note = (
+        "The mean log-density of the test examples under a Gaussian at each sample. It is a density over real numbers, "
+        "also where the data are bits. Intervals are those of the mean over test examples, for these samples."
+    )
+    return Table("Parzen windows", columns, cells, note)
+
+
+def _warning(rows: list[tuple[str, Parzen]]) -> Note:
+    model, train, centroids = (found.measure.value for _, found in rows)
+    text = (
+        "In more than a few dimensions Parzen windows stay far below log p(x) for any number of samples that can be "
+        "drawn, and they rank models wrongly (Theis, van den Oord & Bethge, 2015)."
+    )
+    if centroids > train:
+        text += " Here too: centroids of k-means, which nobody would take for samples, score above the data themselves."
+    if model > train:
+        text += " The model scores above the data themselves, which no good sampler should."
+    return Note("Do not choose a model by this figure", text, "warn")
+
+
+def _choice(rows: list[tuple[str, Parzen]]) -> Curves:
+    series = []
+    for name, found in rows:
+        near = (found.sigmas >= found.sigma / 2) & (found.sigmas <= 2 * found.sigma)  # farther out, values are extreme
+        series.append(Series(name, found.sigmas[near].numpy(), found.validation.cpu()[near].numpy()))
+    note = "Each row takes the σ at which the validation examples are most probable."
+    return Curves("The choice of σ", "σ", "log-density of validation examples (nats)", tuple(series), note)
+
+
+EVALUATION = Evaluation(
+    "parzen",
+    "Parzen windows",
+    "A Gaussian at each sample, for models without a likelihood: the old estimate, with its warning and references.",
+    ParzenSettings,
+    _admits,
+    _run,
+    _without_effect,
+)
