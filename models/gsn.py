@@ -17,7 +17,7 @@ from models.spec import DataSpec, Support, require
 
 class GsnSettings(ChainSettings):
     hidden: int = setting(
-        500,
+        256,
         title="Hidden units",
         help="Width of each hidden layer.",
         reference="Bengio et al. (2014)",
@@ -25,7 +25,7 @@ class GsnSettings(ChainSettings):
         le=8192,
     )
     layers: int = setting(
-        2,
+        1,
         title="Hidden layers",
         help="With one, the chain is that of a denoising auto-encoder; more have a state of their own that moves with "
         "the chain.",
@@ -34,10 +34,10 @@ class GsnSettings(ChainSettings):
         le=5,
     )
     corruption: float = setting(
-        0.4,
+        0.2,
         title="Salt and pepper",
         help="Share of the coordinates that are replaced by 0 or 1 at random before each step of the chain, in bits "
-        "and grey values. More mixes faster and is harder to undo.",
+        "and grey values. More mixes faster and is harder to undo; 0.4 suits larger pictures.",
         reference="Bengio et al. (2014)",
         gt=0,
         le=1,
@@ -61,9 +61,10 @@ class GsnSettings(ChainSettings):
         le=10,
     )
     noise: float = setting(
-        2.0,
+        1.0,
         title="Noise, higher layers",
-        help="Deviation of the Gaussian noise before and after the tanh of every other hidden layer.",
+        help="Deviation of the Gaussian noise before and after the tanh of every other hidden layer; 2 suits wide "
+        "layers.",
         reference="Bengio et al. (2014)",
         ge=0,
         le=10,

@@ -24,7 +24,7 @@ class ParzenSettings(Settings):
     samples: int = setting(
         10_000,
         title="Samples",
-        help="How many samples each row has at most. Figures with different numbers cannot be compared.",
+        help="How many samples the model draws; no more than there are training examples, so that rows can be compared.",
         reference="Bengio et al. (2014); Goodfellow et al. (2014)",
         ge=10,
         le=1_000_000,
@@ -69,15 +69,16 @@ def _run(subject: Subject, settings: ParzenSettings) -> Iterator[float | Report]
     where = describe(dataset, dataset.test)
     train = training_examples(dataset, subject).flatten(1)
     train = train[torch.randperm(len(train), generator=subject.generator, device=train.device)]
-    samples, how = yield from stage(_draw(subject, settings), 0.0, 0.4)
+    n = min(settings.samples, len(train))
+    samples, how = yield from stage(_draw(subject, n, settings.means), 0.0, 0.4)
     rows: list[tuple[str, Parzen]] = []
 
     def measured(name: str, x: Tensor, start: float) -> Generator[float, None, None]:
         rows.append((name, (yield from stage(parzen_log_likelihood(x, valid, test, where), start, 0.1))))
 
     yield from measured(f"Samples of the model{how}", samples, 0.4)
-    yield from measured("Training examples, as if they were samples", train[: settings.samples], 0.5)
-    k = max(1, min(settings.samples, len(train) // EXAMPLES_PER_CENTROID))
+    yield from measured("Training examples, as if they were samples", train[:n], 0.5)
+    k = max(1, min(n, len(train) // EXAMPLES_PER_CENTROID))
     centroids = yield from stage(k_means(train, k, settings.iterations, subject.generator), 0.6, 0.3)
     yield from measured("Centroids of k-means on the training examples", centroids, 0.9)
     yield _table(rows)
@@ -85,10 +86,10 @@ def _run(subject: Subject, settings: ParzenSettings) -> Iterator[float | Report]
     yield _choice(rows)
 
 
-def _draw(subject: Subject, settings: ParzenSettings) -> Generator[float, None, tuple[Tensor, str]]:
-    """Flattened samples, and what is to be said about them."""
-    model, n = subject.model, settings.samples
-    means = settings.means and isinstance(model, SamplesMeans) and subject.spec.support is not Support.REALS
+def _draw(subject: Subject, n: int, means: bool) -> Generator[float, None, tuple[Tensor, str]]:
+    """n flattened samples, and what is to be said about them."""
+    model = subject.model
+    means = means and isinstance(model, SamplesMeans) and subject.spec.support is not Support.REALS
     draw = model.sample_mean if means else model.sample
     parts = []
     for begin in range(0, n, DRAWN_AT_ONCE):
@@ -131,9 +132,9 @@ def _warning(rows: list[tuple[str, Parzen]]) -> Note:
         "drawn, and they rank models wrongly (Theis, van den Oord & Bethge, 2015)."
     )
     if centroids > train:
-        text += " Here too: centroids of k-means, which nobody would take for samples, score above the data themselves."
+        text += " Here too: centroids of k-means, which are no samples at all, score above the data themselves."
     if model > train:
-        text += " The model scores above the data themselves, which no good sampler should."
+        text += " The model scores above as many examples of the data themselves, which are perfect samples."
     return Note("Do not choose a model by this figure", text, "warn")
 
 

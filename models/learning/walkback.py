@@ -14,7 +14,7 @@ from models.spec import Batch, DataSpec
 
 class WalkbackSettings(AscentSettings):
     walkbacks: int = setting(
-        4,
+        2,
         title="Walkbacks",
         help="Transitions of the chain from each example that learn to lead back to it. With 1, the model learns to "
         "undo a single corruption. A deep model takes at least as many as it has layers.",
