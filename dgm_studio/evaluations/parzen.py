@@ -24,7 +24,7 @@ class ParzenSettings(Settings):
     samples: int = setting(
         10_000,
         title="Samples",
-        help="How many samples the model draws; no more than there are training examples, so that rows can be compared.",
+        help="How many the model draws; no more than there are training examples, so that rows can be compared.",
         reference="Bengio et al. (2014); Goodfellow et al. (2014)",
         ge=10,
         le=1_000_000,
