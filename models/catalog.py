@@ -30,7 +30,6 @@ from models.learning.conjugate_vi import CoordinateAscent, StochasticVi, Stochas
 from models.learning.contrastive_divergence import (
     ContrastiveDivergence,
     ContrastiveDivergenceSettings,
-    MeanFieldPcd,
     PersistentCdSettings,
     PersistentContrastiveDivergence,
 )
@@ -38,6 +37,7 @@ from models.learning.expectation_maximization import ExpectationMaximization, Ex
 from models.learning.fine_tune import FineTune, FineTuneSettings
 from models.learning.layerwise import Layerwise, LayerwiseSettings
 from models.learning.maximum_likelihood import MaximumLikelihood, MaximumLikelihoodSettings
+from models.learning.mean_field_pcd import MeanFieldPcd, MeanFieldPcdSettings
 from models.learning.noise_contrastive import NoiseContrastive, NoiseContrastiveSettings
 from models.learning.pseudo_likelihood import PseudoLikelihood, PseudoLikelihoodSettings
 from models.learning.reparameterized_elbo import ReparameterizedElbo, ReparameterizedElboSettings
@@ -138,7 +138,7 @@ LEARNINGS: tuple[Learning, ...] = (
         "Mean field and persistent chains",
         "Boltzmann machines",
         MeanFieldPcd,
-        PersistentCdSettings,
+        MeanFieldPcdSettings,
     ),
     Learning(
         "wake-sleep",
@@ -396,7 +396,7 @@ FAMILIES: tuple[Family, ...] = (
         "Where the top layer stays at one half, the deep machine is only a restricted one.",
         model=Dbm,
         settings=DbmSettings,
-        learners=("mean-field-pcd", "persistent-cd", "maximum-likelihood"),
+        learners=("mean-field-pcd", "layerwise", "persistent-cd", "maximum-likelihood"),
         data="digits",
         binarization="threshold",
     ),

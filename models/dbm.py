@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from models.capabilities import NOTHING_HELD, ChainState, Held
 from models.distributions import bernoulli
+from models.doubled_rbm import DoubledRbm
 from models.estimation.enumeration import LIMIT, log_sum_in_parts, log_sum_over_states, require_enumerable
 from models.estimation.progress import finish
 from models.harmonium import GibbsChain
@@ -60,6 +61,7 @@ class Dbm(GibbsChain):
     """
 
     centres: Tensor  # (D + H₁ + … + H_L,)
+    settled: Tensor  # (D + H₁ + … + H_L,)  in greedy learning, the hidden biases of machines that have learned all
 
     def __init__(self, settings: DbmSettings, spec: DataSpec) -> None:
         super().__init__()
@@ -67,10 +69,11 @@ class Dbm(GibbsChain):
         self.event_shape, self.sweeps = spec.event_shape, settings.sweeps
         self.mean_field_steps = settings.mean_field_steps
         self.sizes = (spec.dimensions, *settings.widths())
-        self.weights = nn.ParameterList(torch.randn(below, above) * 0.03 for below, above in pairwise(self.sizes))
+        self.weights = nn.ParameterList(torch.randn(below, above) * 0.1 for below, above in pairwise(self.sizes))
         self.biases = nn.ParameterList(torch.zeros(size) for size in self.sizes)
         self.centred = settings.centred
         self.register_buffer("centres", torch.full((sum(self.sizes),), 0.5 if settings.centred else 0.0))
+        self.register_buffer("settled", torch.zeros(sum(self.sizes)))
 
     @staticmethod
     def check(settings: DbmSettings, spec: DataSpec) -> None:
@@ -84,6 +87,47 @@ class Dbm(GibbsChain):
             self.biases[0].copy_(((flat(x).sum(0) + 1) / (len(x) + 2)).logit())
             if self.centred:
                 self.centres.copy_(torch.cat(list(self.biases)).sigmoid())
+
+    # The stack of machines that greedy learning begins with.
+
+    def machines(self) -> Sequence[DoubledRbm]:
+        centres, settled = self._centres(), self.settled.split(self.sizes)
+        last = len(self.weights) - 1
+        return [
+            DoubledRbm(
+                weight,
+                self.biases[k],
+                self.biases[k + 1],
+                (centres[k], centres[k + 1]),
+                self.event_shape if k == 0 else (self.sizes[k],),
+                settled[k] if k else None,
+                topmost=k == last,
+                centred=self.centred,
+            )
+            for k, weight in enumerate(self.weights)
+        ]
+
+    @torch.no_grad()
+    def begin_machine(self, layer: int, like_below: bool = True) -> None:
+        """With `like_below`, and two layers in all, the new machine is at first the one below upside down, its further
+        units hardly connected (Hinton & Salakhutdinov, 2012, section 3)."""
+        if layer == 0:
+            return
+        self.settled.split(self.sizes)[layer].copy_(self.biases[layer])
+        under, above = self.sizes[layer - 1], self.sizes[layer + 1]
+        if like_below and above >= under:
+            self.weights[layer][:, :under].copy_(self.weights[layer - 1].t())
+            self.biases[layer + 1][:under].copy_(self.biases[layer - 1])
+            self._centres()[layer + 1][:under].copy_(self._centres()[layer - 1])
+
+    def carry_up(self, layer: int, x: Tensor, y: Tensor, generator: Generator | None = None) -> Tensor:
+        """Draws upwards, by the hidden conditionals of the machines below as they ended."""
+        settled = self.settled.split(self.sizes)
+        for k, machine in enumerate(self.machines()[:layer]):
+            strength = 2 if k < len(self.weights) - 1 else 1
+            off = flat(x) - machine.centres[0]
+            x = bernoulli(torch.addmm(settled[k + 1], off, machine.weight, alpha=strength).sigmoid_(), generator)
+        return x
 
     # Energies.
 

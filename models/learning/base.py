@@ -46,7 +46,7 @@ class Learner(nn.Module):
     quantities: ClassVar[tuple[Quantity, ...]] = ()
     # Whether every step does the same work on tensors that stay where they are, so that a GPU may replay a recording of
     # it: no Python branch, counter or choice that differs from step to step.
-    capturable: ClassVar[bool] = False
+    capturable: bool = False
 
     model: Any  # an nn.Module with the capabilities in `needs`
     minibatches: int = 1  # how many of the run's batch size one step takes; they arrive as one batch

@@ -13,7 +13,6 @@ from torch.nn import functional as F
 from models.capabilities import (
     BoundsFreeEnergy,
     HasFreeEnergy,
-    HasMeanField,
     LearnsInPhases,
     RunsChain,
     StartsFromData,
@@ -326,17 +325,6 @@ class PersistentContrastiveDivergence(_TwoPhases):
         visible: Tensor = self.model.start_chain(chains).x
         hidden: Tensor = self.model.draw_hidden(self.model.hidden_given(visible))
         return visible, hidden
-
-
-class MeanFieldPcd(PersistentContrastiveDivergence):
-    """PCD whose positive phase takes independent hidden units in place of P(h | v): ascends a lower bound on log p(v)
-    as far as the chains mix (Salakhutdinov & Hinton, 2009, section 2)."""
-
-    needs = (LearnsInPhases, HasMeanField, RunsChain)
-
-    def positive_phase(self, x: Tensor, generator: Generator | None = None) -> Tensor:
-        hidden: Tensor = self.model.mean_field(x)
-        return hidden
 
 
 def _velocity_name(parameter: str) -> str:

@@ -34,11 +34,11 @@ from models.estimation.progress import finish
 from models.learning.contrastive_divergence import (
     ContrastiveDivergence,
     ContrastiveDivergenceSettings,
-    MeanFieldPcd,
     PersistentCdSettings,
     PersistentContrastiveDivergence,
 )
 from models.learning.maximum_likelihood import MaximumLikelihood, MaximumLikelihoodSettings
+from models.learning.mean_field_pcd import MeanFieldPcd, MeanFieldPcdSettings
 from models.rbm import Rbm, RbmSettings
 from models.spec import Batch, DataSpec, Layout, Support, UnsuitableData
 
@@ -398,7 +398,7 @@ def test_the_exact_gradient_is_that_of_finite_differences(r: bool, s: bool) -> N
 LEARNERS: dict[str, tuple[Any, Any]] = {
     "cd": (ContrastiveDivergence, ContrastiveDivergenceSettings),
     "pcd": (PersistentContrastiveDivergence, PersistentCdSettings),
-    "mean-field": (MeanFieldPcd, PersistentCdSettings),
+    "mean-field": (MeanFieldPcd, MeanFieldPcdSettings),
     "ml": (MaximumLikelihood, MaximumLikelihoodSettings),
 }
 

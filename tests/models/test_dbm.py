@@ -13,7 +13,7 @@ from models.dbm import Dbm, DbmSettings
 from models.estimation.annealing import annealed_log_partition
 from models.estimation.enumeration import all_states, log_probabilities
 from models.estimation.progress import finish
-from models.learning.contrastive_divergence import MeanFieldPcd, PersistentCdSettings
+from models.learning.mean_field_pcd import MeanFieldPcd, MeanFieldPcdSettings
 from models.spec import Batch, DataSpec, Layout, Support, UnsuitableData
 
 SHAPE = (1, 2, 2)
@@ -291,7 +291,7 @@ def test_learning_starts_from_the_datas_means_and_raises_the_exact_likelihood() 
     torch.testing.assert_close(model.centres[:4], means)
     torch.testing.assert_close(model.biases[0], means.logit())
     before = model.log_prob(x).mean().item()
-    learner = MeanFieldPcd(model, PersistentCdSettings(learning_rate=0.3, decay=500), SPEC, 200)
+    learner = MeanFieldPcd(model, MeanFieldPcdSettings(learning_rate=0.3, decay=500), SPEC, 200)
     learner.begin()
     for _ in range(500):
         learner.step(batch_of(x))
