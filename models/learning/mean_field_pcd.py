@@ -12,7 +12,7 @@ from models.spec import Batch, DataSpec
 
 
 class MeanFieldPcdSettings(PersistentCdSettings):
-    pretraining: int = setting(
+    layer_steps: int = setting(
         0,
         title="Greedy steps per layer",
         help="Where the model is a stack of layers, each learns alone for so many steps, the lowest first, before all "
@@ -34,9 +34,9 @@ class MeanFieldPcd(PersistentContrastiveDivergence):
     def __init__(self, model: nn.Module, settings: MeanFieldPcdSettings, spec: DataSpec, examples: int) -> None:
         super().__init__(model, settings, spec, examples)
         self.greedy: GreedyLayers | None = None
-        if settings.pretraining and isinstance(model, StacksMachines):
-            alone = settings.model_copy(update={"decay": settings.pretraining})
-            self.greedy = GreedyLayers(model, alone, settings.pretraining, True, spec, examples)
+        if settings.layer_steps and isinstance(model, StacksMachines):
+            alone = settings.model_copy(update={"decay": settings.layer_steps})
+            self.greedy = GreedyLayers(model, alone, settings.layer_steps, True, spec, examples)
             self.capturable = False  # its steps differ
 
     def begin(self) -> None:
