@@ -25,6 +25,7 @@ from dgm_studio.evaluations import (
     evidence,
     free_energy,
     likelihood,
+    mixing,
     parzen,
     posterior,
     rate_distortion,
@@ -50,6 +51,7 @@ EVALUATIONS: tuple[Evaluation, ...] = (
     rate_distortion.EVALUATION,
     posterior.EVALUATION,
     free_energy.EVALUATION,
+    mixing.EVALUATION,
     coverage.EVALUATION,
     parzen.EVALUATION,
 )

@@ -224,12 +224,19 @@ def move(model: Any, state: ChainState, held: Held, temperature: float, generato
     return moved
 
 
+def joint_energy(model: LearnsInPhases, state: ChainState) -> Tensor:
+    """E(v, h) of a state in nats, of one without hidden units too: (B,)."""
+    if not state.hidden:
+        return model.energy(state.x, state.x.new_zeros(len(state.x), 0))
+    h = state.hidden[0] if len(state.hidden) == 1 else torch.cat([h.flatten(1) for h in state.hidden], dim=1)
+    return model.energy(state.x, h)
+
+
 def _frame(subject: Subject, state: ChainState, mean: Tensor, steps: int) -> ChainFrame:
     model, x = subject.model, state.x
     energy = free_energy = None
     if isinstance(model, LearnsInPhases) and state.hidden:
-        h = state.hidden[0] if len(state.hidden) == 1 else torch.cat([h.flatten(1) for h in state.hidden], dim=1)
-        energy = array(model.energy(x, h))
+        energy = array(joint_energy(model, state))
     with suppress(TooLarge):  # a free energy may be a sum that is too large
         if isinstance(model, HasFreeEnergy):
             free_energy = array(model.free_energy(x))
