@@ -20,10 +20,13 @@ from dgm_studio import __version__
 from dgm_studio import device as devices
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.evaluations import (
+    classification,
     conditionals,
     coverage,
     evidence,
     free_energy,
+    label_efficiency,
+    layers,
     likelihood,
     mixing,
     parzen,
@@ -50,10 +53,13 @@ EVALUATIONS: tuple[Evaluation, ...] = (
     texts.EVALUATION,
     rate_distortion.EVALUATION,
     posterior.EVALUATION,
+    layers.EVALUATION,
     free_energy.EVALUATION,
     mixing.EVALUATION,
     coverage.EVALUATION,
     parzen.EVALUATION,
+    classification.EVALUATION,
+    label_efficiency.EVALUATION,
 )
 
 

@@ -15,6 +15,7 @@ from dgm_studio.evaluations.base import Evaluation, chunks, describe, mean_inter
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Curves, HeatMap, Note, Report, Series, Table
 from models.capabilities import ScoresEach
+from models.estimation.measure import wilson
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support
 
@@ -148,7 +149,7 @@ def binned(answers: Answers, bins: int = BINS) -> list[Bin]:
         share = came.sum().item() / n
         spread = (came - share * counts).square().sum().item()
         half = 1.96 * math.sqrt(spread * len(counts) / max(1, len(counts) - 1)) / n
-        low, high = _wilson(share, n)
+        low, high = wilson(share, n)
         interval = max(0.0, min(low, share - half)), min(1.0, max(high, share + half))
         predicted = (inside * answers.p).sum().item() / n
         found.append(Bin(i / bins, (i + 1) / bins, int(n), predicted, share, interval))
@@ -159,13 +160,6 @@ def _places(p: Tensor, bins: int) -> Tensor:
     """In which bin each is. One on an edge is above it, also where rounding has put it below: rounding can depend on
     what came."""
     return (p * bins + 1e-5).long().clamp(0, bins - 1)
-
-
-def _wilson(share: float, n: float, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's (1927) 95 % interval for a share of n independent events."""
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return middle - half, middle + half
 
 
 def calibration_error(bins: list[Bin]) -> float:

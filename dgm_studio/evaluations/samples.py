@@ -12,7 +12,7 @@ from dgm_studio.evaluations.base import Evaluation, describe, stage, training_ex
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Note, Pictures, Report
 from dgm_studio.state import as_bytes
-from models.capabilities import Decodes, RunsChain, Samples, SamplesMeans
+from models.capabilities import Decodes, HasHiddenLayers, RunsChain, Samples, SamplesMeans
 from models.distributions import bernoulli
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support
@@ -83,7 +83,10 @@ def _draw(subject: Subject, settings: SamplesSettings) -> Generator[float, None,
     if isinstance(model, RunsChain):
         state = model.start_chain(n, subject.generator)
         for i in range(settings.transitions):
-            state = model.transition(state.x, temperature=t, generator=subject.generator)
+            if isinstance(model, HasHiddenLayers):  # which the chain remembers
+                state = model.move(state, temperature=t, generator=subject.generator)
+            else:
+                state = model.transition(state.x, temperature=t, generator=subject.generator)
             if i % 20 == 0:
                 yield i / settings.transitions
         return state.mean, f"{n} chains, read as means after {settings.transitions} transitions at temperature {t:g}."

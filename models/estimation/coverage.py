@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -10,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from models.capabilities import Samples
-from models.estimation.measure import Kind, Measure
+from models.estimation.measure import Kind, Measure, wilson
 
 RADIUS = 3.0  # a sample is of high quality within this many standard deviations of a mode
 SAMPLES = 2500
@@ -61,18 +60,11 @@ def coverage_of(x: Tensor, mixture: Mixture) -> Coverage:
     modes = Measure(
         "modes found", found, found, found, Kind.LOWER_BOUND, f"of {len(means)}", protocol, "a rare mode can be missed"
     )
-    quality = Measure("high-quality samples", len(good) / n, *_wilson(len(good), n), Kind.ESTIMATE, "share", protocol)
+    quality = Measure(
+        "high-quality samples", len(good) / n, *wilson(len(good) / n, n), Kind.ESTIMATE, "share", protocol
+    )
     perfect = perfect_quality(x.shape[1])
     if quality.low > perfect:
         note = f"above the {perfect:.2%} of a perfect sampler: the modes are narrower than the data's"
         quality = replace(quality, note=note)
     return Coverage(modes, quality, counts)
-
-
-def _wilson(successes: int, n: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a proportion, which stays inside 0…1 and is not empty at its ends."""
-    z2 = 1.96**2
-    p = successes / n
-    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = math.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    return centre - half, centre + half

@@ -43,6 +43,14 @@ def mean_measure(name: str, values: Tensor, kind: Kind, protocol: str, unit: str
     return Measure(name, mean, mean - half, mean + half, kind, unit, protocol)
 
 
+def wilson(share: float, n: float, z: float = 1.96) -> tuple[float, float]:
+    """Wilson's (1927) 95 % interval for a share of n independent events: it stays inside 0…1 and is not empty at its
+    ends."""
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return middle - half, middle + half
+
+
 def bits_per_dimension(measure: Measure, dimensions: int) -> Measure:
     """A log-likelihood in nats per example as a code length in bits per dimension; bounds change sides."""
     flip = {Kind.LOWER_BOUND: Kind.UPPER_BOUND, Kind.UPPER_BOUND: Kind.LOWER_BOUND}
