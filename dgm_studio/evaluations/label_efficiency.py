@@ -16,7 +16,7 @@ from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Curves, Note, Report, Series, Table
 from models.capabilities import HasLabelUnits, HasRecognition
 from models.estimation.measure import Kind
-from models.learning.fine_tune import Perceptron, fit, perceptron_for
+from models.perceptron import Perceptron, fit, perceptron_for
 from models.settings import Settings, setting
 from models.spec import DataSpec
 

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator as Yields
-from collections.abc import Sequence
-from itertools import pairwise
-from typing import Any
-
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
@@ -15,7 +10,7 @@ from models.capabilities import HasRecognition, StacksMachines
 from models.learning.base import Learner, Quantity, adam, means
 from models.learning.contrastive_divergence import ContrastiveDivergence
 from models.learning.layerwise import GreedyLayers, GreedyStartSettings
-from models.networks import flat
+from models.perceptron import perceptron_for
 from models.settings import setting
 from models.spec import Batch, DataSpec, UnsuitableData
 
@@ -39,63 +34,6 @@ class FineTuneSettings(GreedyStartSettings):
         ge=0,
         le=1000,
     )
-
-
-class Perceptron(nn.Module):
-    """A multilayer perceptron of logistic units with a softmax at its end: (B, *event) -> logits (B, classes)."""
-
-    def __init__(self, sizes: Sequence[int], classes: int) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
-        self.head = nn.Linear(sizes[-1], classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        h = flat(x)
-        for layer in self.layers:
-            h = torch.sigmoid(layer(h))
-        logits: Tensor = self.head(h)
-        return logits
-
-    @torch.no_grad()
-    def unroll(self, recognition: Sequence[tuple[Tensor, Tensor]]) -> None:
-        """Take over a model's recognition weights; the head stays."""
-        for layer, (weight, bias) in zip(self.layers, recognition, strict=True):
-            assert isinstance(layer, nn.Linear)
-            layer.weight.copy_(weight)
-            layer.bias.copy_(bias)
-
-    @torch.no_grad()
-    def start_anew(self, generator: Generator | None = None) -> None:
-        """Weights and biases of each layer uniform within 1 / √inputs, as linear layers begin by themselves."""
-        for layer in (*self.layers, self.head):
-            assert isinstance(layer, nn.Linear)
-            reach = layer.in_features**-0.5
-            layer.weight.uniform_(-reach, reach, generator=generator)
-            layer.bias.uniform_(-reach, reach, generator=generator)
-
-
-def fit(
-    network: Perceptron, x: Tensor, y: Tensor, steps: int, batch: int, rate: float, generator: Generator | None = None
-) -> Yields[float, None, None]:
-    """Train with Adam on minibatches of x (N, *event) with labels y (N,), each a part of one permutation after the
-    other. Yields the fraction done at every step."""
-    optimizer, size = adam(network, rate), min(batch, len(x))
-    order = torch.empty(0, dtype=torch.int64, device=x.device)
-    for step in range(steps):
-        if len(order) < size:
-            order = torch.randperm(len(x), generator=generator, device=x.device)
-        places, order = order[:size], order[size:]
-        with torch.enable_grad():  # for the one who waits for the next part, none may be recorded
-            optimizer.zero_grad()
-            F.cross_entropy(network(x[places]), y[places]).backward()
-            optimizer.step()
-        yield (step + 1) / steps
-
-
-def perceptron_for(model: Any, spec: DataSpec) -> Perceptron:
-    """A classifier with the layers of a model that `HasRecognition`, its weights random."""
-    widths = [len(bias) for _, bias in model.recognition_layers()]
-    return Perceptron([spec.dimensions, *widths], spec.classes)
 
 
 class FineTune(Learner):

@@ -57,7 +57,8 @@ SMALL = 6
 def _dataset(spec: DataSpec, x: Tensor, density: Any = None) -> Dataset:
     n = len(x)
     ends = (0, n // 2, 3 * n // 4, n)
-    parts = [Split(x[a:b].contiguous(), torch.full((b - a,), -1)) for a, b in pairwise(ends)]
+    y = torch.arange(n) % spec.classes if spec.classes else torch.full((n,), -1)
+    parts = [Split(x[a:b].contiguous(), y[a:b]) for a, b in pairwise(ends)]
     return Dataset(spec, parts[0], parts[1], parts[2], Provenance("tiny"), density=density)
 
 
@@ -70,7 +71,7 @@ def datasets() -> dict[str, Dataset]:
         "levels": (Support.LEVELS, torch.randint(4, (48, 1, 3, 3), generator=g).float(), 4),
     }
     made = {
-        name: _dataset(DataSpec((1, 3, 3), support, Layout.IMAGE, categories, protocol=name), x)
+        name: _dataset(DataSpec((1, 3, 3), support, Layout.IMAGE, categories, ("a", "b"), protocol=name), x)
         for name, (support, x, categories) in images.items()
     }
     density = ring(8, 1.0, 0.1)
