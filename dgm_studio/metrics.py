@@ -40,6 +40,7 @@ class Metrics:
 
     def __init__(self, learner: Learner, dataset: Dataset, device: torch.device) -> None:
         self._learner, self._device = learner, device
+        self._limits = {prefix + q.key: q.limit for q in learner.quantities for prefix in ("", "valid/")}
         self._rows: list[tuple[int, str, Tensor]] = []
         self._due = Allowance(share=0.03, at_least_every=0.5)
         # the same examples each time, from all over the split: files are often sorted by class
@@ -60,18 +61,24 @@ class Metrics:
         self._due.charge(started)
 
     def take(self) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], str]:
-        """Steps and values by key since the last call, up to the first step with a value that is not finite, and where
-        that was ("elbo at step 12"; empty if all are finite)."""
+        """Steps and values by key since the last call, up to the first step with a value that is not finite or beyond
+        its quantity's limit, and what that was ("not a finite number (elbo at step 12)"; empty if there is none)."""
         if not self._rows:
             return {}, ""
         rows, self._rows = self._rows, []
         values = torch.stack([value for _, _, value in rows]).float().cpu().numpy()
         steps = np.array([step for step, _, _ in rows], dtype=np.int64)
-        broken = np.flatnonzero(~np.isfinite(values))
+        limits = np.array([self._limits.get(key, np.inf) for _, key, _ in rows])
+        broken = np.flatnonzero(~np.isfinite(values) | (np.abs(values) > limits))
         first = min(broken, key=lambda place: steps[place], default=None)
         places: dict[str, list[int]] = {}
         for place, (step, key, _) in enumerate(rows):
             if first is None or step < steps[first]:
                 places.setdefault(key, []).append(place)
-        where = "" if first is None else f"{rows[first][1]} at step {steps[first]}"
-        return {key: (steps[index], values[index]) for key, index in places.items()}, where
+        what = "" if first is None else _broken(rows[first][1], int(steps[first]), float(values[first]), limits[first])
+        return {key: (steps[index], values[index]) for key, index in places.items()}, what
+
+
+def _broken(key: str, step: int, value: float, limit: float) -> str:
+    what = f"{value:.3g}, beyond {limit:.3g}" if np.isfinite(value) else "not a finite number"
+    return f"{what} ({key} at step {step})"

@@ -59,7 +59,7 @@ class Resume:
 
 
 class Diverged(Exception):
-    """The objective is no longer a finite number."""
+    """The objective is no longer a finite number, or something else is beyond its bounds; says what."""
 
 
 class TrainingSession:
@@ -90,6 +90,7 @@ class TrainingSession:
         self._step = self._first = 0
         self._begin = 0.0  # time.perf_counter() at the start, moved on by every pause
         self._good: Checkpoint | None = None
+        self._remedies = Learner.remedies
 
     # Requests, from any thread.
 
@@ -131,6 +132,7 @@ class TrainingSession:
         config = self.config
         recipe = Recipe.read(config.family, config.learner, config.model, config.learning)
         recipe.check(self.dataset.spec)
+        self._remedies = recipe.learning.learner.remedies
         device = devices.resolve(config.training.device)
         torch.set_num_threads(devices.training_threads())
         learner = self._learner(recipe, device)
@@ -221,7 +223,7 @@ class TrainingSession:
         return self._deadline is not None and time.perf_counter() - self._begin >= self._deadline
 
     def _report(self, learner: Learner, metrics: Metrics) -> Iterator[Event]:
-        """What was measured since the last report. Raises Diverged when some of it is not a finite number."""
+        """What was measured since the last report. Raises Diverged when some of it is not as it should be."""
         metrics.hold_out(self._step)
         values, broken = metrics.take()
         seconds = time.perf_counter() - self._begin
@@ -240,32 +242,32 @@ class TrainingSession:
         except FloatingPointError as error:
             # what was measured on the way here; raises Diverged itself where that shows it first
             yield from self._report(learner, metrics)
-            raise Diverged(str(error)) from None
+            raise Diverged(f"not a finite number ({error})") from None
         yield shown
 
     def _checkpoint(self, learner: Learner, feeder: Feeder) -> Checkpoint:
         # the last update may have broken the weights before any reported value shows it
         for name, parameter in learner.named_parameters():
             if not parameter.isfinite().all():
-                raise Diverged(f"{name} at step {self._step}")
+                raise Diverged(f"not a finite number ({name} at step {self._step})")
         self._good = Checkpoint(self._step, state_of(learner, feeder, self._step))
         return self._good
 
-    def _diverged(self, where: str) -> Iterator[Event]:
+    def _diverged(self, what: str) -> Iterator[Event]:
         """Show and keep the last good state, then fail."""
         yield Finding(
             "diverged",
-            f"Training stopped at step {self._step}: not a finite number ({where}).",
-            "reported values, samples and kept weights are checked for NaN and infinity",
-            "Branch from the kept state with a smaller learning rate.",
+            f"Training stopped at step {self._step}: {what}.",
+            "reported values, samples and kept weights are checked for NaN and infinity, some values for their size",
+            f"Branch from the kept state with {self._remedies}.",
         )
         step = 0
         if self._good is not None:
             step = self._good.step
             yield self._good
             yield Snapshot(step, learner_tensors(self._good.state))
-        advice = "Try a smaller learning rate."
-        yield Failed("diverged", f"Training diverged: not a finite number ({where}). {self._kept()} {advice}", step)
+        text = f"Training diverged: {what}. {self._kept()} Try {self._remedies}."
+        yield Failed("diverged", text, step)
 
     def _failed(self, error: Exception) -> Failed:
         details = "".join(traceback.format_exception(error))

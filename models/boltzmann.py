@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from models.capabilities import NOTHING_HELD, ChainState, Held
-from models.distributions import bernoulli, bernoulli_log_prob
+from models.distributions import bernoulli, bernoulli_log_prob, require_temperature
 from models.estimation.enumeration import (
     LIMIT,
     all_states,
@@ -205,6 +205,7 @@ class Boltzmann(GibbsChain):
         self, state: ChainState, held: Held = NOTHING_HELD, temperature: float = 1.0, generator: Generator | None = None
     ) -> ChainState:
         """Hidden units given x, then visible ones given them; in turn where they are connected. Held units stay."""
+        require_temperature(temperature)
         v = flat(state.x)
         field = self._hidden_field(v)
         h = state.hidden[0] if state.hidden else self._draw_given(field, temperature, generator)

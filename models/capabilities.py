@@ -251,7 +251,7 @@ class Anneals(Protocol):
         ...
 
     def annealed_transition(self, x: Tensor, beta: float, base: Tensor, generator: Generator | None = None) -> Tensor:
-        """One transition that leaves the intermediate density invariant."""
+        """One transition that leaves the intermediate density invariant, and is reversible."""
         ...
 
 

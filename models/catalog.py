@@ -18,6 +18,7 @@ from models.char_rnn import CharRnn, CharRnnSettings
 from models.dbm import Dbm, DbmSettings
 from models.dbn import Dbn, DbnSettings
 from models.diagonal_bilstm import DiagonalBiLstm, DiagonalBiLstmSettings
+from models.energy_network import EnergyNetwork, EnergyNetworkSettings
 from models.eonade import EoNadeSettings, OrderlessNade
 from models.fvbn import Fvbn, FvbnSettings
 from models.gan import Gan, GanSettings
@@ -35,6 +36,7 @@ from models.learning.contrastive_divergence import (
 )
 from models.learning.expectation_maximization import ExpectationMaximization, ExpectationMaximizationSettings
 from models.learning.fine_tune import FineTune, FineTuneSettings
+from models.learning.langevin_ml import LangevinMl, LangevinMlSettings
 from models.learning.layerwise import Layerwise, LayerwiseSettings
 from models.learning.maximum_likelihood import MaximumLikelihood, MaximumLikelihoodSettings
 from models.learning.mean_field_pcd import MeanFieldPcd, MeanFieldPcdSettings
@@ -160,6 +162,13 @@ LEARNINGS: tuple[Learning, ...] = (
         "Generative stochastic networks",
         Walkback,
         WalkbackSettings,
+    ),
+    Learning(
+        "langevin-ml",
+        "Maximum likelihood by Langevin dynamics",
+        "Boltzmann machines",
+        LangevinMl,
+        LangevinMlSettings,
     ),
     Learning(
         "coordinate-ascent",
@@ -420,6 +429,20 @@ FAMILIES: tuple[Family, ...] = (
         learners=("walkback",),
         data="digits",
         binarization="threshold",
+    ),
+    Family(
+        key="energy-network",
+        title="Energy network",
+        group="energy",
+        lecture="Boltzmann machines",
+        summary="A network gives each example an energy, and e to the minus energy is its probability, up to a "
+        "constant. Samples roll down the energy under noise (Langevin dynamics).",
+        look_for="The energies of chains and of data stay together; when they part for good, the chains are too slow "
+        "or their steps too large. The denoising error says how good the landscape is.",
+        model=EnergyNetwork,
+        settings=EnergyNetworkSettings,
+        learners=("langevin-ml", "noise-contrastive"),
+        data="ring",
     ),
     Family(
         key="linear-gaussian",

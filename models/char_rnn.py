@@ -9,6 +9,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from models.capabilities import Completion
+from models.distributions import require_temperature
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support, UnsuitableData, require, require_layout
 
@@ -101,6 +102,7 @@ class CharRnn(nn.Module):
     def complete_at_temperature(
         self, x: Tensor, known: Tensor, temperature: float, generator: Generator | None = None
     ) -> Completion:
+        require_temperature(temperature)
         keep = known.expand_as(x)
         drawn, log_prob = torch.empty_like(x), torch.empty_like(x)
         before, state = torch.full_like(x[:, :1], self.categories), None

@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from models.capabilities import NOTHING_HELD, ChainState, Held
-from models.distributions import bernoulli
+from models.distributions import bernoulli, require_temperature
 from models.doubled_rbm import DoubledRbm
 from models.estimation.enumeration import LIMIT, log_sum_in_parts, log_sum_over_states, require_enumerable
 from models.estimation.progress import finish
@@ -265,6 +265,7 @@ class Dbm(GibbsChain):
         self, state: ChainState, held: Held = NOTHING_HELD, temperature: float = 1.0, generator: Generator | None = None
     ) -> ChainState:
         """The odd layers given the even ones, then these, x among them, given those; but for held units."""
+        require_temperature(temperature)
         hidden = state.hidden or self.infer(state.x, generator)
         units, biases = [flat(state.x), *hidden], self._plain_biases()
         mean = units[0]

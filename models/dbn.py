@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from models.capabilities import NOTHING_HELD, ChainState, Held
-from models.distributions import bernoulli, bernoulli_log_prob
+from models.distributions import bernoulli, bernoulli_log_prob, require_temperature
 from models.estimation.enumeration import all_states, require_enumerable
 from models.estimation.progress import finish
 from models.harmonium import GibbsChain
@@ -297,6 +297,7 @@ class Dbn(GibbsChain):
         pixels reach the layers above by recognition, upwards at each move, which only approximates P(h | x). A held
         unit of a layer between acts on what is below it: those above hear of it by recognition alone, if pixels are
         held."""
+        require_temperature(temperature)
         depth = self.layers()
         hidden = list(state.hidden or self.infer(state.x, generator))
         below: list[Tensor] = [flat(state.x), *hidden[: depth - 1]]

@@ -115,6 +115,15 @@ class Uniform(Distribution):
         return torch.where(inside, -log_volume, -math.inf)
 
 
+def require_temperature(temperature: float) -> None:
+    """Raise ValueError unless something can be drawn at this temperature."""
+    if not temperature > 0:
+        raise ValueError(
+            f"Nothing can be drawn at temperature {temperature:g}: energies are divided by it. Choose one above 0; at "
+            "0.01 draws are already what is most probable, as far as a chain finds it."
+        )
+
+
 def bernoulli(p: Tensor, generator: Generator | None = None) -> Tensor:
     """Bits with P(1) = p, in p's shape and dtype; no gradient flows through them.
 

@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from models.capabilities import NOTHING_HELD, ChainState, Held
+from models.distributions import require_temperature
 from models.settings import Settings, setting
 
 
@@ -131,6 +132,7 @@ class Harmonium(GibbsChain):
         self, state: ChainState, held: Held = NOTHING_HELD, temperature: float = 1.0, generator: Generator | None = None
     ) -> ChainState:
         """h ~ P(h | x), then x ~ P(x | h); but for held units."""
+        require_temperature(temperature)
         h = self.draw_hidden(self.hidden_mean(state.x, temperature), generator)
         if held.hidden and held.hidden[0] is not None:
             h = torch.where(held.hidden[0], state.hidden[0], h)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import prod
 from typing import Literal
 
 from torch import Tensor, nn
 
-Activation = Literal["relu", "tanh", "softplus", "leaky relu"]
+Activation = Literal["relu", "tanh", "softplus", "leaky relu", "silu"]
 
 _ACTIVATIONS: dict[Activation, type[nn.Module]] = {
     "relu": nn.ReLU,
     "tanh": nn.Tanh,
     "softplus": nn.Softplus,
     "leaky relu": nn.LeakyReLU,
+    "silu": nn.SiLU,
 }
 
 
@@ -24,6 +26,18 @@ def mlp(sizes: Sequence[int], activation: Activation = "relu") -> nn.Sequential:
     for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), _ACTIVATIONS[activation]()]
     return nn.Sequential(*layers[:-1])
+
+
+def convolutions(event_shape: Sequence[int], channels: Sequence[int], activation: Activation) -> nn.Sequential:
+    """Convolutions of 3×3 pixels, each but the first of every second pixel, each followed by the activation; then one
+    number: (B, *event) -> (B, 1). event: (channels, height, width)."""
+    layers: list[nn.Module] = []
+    before, *size = event_shape
+    for i, width in enumerate(channels):
+        stride = 2 if i else 1
+        layers += [nn.Conv2d(before, width, 3, stride, padding=1), _ACTIVATIONS[activation]()]
+        before, size = width, [-(-side // stride) for side in size]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(before * prod(size), 1))
 
 
 def flat(x: Tensor) -> Tensor:

@@ -36,8 +36,9 @@ from models.estimation.likelihood import (
     pseudo_likelihood,
 )
 from models.estimation.measure import Kind, Measure, bits_per_dimension, mean_measure
+from models.estimation.quadrature import quadrature_log_likelihood
 from models.settings import Settings, setting
-from models.spec import DataSpec, Support
+from models.spec import DataSpec, Layout, Support
 
 Measuring: TypeAlias = Generator[float, None, Measure | list[Measure]]
 
@@ -121,6 +122,8 @@ def _measurings(subject: Subject, settings: LikelihoodSettings) -> list[tuple[in
         found.append((model.members(), partial(ensemble_log_likelihood, model, x, where)))
     elif isinstance(model, ScoresExactly) or _enumerable(type(model)):
         found.append((1, partial(exact_log_likelihood, model, x, where)))
+    if subject.spec.layout is Layout.POINTS and isinstance(model, HasFreeEnergy):
+        found.append((2, partial(quadrature_log_likelihood, model, x, where, subject.dataset.train.x.to(x))))
     if isinstance(model, BoundsEvidence):
         found.append((1, partial(_elbo, model, x, where, generator)))
     if isinstance(model, WeighsEvidence):

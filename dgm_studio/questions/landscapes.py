@@ -14,6 +14,8 @@ from dgm_studio.inference import Subject
 from dgm_studio.questions.arrays import array, seeded, tensor
 from dgm_studio.questions.examples import spread_out
 from models.capabilities import Decodes, HasDiscriminator, Samples
+from models.estimation.progress import finish
+from models.estimation.quadrature import normalised
 
 Bounds = tuple[float, float, float, float]  # left, bottom, right, top
 
@@ -24,9 +26,11 @@ class Field(StrEnum):
     DATA = "data density"
     MODEL = "model density"
     ESTIMATE = "estimated model density"  # importance-weighted, unbiased
+    ENERGY = "density of the energy"  # exp(-F), normalised by quadrature
     DISCRIMINATOR = "discriminator"
 
 
+SUMMED = 256  # points to a side of the grid by which an energy is normalised
 WEIGHTED_DRAWS, WEIGHTED_RESOLUTION = 16, 48  # an estimate costs as many decodings as it has draws
 
 
@@ -98,6 +102,9 @@ class AskLandscape:
             values = _discriminator(subject).discriminate(points)
         elif field is Field.MODEL:
             values = subject.model.log_prob(points).exp()
+        elif field is Field.ENERGY:
+            learned, _ = finish(normalised(subject.model, subject.dataset.train.x.to(points), SUMMED))
+            values = learned.log_prob(points).exp()
         elif field is Field.ESTIMATE:
             weights = subject.model.log_weights(points, WEIGHTED_DRAWS, seeded(subject, self.seed))
             values = (weights.logsumexp(0) - math.log(WEIGHTED_DRAWS)).exp()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
@@ -30,6 +31,7 @@ class Quantity:
     title: str
     unit: str = "nats"
     goal: str = ""  # "higher" or "lower" is better; empty where neither is
+    limit: float = math.inf  # a larger value, of either sign, says that training has diverged
 
 
 class Learner(nn.Module):
@@ -47,6 +49,7 @@ class Learner(nn.Module):
     # Whether every step does the same work on tensors that stay where they are, so that a GPU may replay a recording of
     # it: no Python branch, counter or choice that differs from step to step.
     capturable: bool = False
+    remedies: ClassVar[str] = "a smaller learning rate"  # what to try when training diverges, after "Try"
 
     model: Any  # an nn.Module with the capabilities in `needs`
     minibatches: int = 1  # how many of the run's batch size one step takes; they arrive as one batch
@@ -58,6 +61,7 @@ class Learner(nn.Module):
         self.spec = spec
         self.examples = examples
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        self._under_way = False  # a step was done in this session
 
     @staticmethod
     def check(settings: Any, spec: DataSpec) -> None:
@@ -65,6 +69,14 @@ class Learner(nn.Module):
 
     def begin(self) -> None:
         """Make the optimisers. Called once, when parameters are on their device, before the first step or a resume."""
+
+    def is_first(self, done: Tensor) -> bool:
+        """Whether nothing was learned yet: a count that is kept, `done` (0-d), is 0. For a learner whose model starts
+        from data. Asks the device once in a session."""
+        if self._under_way:
+            return False
+        self._under_way = True
+        return not done
 
     @abstractmethod
     def step(self, batch: Batch) -> dict[str, Tensor]:

@@ -22,13 +22,11 @@ class ClosedForm(Learner):
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         if isinstance(model, HasComponents):
             self.store = FrameStore(*model.components().means.shape)
-        self._under_way = False  # a step was done, or it is known that there were some
 
     def start(self, x: Tensor) -> None:
-        """Where the model starts from data, and this is the first batch, do so. Asks the device once in a session."""
-        if not self._under_way and isinstance(self.model, StartsFromData) and not self.steps:
+        """Where the model starts from data, and this is the first batch, do so."""
+        if self.is_first(self.steps) and isinstance(self.model, StartsFromData):
             self.model.start_from(x, self.examples)
-        self._under_way = True
 
     def record(self, value: Tensor) -> None:
         """Count a step that is about to change the model, and keep its components; `value` is what is reported."""

@@ -163,7 +163,6 @@ class _TwoPhases(Learner):
         self._velocities: dict[str, Tensor] = {n: getattr(self, _velocity_name(n)) for n in self._parameters_by_name}
         self._start_rate = torch.full_like(self.steps, self.settings.learning_rate)
         self._places = torch.arange(len(self.recent), device=self.fed.device)
-        self._under_way = False  # a step was done, or it is known that there were some
 
     def learning_rate(self) -> Tensor:
         """The rate now, as a tensor, so that nothing waits for the device."""
@@ -187,9 +186,8 @@ class _TwoPhases(Learner):
 
     @torch.no_grad()
     def step(self, batch: Batch) -> dict[str, Tensor]:
-        if not self._under_way and isinstance(self.model, StartsFromData) and not self.steps:
+        if self.is_first(self.steps) and isinstance(self.model, StartsFromData):
             self.model.start_from(batch.x, self.examples)
-        self._under_way = True
         settings, velocities = self.settings, self._velocities
         positive = self.positive_phase(batch.x)
         few = slice(0, MONITORED)

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from models.capabilities import HasFreeEnergy, SumsExactly, TooLarge
+from models.capabilities import HasFreeEnergy, StartsFromData, SumsExactly, TooLarge
 from models.distributions import LOG_2PI, bernoulli
 from models.learning.ascent import AscentSettings, GradientAscent, require_free_energy
 from models.learning.base import Quantity, means
@@ -86,6 +86,8 @@ class NoiseContrastive(GradientAscent):
         return self.speed * self.constant
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
+        if self.is_first(self.fed) and isinstance(self.model, StartsFromData):
+            self.model.start_from(batch.x, self.examples)
         with torch.no_grad():
             self.noise.follow(batch.x, len(batch.x) / (self.fed + len(batch.x)))
             noise = self.noise.sample(self.ratio * len(batch.x))

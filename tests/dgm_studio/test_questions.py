@@ -35,6 +35,7 @@ from dgm_studio.questions.latent import (
 )
 from models.capabilities import ChainState, Completion, Elbo
 from models.distributions import Distribution, Normal, Uniform, standard_normal
+from models.energy_network import EnergyNetwork, EnergyNetworkSettings
 from models.spec import DataSpec, Layout, Support
 
 
@@ -481,6 +482,18 @@ class TestLandscapes:
         row, column = 40, 5
         place = torch.tensor([[-1 + 5.5 * 4 / 48, -2 + 40.5 * 4 / 48]])
         assert answer.field[row, column] == pytest.approx(float(Identity().log_prob(place).exp()), rel=1e-4)
+
+    def test_an_energy_is_shown_as_the_density_that_it_is_of(self) -> None:
+        model = EnergyNetwork(EnergyNetworkSettings(width=4, layers=1), self.CLOUD.spec)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.zero_()
+            model.scale.fill_(0.5)  # what is left is N(0, 0.5²)
+            answer = AskLandscape(BOUNDS, Field.ENERGY, resolution=48)(subject(model, self.CLOUD))
+        assert answer.field is not None
+        x, y = -1 + 5.5 * 4 / 48, -2 + 40.5 * 4 / 48
+        wanted = math.exp(-0.5 * (x * x + y * y) / 0.25) / (2 * math.pi * 0.25)
+        assert answer.field[40, 5] == pytest.approx(wanted, rel=1e-3)
 
     def test_the_discriminator_belongs_to_the_learner(self) -> None:
         asked = subject(Identity(), self.CLOUD, discriminate=discriminate)

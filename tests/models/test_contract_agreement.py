@@ -4,6 +4,7 @@ evidence, its chain with its energy. By enumeration where the data is small enou
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -111,6 +112,69 @@ def test_the_chain_leaves_the_models_distribution_as_it_is(family: str, data: st
         moved = model.transition(start, generator=draws(1)).x
     expected, found = moments(x, p), moments(moved, torch.full((len(moved),), 1 / len(moved)))
     assert ((found - expected).abs() <= 5 * (expected * (1 - expected) / len(moved)).sqrt() + 1e-9).all()
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Points of a grid over the plane, the area of each, and draws of densities on it."""
+
+    x: Tensor  # (N, 2)
+    area: float
+    side: float
+
+    @staticmethod
+    def around(data: Tensor) -> Plane:
+        """A square that reaches far beyond the data."""
+        n, half = 400, 4 * data.abs().max().item()
+        line = (torch.arange(n, dtype=torch.float64) + 0.5) / n * 2 * half - half
+        return Plane(torch.cartesian_prod(line, line), (2 * half / n) ** 2, 2 * half / n)
+
+    def draw(self, p: Tensor, n: int = 20_000) -> Tensor:
+        within = torch.rand(n, 2, generator=draws(7), dtype=torch.float64) - 0.5
+        return self.x[torch.multinomial(p, n, replacement=True, generator=draws(8))] + within * self.side
+
+    def assert_drawn_from(self, x: Tensor, p: Tensor) -> None:
+        """First and second moments of x (n, 2) are those of p, (N,), within five standard errors."""
+        for f in (lambda y: y, lambda y: torch.stack([y[:, 0] ** 2, y[:, 1] ** 2, y[:, 0] * y[:, 1]], 1)):
+            wanted = (p[:, None] * f(self.x)).sum(0)
+            error = f(x).std(0) / math.sqrt(len(x))
+            assert ((f(x).mean(0) - wanted).abs() <= 5 * error + self.area).all()
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(RunsChain, HasFreeEnergy, data="reals"))
+def test_the_chain_leaves_the_models_density_over_the_plane_as_it_is(family: str, data: str) -> None:
+    model, plane = first_trained(family, data), Plane.around(DATASETS[data].train.x)
+    with torch.no_grad():
+        p = torch.softmax(-model.free_energy(plane.x), 0)
+        moved = plane.draw(p)
+        for seed in range(3):
+            moved = model.transition(moved, generator=draws(seed)).x
+    plane.assert_drawn_from(moved, p)
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(Anneals, HasFreeEnergy, data="reals"))
+def test_the_annealed_path_over_the_plane_begins_at_its_base_and_ends_at_the_model(family: str, data: str) -> None:
+    model, plane = first_trained(family, data), Plane.around(DATASETS[data].train.x)
+    with torch.no_grad():
+        base = model.annealed_base(DATASETS[data].train.x.double())
+        start = model.annealed_log_prob(plane.x, 0.0, base)
+        total = start.logsumexp(0) + math.log(plane.area)
+        assert total.item() == pytest.approx(model.annealed_log_partition_base(base).item(), abs=1e-6)
+        plane.assert_drawn_from(model.annealed_sample_base(20_000, base, draws()), torch.softmax(start, 0))
+        end = model.annealed_log_prob(plane.x, 1.0, base) + model.free_energy(plane.x)
+        assert torch.allclose(end, end[0].expand_as(end), atol=1e-6)
+        between = torch.softmax(model.annealed_log_prob(plane.x, 0.5, base), 0)
+        moved = plane.draw(between)
+        for seed in range(3):
+            moved = model.annealed_transition(moved, 0.5, base, draws(seed))
+    plane.assert_drawn_from(moved, between)
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(RunsChain))
+def test_a_temperature_of_zero_is_refused(family: str, data: str) -> None:
+    model, x = first_trained(family, data, steps=1), DATASETS[data].valid.x.double()
+    with pytest.raises(ValueError, match="above 0"):
+        model.transition(x, temperature=0.0, generator=draws())
 
 
 @pytest.mark.parametrize(("family", "data"), with_capabilities(RunsChain))

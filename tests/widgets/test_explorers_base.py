@@ -10,8 +10,10 @@ from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from dgm_studio.inference import Answer, Subject
+from models.energy_network import EnergyNetwork
 from models.gan import Gan
 from models.learning.adversarial import Adversarial
+from models.learning.langevin_ml import LangevinMl
 from models.nade import Nade
 from models.rbm import Rbm
 from models.spec import DataSpec, Layout, Support
@@ -174,6 +176,8 @@ VECTOR = DataSpec((5,), Support.REALS, Layout.VECTOR)
         (Gan, Adversarial, POINTS, {"latent-map", "landscape"}),
         (Nade, object, IMAGE, {"complete", "receptive-field"}),
         (Rbm, object, IMAGE, {"dream"}),
+        (EnergyNetwork, LangevinMl, IMAGE, {"dream"}),
+        (EnergyNetwork, LangevinMl, POINTS, {"landscape"}),
     ],
 )
 def test_explorers_follow_from_what_a_run_can_do(model: type, learner: type, spec: DataSpec, keys: set[str]) -> None:

@@ -17,6 +17,7 @@ from torch import Generator, Tensor, nn
 
 from dgm_studio.inference import Answer
 from models.capabilities import ChainState
+from models.energy_network import EnergyNetwork, EnergyNetworkSettings
 from models.gan import Gan, GanSettings
 from models.learning.adversarial import MINIMAX, Adversarial, AdversarialSettings
 from models.learning.contrastive_divergence import PersistentCdSettings, PersistentContrastiveDivergence
@@ -490,6 +491,20 @@ class TestLandscape:
         bench.live.close()
         assert view._answer.kind == "estimated model density"
         assert view.findChild(QPushButton, "field.discriminator") is None
+        assert not view.findChild(QCheckBox, "arrows").isVisible()
+
+    def test_an_energy_is_shown_as_a_density_with_samples_before_it(self, qtbot: QtBot) -> None:
+        bench = Bench(recipe(EnergyNetwork, EnergyNetworkSettings(width=8, layers=1, steps=2)), cloud())
+        bench.publish(1)
+        view = opened(LandscapeView, bench, qtbot)
+        qtbot.waitUntil(lambda: view._answer is not None and view.map.veil.isVisible(), timeout=PATIENCE)
+        bench.live.close()
+        assert view._answer.kind == "density of the energy"
+        n = view._answer.field.shape[0]
+        left, bottom, right, top = view._answer.bounds
+        share = view._answer.field.sum() * (right - left) * (top - bottom) / n**2
+        assert 0.5 < share < 1.01  # of the probability, in what is seen of the plane
+        assert view.findChild(QCheckBox, "samples").isVisible()
         assert not view.findChild(QCheckBox, "arrows").isVisible()
 
     def test_arrows_end_where_they_point(self) -> None:

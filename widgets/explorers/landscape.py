@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QCheckBox, QWidget
 
 from dgm_studio.inference import Answer
 from dgm_studio.questions.landscapes import WEIGHTED_DRAWS, AskLandscape, DataPoints, Field, Landscape
-from models.capabilities import Decodes, HasDiscriminator, Samples, ScoresExactly, WeighsEvidence
+from models.capabilities import Decodes, HasDiscriminator, HasFreeEnergy, Samples, ScoresExactly, WeighsEvidence
 from models.spec import DataSpec, Layout
 from widgets.colormaps import diverging, rgba, viridis
 from widgets.explorers.base import Explorer
@@ -21,7 +21,7 @@ from widgets.theme import CATEGORICAL, DARK, SPACE, look
 SIDE = 200  # px, the column of layers
 SAMPLES, ARROWS = 1000, 150
 NOTHING = "nothing"
-DENSITIES = (Field.DATA, Field.MODEL, Field.ESTIMATE)
+DENSITIES = (Field.DATA, Field.MODEL, Field.ENERGY, Field.ESTIMATE)
 
 
 class LandscapeView(Explorer):
@@ -58,7 +58,7 @@ class LandscapeView(Explorer):
 
     @staticmethod
     def admits(model: type, learner: type, spec: DataSpec) -> bool:
-        shows = (Samples, Decodes, ScoresExactly)
+        shows = (Samples, Decodes, ScoresExactly, HasFreeEnergy)
         return spec.layout is Layout.POINTS and (any(issubclass(model, c) for c in shows) or offers(learner))
 
     # What is asked, and what comes back.
@@ -159,7 +159,10 @@ class LandscapeView(Explorer):
         fields = [(NOTHING, "Nothing", "Only what lies before")]
         if live.dataset.density is not None:
             fields.insert(0, (Field.DATA.value, "Data density", "The exact density that the data were drawn from"))
-        if issubclass(live.model_class, ScoresExactly):
+        if issubclass(live.model_class, HasFreeEnergy):
+            tip = "exp −F(x), divided by its sum over a grid around the data"
+            fields.insert(0, (Field.ENERGY.value, "Model density", tip))
+        elif issubclass(live.model_class, ScoresExactly):
             fields.insert(0, (Field.MODEL.value, "Model density", "exp log p(x) of the model"))
         elif issubclass(live.model_class, WeighsEvidence):
             tip = f"p(x) estimated by importance weights of {WEIGHTED_DRAWS} draws from q(z|x): unbiased, and noisy"
