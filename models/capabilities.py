@@ -426,6 +426,16 @@ class LearnsInPhases(Protocol):
 
 
 @runtime_checkable
+class ScalesSteps(Protocol):
+    """Beside `LearnsInPhases`: some parameters need shorter steps than others."""
+
+    def step_scales(self) -> Mapping[str, Tensor | float]:
+        """What the gradient's step of each parameter is to be multiplied by, under the parameter's name; broadcasts
+        to its shape."""
+        ...
+
+
+@runtime_checkable
 class HasMeanField(Protocol):
     """Beside `LearnsInPhases`: approximates P(h | v) by independent units (Peterson & Anderson, 1987)."""
 

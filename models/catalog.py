@@ -23,6 +23,7 @@ from models.eonade import EoNadeSettings, OrderlessNade
 from models.fvbn import Fvbn, FvbnSettings
 from models.gan import Gan, GanSettings
 from models.gaussian_mixture import GaussianMixture, GaussianMixtureSettings
+from models.gaussian_rbm import GaussianRbm, GaussianRbmSettings
 from models.gsn import Gsn, GsnSettings
 from models.hmm import Hmm, HmmSettings
 from models.learning.adversarial import MINIMAX, NON_SATURATING, Adversarial, AdversarialSettings
@@ -443,6 +444,20 @@ FAMILIES: tuple[Family, ...] = (
         settings=EnergyNetworkSettings,
         learners=("langevin-ml", "noise-contrastive"),
         data="ring",
+    ),
+    Family(
+        key="gaussian-rbm",
+        title="Gaussian RBM",
+        group="energy",
+        lecture="Boltzmann machines",
+        summary="A restricted Boltzmann machine over real numbers: bits decide together where a Gaussian lies, so that "
+        "H of them make a mixture of 2^H. How wide it is in each coordinate is learned too.",
+        look_for="Variances fall as hidden units explain what was noise. Up to 20 hidden units log p(x) is exact, and "
+        "can be learned from itself; points in the plane show the density in the landscape.",
+        model=GaussianRbm,
+        settings=GaussianRbmSettings,
+        learners=("persistent-cd", "contrastive-divergence", "maximum-likelihood"),
+        data="moons",
     ),
     Family(
         key="linear-gaussian",

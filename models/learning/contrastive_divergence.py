@@ -15,6 +15,7 @@ from models.capabilities import (
     HasFreeEnergy,
     LearnsInPhases,
     RunsChain,
+    ScalesSteps,
     StartsFromData,
     TooLarge,
 )
@@ -199,10 +200,11 @@ class _TwoPhases(Learner):
         self.model.add_statistics(velocities, batch.x, wanted, 1 / len(batch.x), keep=settings.momentum)
         self.model.add_statistics(velocities, visible, negative, -1 / len(visible))
         rate = self.learning_rate()
+        scales = self.model.step_scales() if isinstance(self.model, ScalesSteps) else {}
         for name, parameter in self._parameters_by_name.items():
             if settings.weight_decay and parameter.ndim > 1:
                 velocities[name].sub_(parameter, alpha=settings.weight_decay)
-            parameter.addcmul_(velocities[name], rate)
+            parameter.addcmul_(velocities[name], rate * scales[name] if name in scales else rate)
         self.steps.add_(1)
         self._remember(batch.x[few])
         return reported | self.of_chains()
