@@ -91,28 +91,31 @@ class NoiseContrastive(GradientAscent):
         with torch.no_grad():
             self.noise.follow(batch.x, len(batch.x) / (self.fed + len(batch.x)))
             noise = self.noise.sample(self.ratio * len(batch.x))
+        energy = self.model.free_energy(noise)
+        with torch.no_grad():
             # starts where the first noise puts it, as an importance-weighted mean
-            log_weights = -self.model.free_energy(noise) - self.noise.log_prob(noise)
+            log_weights = -energy - self.noise.log_prob(noise)
             start = (log_weights.logsumexp(0) - math.log(len(noise))) / self.speed
             self.constant.copy_(torch.where(self.fed == 0, start, self.constant))
             self.fed.add_(len(batch.x))
-        objective, found = self._told_apart(batch.x, noise)
+        objective, found = self._told_apart(batch.x, noise, energy)
         self.ascend(objective)
         return means(objective=objective, **found)
 
     def held_out(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
-        objective, found = self._told_apart(batch.x, self.noise.sample(self.ratio * len(batch.x), generator))
+        noise = self.noise.sample(self.ratio * len(batch.x), generator)
+        objective, found = self._told_apart(batch.x, noise, self.model.free_energy(noise))
         if isinstance(self.model, SumsExactly):
             with suppress(TooLarge):
                 found["log_partition_error"] = found["log_partition"] - self.model.log_partition()
         return means(objective=objective, **found)
 
-    def _told_apart(self, x: Tensor, noise: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The objective, a 0-d tensor, and what is told of data x and noise beside it."""
+    def _told_apart(self, x: Tensor, noise: Tensor, energy: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The objective, a 0-d tensor, and what is told of data x and noise beside it; `energy`: F of the noise."""
         constant = self.log_partition()
         log_p = -self.model.free_energy(x) - constant
         real = log_p - self.noise.log_prob(x)  # log p(x) / q(x)
-        fake = -self.model.free_energy(noise) - constant - self.noise.log_prob(noise)
+        fake = -energy - constant - self.noise.log_prob(noise)
         prior = math.log(self.ratio)
         objective = F.logsigmoid(real - prior).mean() + self.ratio * F.logsigmoid(prior - fake).mean()
         with torch.no_grad():
