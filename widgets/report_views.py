@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from dgm_studio.reports import (
@@ -60,7 +60,8 @@ class Tag(QLabel):
 
 
 class TableView(QWidget):
-    """A table of a few rows, its numbers in tabular figures; details stand under their row in small print."""
+    """A table of a few rows, its numbers in tabular figures; details stand under their row in small print. Where it is
+    too narrow for all columns, the first stands above the others."""
 
     def __init__(self, table: Table) -> None:
         super().__init__()
@@ -71,20 +72,33 @@ class TableView(QWidget):
             cells = zip(table.columns, row, strict=True)
             lines.append([self._cell(column, cell) for column, cell in cells if column.format != "detail"])
         # Not a grid: one that has cells over several columns misjudges how tall wrapped text is.
-        for same in zip(*lines, strict=True):
-            width = max(_width(cell) for cell in same)
+        widths = [max(_width(cell) for cell in same) for same in zip(*lines, strict=True)]
+        for same, width in zip(zip(*lines, strict=True), widths, strict=True):
             for cell in same:
                 cell.setMinimumWidth(width)
+        self._wide = sum(widths) + 2 * SPACE * (len(widths) - 1)
+        self.setMinimumWidth(self._wide - widths[0] - 2 * SPACE if len(widths) > 1 else self._wide)
+        self._beside = [line[0] for line in lines]
+        self._above = [_above(line[0]) for line in lines[1:]]
         self._rows = QVBoxLayout(self)
         self._rows.setContentsMargins(0, 0, 0, 0)
         self._rows.setSpacing(SPACE // 2)
         self._rows.addLayout(_line(lines[0], columns, Qt.AlignmentFlag.AlignBottom))
-        for cells, row in zip(lines[1:], table.rows, strict=True):
+        for cells, row, above in zip(lines[1:], table.rows, self._above, strict=True):
             self._rows.addWidget(_Rule())
+            self._rows.addWidget(above)
             self._rows.addLayout(_line(cells, columns))
             for column, cell in zip(table.columns, row, strict=True):
                 if column.format == "detail" and cell:
                     self._rows.addWidget(text_label(cell_text(column, cell), "small"))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        wide = event.size().width() >= self._wide
+        for cell in self._beside:
+            cell.setVisible(wide)
+        for cell in self._above:
+            cell.setVisible(not wide)
 
     def _head(self, column: Column) -> QLabel:
         label = text_label(f"{column.title}\n{column.unit}".strip(), "small", selectable=False)
@@ -115,7 +129,7 @@ def _line(
     for i, (cell, column) in enumerate(zip(cells, columns, strict=True)):
         if isinstance(cell, Tag):  # as wide as its word, in a column as wide as the widest
             place = QWidget()
-            place.setMinimumWidth(cell.minimumWidth())
+            place.setFixedWidth(cell.minimumWidth())
             cell.setMinimumWidth(0)
             inner = QHBoxLayout(place)
             inner.setContentsMargins(0, 0, 0, 0)
@@ -124,7 +138,15 @@ def _line(
             line.addWidget(place)
         else:
             line.addWidget(cell, 0 if i else 1, _side(column) | upright if i else upright)
+    line.addStretch(0)  # takes the room where the first cell stands above the line
     return line
+
+
+def _above(cell: QLabel) -> QLabel:
+    """The same text, for a line of its own."""
+    label = text_label(cell.text())
+    label.hide()
+    return label
 
 
 def _width(label: QLabel) -> int:

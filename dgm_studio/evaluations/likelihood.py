@@ -199,7 +199,7 @@ def _table(subject: Subject, measures: list[Measure]) -> Table:
             code = bits_per_dimension(m, subject.spec.dimensions)
             coded = f"Code length, 95 % interval: {cell_text(length, (code.low, code.high))} {length.unit}"
             bits = code.value
-        said = ". ".join(text for text in (m.protocol, m.note, coded) if text)
+        said = " ".join(f"{text.rstrip('.')}." for text in (m.protocol, m.note, coded) if text)
         rows.append((m.name, m.value, (m.low, m.high), str(m.kind), bits, said))
     return Table(
         "Log-likelihood of the test set",
