@@ -257,11 +257,12 @@ class Anneals(Protocol):
 
 @runtime_checkable
 class AnnealsHidden(Protocol):
-    """Beside `Anneals`: states of the path may hold hidden units after those of the example, (B, D + hidden), so that
-    one that begins at an example has to draw them."""
+    """Beside `Anneals`: states of the path may hold hidden units, after those of the example, (B, D + hidden), or in
+    their place, so that one that begins at an example has to draw them."""
 
     def annealed_start(self, x: Tensor, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
-        """A state that shows x, and log q of how its hidden part was drawn: (B, *event) -> (B, *state), (B,)."""
+        """A state that belongs to x, and log q of how its hidden part was drawn given x, less log P(x | state) where
+        the state does not show x itself: (B, *event) -> (B, *state), (B,)."""
         ...
 
 

@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from models.capabilities import NOTHING_HELD, ChainState, Held
-from models.distributions import bernoulli, require_temperature
+from models.distributions import bernoulli, bernoulli_log_prob, require_temperature
 from models.doubled_rbm import DoubledRbm
 from models.estimation.enumeration import LIMIT, log_sum_in_parts, log_sum_over_states, require_enumerable
 from models.estimation.progress import finish
@@ -27,6 +27,7 @@ EVEN, ODD = 0, 1  # layers 0 (the data), 2, …, and layers 1, 3, …: units of 
 TOGETHER = 8  # examples whose hidden states are summed over at once
 Units: TypeAlias = Mapping[int, Tensor] | Sequence[Tensor]  # layers of units, by their numbers
 
+TINY = 1e-6  # how near to 0 and 1 a probability comes by which hidden units are drawn and weighed
 BASE_EXAMPLES = 1000  # from which the annealed base takes the mean activity of hidden units
 
 
@@ -319,6 +320,15 @@ class Dbm(GibbsChain):
         for layer in (*range(0, len(self.sizes), 2), *range(1, len(self.sizes), 2)):
             units[layer] = bernoulli(self._field(layer, units, biases, beta).sigmoid_(), generator)
         return torch.cat([units[layer] for layer in range(1, len(self.sizes), 2)], 1)
+
+    def annealed_start(self, x: Tensor, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
+        """The odd layers drawn by mean field, and log q(odd | x) - log P(x | odd)."""
+        means = self.mean_field(x).split(self.sizes[1:], 1)[::2]
+        mean = torch.cat(means, 1).clamp(TINY, 1 - TINY)
+        odd = bernoulli(mean, generator)
+        log_q = torch.where(odd == 1, mean, 1 - mean).log().sum(1)
+        logits = self._field(0, self._of_side(odd, ODD), self._plain_biases())
+        return odd, log_q - bernoulli_log_prob(flat(x), logits).sum(1)
 
     def _annealed_biases(self, beta: float, base: Tensor) -> list[Tensor]:
         pairs = zip(base.split(self.sizes), self._plain_biases(), strict=True)

@@ -16,6 +16,7 @@ from dgm_studio.reports import Column, Note, Report, Table, cell_text
 from dgm_studio.written import is_text
 from models.capabilities import (
     Anneals,
+    AnnealsHidden,
     BoundsEvidence,
     BoundsFreeEnergy,
     Ensembles,
@@ -81,9 +82,8 @@ def _admits(model: type, learner: type, spec: DataSpec) -> bool:
 
 def _without_effect(model: type) -> tuple[str, ...]:
     weighed = () if issubclass(model, WeighsEvidence) else ("importance_samples",)
-    if _annealed(model):
-        return weighed
-    return weighed + (() if _bounded_by_annealing(model) else ("temperatures", "chains")) + ("reverse_examples",)
+    annealed = () if _annealed(model) or _bounded_by_annealing(model) else ("temperatures", "chains")
+    return weighed + annealed + (() if _reversed(model) else ("reverse_examples",))
 
 
 def _run(subject: Subject, settings: LikelihoodSettings) -> Iterator[float | Report]:
@@ -135,9 +135,10 @@ def _measurings(subject: Subject, settings: LikelihoodSettings) -> list[tuple[in
     if _bounded_by_annealing(type(model)):
         found.append((20, partial(annealed_lower_bound, model, x, where, data, steps, settings.chains, generator)))
     if _annealed(type(model)):
+        found.append((20, partial(_annealed_or_bounded, model, x, where, data, steps, settings.chains, generator)))
+    if _reversed(type(model)):
         chosen = torch.randperm(len(x), generator=generator, device=x.device)[: settings.reverse_examples]
         some = f"{where}, of which {len(chosen)} at random" if len(chosen) < len(x) else where
-        found.append((20, partial(_annealed_or_bounded, model, x, where, data, steps, settings.chains, generator)))
         found.append((30, partial(reverse_log_likelihood, model, x[chosen], some, data, steps, 1, generator)))
     if isinstance(model, HasFreeEnergy):
         if subject.spec.support is Support.BITS:
@@ -163,6 +164,11 @@ def _bounded_exactly(model: type) -> bool:
 def _bounded_by_annealing(model: type) -> bool:
     """Without a free energy, that is: where it is known, a bound on it says less."""
     return issubclass(model, BoundsFreeEnergy) and issubclass(model, Anneals) and not issubclass(model, HasFreeEnergy)
+
+
+def _reversed(model: type) -> bool:
+    """Whether the annealed path can be gone back from an example."""
+    return _annealed(model) or (issubclass(model, Anneals) and issubclass(model, AnnealsHidden))
 
 
 def _annealed_or_bounded(

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from models.capabilities import ChainState, TooLarge
 from models.dbm import Dbm, DbmSettings
-from models.estimation.annealing import annealed_log_partition
+from models.estimation.annealing import annealed_log_partition, reverse_log_prob
 from models.estimation.enumeration import all_states, log_probabilities
 from models.estimation.progress import finish
 from models.learning.mean_field_pcd import MeanFieldPcd, MeanFieldPcdSettings
@@ -277,6 +277,32 @@ def test_the_interval_of_annealing_contains_the_enumerated_value() -> None:
         found = finish(annealed_log_partition(model, bars(20), 20, 100, Generator().manual_seed(seed)))
         hits += found.low <= exact <= found.high
     assert hits >= 45
+
+
+@torch.no_grad()
+def test_reverse_weights_from_all_examples_add_up_to_one() -> None:
+    """They estimate, without bias, the probabilities that the annealing chain gives: a normalised distribution."""
+    model = make(scale=1.2)
+    many = examples().repeat(2000, 1, 1, 1)
+    found = finish(reverse_log_prob(model, many, bars(20), 5, 1, Generator().manual_seed(0)))
+    totals = found.exp().reshape(2000, 16).sum(1)  # of all examples, once for each repetition
+    error = totals.std().item() / 2000**0.5
+    assert error < 0.03
+    assert totals.mean().item() == pytest.approx(1, abs=4 * error)
+
+
+@torch.no_grad()
+def test_the_reverse_bound_lies_below_the_truth_and_closes_in() -> None:
+    model = make(scale=1.5)
+    exact = marginal(model)
+    gaps = []
+    for temperatures in (1, 100):
+        many = examples().repeat_interleave(100, 0)
+        found = finish(reverse_log_prob(model, many, bars(20), temperatures, 1, Generator().manual_seed(0)))
+        found = found.reshape(16, 100).mean(1)
+        gaps.append((exact.exp() * (exact - found)).sum().item())
+    assert gaps[0] > 0.2
+    assert 0 < gaps[1] < 0.05
 
 
 # Learning.
