@@ -27,7 +27,8 @@ class MeanFieldPcdSettings(PersistentCdSettings):
 class MeanFieldPcd(PersistentContrastiveDivergence):
     """PCD whose positive phase takes independent hidden units in place of P(h | v): ascends a lower bound on log p(v)
     as far as the chains mix (Salakhutdinov & Hinton, 2009, section 2). It may follow greedy learning of the layers, by
-    contrastive divergence with the same settings, whose learning rate then falls over the steps of each layer."""
+    contrastive divergence with the same settings but a quarter of the learning rate, which falls over the steps of each
+    layer."""
 
     needs = (LearnsInPhases, HasMeanField, RunsChain)
 
@@ -35,7 +36,9 @@ class MeanFieldPcd(PersistentContrastiveDivergence):
         super().__init__(model, settings, spec, examples)
         self.greedy: GreedyLayers | None = None
         if settings.layer_steps and isinstance(model, StacksMachines):
-            rate = settings.learning_rate / 4  # a change of doubled weights acts twice, and the gradient counts it twice
+            rate = (
+                settings.learning_rate / 4
+            )  # a change of doubled weights acts twice, and the gradient counts it twice
             alone = settings.model_copy(update={"decay": settings.layer_steps, "learning_rate": rate})
             self.greedy = GreedyLayers(model, alone, settings.layer_steps, True, spec, examples)
             self.capturable = False  # its steps differ

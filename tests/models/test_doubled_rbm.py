@@ -153,7 +153,7 @@ def test_a_machine_may_begin_as_the_one_below_upside_down() -> None:
 def test_greedy_layers_and_then_all_together_learn_a_distribution() -> None:
     torch.manual_seed(0)
     model, x = Dbm(DbmSettings(first=6, second=4), SPEC), bars(200)
-    learner = MeanFieldPcd(model, MeanFieldPcdSettings(learning_rate=0.1, decay=400, layer_steps=200), SPEC, 200)
+    learner = MeanFieldPcd(model, MeanFieldPcdSettings(learning_rate=0.4, decay=400, layer_steps=200), SPEC, 200)
     learner.begin()
     phases, scores = [], []
     chains = learner.chains().clone()
