@@ -35,9 +35,9 @@ class Walkback(GradientAscent):
 
     needs = (WalksBack,)
     quantities = (
-        Quantity("reconstruction", "Reconstruction log P(x | h), all walkbacks", goal="higher"),
-        Quantity("first", "Reconstruction after one transition", goal="higher"),
-        Quantity("last", "Reconstruction after the last walkback", goal="higher"),
+        Quantity("reconstruction", "Reconstruction", goal="higher"),
+        Quantity("first", "First walkback", goal="higher"),
+        Quantity("last", "Last walkback", goal="higher"),
     )
     settings: WalkbackSettings
     begun: Tensor  # whether there was a step

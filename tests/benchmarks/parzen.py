@@ -57,9 +57,9 @@ ROWS = {
     "gsn": Row(
         "gsn",
         "walkback",
-        {"layers": 2, "hidden": 500, "corruption": 0.4, "noise": 2.0, "sweeps": 50},
+        {"layers": 2, "hidden": 500, "corruption": 0.4, "noise": 2.0, "sweeps": 30},
         {"walkbacks": 4, "learning_rate": 1e-3},
-        6000,
+        2500,
         GSN,
         100,
     ),
