@@ -161,8 +161,10 @@ class UnitsPanel(Card):
         marks = self._marks[self.layer] if len(self._marks) > self.layer else None
         self.grid.show_units(values[self.layer], marks)
         mean = float(self._means[self.layer].reshape(-1)[self.unit])
-        lately = "" if np.isnan(mean) else f" · on in {mean:.0%} of the last frames"
-        self._name.setText(f"{unit_name(self.unit, self._shapes[self.layer])}{lately}")
+        bits = bool(np.isin(self._states[self.layer], (0, 1)).all())  # units of a tanh, say, are not just on or off
+        said = f"on in {mean:.0%} of the last frames" if bits else f"{mean:.2f} on average lately"
+        name = unit_name(self.unit, self._shapes[self.layer])
+        self._name.setText(name if np.isnan(mean) else f"{name} · {said}")
 
     def _show_pictures(self) -> None:
         found = self._pictures
