@@ -29,6 +29,7 @@ from widgets.canvas import PixelBrush
 from widgets.explorers.dream import CHAINS, Dream
 from widgets.explorers.landscape import LandscapeView, arrow_lines
 from widgets.explorers.unit_grid import UnitGrid
+from widgets.explorers.units_panel import UnitsPanel
 
 PATIENCE = 20_000  # ms
 
@@ -346,6 +347,20 @@ def test_every_unit_of_a_layer_has_a_cell_that_can_be_hit(shape: tuple[int, ...]
         assert place.width() >= 8
         assert place.right() <= grid.viewport().width()
         assert place.bottom() <= cells.height()
+
+
+@pytest.mark.parametrize(
+    ("states", "said"), [((1.0, 0.0), "on in 100% of the last frames"), ((-0.5, 0.9), "-0.50 on average lately")]
+)
+def test_units_that_are_not_just_on_or_off_say_their_mean(states: tuple[float, float], said: str, qtbot: QtBot) -> None:
+    panel = UnitsPanel()
+    qtbot.addWidget(panel)
+    panel.set_layers(((2,),))
+    panel.show()
+    panel.take((np.array([states]),))
+    label = panel.findChild(QLabel, "unitName")
+    assert label is not None
+    assert label.text() == f"unit 1 · {said}"
 
 
 class TestOtherChains:
