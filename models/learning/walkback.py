@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from models.capabilities import StartsFromData, WalksBack
 from models.learning.ascent import AscentSettings, GradientAscent
 from models.learning.base import Quantity, means
 from models.settings import setting
-from models.spec import Batch, DataSpec
+from models.spec import Batch
 
 
 class WalkbackSettings(AscentSettings):
@@ -28,9 +27,9 @@ class Walkback(GradientAscent):
     """Maximises the mean over t of log P(x | h_t), h_t being what a chain that began at x has come to at transition t.
 
     What the chain draws by mistake, a spurious mode, it thereby learns to leave towards data (Bengio, Yao, Alain &
-    Vincent, 2013). Here the number of transitions is set instead of geometric, as in
-    Bengio et al. (2014), and gradients flow from transition to transition through hidden layers, not through what is
-    drawn of x. What is reported is the log-likelihood of the reconstruction, not that of the model.
+    Vincent, 2013). Here the number of transitions is set instead of geometric, as in Bengio et al. (2014), and
+    gradients flow from transition to transition through hidden layers, not through what is drawn of x. What is reported
+    is the log-likelihood of the reconstruction, not that of the model.
     """
 
     needs = (WalksBack,)
@@ -40,28 +39,16 @@ class Walkback(GradientAscent):
         Quantity("last", "Last walkback", goal="higher"),
     )
     settings: WalkbackSettings
-    begun: Tensor  # whether there was a step
-
-    def __init__(self, model: nn.Module, settings: WalkbackSettings, spec: DataSpec, examples: int) -> None:
-        super().__init__(model, settings, spec, examples)
-        self.register_buffer("begun", torch.zeros(()))
-        self._under_way = False  # a step was done, or it is known that there were some
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
-        self._start(batch.x)
+        if isinstance(self.model, StartsFromData) and not self.optimizers["model"].state:  # before the first step
+            self.model.start_from(batch.x, self.examples)
         found = self.model.walk_back(batch.x, self.settings.walkbacks)
         self.ascend(found.mean())
         return _reported(found)
 
     def held_out(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         return _reported(self.model.walk_back(batch.x, self.settings.walkbacks, generator))
-
-    def _start(self, x: Tensor) -> None:
-        """Where the model starts from data, and this is the first batch, do so. Asks the device once in a session."""
-        if not self._under_way and isinstance(self.model, StartsFromData) and not self.begun:
-            self.model.start_from(x, self.examples)
-            self.begun.fill_(1)
-        self._under_way = True
 
 
 def _reported(found: Tensor) -> dict[str, Tensor]:
