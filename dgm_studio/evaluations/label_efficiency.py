@@ -20,13 +20,20 @@ from models.perceptron import Perceptron, fit, perceptron_for
 from models.settings import Settings, setting
 from models.spec import DataSpec
 
-COUNTS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)  # labels of each class at which it is measured
+COUNTS = (1, 3, 10, 30, 100, 300, 1000, 3000)  # labels of each class at which it is measured
 STARTS = ("from the run's weights", "from random weights")
 
 
 class LabelEfficiencySettings(Settings):
     fewest: int = setting(
         10, title="Fewest labels", help="Labelled examples of each class that the curve begins at.", ge=1, le=1000
+    )
+    most: int = setting(
+        0,
+        title="Most labels",
+        help="Labelled examples of each class that the curve ends at; 0 takes all of the smallest class.",
+        ge=0,
+        le=1_000_000,
     )
     repeats: int = setting(
         5,
@@ -51,14 +58,14 @@ def _admits(model: type, learner: type, spec: DataSpec) -> bool:
 def _run(subject: Subject, settings: LabelEfficiencySettings) -> Iterator[float | Report]:
     train, test = subject.dataset.train, subject.dataset.test
     of_class = [(train.y == k).nonzero().flatten() for k in range(subject.spec.classes)]
-    fewest = min(len(places) for places in of_class)
+    smallest = min(len(places) for places in of_class)
     held = test.y >= 0
-    if fewest < settings.fewest or not held.any():
-        text = f"A class has {fewest} labelled training examples, fewer than {settings.fewest}."
+    if smallest < settings.fewest or not held.any():
+        text = f"A class has {smallest} labelled training examples, fewer than {settings.fewest}."
         yield Note("Not measured", text if held.any() else "No test example has a label.")
         return
-    counts = [settings.fewest, *[n for n in COUNTS if settings.fewest < n < fewest]]
-    counts = [*counts, fewest] if fewest > settings.fewest else counts
+    most = max(settings.fewest, min(settings.most or smallest, smallest))
+    counts = sorted({settings.fewest, *[n for n in COUNTS if settings.fewest < n < most], most})
     x, labelled = training_examples(subject.dataset, subject), Split(test.x[held], test.y[held])
     errors = torch.zeros(len(STARTS), len(counts), settings.repeats, dtype=torch.float64)
     done, total = 0, len(counts) * settings.repeats * len(STARTS)
