@@ -29,8 +29,8 @@ class DbnSettings(LayerSettings):
     labels: bool = setting(
         False,
         title="Label units",
-        help="One unit for each class beside the layer below the top: the topmost machine learns both "
-        "together, classifies, and dreams of a class that is held.",
+        help="One unit for each class beside the layer below the top: the topmost machine learns "
+        "examples and labels together, classifies, and dreams of a class that is held.",
         reference="Hinton, Osindero & Teh (2006), section 5",
     )
 

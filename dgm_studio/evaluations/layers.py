@@ -74,7 +74,7 @@ def _table(measures: list[Measure]) -> Table:
     rows = []
     for n, m in enumerate(measures):
         gain = m.value - measures[n - 1].value if n else float("nan")
-        said = ". ".join(text for text in (m.protocol, m.note) if text)
+        said = " ".join(f"{text.rstrip('.')}." for text in (m.protocol, m.note) if text)
         rows.append((_name(n), m.value, (m.low, m.high), gain, str(m.kind), said))
     note = (
         "The bound of the lowest machine is its log p(x). Intervals are mostly of the examples, which all rows share: "

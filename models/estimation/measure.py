@@ -48,7 +48,7 @@ def wilson(share: float, n: float, z: float = 1.96) -> tuple[float, float]:
     ends."""
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return middle - half, middle + half
+    return max(0.0, middle - half), min(1.0, middle + half)  # rounding may pass the ends
 
 
 def bits_per_dimension(measure: Measure, dimensions: int) -> Measure:
