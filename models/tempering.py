@@ -64,7 +64,7 @@ def exchange(
     first pairs that begin at an even place, then those that begin at an odd one.
     """
     levels, chains = energies.shape
-    inverse = torch.tensor([1 / t for t in temperatures], device=energies.device, dtype=energies.dtype)
+    inverse = torch.stack([energies.new_full((), 1 / t) for t in temperatures])  # no copy from the host
     order = torch.arange(levels, device=energies.device)[:, None].repeat(1, chains)
     accepted = []
     for first in (0, 1):

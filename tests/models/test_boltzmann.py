@@ -344,14 +344,14 @@ def test_annealing_finds_the_sum_and_its_reverse_bounds_the_likelihood_from_belo
     model, x = make(), bits(D).reshape(-1, *SHAPE)
     exact = model.log_partition().item()
     hits = 0
-    for seed in range(60):
+    for seed in range(40):
         found = finish(annealed_log_partition(model, x[[3, 9, 12]], 60, 100, Generator().manual_seed(seed)))
         hits += found.low <= exact <= found.high
-    assert hits >= 55
-    many = x.repeat(2000, 1, 1, 1)
+    assert hits >= 36
+    many = x.repeat(1000, 1, 1, 1)
     weights = finish(reverse_log_prob(model, many, x[[3, 9, 12]], 10, 1, Generator().manual_seed(0))).exp()
-    totals = weights.reshape(2000, -1).sum(1)  # unbiased for the annealing chain's probabilities, which sum to 1
-    error = totals.std().item() / math.sqrt(2000)
+    totals = weights.reshape(1000, -1).sum(1)  # unbiased for the annealing chain's probabilities, which sum to 1
+    error = totals.std().item() / math.sqrt(1000)
     assert error < 0.03
     assert totals.mean().item() == pytest.approx(1, abs=4 * error)
     p = model.log_prob(x)
@@ -442,10 +442,10 @@ def test_weights_of_pairs_stay_one_for_each_pair_whatever_learns_them(kind: str,
 def test_learning_comes_near_to_the_datas_entropy(kind: str) -> None:
     torch.manual_seed(0)
     x = target()
-    settings = {"learning_rate": 0.03} if kind == "ml" else {"learning_rate": 0.1, "decay": 1500, "weight_decay": 0}
+    settings = {"learning_rate": 0.03} if kind == "ml" else {"learning_rate": 0.2, "decay": 800, "weight_decay": 0}
     model = Boltzmann(BoltzmannSettings(hidden=2), SPEC)
     learner = begun(kind, model, **settings)
-    for _ in range(300 if kind == "ml" else 1500):
+    for _ in range(300 if kind == "ml" else 800):
         learner.step(batch_of(x))
     _, counts = x.flatten(1).unique(dim=0, return_counts=True)
     entropy = -(counts / len(x) * (counts / len(x)).log()).sum().item()
