@@ -273,7 +273,7 @@ class PersistentContrastiveDivergence(_TwoPhases):
 
     quantities = (
         *_TwoPhases.quantities,
-        Quantity("exchanged", "Exchanges between temperatures", unit="accepted part"),
+        Quantity("exchanged", "Exchanges", unit="accepted part"),
     )
     visible_chains: Tensor
     hidden_chains: Tensor
