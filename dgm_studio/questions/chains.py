@@ -29,7 +29,8 @@ from models.capabilities import (
 )
 from models.spec import Support
 
-FREE, OFF, ON = -1, 0, 1  # what becomes of a unit
+FREE = -1  # stands for no class where one may be held
+EXAMPLES_ABOVE = 16  # whose hidden states tell whether units are negative as well
 EXAMPLES = 500  # from which it is known what is black and white among real numbers
 
 
@@ -48,7 +49,7 @@ class Hold:
 
     pixels: np.ndarray  # (*event) bool
     values: np.ndarray  # (*event), what stands in held pixels
-    units: tuple[np.ndarray, ...] = ()  # for each hidden layer: (*layer) int8, ON, OFF or FREE
+    units: tuple[np.ndarray, ...] = ()  # for each hidden layer: (*layer), the values of held units, NaN for free ones
     label: int = FREE  # the class
     everywhere: bool = True
 
@@ -58,7 +59,12 @@ class Hold:
 
     @cached_property
     def is_empty(self) -> bool:
-        return not self.pixels.any() and self.label == FREE and not any((u != FREE).any() for u in self.units)
+        return not self.pixels.any() and self.label == FREE and np.isnan(self.flat_units).all()
+
+    @property
+    def flat_units(self) -> np.ndarray:
+        """The units of all layers beside each other: (units,)."""
+        return np.concatenate([np.zeros(0, np.float32), *(units.reshape(-1) for units in self.units)])
 
     def with_pixels(self, mask: np.ndarray, values: np.ndarray) -> Hold:
         """Pixels (H, W, bool) are held at `values` (*event)."""
@@ -79,7 +85,7 @@ class Hold:
         hidden = []
         for h, units in zip(chains.hidden, self.units, strict=False):
             kept = h.copy()
-            kept[rows] = np.where(units == FREE, kept[rows], units)
+            kept[rows] = np.where(np.isnan(units), kept[rows], units)
             hidden.append(kept)
         return replace(chains, x=x, hidden=(*hidden, *chains.hidden[len(hidden) :]))
 
@@ -106,25 +112,30 @@ class Anatomy:
 
     layers: tuple[tuple[int, ...], ...]  # the shapes of hidden layers, the lowest first; empty without hidden units
     labels: int  # label units
+    off: float  # the value of a hidden unit that is off: 0, or -1 where units are negative as well; 1 is on
     black: float  # the value of a pixel that is shown black
     white: float
 
 
 @dataclass(frozen=True)
 class AskAnatomy:
-    """What the model has; for images of real numbers, black and white are low and high quantiles of training data."""
+    """What the model has. For images of real numbers, black and white are low and high quantiles of training data."""
 
     def __call__(self, subject: Subject) -> Anatomy:
         model, spec = subject.model, subject.spec
         layers = [tuple(shape) for shape in model.hidden_shapes()] if isinstance(model, HasHiddenLayers) else []
         layers = layers if sum(prod(shape) for shape in layers) else []
         labels = model.label_units() if isinstance(model, HasLabelUnits) else 0
+        off = 0.0
+        if layers:
+            some = subject.dataset.train.x[:EXAMPLES_ABOVE].to(subject.device)
+            off = -1.0 if any(bool((h < 0).any()) for h in model.infer(some, subject.generator)) else 0.0
         black, white = 0.0, float(spec.brightest)
         if spec.support is Support.REALS:
             train = subject.dataset.train.x
             values = array(train[spread_out(len(train), EXAMPLES).to(train.device)])
             black, white = (float(q) for q in np.quantile(values, (0.01, 0.99)))
-        return Anatomy(tuple(layers), labels, black, max(white, black + 1e-6))
+        return Anatomy(tuple(layers), labels, off, black, max(white, black + 1e-6))
 
 
 @dataclass(frozen=True)
@@ -202,8 +213,8 @@ class Advance:
         hidden = tuple(tensor(subject, h) for h in chains.hidden)
         label = None if chains.label is None else tensor(subject, chains.label)
         units: tuple[Tensor | None, ...] = ()
-        if any((u != FREE).any() for u in hold.units):
-            units = tuple(of_each(u != FREE) if (u != FREE).any() else None for u in hold.units)
+        if not np.isnan(hold.flat_units).all():
+            units = tuple(None if np.isnan(u).all() else of_each(~np.isnan(u)) for u in hold.units)
             if not hidden:
                 given = [tensor(subject, u) for u in hold.units]
                 drawn = subject.model.infer(x, subject.generator)

@@ -27,16 +27,17 @@ class UnitPictures:
 
 @dataclass(frozen=True)
 class LookAtUnit:
-    """The unit with flat index `unit` of a hidden layer in state `h` (*layer)."""
+    """The unit with flat index `unit` of a hidden layer in state `h` (*layer); units have the value `off` or 1."""
 
     layer: int
     unit: int
     h: np.ndarray
+    off: float = 0.0
 
     def __call__(self, subject: Subject) -> UnitPictures:
         model, h = subject.model, tensor(subject, self.h).flatten()
         rest, none = h.expand(2, -1).clone(), torch.zeros(2, len(h), device=subject.device)
-        rest[0, self.unit], rest[1, self.unit], none[0, self.unit] = 1, 0, 1
+        rest[0, self.unit], rest[1, self.unit], none[0, self.unit] = 1, self.off, 1
         made = model.top_down(self.layer, torch.cat([rest, none]).reshape(4, *self.h.shape))
         alone, are_weights = made[2] - made[3], False
         if self.layer == 0 and isinstance(model, HasFilters):

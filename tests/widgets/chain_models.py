@@ -14,6 +14,7 @@ LABELS = 3
 
 class StripesSettings(Settings):
     explodes: bool = setting(False, title="Explodes", help="Whether states stop being numbers.")
+    signed: bool = setting(False, title="Signed", help="Whether hidden units are real numbers in -1…1.")
     scale: float = setting(1.0, title="Scale", help="The value of a pixel that is lit.")
 
 
@@ -42,7 +43,8 @@ class Stripes(nn.Module):
         return self.move(ChainState(x, x), Held(clamp), temperature, generator)
 
     def infer(self, x: Tensor, generator: Generator | None = None) -> tuple[Tensor, ...]:
-        return tuple(torch.rand(len(x), *shape, generator=generator).round() for shape in self.hidden_shapes())
+        drawn = [torch.rand(len(x), *shape, generator=generator) for shape in self.hidden_shapes()]
+        return tuple(2 * h - 1 if self.settings.signed else h.round() for h in drawn)
 
     def move(
         self, state: ChainState, held: Held = NOTHING_HELD, temperature: float = 1.0, generator: Generator | None = None

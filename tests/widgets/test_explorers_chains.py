@@ -32,6 +32,7 @@ from widgets.explorers.unit_grid import UnitGrid
 from widgets.explorers.units_panel import UnitsPanel
 
 PATIENCE = 20_000  # ms
+NAN = np.nan  # a unit that is free
 
 
 def press(view: QWidget, name: str) -> None:
@@ -203,7 +204,7 @@ class TestHiddenUnits:
             self.passes(view, qtbot)
             assert (view._chains.hidden[0][:, 2] == held).all()
             assert (view._chains.x[:, 0, 3:, 2] == held).all()
-            assert view.units.grid.cells.held.tolist() == [-1, -1, held, -1, -1, -1]
+            assert np.array_equal(view.units.grid.cells.held, [NAN, NAN, held, NAN, NAN, NAN], equal_nan=True)
         self.click(view, 2)
         qtbot.waitUntil(lambda: 0 < view._chains.hidden[0][:, 2].mean() < 1, timeout=PATIENCE)
 
@@ -221,9 +222,9 @@ class TestHiddenUnits:
         assert view.units.unit == 1
         QTest.keyClick(cells, Qt.Key.Key_Space)
         QTest.keyClick(cells, Qt.Key.Key_Space)
-        assert view.hold.units[0].tolist() == [-1, 0, -1, -1, -1, -1]
+        assert np.array_equal(view.hold.units[0], [NAN, 0, NAN, NAN, NAN, NAN], equal_nan=True)
         QTest.keyClick(cells, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-        assert view.hold.units[0].tolist() == [-1, 1, -1, -1, -1, -1]
+        assert np.array_equal(view.hold.units[0], [NAN, 1, NAN, NAN, NAN, NAN], equal_nan=True)
         QTest.keyClick(cells, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         assert not view.can_undo()
         assert view.hold.is_empty
@@ -406,6 +407,26 @@ class TestOtherChains:
         assert view._chains.x[0, 0, 7, 7] == pytest.approx(1.6)
         assert view.first.picture[0, 7, 7] == pytest.approx(1)
         assert view.first.picture[0, 3, 6] == pytest.approx(2 / 3.6, abs=0.02)
+
+    def test_units_that_are_negative_as_well_are_off_at_minus_1_and_kept_as_they_are(
+        self, benches: list[Bench], qtbot: QtBot
+    ) -> None:
+        bench = Bench(recipe(Stripes, StripesSettings(signed=True)), pictures(support=Support.REALS))
+        view = self.view(bench, benches, qtbot)
+        qtbot.waitUntil(lambda: view._shown > 2 and view.anatomy.off == -1, timeout=PATIENCE)
+        press(view, "page.units")
+        cells = view.units.grid.cells
+        for held in (1, -1):
+            QTest.mouseClick(cells, Qt.MouseButton.LeftButton, pos=cells.place(2).center().toPoint())
+            at = view._shown
+            qtbot.waitUntil(lambda at=at: view._shown > at + 4, timeout=PATIENCE)
+            assert (view._chains.hidden[0][:, 2] == held).all()
+        press(view, "holdLayer")
+        kept = view.hold.units[0].copy()
+        at = view._shown
+        qtbot.waitUntil(lambda: view._shown > at + 4, timeout=PATIENCE)
+        assert (view._chains.hidden[0] == kept).all()
+        assert ((kept > -1) & (kept < 1)).any()
 
     def test_chains_start_from_those_the_learner_keeps(self, benches: list[Bench], qtbot: QtBot) -> None:
         made = recipe(Rbm, RbmSettings(hidden=6), PersistentContrastiveDivergence, PersistentCdSettings(chains=5))

@@ -14,8 +14,6 @@ from PySide6.QtWidgets import QWidget
 from dgm_studio.inference import Answer
 from dgm_studio.questions.chains import (
     FREE,
-    OFF,
-    ON,
     Advance,
     Anatomy,
     AskAnatomy,
@@ -54,7 +52,7 @@ class Dream(Explorer):
     def __init__(self, live: Live, parent: QWidget | None = None) -> None:
         super().__init__(live, parent)
         shape = live.spec.event_shape
-        self.anatomy = Anatomy((), 0, 0, live.spec.brightest)
+        self.anatomy = Anatomy((), 0, 0, 0, live.spec.brightest)
         self.hold = Hold.nothing(shape)
         self._past: list[Hold] = []
         self._chains = Chains(np.zeros((0, *shape), np.float32))  # what is shown
@@ -116,8 +114,8 @@ class Dream(Explorer):
             return
         self._past.clear()
         self.tools.set_anatomy(anatomy, self.live.spec)
-        self.pages.set_layers(anatomy.layers)
-        units = tuple(np.full(shape, FREE, np.int8) for shape in anatomy.layers)
+        self.pages.set_layers(anatomy.layers, anatomy.off)
+        units = tuple(np.full(shape, np.nan, np.float32) for shape in anatomy.layers)
         self._become(replace(self.hold, units=units))
 
     def _tick(self) -> None:
@@ -211,7 +209,7 @@ class Dream(Explorer):
             return
         if monotonic() - self._looked >= not_before:
             self._looked = monotonic()
-            self.ask("unit", LookAtUnit(units.layer, units.unit, units.state))
+            self.ask("unit", LookAtUnit(units.layer, units.unit, units.state, self.anatomy.off))
 
     def _follow_page(self) -> None:
         """Ask what the page that is seen needs, and no longer what the others do."""
@@ -269,7 +267,7 @@ class Dream(Explorer):
         assert self.units is not None
         units = self.hold.units[self.units.layer].copy()
         flat = units.reshape(-1)
-        flat[unit] = {FREE: ON, ON: OFF, OFF: FREE}[int(flat[unit])]
+        flat[unit] = 1 if np.isnan(flat[unit]) else self.anatomy.off if flat[unit] == 1 else np.nan
         self._change(self.hold.with_layer(self.units.layer, units))
 
     def _hold_layer(self, units: np.ndarray) -> None:
@@ -278,7 +276,7 @@ class Dream(Explorer):
         self._change(self.hold.with_layer(layer, units.reshape(self.anatomy.layers[layer])))
 
     def _let_all_go(self) -> None:
-        units = tuple(np.full_like(u, FREE) for u in self.hold.units)
+        units = tuple(np.full_like(u, np.nan) for u in self.hold.units)
         nothing = Hold.nothing(self.hold.pixels.shape)
         self._change(replace(nothing, units=units, everywhere=self.hold.everywhere))
 

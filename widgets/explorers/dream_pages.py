@@ -74,11 +74,11 @@ class DreamPages(QWidget):
         self._stack.setCurrentWidget(self._page_of[key])
         self.turned.emit()
 
-    def set_layers(self, shapes: tuple[tuple[int, ...], ...]) -> None:
-        """The hidden layers of the model that was built, which may have none."""
+    def set_layers(self, shapes: tuple[tuple[int, ...], ...], off: float) -> None:
+        """The hidden layers of the model that was built, which may have none, and the value of units that are off."""
         if self.units is not None:
             self._choice.offer(UNITS, bool(shapes))
-            self.units.set_layers(shapes)
+            self.units.set_layers(shapes, off)
         if self.filters is not None:
             self._choice.offer(FILTERS, bool(shapes) or self._has_filters)
             self.filters.layers.set_layers(shapes)

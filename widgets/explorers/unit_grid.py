@@ -9,7 +9,6 @@ from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QSizePolicy, QToolTip, QWidget
 
-from dgm_studio.questions.chains import FREE, ON
 from widgets.pictures import to_image
 from widgets.theme import look
 
@@ -44,8 +43,10 @@ class UnitGrid(QScrollArea):
         """Show another layer, all of it off."""
         self.cells.set_layer(shape, self.viewport().size())
 
-    def show_units(self, values: np.ndarray, held: np.ndarray | None) -> None:
-        """The states or means of the units in 0…1, (*layer), and which are held: ON, OFF or FREE, (*layer)."""
+    def show_units(self, values: np.ndarray, held: np.ndarray | None, off: float = 0.0) -> None:
+        """The states or means of the units, from `off` to 1, (*layer), and the values of held ones, NaN for free ones,
+        (*layer)."""
+        self.cells.off = off
         self.cells.values = values.reshape(-1)
         self.cells.held = None if held is None else held.reshape(-1)
         self.cells.update()
@@ -87,6 +88,7 @@ class _Cells(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.values = np.zeros(0, np.float32)
         self.held: np.ndarray | None = None
+        self.off = 0.0
         self.unit = 0
         self._shape: tuple[int, ...] = (0,)
         self._cell = SMALLEST
@@ -163,7 +165,7 @@ class _Cells(QWidget):
             seen_units = index[index >= 0]
             inset = 1.5 if cell > 10 else 1
             painter.setPen(QPen(QColor(theme.warn), 2))
-            frames = [self.place(unit) for unit in seen_units[self.held[seen_units] != FREE].tolist()]
+            frames = [self.place(unit) for unit in seen_units[~np.isnan(self.held[seen_units])].tolist()]
             painter.drawRects([frame.adjusted(inset, inset, -inset, -inset) for frame in frames])
         painter.setPen(QPen(QColor(theme.text if self.hasFocus() else theme.muted), 2))
         painter.drawRect(self.place(self.unit))
@@ -173,7 +175,8 @@ class _Cells(QWidget):
         theme = look.theme
         off, on = QColor(theme.raised).getRgb()[:3], QColor(theme.accent).getRgb()[:3]
         ground = QColor(theme.panel).getRgb()[:3]
-        share = np.clip(np.nan_to_num(self.values[np.maximum(index, 0)]), 0, 1)
+        values = (self.values[np.maximum(index, 0)] - self.off) / (1 - self.off)
+        share = np.clip(np.nan_to_num(values), 0, 1)
         bands = [np.where(index < 0, g, a + (b - a) * share) for a, b, g in zip(off, on, ground, strict=True)]
         return np.stack(bands).astype(np.uint8)
 
@@ -212,8 +215,7 @@ class _Cells(QWidget):
         if isinstance(event, QHelpEvent):
             unit = self.unit_at(QPointF(event.pos()))
             if unit is not None:
-                held = FREE if self.held is None else int(self.held[unit])
-                state = "" if held == FREE else ", held on" if held == ON else ", held off"
+                state = "" if self.held is None or np.isnan(self.held[unit]) else ", held"
                 area = self.place(unit).toRect()
                 text = f"{unit_name(unit, self._shape)}: {self.values[unit]:.2f}{state}"
                 QToolTip.showText(event.globalPos(), text, self, QRect(area))

@@ -7,7 +7,6 @@ from PySide6.QtCore import QRectF, Signal
 from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QComboBox, QGridLayout
 
-from dgm_studio.questions.chains import FREE, OFF, ON
 from dgm_studio.questions.hidden_units import FilterSheet, UnitPictures
 from widgets.colormaps import diverging
 from widgets.explorers.parts import Caption, Card, Choice, button, row_of
@@ -54,8 +53,8 @@ class LayerChoice(QComboBox):
 class UnitsPanel(Card):
     """The hidden units of the first chain, and what the one that is pointed at does.
 
-    Signals: `toggled(unit)`; `looked()` at another unit or layer; `held(units)`, a whole layer as it shall be held:
-    ON, OFF or FREE for each, flat.
+    Signals: `toggled(unit)`; `looked()` at another unit or layer; `held(values)`, a whole layer as it shall be
+    held, NaN for a unit that is free, flat.
     """
 
     toggled = Signal(int)
@@ -65,6 +64,7 @@ class UnitsPanel(Card):
     def __init__(self) -> None:
         super().__init__("Hidden units", "press: on, off, free")
         self._shapes: tuple[tuple[int, ...], ...] = ()
+        self._off = 0.0
         self._states: list[np.ndarray] = []  # of the first chain
         self._means: list[np.ndarray] = []  # lately
         self._marks: tuple[np.ndarray, ...] = ()
@@ -76,7 +76,7 @@ class UnitsPanel(Card):
         self.grid.chosen.connect(lambda unit: self._look())
         self.grid.toggled.connect(self.toggled)
         self._what = Choice(
-            [(STATE, "State", "The states that were drawn"), (MEAN, "Mean", "How often units were on lately")],
+            [(STATE, "State", "The states that were drawn"), (MEAN, "Mean", "The mean of their states lately")],
             "unitValue",
         )
         self._what.chosen.connect(lambda key: self._show())
@@ -106,8 +106,8 @@ class UnitsPanel(Card):
         self.column.addLayout(pictures, 2)
         look.changed.connect(self._show_pictures)
 
-    def set_layers(self, shapes: tuple[tuple[int, ...], ...]) -> None:
-        self._shapes = shapes
+    def set_layers(self, shapes: tuple[tuple[int, ...], ...], off: float) -> None:
+        self._shapes, self._off = shapes, off
         self._states = [np.zeros(shape, np.float32) for shape in shapes]
         self._means = [np.full(shape, np.nan, np.float32) for shape in shapes]
         self.layers.set_layers(shapes)
@@ -159,7 +159,7 @@ class UnitsPanel(Card):
             return
         values = self._states if self._what.key == STATE else self._means
         marks = self._marks[self.layer] if len(self._marks) > self.layer else None
-        self.grid.show_units(values[self.layer], marks)
+        self.grid.show_units(values[self.layer], marks, self._off)
         mean = float(self._means[self.layer].reshape(-1)[self.unit])
         bits = bool(np.isin(self._states[self.layer], (0, 1)).all())  # units of a tanh, say, are not just on or off
         said = f"on in {mean:.0%} of the last frames" if bits else f"{mean:.2f} on average lately"
@@ -188,14 +188,15 @@ class UnitsPanel(Card):
         self.looked.emit()
 
     def _hold_as_it_is(self) -> None:
-        self.held.emit(np.where(self.state.reshape(-1) > 0.5, ON, OFF).astype(np.int8))
+        self.held.emit(self.state.reshape(-1).copy())
 
     def _hold_random(self) -> None:
-        often = np.nan_to_num(self._means[self.layer], nan=0.5).reshape(-1)
-        self.held.emit(np.where(self._random.random(often.size) < often, ON, OFF).astype(np.int8))
+        means = self._means[self.layer].reshape(-1)
+        often = np.nan_to_num((means - self._off) / (1 - self._off), nan=0.5)
+        self.held.emit(np.where(self._random.random(often.size) < often, 1, self._off).astype(np.float32))
 
     def _let_go(self) -> None:
-        self.held.emit(np.full(self.state.size, FREE, np.int8))
+        self.held.emit(np.full(self.state.size, np.nan, np.float32))
 
 
 class FiltersPanel(Card):
