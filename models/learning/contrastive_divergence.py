@@ -136,7 +136,7 @@ class _TwoPhases(Learner):
         Quantity("reconstruction", "Squared reconstruction error", unit="per coordinate", goal="lower"),
         Quantity("activity", "Mean activity of hidden units", unit="probability"),
         Quantity("free_energy_gap", "Free energy, held out − training"),
-        Quantity("free_energy_bound_gap", "Bound on the free energy, held out − training"),
+        Quantity("free_energy_bound_gap", "Free-energy bound, held out − training"),
         Quantity("pseudo_likelihood", "Pseudo-log-likelihood (one coordinate per example)", goal="higher"),
     )
     steps: Tensor
