@@ -72,7 +72,7 @@ def _line(
     assert last is not None
     seconds = time.perf_counter() - begin
     texts = []
-    for found in evaluate(recipe, dataset, last, ["likelihood"], torch.device("cpu"), seed):
+    for found in evaluate(recipe, dataset, last.state, ["likelihood"], torch.device("cpu"), seed):
         if isinstance(found, Unmeasured):
             raise RuntimeError(found.text)
         if isinstance(found, Measured):
