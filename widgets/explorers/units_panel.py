@@ -106,7 +106,7 @@ class UnitsPanel(Card):
         self.column.addLayout(pictures, 2)
         look.changed.connect(self._show_pictures)
 
-    def set_layers(self, shapes: tuple[tuple[int, ...], ...], off: float) -> None:
+    def set_layers(self, shapes: tuple[tuple[int, ...], ...], off: float = 0.0) -> None:
         self._shapes, self._off = shapes, off
         self._states = [np.zeros(shape, np.float32) for shape in shapes]
         self._means = [np.full(shape, np.nan, np.float32) for shape in shapes]
