@@ -356,7 +356,7 @@ def test_every_unit_of_a_layer_has_a_cell_that_can_be_hit(shape: tuple[int, ...]
 def test_units_that_are_not_just_on_or_off_say_their_mean(states: tuple[float, float], said: str, qtbot: QtBot) -> None:
     panel = UnitsPanel()
     qtbot.addWidget(panel)
-    panel.set_layers(((2,),))
+    panel.set_layers(((2,),), min(0, states[0]))
     panel.show()
     panel.take((np.array([states]),))
     label = panel.findChild(QLabel, "unitName")
