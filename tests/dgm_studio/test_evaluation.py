@@ -47,6 +47,7 @@ from dgm_studio.inference import Subject
 from dgm_studio.reports import Bars, Note, Pictures, Points, Report, Table, from_tree, to_tree
 from models.capabilities import Elbo, TooLarge
 from models.catalog import FAMILIES, Recipe, UnknownKey, family, learning
+from models.energy_network import EnergyNetwork, EnergyNetworkSettings
 from models.settings import NoSettings, Settings, SettingsError
 from models.spec import DataSpec, Layout, Support, UnsuitableData
 
@@ -371,6 +372,25 @@ def test_an_energy_is_normalised_by_its_sum() -> None:
         expected = _Known().log_prob(dataset.test.x).mean().item()
     found = rows(reports(likelihood.EVALUATION, _Energy(), dataset)[0])
     assert found["log p(x)"][1] == pytest.approx(expected, abs=1e-5)
+
+
+def test_over_the_plane_an_energy_is_summed_over_a_grid_and_annealing_agrees() -> None:
+    dataset = datasets()["points"]
+    torch.manual_seed(0)
+    model = EnergyNetwork(EnergyNetworkSettings(width=8, layers=1, step_size=0.5), dataset.spec)
+    model.start_from(dataset.train.x, len(dataset.train))
+    chosen = {"temperatures": 100, "chains": 200, "reverse_examples": 20}
+    found = rows(reports(likelihood.EVALUATION, model, dataset, **chosen)[0])
+    summed, annealed = found["log p(x), quadrature"], found["log p(x), annealed importance sampling"]
+    line = torch.linspace(-8, 8, 801)
+    with torch.no_grad():
+        x = torch.cartesian_prod(line, line)
+        log_z = (-model.free_energy(x)).double().logsumexp(0).item() + 2 * math.log(0.02)
+        direct = -model.free_energy(dataset.test.x).mean().item() - log_z
+    assert summed[1] == pytest.approx(direct, abs=1e-4)
+    assert summed[3] == "exact"
+    assert "512×512 points" in summed[5]
+    assert annealed[2][0] <= direct <= annealed[2][1]
 
 
 def test_what_needs_no_log_partition_stands_beside_the_likelihood_and_is_no_code_length() -> None:
