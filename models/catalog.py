@@ -166,7 +166,7 @@ LEARNINGS: tuple[Learning, ...] = (
     ),
     Learning(
         "langevin-ml",
-        "Maximum likelihood by Langevin dynamics",
+        "Langevin dynamics",
         "Boltzmann machines",
         LangevinMl,
         LangevinMlSettings,
@@ -439,7 +439,7 @@ FAMILIES: tuple[Family, ...] = (
         summary="A network gives each example an energy, and e to the minus energy is its probability, up to a "
         "constant. Samples roll down the energy under noise (Langevin dynamics).",
         look_for="The energies of chains and of data stay together; when they part for good, the chains are too slow "
-        "or their steps too large. The denoising error says how good the landscape is.",
+        "or their steps too large. The denoised share says how good the landscape is.",
         model=EnergyNetwork,
         settings=EnergyNetworkSettings,
         learners=("langevin-ml", "noise-contrastive"),

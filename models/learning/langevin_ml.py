@@ -119,10 +119,8 @@ class LangevinMl(GradientAscent):
 
     needs = (HasFreeEnergy, RunsChain)
     quantities = (
-        Quantity(
-            "denoised", "Noise that a step down the energy removes", unit="of the noise's variance", goal="higher"
-        ),
-        Quantity("energy_gap", "Energy of chains − of data"),
+        Quantity("denoised", "Denoised share", unit="of the noise", goal="higher"),
+        Quantity("energy_gap", "Energy, chains − data"),
         Quantity("energy", "Energy of data", limit=1e6),
         Quantity("chain_spread", "Spread of chains", unit="of the data's", limit=20.0),
     )
