@@ -159,8 +159,7 @@ def _tempered(
         v, h = reached.v, reached.h
         return ChainState(v[0], v[0], (h[0],))
 
-    name = f"tempered, {len(temperatures)} temperatures up to {settings.hottest:g}"
-    return (yield from _follow(name, subject, settings, statistics, step, len(temperatures)))
+    return (yield from _follow("tempered", subject, settings, statistics, step, len(temperatures)))
 
 
 def _state(x: Tensor) -> ChainState:
@@ -205,12 +204,13 @@ def _table(subject: Subject, settings: MixingSettings, judged: list[tuple[_Follo
         for chain, of_each in judged
         for name, m in of_each.items()
     )
+    replicas = f"Tempered: {settings.temperatures} temperatures up to {settings.hottest:g}. " if len(judged) > 1 else ""
     start = {"noise": "from noise", "data": "from test examples", "half and half": "half from noise, half from data"}
     note = (
         f"{settings.chains} chains, {start[settings.start]}; {settings.transitions} transitions of each, after "
-        f"{settings.discarded} that were discarded; {describe(subject.dataset, subject.dataset.test)}. τ is the "
-        "integrated autocorrelation time: as many transitions give one independent draw. R̂ compares chains, each in "
-        "halves, and is 1 where they agree."
+        f"{settings.discarded} that were discarded; {describe(subject.dataset, subject.dataset.test)}. {replicas}"
+        "τ is the integrated autocorrelation time: as many transitions give one independent draw. R̂ compares chains, "
+        "each in halves, and is 1 where they agree."
     )
     return Table("How fast chains forget", columns, rows, note)
 
