@@ -93,7 +93,7 @@ def annealed_log_likelihood(
     scores = torch.cat([-model.free_energy(part) for part in x.split(EXAMPLES)])
     partition = yield from annealed_log_partition(model, data, temperatures, chains, generator)
     return _normalised(
-        "log p(x), annealed importance sampling",
+        "log p(x), annealed",
         scores,
         partition,
         where,
@@ -115,7 +115,7 @@ def annealed_lower_bound(
     partition = yield from annealed_log_partition(model, data, temperatures, chains, generator)
     bounds = torch.cat([-model.free_energy_bound(part, generator) for part in x.split(EXAMPLES)])
     return _normalised(
-        "bound on log p(x), annealed importance sampling",
+        "bound on log p(x), annealed",
         bounds,
         partition,
         f"{where}; F(x) bounded by the approximate posterior",

@@ -62,11 +62,11 @@ class NoiseContrastive(GradientAscent):
 
     needs = (HasFreeEnergy,)
     quantities = (
-        Quantity("objective", "Noise-contrastive objective", goal="higher"),
+        Quantity("objective", "Objective", goal="higher"),
         Quantity("log_likelihood", "−F(x) − learned log Z", goal="higher"),
         Quantity("log_partition", "Learned log Z"),
-        Quantity("log_partition_error", "Learned log Z − exact log Z"),
-        Quantity("told_apart", "Data and noise told apart", unit="probability"),
+        Quantity("log_partition_error", "Error of learned log Z"),
+        Quantity("told_apart", "Told from noise", unit="probability"),
     )
     fed: Tensor
 
