@@ -423,8 +423,8 @@ FAMILIES: tuple[Family, ...] = (
         lecture="Generative stochastic networks",
         summary="A chain that spoils an example and repairs it, over and over; what it learns is to repair. The model "
         "is where the chain comes to rest.",
-        look_for="Samples are whole digits early, because one repair is easy to learn. The reconstruction after the "
-        "last walkback lags behind that after one transition: how far a chain has wandered off.",
+        look_for="Samples are whole digits early, because one repair is easy to learn. The last walkback is repaired "
+        "worse than the first: how much of an example its chain has forgotten by then.",
         model=Gsn,
         settings=GsnSettings,
         learners=("walkback",),
