@@ -471,3 +471,9 @@ def test_without_hidden_units_there_is_no_layer_to_hold_or_show() -> None:
     assert rows.shape == (D, *SHAPE)
     assert torch.equal(rows.flatten(1), rows.flatten(1).t())
     assert (rows.flatten(1).diagonal() == 0).all()
+
+
+def test_a_temperature_of_0_is_refused() -> None:
+    model = make()
+    with pytest.raises(ValueError, match="temperature"):
+        model.move(model.start_chain(2), temperature=0.0)

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+from contract import LEARNERS, built, train
 from test_boltzmann import bits, drawn, joint, make, normalised, number
 from torch import Generator, Tensor
 
+from models import catalog
 from models.boltzmann import Boltzmann, BoltzmannSettings
 from models.learning.contrastive_divergence import PersistentCdSettings, PersistentContrastiveDivergence
 from models.rbm import Rbm, RbmSettings
@@ -158,3 +160,18 @@ def test_far_modes_give_the_right_gradient_only_where_chains_exchange(levels: in
     learner.step(batch_of(x))
     error = learner.velocity_visible_bias.abs().max().item()  # the data's means are the model's
     assert error < 0.1 if levels > 1 else error > 0.4
+
+
+CASES = [
+    pytest.param(family, learner, name, id=f"{family}-{learner}")
+    for family, learner, name in (parameters.values for parameters in LEARNERS)
+    if "temperatures" in catalog.learning(learner).settings.model_fields and name is not None
+]
+
+
+@pytest.mark.parametrize(("family", "learner", "data"), CASES)
+def test_every_machine_of_the_catalogue_learns_with_tempered_chains(family: str, learner: str, data: str) -> None:
+    made = built(family, learner, data, temperatures=3)
+    history = train(made, data, 20)
+    assert all(0 < reported["exchanged"] <= 1 for reported in history[-5:])
+    assert all(tensor.isfinite().all() for tensor in made.state_dict().values())
