@@ -15,6 +15,7 @@ from torch import nn
 
 from models.boltzmann import Boltzmann, BoltzmannSettings
 from models.char_rnn import CharRnn, CharRnnSettings
+from models.conv_rbm import ConvRbm, ConvRbmSettings
 from models.dbm import Dbm, DbmSettings
 from models.dbn import Dbn, DbnSettings
 from models.diagonal_bilstm import DiagonalBiLstm, DiagonalBiLstmSettings
@@ -458,6 +459,27 @@ FAMILIES: tuple[Family, ...] = (
         settings=GaussianRbmSettings,
         learners=("persistent-cd", "contrastive-divergence", "maximum-likelihood"),
         data="moons",
+    ),
+    Family(
+        key="conv-rbm",
+        title="Convolutional RBM",
+        group="energy",
+        lecture="Boltzmann machines",
+        summary="A restricted Boltzmann machine whose hidden units look for the same few patterns everywhere in the "
+        "image. Units compete in blocks, of which at most one is on: probabilistic max-pooling.",
+        look_for="Filters become strokes of all directions. Sparse units, through the sparsity cost, make them differ; "
+        "a mean activity that stays at its start is a map that says nothing.",
+        model=ConvRbm,
+        settings=ConvRbmSettings,
+        learners=(
+            "persistent-cd",
+            "contrastive-divergence",
+            "pseudo-likelihood",
+            "noise-contrastive",
+            "maximum-likelihood",
+        ),
+        data="digits",
+        binarization="threshold",
     ),
     Family(
         key="linear-gaussian",

@@ -108,6 +108,12 @@ class Harmonium(GibbsChain):
         """sums[name of θ] ← keep × itself + scale × Σ_batch -∂E(v, h)/∂θ, in place. h may be its conditional mean."""
         raise NotImplementedError
 
+    def hidden_mean_given_held(self, mean: Tensor, held: Tensor, h: Tensor) -> Tensor:
+        """The means of free hidden units given v, with mean `mean`, and given that those `held` are as in h: the same
+        where hidden units are independent given v. (B, *hidden), bool (*hidden) or (B, *hidden), (B, *hidden) -> (B,
+        *hidden); what it says of held ones does not matter."""
+        return mean
+
     # What learners ask.
 
     def hidden_given(self, v: Tensor, generator: Generator | None = None) -> Tensor:
@@ -133,9 +139,12 @@ class Harmonium(GibbsChain):
     ) -> ChainState:
         """h ~ P(h | x), then x ~ P(x | h); but for held units."""
         require_temperature(temperature)
-        h = self.draw_hidden(self.hidden_mean(state.x, temperature), generator)
-        if held.hidden and held.hidden[0] is not None:
-            h = torch.where(held.hidden[0], state.hidden[0], h)
+        of_hidden, kept = self.hidden_mean(state.x, temperature), held.hidden[0] if held.hidden else None
+        if kept is not None:
+            of_hidden = self.hidden_mean_given_held(of_hidden, kept, state.hidden[0])
+        h = self.draw_hidden(of_hidden, generator)
+        if kept is not None:
+            h = torch.where(kept, state.hidden[0], h)
         mean = self.visible_mean(h, temperature)
         x = self.draw_visible(mean, generator, temperature)
         if held.x is not None:
