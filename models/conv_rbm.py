@@ -91,19 +91,15 @@ class ConvRbm(Harmonium):
         require_layout(spec, Layout.IMAGE, model=NAME)
         require(spec, Support.BITS, model=NAME)
 
-    @torch.no_grad()
-    def start_from(self, x: Tensor, examples: int) -> None:
-        """Visible biases become those of independent bits with the data's means (Hinton, 2012, section 8)."""
-        self.visible_bias.copy_(x.mean((0, 2, 3)).clamp(0.01, 0.99).logit())
-
     def step_scales(self) -> Mapping[str, Tensor | float]:
-        """A shared parameter's gradient is a sum over all places: its steps are for their mean."""
+        """A shared parameter's gradient is a sum over places that agree only in part: its steps are divided by the root
+        of their number."""
         _, rows, columns = self.hidden_shape
-        of_hidden = 1 / (rows * columns)
+        of_hidden = (rows * columns) ** -0.5
         return {
             "weight": of_hidden,
             "hidden_bias": of_hidden,
-            "visible_bias": self.event_shape[0] / self.dimensions,
+            "visible_bias": (self.event_shape[0] / self.dimensions) ** 0.5,
         }
 
     # Energies.

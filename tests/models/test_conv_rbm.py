@@ -20,7 +20,6 @@ from models.capabilities import (
     Samples,
     ScalesSteps,
     ScoresExactly,
-    StartsFromData,
     SumsExactly,
     TooLarge,
 )
@@ -96,7 +95,7 @@ def toeplitz(model: ConvRbm) -> Rbm:
 def test_it_has_the_capabilities_it_claims() -> None:
     for capability in (
         Anneals, HasFilters, HasFreeEnergy, HasHiddenLayers, LearnsInPhases, RunsChain, Samples, ScalesSteps,
-        ScoresExactly, StartsFromData, SumsExactly,
+        ScoresExactly, SumsExactly,
     ):  # fmt: skip
         assert issubclass(ConvRbm, capability)
 
