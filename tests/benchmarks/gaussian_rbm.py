@@ -5,9 +5,9 @@
 FOLDER holds PNG files in which every row is one 32×32 colour image (CIFAR-10). Their grey values are cut into patches
 at random places, 30 000 from the first three quarters of the images and 5000 test patches from the others, and whitened
 by the training patches' mean and covariance: a linear map, which changes all log p(x) by one constant and leaves the
-Gaussian as good as it was. One machine is small enough for an exact log Z and learned by maximum likelihood; one by PCD,
-measured by annealed importance sampling and its reverse bound. What is printed of machines is by how much their log p(x)
-is above the Gaussian's on the same patches. Without the folder nothing is trained.
+Gaussian as good as it was. One machine is small enough for an exact log Z and learned by maximum likelihood; one by
+PCD, measured by annealed importance sampling and its reverse bound. What is printed of machines is by how much their
+log p(x) is above the Gaussian's on the same patches. Without the folder nothing is trained.
 """
 
 from __future__ import annotations
