@@ -81,7 +81,7 @@ class ConvRbm(Harmonium):
         margins = [n + settings.size - 1 - side for n, side in zip((rows, columns), sides, strict=True)]
         (top, left), (bottom, right) = [m // 2 for m in margins], [m - m // 2 for m in margins]
         self.margin = (left, right, top, bottom)
-        self.weight = nn.Parameter(torch.randn(settings.filters, channels, settings.size, settings.size) * 0.01)
+        self.weight = nn.Parameter(torch.randn(settings.filters, channels, settings.size, settings.size) * 0.1)
         self.visible_bias = nn.Parameter(torch.zeros(channels))
         self.hidden_bias = nn.Parameter(torch.zeros(settings.filters))
 
