@@ -15,6 +15,8 @@ from models.learning.base import adam
 from models.networks import flat
 from models.spec import DataSpec
 
+RECENT = 20  # steps whose cross-entropy says whether a classifier has learned its examples
+
 
 class Perceptron(nn.Module):
     """A multilayer perceptron of logistic units with a softmax at its end: (B, *event) -> logits (B, classes)."""
@@ -50,21 +52,37 @@ class Perceptron(nn.Module):
 
 
 def fit(
-    network: Perceptron, x: Tensor, y: Tensor, steps: int, batch: int, rate: float, generator: Generator | None = None
-) -> Yields[float, None, None]:
+    network: Perceptron,
+    x: Tensor,
+    y: Tensor,
+    steps: int,
+    batch: int,
+    rate: float,
+    enough: float,
+    generator: Generator | None = None,
+) -> Yields[float, None, int]:
     """Train with Adam on minibatches of x (N, *event) with labels y (N,), each a part of one permutation after the
-    other. Yields the fraction done at every step."""
+    other, until the mean cross-entropy of RECENT steps is below `enough` nats, or for `steps` steps. Yields the
+    fraction done at every step; returns how many steps there were."""
     optimizer, size = adam(network, rate), min(batch, len(x))
     order = torch.empty(0, dtype=torch.int64, device=x.device)
+    recent: list[Tensor] = []
     for step in range(steps):
         if len(order) < size:
             order = torch.randperm(len(x), generator=generator, device=x.device)
         places, order = order[:size], order[size:]
         with torch.enable_grad():  # for the one who waits for the next part, none may be recorded
             optimizer.zero_grad()
-            F.cross_entropy(network(x[places]), y[places]).backward()
+            loss = F.cross_entropy(network(x[places]), y[places])
+            loss.backward()
             optimizer.step()
+        recent.append(loss.detach())
+        if len(recent) == RECENT:
+            if torch.stack(recent).mean().item() < enough:
+                return step + 1
+            recent.clear()
         yield (step + 1) / steps
+    return steps
 
 
 def perceptron_for(model: Any, spec: DataSpec) -> Perceptron:

@@ -42,8 +42,17 @@ class LabelEfficiencySettings(Settings):
         ge=3,
         le=100,
     )
+    enough: float = setting(
+        0.01,
+        title="Learned below",
+        help="A classifier has learned its examples when their cross-entropy is below this, and stops.",
+        unit="nats",
+        gt=0,
+        le=10,
+        log=True,
+    )
     steps: int = setting(
-        500, title="Steps", help="Updates of each classifier, whatever the number of labels.", ge=1, le=1_000_000
+        3000, title="Most steps", help="Updates after which a classifier stops in any case.", ge=1, le=1_000_000
     )
     batch_size: int = setting(100, title="Batch size", help="Labelled examples in each step.", ge=1, le=10_000)
     learning_rate: float = setting(
@@ -68,6 +77,7 @@ def _run(subject: Subject, settings: LabelEfficiencySettings) -> Iterator[float 
     counts = sorted({settings.fewest, *[n for n in COUNTS if settings.fewest < n < most], most})
     x, labelled = training_examples(subject.dataset, subject), Split(test.x[held], test.y[held])
     errors = torch.zeros(len(STARTS), len(counts), settings.repeats, dtype=torch.float64)
+    taken = torch.zeros_like(errors)
     done, total = 0, len(counts) * settings.repeats * len(STARTS)
     for i, count in enumerate(counts):
         for repeat in range(settings.repeats):
@@ -77,10 +87,13 @@ def _run(subject: Subject, settings: LabelEfficiencySettings) -> Iterator[float 
             for start in range(len(STARTS)):
                 subject.generator.set_state(state)  # the same head and the same order of examples for both
                 work = _error(subject, settings, chosen, labelled, from_run=start == 0)
-                errors[start, i, repeat] = yield from stage(work, done / total, 1 / total)
+                errors[start, i, repeat], taken[start, i, repeat] = yield from stage(work, done / total, 1 / total)
                 done += 1
     yield _curve(counts, errors)
-    yield _table(subject, settings, counts, errors)
+    yield _table(subject, settings, counts, errors, taken)
+    if (taken == settings.steps).any():
+        text = f"Some classifiers had not learned their examples after {settings.steps} steps: allow more."
+        yield Note("Not learned to the end", text, "warn")
     if isinstance(subject.model, HasLabelUnits) and subject.model.label_units():
         text = "This model has label units: its weights have seen all labels already. Measure one without them."
         yield Note("Not a fair start", text, "warn")
@@ -93,17 +106,26 @@ def _draw(places: Tensor, count: int, generator: torch.Generator) -> Tensor:
 
 def _error(
     subject: Subject, settings: LabelEfficiencySettings, chosen: Split, held: Split, from_run: bool
-) -> Generator[float, None, float]:
-    """The part of held-out examples that a classifier gets wrong which learned from `chosen`."""
+) -> Generator[float, None, tuple[float, int]]:
+    """The part of held-out examples that a classifier gets wrong which learned from `chosen`, and its steps."""
     network = _network(subject, from_run)
     y = chosen.y.to(subject.device)
-    work = fit(network, chosen.x, y, settings.steps, settings.batch_size, settings.learning_rate, subject.generator)
-    yield from stage(work, 0.0, 0.95)
+    work = fit(
+        network,
+        chosen.x,
+        y,
+        settings.steps,
+        settings.batch_size,
+        settings.learning_rate,
+        settings.enough,
+        subject.generator,
+    )
+    taken = yield from stage(work, 0.0, 0.95)
     wrong = 0
     for (_, part), labels in zip(chunks(held.x, subject.device), held.y.split(CHUNK), strict=True):
         wrong += int((network(part).argmax(1).cpu() != labels).sum())
     yield 1.0
-    return wrong / len(held.y)
+    return wrong / len(held.y), taken
 
 
 def _network(subject: Subject, from_run: bool) -> Perceptron:
@@ -144,7 +166,9 @@ def _curve(counts: list[int], errors: Tensor) -> Curves:
     return Curves("Error by number of labels", "labels of each class (log₁₀)", "test error (%)", series)
 
 
-def _table(subject: Subject, settings: LabelEfficiencySettings, counts: list[int], errors: Tensor) -> Table:
+def _table(
+    subject: Subject, settings: LabelEfficiencySettings, counts: list[int], errors: Tensor, taken: Tensor
+) -> Table:
     rows = tuple(
         (
             f"{count:,}",
@@ -152,6 +176,7 @@ def _table(subject: Subject, settings: LabelEfficiencySettings, counts: list[int
             *_interval(errors[1, i]),
             *_interval(errors[1, i] - errors[0, i]),
             str(Kind.ESTIMATE),
+            f"{taken[0, i].mean():.0f} steps from the run's weights, {taken[1, i].mean():.0f} from random ones (means)",
         )
         for i, count in enumerate(counts)
     )
@@ -164,10 +189,12 @@ def _table(subject: Subject, settings: LabelEfficiencySettings, counts: list[int
         Column("Gain", "number", "points"),
         Column("95 % interval", "interval", "points"),
         Column("Kind", "kind"),
+        Column("Protocol", "detail"),
     )
     note = (
         f"{describe(subject.dataset, subject.dataset.test)}. {settings.repeats} draws of labelled examples, the same "
-        f"for both; {settings.steps} steps of Adam at {settings.learning_rate:g} on batches of {settings.batch_size}. "
+        f"for both; Adam at {settings.learning_rate:g} on batches of {settings.batch_size} until their cross-entropy "
+        f"is below {settings.enough:g} nats, {settings.steps} steps at most. "
         "Intervals are of the mean over draws; they may pass 0."
     )
     return Table("Test error by number of labels", columns, rows, note)

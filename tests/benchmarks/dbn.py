@@ -68,7 +68,7 @@ def _labels(given: argparse.Namespace) -> int:
     model = {"first": 500, "second": 500}
     settings: dict[str, dict[str, Any]] = {
         "classification": {},
-        "label-efficiency": {"fewest": 10, "most": 100, "repeats": 3, "steps": 400},
+        "label-efficiency": {"fewest": 10, "most": 100, "repeats": 3},
     }
     choice = DataChoice(source="idx", settings={"path": str(given.data)}, binarization="threshold")
     tables = _figure("fine-tune", model, learning, 2 * steps + 5400, load(choice), settings, given.seed)

@@ -176,7 +176,7 @@ TRAINED = trained()
 def test_both_classifiers_learn_from_the_same_labels_and_the_run_stays_as_it_is() -> None:
     before = {key: value.clone() for key, value in TRAINED[1].state_dict().items()}
     state = torch.get_rng_state()
-    curve, table = efficient(learning_rate=0.05, steps=30)
+    curve, table = efficient(learning_rate=0.05, steps=400, enough=0.3)
     few, again = (efficient(fewest=10, most=10, steps=5)[1] for _ in range(2))
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(value, before[key]) for key, value in TRAINED[1].state_dict().items())
@@ -195,6 +195,17 @@ def test_both_classifiers_learn_from_the_same_labels_and_the_run_stays_as_it_is(
     for row in table.rows:
         assert row[5] == pytest.approx(row[3] - row[1])  # the gain
         assert row[2][0] <= row[1] <= row[2][1]
+
+
+def test_classifiers_stop_when_they_have_learned_their_examples_and_those_that_have_not_are_pointed_out() -> None:
+    *_, table = efficient(fewest=10, most=10, steps=400, learning_rate=0.05, enough=0.3)
+    assert isinstance(table, Table)
+    ours, theirs = (float(part.split()[0]) for part in str(table.rows[0][-1]).split(","))
+    assert 20 <= ours < 400
+    assert 20 <= theirs < 400
+    *_, note = efficient(fewest=10, most=10, steps=5)
+    assert isinstance(note, Note)
+    assert note.tone == "warn"
 
 
 def test_a_start_that_has_seen_labels_is_pointed_out_and_too_few_labels_are_refused() -> None:
