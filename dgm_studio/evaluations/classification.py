@@ -158,12 +158,11 @@ def _mistakes(subject: Subject, held: Classified, wrong: Tensor, most: int) -> P
     log_prob, y, places = held
     names = subject.spec.class_names
     surest = wrong[log_prob[wrong].amax(1).argsort(descending=True, stable=True)][:most]
-    captions = []
-    for i in surest.tolist():
-        said = int(log_prob[i].argmax())
-        captions.append(f"{names[int(y[i])]} → {names[said]} ({log_prob[i, said].exp():.2f})")
+    captions = [f"{names[int(y[i])]}→{names[int(log_prob[i].argmax())]}" for i in surest.tolist()]
     pictures = as_bytes(subject.dataset.test.x[places[surest]].float().numpy(), subject.spec)
-    return Pictures("Surest mistakes", pictures, captions=tuple(captions), note="Class → what it was taken for.")
+    return Pictures(
+        "Surest mistakes", pictures, captions=tuple(captions), note="Class → what it was taken for, the surest first."
+    )
 
 
 EVALUATION = Evaluation(

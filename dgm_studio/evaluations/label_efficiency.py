@@ -15,7 +15,6 @@ from dgm_studio.evaluations.base import CHUNK, Evaluation, chunks, describe, sta
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Curves, Note, Report, Series, Table
 from models.capabilities import HasLabelUnits, HasRecognition
-from models.estimation.measure import Kind
 from models.perceptron import Perceptron, fit, perceptron_for
 from models.settings import Settings, setting
 from models.spec import DataSpec
@@ -175,27 +174,25 @@ def _table(
             *_interval(errors[0, i]),
             *_interval(errors[1, i]),
             *_interval(errors[1, i] - errors[0, i]),
-            str(Kind.ESTIMATE),
             f"{taken[0, i].mean():.0f} steps from the run's weights, {taken[1, i].mean():.0f} from random ones (means)",
         )
         for i, count in enumerate(counts)
     )
     columns = (
         Column("Labels of each class"),
-        Column(STARTS[0].capitalize(), "number", "%"),
+        Column("Run", "number", "%"),
         Column("95 % interval", "interval", "%"),
-        Column(STARTS[1].capitalize(), "number", "%"),
+        Column("Random", "number", "%"),
         Column("95 % interval", "interval", "%"),
         Column("Gain", "number", "points"),
         Column("95 % interval", "interval", "points"),
-        Column("Kind", "kind"),
         Column("Protocol", "detail"),
     )
     note = (
         f"{describe(subject.dataset, subject.dataset.test)}. {settings.repeats} draws of labelled examples, the same "
         f"for both; Adam at {settings.learning_rate:g} on batches of {settings.batch_size} until their cross-entropy "
         f"is below {settings.enough:g} nats, {settings.steps} steps at most. "
-        "Intervals are of the mean over draws; they may pass 0."
+        "Estimates; intervals are of the mean over draws; they may pass 0."
     )
     return Table("Test error by number of labels", columns, rows, note)
 

@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, help="of each greedy layer, instead of the figure's own")
+    parser.add_argument("--fit-steps", type=int, default=400, help="at most, of each classifier with few labels")
     given = parser.parse_args(arguments)
     if given.figure is None or given.data is None or not given.data.is_dir():
         print("Skipped: name a figure, bound or labels, and --data FOLDER.", file=sys.stderr)
@@ -68,7 +69,7 @@ def _labels(given: argparse.Namespace) -> int:
     model = {"first": 500, "second": 500}
     settings: dict[str, dict[str, Any]] = {
         "classification": {},
-        "label-efficiency": {"fewest": 10, "most": 100, "repeats": 3},
+        "label-efficiency": {"fewest": 10, "most": 100, "repeats": 3, "steps": given.fit_steps},
     }
     choice = DataChoice(source="idx", settings={"path": str(given.data)}, binarization="threshold")
     tables = _figure("fine-tune", model, learning, 2 * steps + 5400, load(choice), settings, given.seed)
