@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import QRectF, Signal
 from PySide6.QtGui import QColor, QPainter, QPen
-from PySide6.QtWidgets import QComboBox, QGridLayout
+from PySide6.QtWidgets import QComboBox, QGridLayout, QWidget
 
 from dgm_studio.questions.hidden_units import FilterSheet, UnitPictures
 from widgets.colormaps import diverging
@@ -95,13 +95,16 @@ class UnitsPanel(Card):
         pictures.setRowStretch(0, 1)
         self.column.addLayout(row_of(self.layers, self._what, stretch=True))
         self.column.addWidget(self.grid, 3)
-        self.column.addLayout(
+        self._holding = QWidget(enabled=False)  # until it is known which layers there are
+        self._holding.setLayout(
             row_of(
                 button("Hold", "holdLayer", "Hold every unit of this layer as it is now", self._hold_as_it_is),
                 button("Random", "randomLayer", "Hold a random state: units on as often as lately", self._hold_random),
                 button("Let go", "freeLayer", "Hold no unit of this layer", self._let_go),
             )
         )
+        self._holding.layout().setContentsMargins(0, 0, 0, 0)
+        self.column.addWidget(self._holding)
         self.column.addWidget(self._name)
         self.column.addLayout(pictures, 2)
         look.changed.connect(self._show_pictures)
@@ -112,6 +115,7 @@ class UnitsPanel(Card):
         self._means = [np.full(shape, np.nan, np.float32) for shape in shapes]
         self.layers.set_layers(shapes)
         self.grid.set_layer(shapes[0] if shapes else (0,))
+        self._holding.setEnabled(bool(shapes))
 
     @property
     def layer(self) -> int:
