@@ -101,19 +101,19 @@ def adjusted_step(
     With probability `jumps` a chain tries to jump instead: by `reach` × noise, downhill or not, accepted with the
     probability min(1, exp(E - E')). In few dimensions that is how chains come from one mode to another.
     """
-    momentum = _normal(walk.x, generator)
+    start = _normal(walk.x, generator)
     u, v = torch.rand(2, len(walk.x), generator=generator, device=walk.x.device, dtype=walk.x.dtype)
     per_chain = (-1, *[1] * (walk.x.ndim - 1))
     leaps = v < jumps
-    free = 1.0 if clamp is None else (~clamp).to(walk.x)
-    start = momentum * free
-    half = (start - 0.5 * step * walk.gradient) * free
+    if clamp is not None:
+        start = start.masked_fill(clamp, 0)
+    half = _pushed(start, walk.gradient, step, clamp)
     x = walk.x + torch.where(leaps.reshape(per_chain), reach * start, step * half)
     if walls:
         x, sign = fold(x)
         half = half * sign
     value, gradient = slope(energy, x)
-    end = (half - 0.5 * step * gradient) * free
+    end = _pushed(half, gradient, step, clamp)
     momenta = 0.5 * (start.square() - end.square()).flatten(1).sum(1)
     gain = walk.energy - value + torch.where(leaps, 0.0, momenta)
     accepted = u.log() < gain  # false where the gain is not a number
@@ -124,6 +124,12 @@ def adjusted_step(
         torch.where(chosen, gradient, walk.gradient),
         accepted,
     )
+
+
+def _pushed(momentum: Tensor, gradient: Tensor, step: Tensor | float, clamp: Tensor | None) -> Tensor:
+    """The momentum after half a step downhill; that of what is clamped stays 0."""
+    pushed = torch.addcmul(momentum, gradient, torch.as_tensor(step).to(gradient), value=-0.5)
+    return pushed if clamp is None else pushed.masked_fill(clamp, 0)
 
 
 def _normal(x: Tensor, generator: Generator | None) -> Tensor:

@@ -35,8 +35,8 @@ class LangevinMlSettings(AscentSettings):
     step_size: float = setting(
         0.1,
         title="Step size of the chains",
-        help="Of Langevin dynamics while learning. Too large a step cannot follow narrow valleys of the energy and "
-        "lets it diverge.",
+        help="Of Langevin dynamics while learning. Too large a step cannot follow narrow valleys of the energy: its "
+        "moves are refused, or, where they are not tested, diverge. Half of them accepted is a good number.",
         unit="standard deviations of the data",
         reference="Nijkamp et al. (2019), ε",
         gt=0,
@@ -122,6 +122,7 @@ class LangevinMl(GradientAscent):
         Quantity("denoised", "Denoised share", unit="of the noise", goal="higher"),
         Quantity("energy_gap", "Energy, chains − data"),
         Quantity("energy", "Energy of data", limit=1e6),
+        Quantity("accepted", "Accepted moves", unit="probability"),
         Quantity("chain_spread", "Spread of chains", unit="of the data's", limit=20.0),
     )
     remedies = (
@@ -155,13 +156,14 @@ class LangevinMl(GradientAscent):
         if self.is_first(self.begun):
             self._start(batch.x)
         x = add_noise(batch.x, self._sigma(), self.walls)
-        chains = self._advance(min(len(x), len(self.replay)))
+        chains, moved = self._advance(min(len(x), len(self.replay)))
         of_data, of_chains = self.model.free_energy(torch.cat([x, chains])).split([len(x), len(chains)])
         self.ascend(-self.loss(of_data, of_chains))
         few = slice(0, MONITORED)
         return {
             **means(denoised=self._denoised(batch.x[few], x[few])),
             **self._report(of_data, of_chains, chains),
+            **moved,
         }
 
     def loss(self, of_data: Tensor, of_chains: Tensor) -> Tensor:
@@ -185,28 +187,30 @@ class LangevinMl(GradientAscent):
         self.replay.copy_(self.model.start_chain(len(self.replay)).x)
         self.begun.fill_(1)
 
-    def _advance(self, n: int) -> Tensor:
-        """The next n chains of the buffer, some of them begun anew, k steps later: (n, *event)."""
+    def _advance(self, n: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """The next n chains of the buffer, some of them begun anew, k steps later: (n, *event), and what is reported of
+        their moves."""
         settings, size = self.settings, len(self.replay)
         places = (self.place + torch.arange(n, device=self.place.device)) % size
         fresh = torch.rand(n, device=self.replay.device) < settings.fresh
         shape = (-1, *[1] * (self.replay.ndim - 1))
         x = torch.where(fresh.reshape(shape), self.model.start_chain(n).x, self.replay[places])
-        x = self._moved(x)
+        x, moved = self._moved(x)
         self.replay.index_copy_(0, places, x)
         self.place.add_(n).remainder_(size)
-        return x
+        return x, moved
 
-    def _moved(self, x: Tensor) -> Tensor:
+    def _moved(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         settings, energy, step = self.settings, self.model.free_energy, self.settings.step_size * self.scale
         if settings.adjusted:
-            walk = Walk.at(energy, x)
+            walk, accepted = Walk.at(energy, x), x.new_zeros(len(x))
             for _ in range(settings.transitions):
                 walk = adjusted_step(energy, walk, step, self.walls, jumps=settings.jumps, reach=self.scale)
-            return walk.x
+                accepted += walk.accepted
+            return walk.x, means(accepted=accepted / settings.transitions)
         for _ in range(settings.transitions):
             x = unadjusted_step(energy, x, step, settings.noise, self.walls)
-        return x
+        return x, {}
 
     def _sigma(self) -> Tensor:
         return self.settings.data_noise * self.scale

@@ -33,7 +33,7 @@ from models.langevin import slope
 from models.learning.base import Learner
 from models.spec import Batch
 
-PRESET = "energy-ring"
+PRESET, OF_IMAGES = "energy-ring", "energy-digits"
 REPORTS = 5
 TEMPERATURES, CHAINS = 1000, 100
 REPEATS = 30
@@ -58,14 +58,19 @@ def _divergence(learner: Learner, data: Dataset) -> tuple[float, float]:
         return kullback_leibler(grid.log_mass(data.density), grid.log_mass(density)), density.log_partition
 
 
-def _learn(seed: int) -> tuple[Learner, Dataset, Callable[[], Batch]]:
-    config = preset(PRESET).config
+def _begun(key: str, seed: int) -> tuple[Learner, Dataset, Callable[[], Batch], int]:
+    """What a preset learns with, its data, their batches, and how many steps it takes."""
+    config = preset(key).config
     data = load(config.data)
     recipe = Recipe.read(config.family, config.learner, config.model, config.learning)
     torch.manual_seed(seed)
     learner = recipe.build(data.spec, len(data.train))
     learner.begin()
-    draw, steps = _batches(data, config.training.batch_size, seed), config.training.steps
+    return learner, data, _batches(data, config.training.batch_size, seed), config.training.steps
+
+
+def _learn(seed: int) -> None:
+    learner, data, draw, steps = _begun(PRESET, seed)
     spent = 0.0
     for part in range(REPORTS):
         divergence, _ = _divergence(learner, data)
@@ -86,7 +91,6 @@ def _learn(seed: int) -> tuple[Learner, Dataset, Callable[[], Batch]]:
         f"quadrature, {found.value:.3f} [{found.low:.3f}, {found.high:.3f}] by annealing ({TEMPERATURES} "
         f"temperatures, {CHAINS} chains); {seen.modes.value:.0f} modes, {seen.quality.value:.2%} of samples within 3σ"
     )
-    return learner, data, draw
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -95,9 +99,11 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.thread_time() - begin
 
 
-def _cost(learner: Learner, draw: Callable[[], Batch]) -> None:
+def _cost(key: str) -> None:
+    learner, _, draw, _ = _begun(key, 0)
     settings: Any = learner.settings
     batch = draw()
+    learner.step(batch)
     both = torch.cat([batch.x, batch.x])
 
     def passes() -> None:
@@ -109,7 +115,7 @@ def _cost(learner: Learner, draw: Callable[[], Batch]) -> None:
     pairs = [(_seconds(lambda: learner.step(batch)), _seconds(passes)) for _ in range(REPEATS)]
     ratio = median(step / least for step, least in pairs)
     print(
-        f"a step of {len(batch.x)} examples and chains, {settings.transitions} moves: "
+        f"{key}, a step of {len(batch.x)} examples and chains, {settings.transitions} moves: "
         f"{1e3 * median(step for step, _ in pairs):.1f} ms, {ratio:.2f} × its passes through the network"
     )
 
@@ -118,8 +124,9 @@ def main() -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     for seed in range(int(sys.argv[1]) if len(sys.argv) > 1 else 1):
-        learner, _, draw = _learn(seed)
-    _cost(learner, draw)
+        _learn(seed)
+    for key in (PRESET, OF_IMAGES):
+        _cost(key)
     torch.set_num_threads(threads)
 
 

@@ -104,6 +104,14 @@ def test_a_fresh_chain_comes_from_noise_and_others_go_on() -> None:
         assert share == pytest.approx(stays, abs=0.25 if fresh == 0.5 else 0)
 
 
+def test_how_many_moves_are_accepted_is_reported_where_they_are_tested() -> None:
+    x = torch.randn(40, 2, generator=draws())
+    small, large = (learner(step_size=step, jumps=0).step(batch_of(x))["accepted"] for step in (0.01, 3.0))
+    assert small > 0.99
+    assert large < 0.6
+    assert "accepted" not in learner(adjusted=False).step(batch_of(x))
+
+
 def test_a_batch_larger_than_the_buffer_moves_every_chain_once() -> None:
     made = learner(chains=5)
     made.step(batch_of(torch.randn(16, 2, generator=draws())))
@@ -165,7 +173,7 @@ def test_a_step_without_the_test_of_metropolis_is_langevin_dynamics() -> None:
     made = learner(adjusted=False, transitions=2, step_size=0.1, noise=0.0, fresh=0.0)
     made.step(batch_of(torch.randn(40, 2, generator=draws())))
     x = made.chains().clone().requires_grad_()
-    moved = made._moved(made.chains())
+    moved, _ = made._moved(made.chains())
     for _ in range(2):
         (gradient,) = torch.autograd.grad(made.model.free_energy(x).sum(), x)
         x = (x - 0.5 * (0.1 * made.scale) ** 2 * gradient).detach().requires_grad_()
