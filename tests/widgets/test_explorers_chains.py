@@ -389,9 +389,8 @@ class TestOtherChains:
         said, notify = [], view.notify
         view.notify = lambda text, details="": (said.append(text), notify(text, details))
         press(view, "noise")
-        qtbot.waitUntil(lambda: len(said) == 2, timeout=PATIENCE)
-        assert said[0] == ""
-        assert "not finite" in said[1]
+        # a frame that was asked for before may still say it once more
+        qtbot.waitUntil(lambda: "" in said and "not finite" in said[-1], timeout=PATIENCE)
 
     def test_real_numbers_are_shown_and_painted_between_the_datas_black_and_white(
         self, benches: list[Bench], qtbot: QtBot
