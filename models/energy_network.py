@@ -38,10 +38,10 @@ class EnergyNetworkSettings(Settings):
     )
     step_size: float = setting(
         0.1,
-        title="Step size of the chain",
+        title="Chain step size",
         help="Of the chain that is watched and that samples are taken from. Its moves are tested, so that any size is "
         "right: larger ones go further, but are refused more often.",
-        unit="standard deviations of the data",
+        unit="σ of the data",
         reference="Roberts & Rosenthal (1998)",
         gt=0,
         le=10,
@@ -49,7 +49,7 @@ class EnergyNetworkSettings(Settings):
     )
     jumps: float = setting(
         0.1,
-        title="Jumps of the chain",
+        title="Chain jumps",
         help="How often a move is a jump as far as the data are spread, instead of a step. In the plane that is how "
         "chains come from one mode to another; in many dimensions hardly a jump is accepted.",
         reference="Metropolis et al. (1953)",

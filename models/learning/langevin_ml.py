@@ -34,10 +34,10 @@ class LangevinMlSettings(AscentSettings):
     )
     step_size: float = setting(
         0.1,
-        title="Step size of the chains",
+        title="Step size",
         help="Of Langevin dynamics while learning. Too large a step cannot follow narrow valleys of the energy: its "
         "moves are refused, or, where they are not tested, diverge. Half of them accepted is a good number.",
-        unit="standard deviations of the data",
+        unit="σ of the data",
         reference="Nijkamp et al. (2019), ε",
         gt=0,
         le=10,
@@ -45,7 +45,7 @@ class LangevinMlSettings(AscentSettings):
     )
     noise: float = setting(
         1.0,
-        title="Noise of the chains",
+        title="Chain noise",
         help="1 is Langevin dynamics of the model. Less lets chains run to the bottom of valleys, which gives sharp "
         "samples and energies that are no log-probabilities.",
         reference="Nijkamp et al. (2020)",
@@ -61,7 +61,7 @@ class LangevinMlSettings(AscentSettings):
     )
     jumps: float = setting(
         0.1,
-        title="Jumps of the chains",
+        title="Jumps",
         help="How often a tested move is a jump as far as the data are spread, instead of a step. In the plane that is "
         "how chains come from one mode to another; in many dimensions hardly a jump is accepted.",
         reference="Metropolis et al. (1953)",
@@ -89,7 +89,7 @@ class LangevinMlSettings(AscentSettings):
         0.1,
         title="Noise on data",
         help="Added to the examples, so that the density to be learned is nowhere infinitely steep.",
-        unit="standard deviations of the data",
+        unit="σ of the data",
         reference="Nijkamp et al. (2020)",
         gt=0,
         le=1,
