@@ -133,11 +133,11 @@ class _TwoPhases(Learner):
     capturable = True
     needs: ClassVar[tuple[type, ...]] = (LearnsInPhases, RunsChain)
     quantities: ClassVar[tuple[Quantity, ...]] = (
-        Quantity("reconstruction", "Squared reconstruction error", unit="per coordinate", goal="lower"),
+        Quantity("reconstruction", "Reconstruction error", unit="mean square", goal="lower"),
         Quantity("activity", "Mean activity of hidden units", unit="probability"),
         Quantity("free_energy_gap", "Free energy, held out − training"),
         Quantity("free_energy_bound_gap", "Free-energy bound, held out − training"),
-        Quantity("pseudo_likelihood", "Pseudo-log-likelihood (one coordinate per example)", goal="higher"),
+        Quantity("pseudo_likelihood", "Pseudo-log-likelihood", goal="higher"),
     )
     steps: Tensor
     mean_activity: Tensor

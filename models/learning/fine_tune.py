@@ -48,7 +48,7 @@ class FineTune(Learner):
     needs = (HasRecognition,)
     quantities = (
         Quantity("cross_entropy", "Cross-entropy of the class", goal="lower"),
-        Quantity("error", "Part of examples classified wrongly", unit="part", goal="lower"),
+        Quantity("error", "Classification error", unit="part of examples", goal="lower"),
         *ContrastiveDivergence.quantities,
     )
     seen: Tensor  # (examples,) bool: asked for its label

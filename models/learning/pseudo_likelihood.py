@@ -41,7 +41,7 @@ class PseudoLikelihood(GradientAscent):
     """
 
     needs = (HasFreeEnergy,)
-    quantities = (Quantity("pseudo_likelihood", "Pseudo-log-likelihood Σ log p(xᵢ | others)", goal="higher"),)
+    quantities = (Quantity("pseudo_likelihood", "Pseudo-log-likelihood", goal="higher"),)
 
     def __init__(self, model: nn.Module, settings: PseudoLikelihoodSettings, spec: DataSpec, examples: int) -> None:
         super().__init__(model, settings, spec, examples)

@@ -58,8 +58,8 @@ class WakeSleep(Learner):
 
     needs = (WakesAndSleeps,)
     quantities = (
-        Quantity("wake", "Log-probability of what was recognised, given the top"),  # falls where more is said above
-        Quantity("sleep", "Log-probability of a dream's causes under recognition", goal="higher"),
+        Quantity("wake", "Awake: log p(below | above)"),  # falls where more is said above
+        Quantity("sleep", "Asleep: log q(above | below)", goal="higher"),
         *ContrastiveDivergence.quantities,
     )
     steps: Tensor  # after the greedy ones
