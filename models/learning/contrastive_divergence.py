@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from contextlib import suppress
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
@@ -91,6 +91,12 @@ class ContrastiveDivergenceSettings(Settings):
         gt=0,
         lt=1,
     )
+
+    def plain(self, **changed: Any) -> ContrastiveDivergenceSettings:
+        """What is set here for contrastive divergence alone, but for what is `changed`."""
+        return ContrastiveDivergenceSettings(
+            **self.model_dump(include=set(ContrastiveDivergenceSettings.model_fields)) | changed
+        )
 
 
 class PersistentCdSettings(ContrastiveDivergenceSettings):
@@ -295,6 +301,13 @@ class PersistentContrastiveDivergence(_TwoPhases):
 
     def chains(self) -> Tensor:
         return self.visible_chains
+
+    @torch.no_grad()
+    def begin_chains_at(self, x: Tensor) -> None:
+        """Let the chains at temperature 1 go on from examples x, in turn: for a machine that does not begin anew."""
+        x = x[torch.arange(len(self.visible_chains), device=x.device) % len(x)]
+        self.visible_chains.copy_(x)
+        self.hidden_chains.copy_(self.model.draw_hidden(self.model.hidden_given(x)))
 
     def of_chains(self) -> dict[str, Tensor]:
         return self._exchanged

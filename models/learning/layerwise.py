@@ -9,7 +9,12 @@ from torch import Generator, Tensor, nn
 
 from models.capabilities import HasLabelUnits, StacksMachines
 from models.learning.base import Learner
-from models.learning.contrastive_divergence import ContrastiveDivergence, ContrastiveDivergenceSettings
+from models.learning.contrastive_divergence import (
+    ContrastiveDivergence,
+    ContrastiveDivergenceSettings,
+    PersistentCdSettings,
+    PersistentContrastiveDivergence,
+)
 from models.settings import Settings, setting
 from models.spec import Batch, DataSpec, Layout, Support
 
@@ -51,6 +56,21 @@ class LayerwiseSettings(ContrastiveDivergenceSettings):
         "the same as without it.",
         reference="Hinton, Osindero & Teh (2006), section 3",
     )
+    chains: int = setting(
+        0,
+        title="Persistent chains",
+        help="Each layer learns by so many chains that live on from step to step, begun at what it is first given; 0 "
+        "starts the chains at the data in every step. Slower to settle, and leaves no modes far from the data: a layer "
+        "above that begins as the one below would inherit them.",
+        reference="Tieleman (2008), section 3",
+        ge=0,
+        le=100_000,
+    )
+
+    def rule(self) -> ContrastiveDivergenceSettings:
+        """How each of the layers learns."""
+        plain = self.plain()
+        return PersistentCdSettings(**plain.model_dump(), chains=self.chains) if self.chains else plain
 
 
 class GreedyStartSettings(Settings):
@@ -92,7 +112,8 @@ class GreedyStartSettings(Settings):
 
 
 class GreedyLayers(nn.Module):
-    """Contrastive divergence of one machine of a stack after the other: what several learners begin with.
+    """Contrastive divergence, persistent if its settings are, of one machine of a stack after the other: what several
+    learners begin with.
 
     Which machine it is follows from the number of steps taken, a buffer. It is counted beside in plain numbers, so that
     no step waits for the device. The model is handed in each time and is no part of this module.
@@ -114,7 +135,7 @@ class GreedyLayers(nn.Module):
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         machines = model.machines()
         specs = [spec, *[DataSpec(tuple(m.event_shape), Support.BITS, Layout.VECTOR) for m in machines[1:]]]
-        rules = [ContrastiveDivergence(m, settings, s, examples) for m, s in zip(machines, specs, strict=True)]
+        rules = [_rule_for(m, settings, s, examples) for m, s in zip(machines, specs, strict=True)]
         for rule in rules:
             del rule.model  # the state has each machine once, in the model
         self.rules = nn.ModuleList(rules)
@@ -157,8 +178,10 @@ class GreedyLayers(nn.Module):
         layer = self.layer
         if self.taken == 0:
             model.begin_machine(0, self.like_below)
-        x = model.carry_up(layer, batch.x, batch.y)
-        reported = self._rule(model, layer).step(Batch(x, batch.y, batch.index))
+        x, rule = model.carry_up(layer, batch.x, batch.y), self._rule(model, layer)
+        if isinstance(rule, PersistentContrastiveDivergence) and self.taken == layer * self.layer_steps:
+            rule.begin_chains_at(x)
+        reported = rule.step(Batch(x, batch.y, batch.index))
         self.steps.add_(1)
         self._taken = self.taken + 1
         if self.layer > layer:  # now, so that who looks between two steps sees what learns next
@@ -173,11 +196,19 @@ class GreedyLayers(nn.Module):
             found.pop("pseudo_likelihood", None)  # a label unit cannot be flipped alone
         return found
 
-    def _rule(self, model: Any, layer: int) -> ContrastiveDivergence:
+    def _rule(self, model: Any, layer: int) -> ContrastiveDivergence | PersistentContrastiveDivergence:
         rule = self.rules[layer]
-        assert isinstance(rule, ContrastiveDivergence)
+        assert isinstance(rule, ContrastiveDivergence | PersistentContrastiveDivergence)
         object.__setattr__(rule, "model", model.machines()[layer])  # lent: no module of the rule
         return rule
+
+
+def _rule_for(
+    machine: nn.Module, settings: ContrastiveDivergenceSettings, spec: DataSpec, examples: int
+) -> ContrastiveDivergence | PersistentContrastiveDivergence:
+    if isinstance(settings, PersistentCdSettings):
+        return PersistentContrastiveDivergence(machine, settings, spec, examples)
+    return ContrastiveDivergence(machine, settings, spec, examples)
 
 
 def _forget_count(module: nn.Module, incompatible: Any) -> None:
@@ -198,7 +229,7 @@ class Layerwise(Learner):
 
     def __init__(self, model: nn.Module, settings: LayerwiseSettings, spec: DataSpec, examples: int) -> None:
         super().__init__(model, settings, spec, examples)
-        self.greedy = GreedyLayers(model, settings, settings.layer_steps, settings.like_below, spec, examples)
+        self.greedy = GreedyLayers(model, settings.rule(), settings.layer_steps, settings.like_below, spec, examples)
 
     def begin(self) -> None:
         self.greedy.begin(self.model)

@@ -36,10 +36,8 @@ class MeanFieldPcd(PersistentContrastiveDivergence):
         super().__init__(model, settings, spec, examples)
         self.greedy: GreedyLayers | None = None
         if settings.layer_steps and isinstance(model, StacksMachines):
-            rate = (
-                settings.learning_rate / 4
-            )  # a change of doubled weights acts twice, and the gradient counts it twice
-            alone = settings.model_copy(update={"decay": settings.layer_steps, "learning_rate": rate})
+            # a quarter: a change of doubled weights acts twice, and the gradient counts it twice
+            alone = settings.plain(decay=settings.layer_steps, learning_rate=settings.learning_rate / 4)
             self.greedy = GreedyLayers(model, alone, settings.layer_steps, True, spec, examples)
             self.capturable = False  # its steps differ
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Generator, Tensor
 
@@ -84,8 +85,9 @@ def test_the_state_holds_each_machine_once() -> None:
     assert len(parameters) == len(set(parameters)) == len(list(learner.model.parameters()))
 
 
-def test_a_loaded_state_goes_on_in_its_phase() -> None:
-    learner, other = begun(layer_steps=3), begun(seed=5, layer_steps=3)
+@pytest.mark.parametrize("chains", [0, 4])
+def test_a_loaded_state_goes_on_in_its_phase(chains: int) -> None:
+    learner, other = begun(layer_steps=3, chains=chains), begun(seed=5, layer_steps=3, chains=chains)
     for _ in range(4):
         learner.step(bars(20))
     assert other.phase == "layer 1 of 2"
@@ -99,12 +101,31 @@ def test_a_loaded_state_goes_on_in_its_phase() -> None:
     )
 
 
-def test_another_layer_raises_the_likelihood_that_one_layer_reaches() -> None:
+def test_persistent_chains_of_a_layer_begin_at_what_it_is_first_given_and_live_on() -> None:
+    learner = begun(layer_steps=3, chains=4)
+    batch = bars(3)
+    for step in range(7):
+        lower, upper = learner.greedy.rules
+        before = [rule.visible_chains.clone() for rule in (lower, upper)]
+        learner.step(batch)
+        moved = [not torch.equal(b, r.visible_chains) for b, r in zip(before, (lower, upper), strict=True)]
+        assert moved == [step < 3, step >= 3]
+    resting = begun(layer_steps=3, chains=4, learning_rate=1e-9)
+    resting.model.stack[0].weight.data.zero_()
+    resting.model.stack[0].visible_bias.data.copy_(
+        20 * (2 * batch.x[0].flatten() - 1)
+    )  # whose chains stay where they are
+    resting.step(Batch(batch.x[:1], batch.y[:1], batch.index[:1]))
+    assert torch.equal(resting.greedy.rules[0].visible_chains, batch.x[:1].expand(4, -1, -1, -1))
+
+
+@pytest.mark.parametrize("chains", [0, 20])
+def test_another_layer_raises_the_likelihood_that_one_layer_reaches(chains: int) -> None:
     def reached(learner: Layerwise) -> Tensor:
         with torch.no_grad():
             return learner.model.log_prob(bars(200, seed=1).x).mean()
 
-    learner = begun(layer_steps=200, decay=0, learning_rate=0.1)
+    learner = begun(layer_steps=200, decay=0, learning_rate=0.1, chains=chains)
     for step in range(600):
         learner.step(bars(100, seed=step))
         if step == 198:
