@@ -56,6 +56,15 @@ class LayerwiseSettings(ContrastiveDivergenceSettings):
         "the same as without it.",
         reference="Hinton, Osindero & Teh (2006), section 3",
     )
+    upper_rate: float = setting(
+        1.0,
+        title="Rate of upper layers",
+        help="The learning rate of every layer but the lowest, as a part of that of the lowest. A layer that begins as "
+        "the one below is good already, and large steps lead away.",
+        gt=0,
+        le=1,
+        log=True,
+    )
     chains: int = setting(
         0,
         title="Persistent chains",
@@ -129,13 +138,17 @@ class GreedyLayers(nn.Module):
         like_below: bool,
         spec: DataSpec,
         examples: int,
+        upper_rate: float = 1.0,
     ) -> None:
+        """`upper_rate`: the learning rate of all machines but the lowest, as a part of its."""
         super().__init__()
         self.layer_steps, self.like_below = layer_steps, like_below
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         machines = model.machines()
         specs = [spec, *[DataSpec(tuple(m.event_shape), Support.BITS, Layout.VECTOR) for m in machines[1:]]]
-        rules = [_rule_for(m, settings, s, examples) for m, s in zip(machines, specs, strict=True)]
+        upper = settings.model_copy(update={"learning_rate": settings.learning_rate * upper_rate})
+        each = [settings, *[upper] * (len(machines) - 1)]
+        rules = [_rule_for(m, of, s, examples) for m, of, s in zip(machines, each, specs, strict=True)]
         for rule in rules:
             del rule.model  # the state has each machine once, in the model
         self.rules = nn.ModuleList(rules)
@@ -229,7 +242,15 @@ class Layerwise(Learner):
 
     def __init__(self, model: nn.Module, settings: LayerwiseSettings, spec: DataSpec, examples: int) -> None:
         super().__init__(model, settings, spec, examples)
-        self.greedy = GreedyLayers(model, settings.rule(), settings.layer_steps, settings.like_below, spec, examples)
+        self.greedy = GreedyLayers(
+            model,
+            settings.rule(),
+            settings.layer_steps,
+            settings.like_below,
+            spec,
+            examples,
+            settings.upper_rate,
+        )
 
     def begin(self) -> None:
         self.greedy.begin(self.model)

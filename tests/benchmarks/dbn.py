@@ -36,6 +36,7 @@ from models.catalog import Recipe
 ERROR = 2.5  # %, to be reached with all labels
 # widths by the pixels of an edge; the second layer has the units that the first one's transpose needs
 STACKS = {28: (500, 1000), 14: (150, 250)}
+UPPER_RATE = 0.1
 CHAINS = 100  # persistent: contrastive divergence leaves modes far from the data, which the second layer inherits
 
 
@@ -58,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _bound(given: argparse.Namespace) -> int:
     steps = given.steps or 10_000
     learning = {"layer_steps": steps, "decay": steps, "learning_rate": 0.1, "weight_decay": 1e-4, "chains": CHAINS}
+    learning["upper_rate"] = UPPER_RATE
     model = dict(zip(("first", "second"), STACKS[given.crop], strict=True))
     settings = {"layers": {"temperatures": given.temperatures, "chains": 100}}
     dataset = published.load(given.data / published.FILE, given.crop)

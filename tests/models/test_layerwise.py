@@ -78,6 +78,19 @@ def test_a_second_layer_may_begin_from_small_random_weights() -> None:
     assert torch.allclose(weights[0][:, 9:], weights[1][:, 9:])
 
 
+def test_upper_layers_may_learn_more_slowly() -> None:
+    moved = []
+    for upper_rate in (1.0, 0.1):
+        learner = begun(layer_steps=1, like_below=False, upper_rate=upper_rate)
+        torch.manual_seed(1)
+        learner.step(bars(20))
+        lower, before = learner.model.stack[0].weight.clone(), learner.model.stack[1].visible_bias.clone()
+        learner.step(bars(20))
+        moved.append((lower, learner.model.stack[1].visible_bias - before))
+    assert torch.equal(moved[0][0], moved[1][0])
+    assert torch.allclose(0.1 * moved[0][1], moved[1][1], rtol=1e-4)
+
+
 def test_the_state_holds_each_machine_once() -> None:
     learner = begun()
     assert not [key for key in learner.state_dict() if ".model." in key]
