@@ -105,7 +105,7 @@ def _figure(
         training=TrainingSettings(steps=steps, batch_size=100, seed=seed, device="cpu"),
     )
     begin, used = time.perf_counter(), time.process_time()
-    state = published._train(f"dbn {learner}", config, dataset, None)
+    state = published.trained(f"dbn {learner}", config, dataset, None)
     print(f"\n{learner}, {dict(model) | dict(learning)}: {steps} steps of 100, seed {seed}, {_took(begin, used)}")
     tables = []
     for event in evaluate(recipe, dataset, state, list(settings), torch.device("cpu"), seed, settings):

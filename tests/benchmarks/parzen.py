@@ -22,19 +22,19 @@ from typing import Any
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parent))
+
+import published
 
 from dgm_studio import device as devices
 from dgm_studio.config import DataChoice, RunConfig, TrainingSettings
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.datasets.sources import load
 from dgm_studio.evaluation import Measured, Unmeasured, evaluate
-from dgm_studio.events import CLOSING, Checkpoint, Finished, Progress, Tree
 from dgm_studio.reports import Table
-from dgm_studio.training import TrainingSession
 from models.catalog import Recipe
 
 FOLDER = "DGM_BENCHMARK_MNIST"  # the environment's name for --data
-REPORTED = 10.0  # seconds between two lines on standard error
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _figure(key: str, row: Row, dataset: Dataset, given: argparse.Namespace) -> 
         training=TrainingSettings(steps=steps, batch_size=row.batch_size, seed=given.seed, device=given.device),
     )
     begin, cpu = time.perf_counter(), time.process_time()
-    state = _train(key, config, dataset, given.minutes)
+    state = published.trained(key, config, dataset, given.minutes)
     seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
     device = devices.resolve(given.device)
     table = None
@@ -118,26 +118,6 @@ def _figure(key: str, row: Row, dataset: Dataset, given: argparse.Namespace) -> 
     for name, value, (low, high), _, sigma, protocol in table.rows:  # type: ignore[misc]
         print(f"| {name} | {value:.1f} [{low:.1f}, {high:.1f}] | {sigma:.3f} | {protocol} |", flush=True)
     return float(table.rows[0][1])  # type: ignore[arg-type]
-
-
-def _train(key: str, config: RunConfig, dataset: Dataset, minutes: float | None) -> Tree:
-    state: Tree = {}
-    last = time.perf_counter()
-    for event in TrainingSession(config, dataset, minutes=minutes).events():
-        if isinstance(event, Checkpoint):
-            state = event.state
-        if isinstance(event, Progress) and time.perf_counter() - last > REPORTED:
-            last = time.perf_counter()
-            said = {name: float(values[-1]) for name, (_, values) in event.metrics.items()}
-            figures = ", ".join(f"{name} {value:.2f}" for name, value in said.items())
-            print(
-                f"{key}: step {event.step}, {event.steps_per_second:.1f} steps/s, {figures}",
-                file=sys.stderr,
-                flush=True,
-            )
-        if isinstance(event, CLOSING) and not isinstance(event, Finished):
-            raise RuntimeError(str(event))
-    return state
 
 
 if __name__ == "__main__":

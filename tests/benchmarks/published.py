@@ -167,7 +167,7 @@ def _figure(key: str, row: Row, given: argparse.Namespace) -> tuple[str, float]:
     recipe = Recipe.read(config.family, config.learner, config.model, config.learning)
     recipe.check(dataset.spec)
     begin, worked = time.perf_counter(), time.process_time()
-    state = _train(key, config, dataset, LATE * given.minutes if given.minutes else None)
+    state = trained(key, config, dataset, LATE * given.minutes if given.minutes else None)
     seconds, worked = time.perf_counter() - begin, time.process_time() - worked
     device = devices.resolve(given.device)
     table, warnings = None, []
@@ -238,7 +238,8 @@ def load(file: Path, crop: int) -> Dataset:
     return Dataset(spec, *parts, Provenance("binarised MNIST"))
 
 
-def _train(key: str, config: RunConfig, dataset: Dataset, minutes: float | None) -> Tree:
+def trained(key: str, config: RunConfig, dataset: Dataset, minutes: float | None) -> Tree:
+    """The state after the last step; how it goes is said on standard error."""
     state: Tree = {}
     last = time.perf_counter()
     for event in TrainingSession(config, dataset, minutes=minutes).events():
