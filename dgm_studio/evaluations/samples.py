@@ -12,10 +12,11 @@ from dgm_studio.evaluations.base import Evaluation, describe, stage, training_ex
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Note, Pictures, Report
 from dgm_studio.state import as_bytes
-from models.capabilities import Decodes, HasHiddenLayers, RunsChain, Samples, SamplesMeans
+from models.capabilities import Decodes, HasHiddenLayers, LearnsInPhases, RunsChain, Samples, SamplesMeans
 from models.distributions import bernoulli
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support
+from models.tempering import ladder, tempered_sweep
 
 REFERENCE = 500  # held-out examples whose distance to the training set the samples' is compared with
 
@@ -44,6 +45,24 @@ class SamplesSettings(Settings):
         ge=1,
         le=1_000_000,
     )
+    replicas: int = setting(
+        1,
+        title="Parallel tempering",
+        help="Each chain has replicas at so many temperatures, which exchange their states so that it moves between "
+        "modes; 1 is a plain chain. For machines that learn in two phases.",
+        unit="temperatures",
+        reference="Geyer (1991); Desjardins et al. (2010)",
+        ge=1,
+        le=200,
+    )
+    hottest: float = setting(
+        5.0,
+        title="Hottest temperature",
+        help="With parallel tempering: the highest temperature, as a multiple of the lowest.",
+        reference="Desjardins et al. (2010)",
+        gt=1,
+        le=1000,
+    )
 
 
 def _admits(model: type, learner: type, spec: DataSpec) -> bool:
@@ -51,9 +70,12 @@ def _admits(model: type, learner: type, spec: DataSpec) -> bool:
 
 
 def _without_effect(model: type) -> tuple[str, ...]:
+    tempering = ("replicas", "hottest")
     if issubclass(model, Decodes):
-        return ("transitions",)
-    return () if issubclass(model, RunsChain) else ("temperature", "transitions")
+        return ("transitions", *tempering)
+    if issubclass(model, RunsChain):
+        return () if issubclass(model, LearnsInPhases) else tempering
+    return ("temperature", "transitions", *tempering)
 
 
 def _run(subject: Subject, settings: SamplesSettings) -> Iterator[float | Report]:
@@ -81,6 +103,8 @@ def _draw(subject: Subject, settings: SamplesSettings) -> Generator[float, None,
         yield 1.0
         return model.decode(z), f"Decoded from {n} draws of the prior at temperature {t:g}."
     if isinstance(model, RunsChain):
+        if settings.replicas > 1 and isinstance(model, LearnsInPhases):
+            return (yield from _draw_tempered(subject, settings))
         state = model.start_chain(n, subject.generator)
         for i in range(settings.transitions):
             if isinstance(model, HasHiddenLayers):  # which the chain remembers
@@ -94,6 +118,23 @@ def _draw(subject: Subject, settings: SamplesSettings) -> Generator[float, None,
     x = model.sample_mean(n, subject.generator) if means else model.sample(n, subject.generator)
     yield 1.0
     return x, f"{n} draws of the model{', shown as means' if means else ''}; it has no temperature."
+
+
+def _draw_tempered(subject: Subject, settings: SamplesSettings) -> Generator[float, None, tuple[Tensor, str]]:
+    """As `_draw` from a chain, the lowest of several temperatures that exchange their states."""
+    model, n, generator = subject.model, settings.count, subject.generator
+    temperatures = [settings.temperature * t for t in ladder(settings.replicas, settings.hottest)]
+    v = torch.stack([model.start_chain(n, generator).x for _ in temperatures])
+    h = torch.stack([model.draw_hidden(model.hidden_given(x, generator), generator) for x in v])
+    for i in range(settings.transitions):
+        reached = tempered_sweep(model, v, h, temperatures, generator)
+        v, h = reached.v, reached.h
+        if i % 20 == 0:
+            yield i / settings.transitions
+    return model.reconstruct(v[0], reached.hidden), (
+        f"{n} chains, read as means after {settings.transitions} rounds of parallel tempering at {settings.replicas} "
+        f"temperatures from {temperatures[0]:g} to {temperatures[-1]:g}."
+    )
 
 
 def _nearest(x: Tensor, train: Tensor, k: int, spec: DataSpec) -> tuple[Tensor, Tensor]:

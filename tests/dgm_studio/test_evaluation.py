@@ -48,6 +48,7 @@ from dgm_studio.reports import Bars, Note, Pictures, Points, Report, Table, from
 from models.capabilities import Elbo, TooLarge
 from models.catalog import FAMILIES, Recipe, UnknownKey, family, learning
 from models.energy_network import EnergyNetwork, EnergyNetworkSettings
+from models.rbm import Rbm, RbmSettings
 from models.settings import NoSettings, Settings, SettingsError
 from models.spec import DataSpec, Layout, Support, UnsuitableData
 
@@ -608,6 +609,36 @@ def test_temperature_scales_the_code() -> None:
         assert isinstance(pictures, Pictures)
         spread.append(pictures.pictures.std() / 255)
     assert spread == pytest.approx([0.01, 0.1], rel=0.1)
+
+
+def test_tempered_chains_leave_a_mode_that_plain_ones_stay_in() -> None:
+    """Pixels are all black or, in one of ten examples, all white: from noise, plain chains end in either and stay."""
+    spec = datasets()["bits"].spec
+    torch.manual_seed(0)
+    model = Rbm(RbmSettings(hidden=1), spec)
+    with torch.no_grad():
+        model.weight.fill_(10.0)
+        model.visible_bias.fill_(-5.0)
+        model.hidden_bias.fill_(-5.0 * spec.dimensions - math.log(9))
+    shares = {}
+    for replicas in (1, 12):
+        (pictures,) = reports(
+            samples.EVALUATION,
+            model,
+            datasets()["bits"],
+            count=200,
+            neighbours=0,
+            transitions=400,
+            temperature=1.0,
+            replicas=replicas,
+            hottest=20.0,
+        )
+        assert isinstance(pictures, Pictures)
+        white = pictures.pictures.mean((1, 2, 3)) / 255 > 0.5
+        shares[replicas] = white.mean()
+        assert ("12 temperatures" in pictures.note) == (replicas == 12)
+    assert shares[1] > 0.3
+    assert shares[12] == pytest.approx(0.1, abs=0.07)
 
 
 def test_the_free_energy_gap_is_the_difference_of_the_means() -> None:
