@@ -206,7 +206,6 @@ class Boltzmann(GibbsChain):
     ) -> ChainState:
         """Hidden units given x, then visible ones given them; in turn where they are connected. Held units stay."""
         require_temperature(temperature)
-        require_temperature(temperature)
         v = flat(state.x)
         field = self._hidden_field(v)
         h = state.hidden[0] if state.hidden else self._draw_given(field, temperature, generator)

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from models.capabilities import NOTHING_HELD, ChainState, Held
-from models.distributions import bernoulli, bernoulli_log_prob, gaussian_log_prob
+from models.distributions import bernoulli, bernoulli_log_prob, gaussian_log_prob, require_temperature
 from models.harmonium import ChainSettings, GibbsChain
 from models.networks import flat
 from models.settings import setting
@@ -190,12 +190,8 @@ class Gsn(GibbsChain):
         self, state: ChainState, held: Held = NOTHING_HELD, temperature: float = 1.0, generator: Generator | None = None
     ) -> ChainState:
         """One transition of x and all hidden layers. The temperature is that of P(x | h_1); what is held of x is
-        corrupted as well on its way to h_1, as in learning. Raises ValueError when the temperature is not above 0."""
-        if not temperature > 0:
-            raise ValueError(
-                f"The chain cannot be run at temperature {temperature:g}: choose one above 0, such as 0.1, at which "
-                "nearly always the most probable value is drawn."
-            )
+        corrupted as well on its way to h_1, as in learning."""
+        require_temperature(temperature)
         before = state.hidden or self.infer(state.x, generator)
         hidden = self.encode_odd(self.corrupt(state.x, generator), before, generator)
         hidden = _keep(held.hidden, before, hidden)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dgm_studio.datasets.base import Split
-from dgm_studio.evaluations.base import Evaluation, chunks, describe, mean_interval
+from dgm_studio.evaluations.base import Evaluation, chunks, describe, mean_interval, training_examples
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Note, Pictures, Report, Table
 from dgm_studio.state import as_bytes
@@ -46,7 +46,8 @@ def _run(subject: Subject, settings: ClassificationSettings) -> Iterator[float |
         return
     classify, how = found
     test, train = subject.dataset.test, subject.dataset.train
-    trained = yield from _classified(subject, classify, Split(train.x[: len(test)], train.y[: len(test)]), 0.0)
+    learned = Split(training_examples(subject.dataset, subject, len(test)), train.y[: len(test)])
+    trained = yield from _classified(subject, classify, learned, 0.0)
     held = yield from _classified(subject, classify, test, 0.5)
     if held is None:
         yield Note("Not measured", "No test example has a label.")
@@ -87,7 +88,7 @@ def _classified(
     if len(places) == 0:
         return None
     parts = []
-    for fraction, x in chunks(split.x[places], subject.device):
+    for fraction, x in chunks(split.x[places.to(split.x.device)], subject.device):
         parts.append(classify(x).double().cpu())
         yield start + 0.5 * fraction
     return torch.cat(parts), split.y[places], places

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from models.capabilities import StartsFromData
 from models.learning.base import Learner, adam
 from models.settings import Settings, setting
 from models.spec import DataSpec
@@ -63,6 +64,11 @@ class GradientAscent(Learner):
             for group in self.optimizers["model"].param_groups:
                 # a tensor, so that nothing waits for the device when it changes
                 group["lr"] = torch.full_like(self.steps, self.settings.learning_rate)
+
+    def start(self, x: Tensor) -> None:
+        """Before the first step, of which Adam knows, a model that starts from data does so with its batch x."""
+        if isinstance(self.model, StartsFromData) and not self.optimizers["model"].state:
+            self.model.start_from(x, self.examples)
 
     def ascend(self, objective: Tensor) -> None:
         """One step of Adam up the gradient of `objective`, a 0-d tensor."""

@@ -46,8 +46,8 @@ class LangevinMlSettings(AscentSettings):
     noise: float = setting(
         1.0,
         title="Chain noise",
-        help="1 is Langevin dynamics of the model. Less lets chains run to the bottom of valleys, which gives sharp "
-        "samples and energies that are no log-probabilities.",
+        help="Of moves that are not tested: 1 is Langevin dynamics of the model. Less lets chains run to the bottom of "
+        "valleys, which gives sharp samples and energies that are no log-probabilities.",
         reference="Nijkamp et al. (2020)",
         ge=0,
         le=10,

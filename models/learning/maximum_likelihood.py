@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
-from models.capabilities import ConditionsOnClass, EstimatesLogProb, ScoresExactly, StartsFromData, SumsExactly
+from models.capabilities import ConditionsOnClass, EstimatesLogProb, ScoresExactly, SumsExactly
 from models.learning.ascent import AscentSettings, GradientAscent
 from models.learning.base import Quantity, means
 from models.settings import setting
@@ -46,8 +46,7 @@ class MaximumLikelihood(GradientAscent):
         super().begin()
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
-        if isinstance(self.model, StartsFromData) and not self.optimizers["model"].state:  # before the first step
-            self.model.start_from(batch.x, self.examples)
+        self.start(batch.x)
         key, value = self._objective(batch, None)
         objective = value.mean()
         self.ascend(objective)

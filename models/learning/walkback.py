@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Generator, Tensor
 
-from models.capabilities import StartsFromData, WalksBack
+from models.capabilities import WalksBack
 from models.learning.ascent import AscentSettings, GradientAscent
 from models.learning.base import Quantity, means
 from models.settings import setting
@@ -41,8 +41,7 @@ class Walkback(GradientAscent):
     settings: WalkbackSettings
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
-        if isinstance(self.model, StartsFromData) and not self.optimizers["model"].state:  # before the first step
-            self.model.start_from(batch.x, self.examples)
+        self.start(batch.x)
         found = self.model.walk_back(batch.x, self.settings.walkbacks)
         self.ascend(found.mean())
         return _reported(found)

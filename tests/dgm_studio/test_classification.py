@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,18 @@ def test_examples_whose_label_is_hidden_are_left_out() -> None:
     (note,) = reports(classification.EVALUATION.run, Table3(), classification.ClassificationSettings(), none)
     assert isinstance(note, Note)
     assert "No test example has a label" in note.text
+
+
+def test_examples_whose_bits_are_drawn_at_each_visit_are_classified_as_bits() -> None:
+    class BitsOnly(Table3):
+        def class_log_prob(self, x: Tensor) -> Tensor:
+            assert ((x == 0) | (x == 1)).all(), "probabilities are not what the model learns from"
+            return super().class_log_prob(x)
+
+    greys = replace(DATA, train=Split(0.1 + 0.8 * DATA.train.x, DATA.train.y), draws_bits=True)
+    (whole, *_) = reports(classification.EVALUATION.run, BitsOnly(), classification.ClassificationSettings(), greys)
+    assert isinstance(whole, Table)
+    assert [row[0] for row in whole.rows] == ["test", "training"]
 
 
 def trained(learner: str = "layerwise", steps: int = 150, **model: Any) -> tuple[Recipe, Any]:

@@ -250,7 +250,7 @@ def test_what_a_layer_makes_of_x_goes_through_the_layers_below() -> None:
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
 def test_a_temperature_that_is_not_above_zero_is_refused_with_advice(temperature: float) -> None:
-    with pytest.raises(ValueError, match=r"at temperature .*: choose one above 0"):
+    with pytest.raises(ValueError, match=r"at temperature .* Choose one above 0"):
         make().transition(STATES.double(), temperature=temperature)
 
 
