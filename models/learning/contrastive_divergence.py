@@ -139,10 +139,11 @@ class _TwoPhases(Learner):
     capturable = True
     needs: ClassVar[tuple[type, ...]] = (LearnsInPhases, RunsChain)
     quantities: ClassVar[tuple[Quantity, ...]] = (
-        Quantity("reconstruction", "Reconstruction error", unit="mean square", goal="lower"),
-        Quantity("activity", "Mean activity of hidden units", unit="probability"),
-        Quantity("free_energy_gap", "Free energy, held out − training"),
-        Quantity("free_energy_bound_gap", "Free-energy bound, held out − training"),
+        Quantity("reconstruction", "Squared error", unit="mean", goal="lower"),
+        Quantity("activity", "Hidden activity", unit="mean"),
+        # held out less training; short, so that titles stand whole beside three values
+        Quantity("free_energy_gap", "Free-energy gap"),
+        Quantity("free_energy_bound_gap", "Free-energy bound gap"),
         Quantity("pseudo_likelihood", "Pseudo-log-likelihood", goal="higher"),
     )
     steps: Tensor
