@@ -78,9 +78,8 @@ class Session:
 
     def checkpoint(self, step: int, datasets: Mapping[str, Item]) -> dict[str, Stored]:
         """Keep a flattened state, and note when. Raises ProjectError or OSError."""
-        kept = write(self._part("checkpoint", step), datasets, fmt.WORK).items()
-        self.append([{"state": step}])
-        return kept
+        self.append([{"state": step}])  # first, so that no whole state lies there without its time
+        return write(self._part("checkpoint", step), datasets, fmt.WORK).items()
 
     def frame(self, step: int, samples: np.ndarray, means: bool) -> Stored:
         """Keep a preview. Raises ProjectError."""
