@@ -36,6 +36,15 @@ class GaussianRbmSettings(ChainSettings):
         ge=1,
         le=8192,
     )
+    narrowest: float = setting(
+        0.1,
+        title="Narrowest σ",
+        help="No σ is smaller than this part of the data's usual standard deviation (the root mean square over "
+        "coordinates): a pixel that is black in all examples seen so far would make every other value impossible.",
+        ge=0.001,
+        le=1,
+        log=True,
+    )
 
 
 class GaussianRbm(Harmonium):
@@ -53,6 +62,10 @@ class GaussianRbm(Harmonium):
     v: (B, *event); h: (B, hidden). Takes reals, and values in 0…1 as they are: it is a density over all reals, in nats
     of the data's own scale, and its draws may lie outside 0…1. A temperature divides all energies, so that it widens
     the visible Gaussians as well.
+
+    σ_i² = s² + exp(θ_i): s is a part of the data's usual standard deviation, found with the first batch. Without it the
+    likelihood has no upper limit where a coordinate is constant among training examples, and one other value held out
+    costs thousands of nats.
     """
 
     def __init__(self, settings: GaussianRbmSettings, spec: DataSpec) -> None:
@@ -63,7 +76,10 @@ class GaussianRbm(Harmonium):
         self.weight = nn.Parameter(torch.randn(spec.dimensions, settings.hidden) * 0.01)
         self.visible_bias = nn.Parameter(torch.zeros(spec.dimensions))
         self.hidden_bias = nn.Parameter(torch.zeros(settings.hidden))
-        self.log_variance = nn.Parameter(torch.zeros(spec.dimensions))  # log σ²
+        self.log_variance = nn.Parameter(torch.zeros(spec.dimensions))  # θ
+        self.narrowest = settings.narrowest
+        self.register_buffer("least_variance", torch.zeros(()))  # s²; 0 until learning begins
+        self.least_variance: Tensor
 
     @staticmethod
     def check(settings: GaussianRbmSettings, spec: DataSpec) -> None:
@@ -78,6 +94,8 @@ class GaussianRbm(Harmonium):
         correlations, where W = 0 is a saddle."""
         v = flat(x)
         deviation, mean = _deviation_mean(v)
+        self.least_variance.copy_(self.narrowest**2 * deviation.square().mean())
+        deviation = deviation.clamp(min=self.least_variance.sqrt())
         self.visible_bias.copy_(mean)
         self.log_variance.copy_(2 * deviation.log())
         chosen = torch.randint(len(v), (self.hidden,), device=v.device)
@@ -88,7 +106,7 @@ class GaussianRbm(Harmonium):
     def step_scales(self) -> Mapping[str, Tensor | float]:
         """Visible biases and weights move means, on which the likelihood is the steeper the smaller σ² is: steps are
         in units of it. All are a tenth of those for bits, as Gaussian units need (Hinton, 2012, section 13.2)."""
-        variance = SLOWER * self.log_variance.exp()
+        variance = SLOWER * self.variance()
         return {
             "weight": variance.unsqueeze(1),
             "visible_bias": variance,
@@ -137,7 +155,7 @@ class GaussianRbm(Harmonium):
 
     def draw_visible(self, mean: Tensor, generator: Generator | None = None, temperature: float = 1.0) -> Tensor:
         """v given its conditional mean: (B, *event)."""
-        deviation = (self.log_variance / 2).exp() * temperature**0.5
+        deviation = (self.variance() * temperature).sqrt()
         noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
         return mean + noise * deviation.reshape(self.event_shape)
 
@@ -150,7 +168,8 @@ class GaussianRbm(Harmonium):
         sums["visible_bias"].mul_(keep).addcmul_(away.t() @ ones - self.weight @ active, precision, value=scale)
         sums["hidden_bias"].mul_(keep).add_(active, alpha=scale)
         of_variance = (away.square().t() @ ones - ((together + missing) * self.weight).sum(1)) / 2
-        sums["log_variance"].mul_(keep).addcmul_(of_variance, precision, value=scale)
+        by_own = self.log_variance.exp() * precision  # ∂ log σ² / ∂θ
+        sums["log_variance"].mul_(keep).addcmul_(of_variance, precision * by_own, value=scale)
 
     # The chain.
 
@@ -187,9 +206,13 @@ class GaussianRbm(Harmonium):
         towards = of_base * base[0] + of_machine * torch.addmm(self.visible_bias, h, self.weight.t())
         return Normal(towards / precision, -precision.log() / 2).sample(1, generator).reshape(-1, *self.event_shape)
 
+    def variance(self) -> Tensor:
+        """σ²: (D,)."""
+        return self.least_variance + self.log_variance.exp()
+
     def _precision(self) -> Tensor:
         """1 / σ²: (D,)."""
-        return (-self.log_variance).exp()
+        return 1 / self.variance()
 
     def _distance(self, v: Tensor) -> Tensor:
         """Σ_i (v_i - b_i)² / 2σ_i²: (B, *event) -> (B,)."""
@@ -205,7 +228,7 @@ class GaussianRbm(Harmonium):
         """log ∫ exp(-E(v, h)) dv: (n, hidden) -> (n,)."""
         precision = self._precision()
         moved = ((h @ self.weight.t()).square() @ precision - h @ (precision @ self.weight.square())) / 2
-        return h @ self.hidden_bias + moved + (self.log_variance + LOG_2PI).sum() / 2
+        return h @ self.hidden_bias + moved + (self.variance().log() + LOG_2PI).sum() / 2
 
 
 def _deviation_mean(v: Tensor) -> tuple[Tensor, Tensor]:

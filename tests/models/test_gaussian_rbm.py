@@ -39,6 +39,7 @@ def make(hidden: int = 3, spec: DataSpec = SPEC, scale: float = 1.0) -> Gaussian
         for parameter in model.parameters():
             parameter.normal_(0, scale)
         model.log_variance.mul_(0.5).sub_(1)
+        model.least_variance.fill_(0.1)
     return model
 
 
@@ -46,7 +47,7 @@ def mixture(model: GaussianRbm, temperature: float = 1.0) -> tuple[Tensor, Tenso
     """Weights (2^H,), means (2^H, D) and variances (D,) of the mixture, from the definition of the energy: the weight
     of a hidden state is ∫ exp(-E(v, h) / T) dv, by completing the square at the mean."""
     h = torch.cat(list(all_states(model.hidden, model.weight)))
-    variance = model.log_variance.exp()
+    variance = model.variance()
     means = model.visible_bias + h @ model.weight.t()
     at_mean = model.energy(means, h)  # where E is smallest in v
     log_weight = -at_mean / temperature + 0.5 * (2 * torch.pi * temperature * variance).log().sum()
@@ -136,7 +137,7 @@ def test_conditionals_follow_from_the_energy() -> None:
     (slope,) = torch.autograd.grad(model.energy(mean, h).sum(), mean, create_graph=True)
     torch.testing.assert_close(slope, torch.zeros_like(slope))
     (curvature,) = torch.autograd.grad(slope.sum(), mean)
-    torch.testing.assert_close(curvature, (-model.log_variance).exp().expand_as(curvature))
+    torch.testing.assert_close(curvature, (1 / model.variance()).expand_as(curvature))
 
 
 @pytest.mark.parametrize("temperature", [1.0, 3.0])
@@ -255,10 +256,10 @@ def test_variances_are_learned(kind: str) -> None:
     with torch.no_grad():  # the two places, so that only how wide they are is left to learn
         model.weight.copy_(torch.tensor([[1.5], [0.0]]))
         model.visible_bias.fill_(10)
-    assert (model.log_variance / 2).exp()[0] > 0.6
+    assert model.variance().sqrt()[0] > 0.6
     for _ in range(300):
         learner.step(batch_of(x))
-    deviation = (model.log_variance / 2).exp()
+    deviation = model.variance().sqrt()
     torch.testing.assert_close(deviation, torch.tensor([0.3, 0.6]), rtol=0.1, atol=0)
 
 
@@ -286,7 +287,26 @@ def test_a_coordinate_that_never_changes_leaves_everything_finite() -> None:
     for _ in range(300):
         learner.step(batch_of(x))
     assert all(tensor.isfinite().all() for tensor in learner.state_dict().values())
-    assert model.sample(10, Generator().manual_seed(0))[:, 2].sub(7).abs().max() < 0.1
+    assert model.sample(10, Generator().manual_seed(0))[:, 2].sub(7).abs().max() < 0.25
+
+
+def test_a_value_that_no_example_had_so_far_costs_a_bounded_number_of_nats() -> None:
+    """A pixel that is black in the first batch, as at the border of digits, and then is not."""
+    torch.manual_seed(0)
+    black = torch.cat([of_known_variance(100) - 10, torch.zeros(100, 1)], 1)
+    bright = black + torch.tensor([0, 0, 0.75])
+    spec = DataSpec((3,), Support.REALS, Layout.VECTOR)
+    model = GaussianRbm(GaussianRbmSettings(hidden=4, narrowest=0.1), spec)
+    learner = PersistentContrastiveDivergence(model, PersistentCdSettings(), spec, len(black))
+    learner.begin()
+    usual = black.var(0, correction=0).mean()
+    for _ in range(100):
+        learner.step(batch_of(black))
+        assert (model.variance() >= 0.99 * 0.1**2 * usual).all()
+    rise = (model.free_energy(bright) - model.free_energy(black)).max()
+    assert rise < 1.5 * (0.75 / 0.1) ** 2 / (2 * usual)  # without a limit of σ: 100 times as much
+    learner.step(batch_of(bright))
+    assert 0.1 * usual.sqrt() < model.variance()[2].sqrt() < 0.75
 
 
 def test_chains_are_near_the_data_from_the_first_step() -> None:
