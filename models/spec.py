@@ -28,6 +28,21 @@ class Layout(StrEnum):
     SEQUENCE = "sequence"  # (time,) or (time, dimensions)
 
 
+class FactorKind(StrEnum):
+    CONTINUOUS = "continuous"
+    CIRCULAR = "circular"  # in 0…1, where 0 and 1 are the same
+    CATEGORICAL = "categorical"  # whole numbers from 0 on
+
+
+@dataclass(frozen=True)
+class Factor:
+    """Something that examples were made from, and that is known of each."""
+
+    name: str
+    kind: FactorKind = FactorKind.CONTINUOUS
+    categories: tuple[str, ...] = ()  # what each number of a categorical factor means
+
+
 @dataclass(frozen=True)
 class DataSpec:
     """Describes a data set to a model. Nothing here depends on where the data came from."""
@@ -39,6 +54,7 @@ class DataSpec:
     class_names: tuple[str, ...] = ()
     symbols: tuple[str, ...] = ()  # how each of SYMBOLS is written, if it is more than a number
     protocol: str = ""  # how the values were made ("threshold at 0.5"); said wherever a likelihood is shown
+    factors: tuple[Factor, ...] = ()  # what the examples were made from, where that is known; not for models
     other: DataSpec | None = None  # the second domain, for models between two sets
 
     @property

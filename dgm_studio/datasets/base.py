@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 from dgm_studio.config import BINARIZATION_TEXT, Binarization
 from models.distributions import bernoulli
 from models.settings import Settings, printable
-from models.spec import DataSpec, Layout, Support
+from models.spec import DataSpec, Factor, Layout, Support
 
 SENTENCE = 1000
 BLOCK = 1000  # examples standardised together
@@ -73,6 +73,8 @@ class RawData:
     symbols: tuple[str, ...] = ()  # how each symbol is written; their number is that of the categories
     protocol: str = ""  # how the examples were made, where a likelihood depends on more than the preparation
     warnings: tuple[str, ...] = ()
+    factors: tuple[Factor, ...] = ()  # what the examples were made from, where that is known
+    factor_values: np.ndarray | None = None  # (N, factors) float32
 
 
 Report = Callable[[float, str], None]  # fraction done, what is being done; may raise Stop to cancel
@@ -95,6 +97,7 @@ class Source:
 class Split:
     x: Tensor  # (N, *event) float32
     y: Tensor  # (N,) int64; -1 without a label
+    factors: Tensor | None = None  # (N, factors) float32, as `DataSpec.factors` describes them
 
     def __len__(self) -> int:
         return len(self.x)
@@ -117,7 +120,8 @@ class Dataset:
     @property
     def nbytes(self) -> int:
         """What its examples take in memory."""
-        return sum(tensor.nbytes for split in (self.train, self.valid, self.test) for tensor in (split.x, split.y))
+        tensors = [t for split in (self.train, self.valid, self.test) for t in (split.x, split.y, split.factors)]
+        return sum(tensor.nbytes for tensor in tensors if tensor is not None)
 
 
 PARTS = ("training", "validation", "test")
@@ -157,8 +161,13 @@ def prepare(raw: RawData, binarization: Binarization, split_seed: int, levels: i
         protocol = f"values rounded to {levels} levels"
         steps.append(protocol)
     categories = levels if support is Support.LEVELS else len(raw.symbols)
-    spec = DataSpec(tuple(x.shape[1:]), support, raw.layout, categories, raw.class_names, raw.symbols, protocol)
-    train, valid, test = splits = tuple(Split(x[place], y[place]) for place in places)
+    spec = DataSpec(
+        tuple(x.shape[1:]), support, raw.layout, categories, raw.class_names, raw.symbols, protocol, raw.factors
+    )
+    known = None if raw.factor_values is None else torch.from_numpy(raw.factor_values.astype(np.float32))
+    train, valid, test = splits = tuple(
+        Split(x[place], y[place], None if known is None else known[place]) for place in places
+    )
     provenance = replace(raw.provenance, steps=(*raw.provenance.steps, *steps), fingerprint=_fingerprint(splits))
     warnings = (*raw.warnings, *_missing_classes(spec, splits))
     return Dataset(spec, train, valid, test, provenance, draws_bits, raw.density, warnings)
@@ -236,7 +245,9 @@ def _fingerprint(splits: tuple[Split, ...]) -> str:
     digest = hashlib.sha256()
     for split in splits:
         step = max(1, len(split) // 1000)
-        for tensor in (split.x, split.y):
+        for tensor in (split.x, split.y, split.factors):
+            if tensor is None:
+                continue
             array = tensor[::step].contiguous().numpy()
             digest.update(f"{tuple(tensor.shape)} {array.dtype}".encode())
             digest.update(array.data)

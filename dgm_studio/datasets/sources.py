@@ -14,6 +14,7 @@ from dgm_studio.datasets import (
     markov,
     mnist,
     numpy_files,
+    sprites,
     text,
     toys,
 )
@@ -27,6 +28,7 @@ SOURCES: tuple[Source, ...] = (
     digits.SOURCE,
     *toys.SOURCES,
     bars.SOURCE,
+    sprites.SOURCE,
     *markov.SOURCES,
     text.REFERENCE,
     grammar.SOURCE,
