@@ -1,11 +1,11 @@
-"""Sprites: pictures of one shape whose true factors are known, so that learned coordinates can be compared with them."""
+"""Sprites: pictures of one shape whose true factors are known, to compare learned coordinates with."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor
@@ -85,7 +85,8 @@ class Sprites:
         return len(self.shape)
 
     def part(self, begin: int, end: int) -> Sprites:
-        return Sprites(**{name: None if v is None else v[begin:end] for name, v in vars(self).items()})
+        kept: Any = {name: None if values is None else values[begin:end] for name, values in vars(self).items()}
+        return Sprites(**kept)
 
     def draw(self, side: int) -> Tensor:
         """Pictures (N, 1 or 3, side, side) in 0…1 on black. A pixel is as bright as it is covered, which is asked at
