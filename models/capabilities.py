@@ -31,6 +31,15 @@ class Elbo:
 
 
 @dataclass(frozen=True)
+class PosteriorDraw:
+    """Draws h ~ q(h | x) of all latent variables, through which no gradient flows. Their difference, averaged, is the
+    evidence lower bound; in nats."""
+
+    log_joint: Tensor  # (samples, B)  log p(x, h), differentiable in the generative parameters
+    log_posterior: Tensor  # (samples, B)  log q(h | x), differentiable in the parameters of recognition
+
+
+@dataclass(frozen=True)
 class Components:
     """The Gaussians that a model consists of, in the space of flattened examples."""
 
@@ -200,6 +209,72 @@ class BoundsEvidence(Protocol):
 class WeighsEvidence(Protocol):
     def log_weights(self, x: Tensor, samples: int, generator: Generator | None = None) -> Tensor:
         """log p(x, z_k) - log q(z_k | x) for z_k ~ q: (samples, B). Their mean weight estimates p(x) without bias."""
+        ...
+
+
+@runtime_checkable
+class DrawsPosterior(Protocol):
+    """For estimators that need no gradient through a draw, so that latent variables of any kind will do."""
+
+    def draw_posterior(self, x: Tensor, samples: int = 1, generator: Generator | None = None) -> PosteriorDraw:
+        """`samples` draws for each example: (B, *event)."""
+        ...
+
+
+@runtime_checkable
+class Dreams(Protocol):
+    def score_dreams(self, n: int, generator: Generator | None = None) -> Tensor:
+        """log q(h | x) in nats of n pairs (x, h) drawn from the model itself, differentiable in the parameters of
+        recognition only: (n,)."""
+        ...
+
+
+@runtime_checkable
+class RefinesPosterior(Protocol):
+    """Beside `BoundsEvidence`: q(z | x) of each example has parameters that can be changed for that example alone."""
+
+    def posterior_parameters(self, x: Tensor) -> Tensor:
+        """What the encoder says of q: (B, *event) -> (B, parameters)."""
+        ...
+
+    def elbo_of(self, x: Tensor, parameters: Tensor, generator: Generator | None = None) -> Elbo:
+        """Like `elbo`, with q of these parameters: (B, *event), (B, parameters)."""
+        ...
+
+
+@runtime_checkable
+class RelaxesDiscrete(Protocol):
+    """Has discrete latent variables with a continuous relaxation (Jang et al., 2017; Maddison et al., 2017)."""
+
+    def relaxed_elbo(
+        self, x: Tensor, temperature: Tensor | float, hard: bool = False, generator: Generator | None = None
+    ) -> Elbo:
+        """A one-sample estimate of the evidence lower bound with relaxed draws at `temperature` > 0, differentiable
+        through them. With `hard` the draws are discrete and the gradient alone is that of the relaxed ones
+        (straight-through)."""
+        ...
+
+
+@runtime_checkable
+class DrawsDownwards(Protocol):
+    """Has layers of discrete hidden units, drawn from the top downwards. A layer's state is (units,) of bits, or
+    (units, values) with one of a unit's values on."""
+
+    def hidden_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shape of each hidden layer's state, the lowest first."""
+        ...
+
+    def infer(self, x: Tensor, generator: Generator | None = None) -> tuple[Tensor, ...]:
+        """Hidden states drawn given x by the model's own approximation: each (B, *layer)."""
+        ...
+
+    def draw_hidden_layers(self, n: int, generator: Generator | None = None) -> tuple[Tensor, ...]:
+        """Hidden states drawn without data, the topmost layer from its prior: each (n, *layer)."""
+        ...
+
+    def top_down(self, layer: int, h: Tensor) -> Tensor:
+        """What hidden layer `layer` in state h makes of the visible units, through means of the layers between:
+        (B, *layer) -> (B, *event)."""
         ...
 
 

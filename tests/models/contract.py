@@ -22,6 +22,9 @@ from models.capabilities import (
     CompletesInAnyOrder,
     ConditionsOnClass,
     Decodes,
+    DrawsDownwards,
+    DrawsPosterior,
+    Dreams,
     Encodes,
     Ensembles,
     EstimatesLogProb,
@@ -39,6 +42,8 @@ from models.capabilities import (
     LearnsInPhases,
     MaximizesExpectation,
     PredictsEach,
+    RefinesPosterior,
+    RelaxesDiscrete,
     RunsChain,
     Samples,
     SamplesMeans,
@@ -267,6 +272,21 @@ def answers(learner: Learner, x: Tensor) -> dict[str, Tensor]:
             said |= {"elbo": bound.value, "kl": bound.kl, "kl_per_dimension": bound.kl_per_dimension}
         if isinstance(model, WeighsEvidence):
             said["log_weights"] = model.log_weights(x, 3, draws())
+        if isinstance(model, DrawsPosterior):
+            drawn = model.draw_posterior(x, 3, draws())
+            said |= {"drawn_log_joint": drawn.log_joint, "drawn_log_posterior": drawn.log_posterior}
+        if isinstance(model, Dreams):
+            said["score_dreams"] = model.score_dreams(5, draws())
+        if isinstance(model, RefinesPosterior):
+            said["posterior_parameters"] = model.posterior_parameters(x)
+        if isinstance(model, RelaxesDiscrete):
+            said["relaxed"] = model.relaxed_elbo(x, 0.5, generator=draws()).value
+            said["relaxed_hard"] = model.relaxed_elbo(x, 0.5, True, draws()).value
+        if isinstance(model, DrawsDownwards):
+            drawn_layers = model.draw_hidden_layers(5, draws())
+            said |= {f"layer/{i}": h for i, h in enumerate(drawn_layers)}
+            said |= {f"layer_down/{i}": model.top_down(i, h) for i, h in enumerate(drawn_layers)}
+            said |= {f"layer_inferred/{i}": h for i, h in enumerate(model.infer(x, draws()))}
         if isinstance(model, HasFreeEnergy):
             said["free_energy"] = model.free_energy(x)
         if isinstance(model, SumsExactly):

@@ -1,0 +1,77 @@
+"""What the learners share that ascend a lower bound on log p(x) by a noisy gradient."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from models.learning.base import AdamSettings, Learner, Quantity, adam
+from models.settings import Settings, setting
+from models.spec import Batch, DataSpec
+
+DRAWS = 5  # of the gradient, from which its variance is estimated
+EXAMPLES = 50  # the same each time
+
+ELBO = Quantity("elbo", "Evidence lower bound", goal="higher")
+RECONSTRUCTION = Quantity("reconstruction", "Reconstruction E[log p(x|z)]", goal="higher")
+KL = Quantity("kl", "KL(q‖p)")
+GRADIENT_VARIANCE = Quantity("gradient_variance", "Variance of the gradient", "nats²", goal="lower")
+
+
+class BoundSettings(AdamSettings):
+    gradient_variance: bool = setting(
+        True,
+        title="Measure the gradient's variance",
+        help=f"Beside held-out values: the variance of the gradient of {EXAMPLES} held-out examples' mean, over "
+        f"{DRAWS} draws of the latent variables and summed over the model's parameters, to compare estimators by.",
+        reference="Mnih & Gregor (2014), section 3.3",
+    )
+
+
+class BoundAscent(Learner):
+    """Ascends by Adam. Siblings differ in `surrogate`, and what they add to a step."""
+
+    settings: Any
+    steps: Tensor  # done so far, 0-d
+
+    def __init__(self, model: nn.Module, settings: Settings, spec: DataSpec, examples: int) -> None:
+        super().__init__(model, settings, spec, examples)
+        self.settings = settings
+        self.register_buffer("steps", torch.zeros(()))
+
+    def begin(self) -> None:
+        self.optimizers = {"model": adam(self, self.settings.learning_rate)}
+
+    @abstractmethod
+    def surrogate(self, x: Tensor, generator: Generator | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """A 0-d tensor whose gradient is the estimate to descend, and what is to be reported of these examples, by the
+        keys of `quantities`. Changes nothing."""
+
+    def step(self, batch: Batch) -> dict[str, Tensor]:
+        loss, reported = self.surrogate(batch.x)
+        self.optimizers["model"].zero_grad()
+        loss.backward()
+        self.optimizers["model"].step()
+        self.steps.add_(1)
+        return {key: value.detach() for key, value in reported.items()}
+
+    def held_out(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+        _, reported = self.surrogate(batch.x, generator)
+        if self.settings.gradient_variance:
+            reported["gradient_variance"] = self.variance_of_gradient(batch.x[:EXAMPLES], generator)
+        return reported
+
+    def variance_of_gradient(self, x: Tensor, generator: Generator, draws: int = DRAWS) -> Tensor:
+        """The trace of the covariance of the estimated gradient over draws of the latent variables, x being the same
+        each time: unbiased, over all parameters of the model. A 0-d tensor."""
+        parameters = [p for p in self.model.parameters() if p.requires_grad]
+        gradients = []
+        with torch.enable_grad():
+            for _ in range(draws):
+                loss, _ = self.surrogate(x, generator)
+                found = torch.autograd.grad(loss, parameters, allow_unused=True)
+                gradients.append(torch.cat([g.flatten() for g in found if g is not None]))
+        return torch.stack(gradients).var(0).sum()
