@@ -134,6 +134,16 @@ class ScoresExactly(Protocol):
 
 
 @runtime_checkable
+class SumsLatent(Protocol):
+    """Beside `ScoresExactly`: log p(x) is a sum over all states of latent variables."""
+
+    def log_prob_in_parts(self, x: Tensor) -> Yields[float, None, Tensor]:
+        """`log_prob`, which raises TooLarge when the sum does not fit; yields the fraction done often enough to be
+        shown, and abandoned there."""
+        ...
+
+
+@runtime_checkable
 class ScoresEach(Protocol):
     def log_conditionals(self, x: Tensor) -> Tensor:
         """log p(x_d | those before d) of every coordinate, in nats: (B, *event) -> (B, *event).
@@ -202,6 +212,22 @@ class ConditionsOnClass(Protocol):
 class BoundsEvidence(Protocol):
     def elbo(self, x: Tensor, generator: Generator | None = None) -> Elbo:
         """A one-sample estimate of the evidence lower bound, differentiable by reparameterisation."""
+        ...
+
+
+@runtime_checkable
+class EstimatesBound(Protocol):
+    """In place of `BoundsEvidence`, where the bound can be measured but draws let no gradient through: latent variables
+    may then be of any kind. Units are of bits, or have several values of which one is on."""
+
+    def bound_terms(self, x: Tensor, generator: Generator | None = None) -> Elbo:
+        """A one-sample estimate of the evidence lower bound, with the terms of every latent unit: a term of a single
+        draw may be negative."""
+        ...
+
+    def code_mean(self, x: Tensor) -> Tensor:
+        """What each latent unit is on average given x, by the model's own approximation, where units that depend on
+        others hear of their means: (B, *event) -> (B, units) or (B, units, values)."""
         ...
 
 

@@ -17,7 +17,6 @@ from dgm_studio.written import is_text
 from models.capabilities import (
     Anneals,
     AnnealsHidden,
-    BoundsEvidence,
     BoundsFreeEnergy,
     Ensembles,
     HasFreeEnergy,
@@ -33,6 +32,7 @@ from models.estimation.likelihood import (
     exact_log_likelihood,
     free_energy_gap,
     free_energy_lower_bound,
+    has_bound,
     importance_weighted_bound,
     pseudo_likelihood,
 )
@@ -75,7 +75,7 @@ class LikelihoodSettings(Settings):
 
 
 def _admits(model: type, learner: type, spec: DataSpec) -> bool:
-    if any(issubclass(model, one) for one in (ScoresExactly, BoundsEvidence, WeighsEvidence)):
+    if has_bound(model) or any(issubclass(model, one) for one in (ScoresExactly, WeighsEvidence)):
         return True
     return any(admits(model) for admits in (_enumerable, _annealed, _bounded_exactly, _bounded_by_annealing))
 
@@ -124,7 +124,7 @@ def _measurings(subject: Subject, settings: LikelihoodSettings) -> list[tuple[in
         found.append((1, partial(exact_log_likelihood, model, x, where)))
     if subject.spec.layout is Layout.POINTS and isinstance(model, HasFreeEnergy):
         found.append((2, partial(quadrature_log_likelihood, model, x, where, subject.dataset.train.x.to(x))))
-    if isinstance(model, BoundsEvidence):
+    if has_bound(type(model)):
         found.append((1, partial(_elbo, model, x, where, generator)))
     if isinstance(model, WeighsEvidence):
         k = settings.importance_samples

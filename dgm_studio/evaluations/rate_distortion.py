@@ -12,8 +12,7 @@ from torch import Tensor
 from dgm_studio.evaluations.base import Evaluation, describe
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Bars, Column, Note, Points, Report, Series, Table
-from models.capabilities import BoundsEvidence
-from models.estimation.likelihood import ACTIVE, Bound, evidence_lower_bound
+from models.estimation.likelihood import ACTIVE, Bound, evidence_lower_bound, has_bound
 from models.settings import Settings, setting
 from models.spec import DataSpec
 
@@ -25,7 +24,7 @@ class RateDistortionSettings(Settings):
 
 
 def _admits(model: type, learner: type, spec: DataSpec) -> bool:
-    return issubclass(model, BoundsEvidence)
+    return has_bound(model)
 
 
 def _run(subject: Subject, settings: RateDistortionSettings) -> Iterator[float | Report]:

@@ -17,7 +17,14 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from models.capabilities import Encodes, HasFreeEnergy, SumsExactly
+from models.capabilities import (
+    BoundsEvidence,
+    Encodes,
+    EstimatesBound,
+    HasFreeEnergy,
+    SumsExactly,
+    SumsLatent,
+)
 from models.estimation.measure import Kind, Measure, mean_measure
 from models.estimation.progress import stage
 
@@ -28,7 +35,11 @@ ACTIVE = 0.01  # Burda, Grosse & Salakhutdinov (2016), section 5.2: variance of 
 
 
 def exact_log_likelihood(model: Any, x: Tensor, where: str) -> Yields[float, None, Measure]:
-    """The mean of log p(x). Where that needs log Z, it is summed once; raises TooLarge when it cannot be."""
+    """The mean of log p(x). Where that needs log Z, it is summed once, and where it needs a sum over latent states,
+    that is a single one for all examples; raises TooLarge when it cannot be."""
+    if isinstance(model, SumsLatent):
+        values = yield from model.log_prob_in_parts(x)
+        return mean_measure("log p(x)", values, Kind.EXACT, f"{where}; latent states enumerated")
     by_energy = isinstance(model, HasFreeEnergy) and isinstance(model, SumsExactly)
     log_partition = (yield from stage(model.log_partition_in_parts(), 0.0, SUMMING)) if by_energy else None
     parts = []
@@ -89,19 +100,27 @@ class Bound:
     reconstruction: Measure
     kl: Measure
     kl_per_dimension: Tensor  # (latent,)  mean over examples, nats
-    active: Tensor | None  # (latent,)  bool: the posterior mean varies over the examples; None without an encoder
+    active: Tensor | None  # (latent,)  bool: the posterior mean varies over the examples; None where it is unknown
+
+
+def has_bound(model: type) -> bool:
+    """Whether `evidence_lower_bound` can measure models of this class."""
+    return issubclass(model, BoundsEvidence) or issubclass(model, EstimatesBound)
 
 
 def evidence_lower_bound(
     model: Any, x: Tensor, where: str, draws: int = 1, generator: Generator | None = None
 ) -> Yields[float, None, Bound]:
-    """The mean ELBO with its two terms, the reconstruction averaged over `draws` samples of z per example."""
+    """The mean ELBO with its two terms, averaged over `draws` samples of z per example."""
+    bound = model.bound_terms if isinstance(model, EstimatesBound) else model.elbo
     reconstructions, kls, means = [], [], []
     for done, part in _parts(x):
-        terms = [model.elbo(part, generator) for _ in range(draws)]
+        terms = [bound(part, generator) for _ in range(draws)]
         reconstructions.append(torch.stack([t.reconstruction.double() for t in terms]).mean(0))
         kls.append(torch.stack([t.kl_per_dimension.double() for t in terms]).mean(0))
-        if isinstance(model, Encodes):
+        if isinstance(model, EstimatesBound):
+            means.append(model.code_mean(part).double())
+        elif isinstance(model, Encodes):
             means.append(model.encode(part).mean.double())
         yield done
     reconstruction, kl = torch.cat(reconstructions), torch.cat(kls)
@@ -111,8 +130,14 @@ def evidence_lower_bound(
         mean_measure("reconstruction E[log p(x|z)]", reconstruction, Kind.ESTIMATE, protocol),
         mean_measure("KL(q‖p)", kl.sum(-1), Kind.ESTIMATE, protocol),
         kl.mean(0),
-        torch.cat(means).var(0) > ACTIVE if means else None,
+        _active(torch.cat(means)) if means else None,
     )
+
+
+def _active(means: Tensor) -> Tensor:
+    """Of units' means, (examples, units) or (examples, units, values): (units,) bool."""
+    varies = means.var(0) > ACTIVE
+    return varies.any(1) if varies.ndim == 2 else varies
 
 
 def log_mean_weight(model: Any, x: Tensor, samples: int, generator: Generator | None = None, chunk: int = 50) -> Tensor:

@@ -27,6 +27,7 @@ from models.capabilities import (
     Dreams,
     Encodes,
     Ensembles,
+    EstimatesBound,
     EstimatesLogProb,
     ExplainsSequences,
     HasChains,
@@ -270,6 +271,10 @@ def answers(learner: Learner, x: Tensor) -> dict[str, Tensor]:
         if isinstance(model, BoundsEvidence):
             bound = model.elbo(x, draws())
             said |= {"elbo": bound.value, "kl": bound.kl, "kl_per_dimension": bound.kl_per_dimension}
+        if isinstance(model, EstimatesBound):
+            bound = model.bound_terms(x, draws())
+            said |= {"elbo": bound.value, "kl": bound.kl, "kl_per_dimension": bound.kl_per_dimension}
+            said["code_mean"] = model.code_mean(x)
         if isinstance(model, WeighsEvidence):
             said["log_weights"] = model.log_weights(x, 3, draws())
         if isinstance(model, DrawsPosterior):

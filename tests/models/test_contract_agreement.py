@@ -31,6 +31,7 @@ from models.capabilities import (
     Decodes,
     Encodes,
     Ensembles,
+    EstimatesBound,
     EstimatesLogProb,
     ExplainsSequences,
     HasFreeEnergy,
@@ -43,6 +44,7 @@ from models.capabilities import (
     ScoresEach,
     ScoresExactly,
     SumsExactly,
+    SumsLatent,
     WeighsEvidence,
 )
 from models.catalog import FAMILIES
@@ -59,6 +61,17 @@ def with_capabilities(*wanted: type, data: str | None = None) -> list[Any]:
         for name, dataset in DATASETS.items()
         if data in (None, name) and accepts(recipe(f.key, f.learners[0]), dataset)
     ]
+
+
+def with_bound(other: type) -> list[Any]:
+    """`with_capabilities` of families whose evidence lower bound can be measured."""
+    return with_capabilities(BoundsEvidence, other) + with_capabilities(EstimatesBound, other)
+
+
+def bounds(model: Any, x: Tensor) -> Tensor:
+    """400 estimates of the evidence lower bound: (400, B)."""
+    bound = model.bound_terms if isinstance(model, EstimatesBound) else model.elbo
+    return torch.stack([bound(x, draws(seed)).value for seed in range(400)])
 
 
 def first_trained(family: str, data: str, steps: int = 60) -> Any:
@@ -277,11 +290,11 @@ def test_importance_weights_average_to_probabilities_that_sum_to_one(family: str
             assert_samples_follow(model, x, (p / p.sum()).log(), n=2000)
 
 
-@pytest.mark.parametrize(("family", "data"), with_capabilities(BoundsEvidence, WeighsEvidence))
+@pytest.mark.parametrize(("family", "data"), with_bound(WeighsEvidence))
 def test_the_bound_is_the_mean_log_weight_and_below_the_importance_weighted_one(family: str, data: str) -> None:
     model, x = first_trained(family, data), DATASETS[data].valid.x.double()
     with torch.no_grad():
-        bound = torch.stack([model.elbo(x, draws(seed)).value for seed in range(400)])
+        bound = bounds(model, x)
         weights = model.log_weights(x, 400, draws(1000))
     error = ((bound.var(0) + weights.var(0)) / 400).sqrt()
     rounding = 1e-9  # all there is where q is the posterior and nothing is random
@@ -289,12 +302,22 @@ def test_the_bound_is_the_mean_log_weight_and_below_the_importance_weighted_one(
     assert (bound.mean(0) <= weights.logsumexp(0) - math.log(400) + 5 * error + rounding).all()
 
 
-@pytest.mark.parametrize(("family", "data"), with_capabilities(BoundsEvidence, ScoresExactly))
+@pytest.mark.parametrize(("family", "data"), with_bound(ScoresExactly))
 def test_the_bound_is_not_above_the_exact_evidence(family: str, data: str) -> None:
     model, x = first_trained(family, data), DATASETS[data].valid.x.double()
     with torch.no_grad():
-        bound = torch.stack([model.elbo(x, draws(seed)).value for seed in range(400)])
+        bound = bounds(model, x)
         assert (bound.mean(0) <= model.log_prob(x) + 5 * bound.std(0) / 20 + 1e-9).all()
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(SumsLatent, ScoresExactly))
+def test_a_sum_over_latent_states_in_parts_is_the_likelihood(family: str, data: str) -> None:
+    model, x = first_trained(family, data), DATASETS[data].valid.x.double()
+    with torch.no_grad():
+        assert torch.equal(finish(model.log_prob_in_parts(x)), model.log_prob(x))
+        fractions = list(model.log_prob_in_parts(x))
+    assert fractions == sorted(fractions)
+    assert all(0 < fraction <= 1 for fraction in fractions)
 
 
 @pytest.mark.parametrize(("family", "data"), with_capabilities(Encodes, Decodes))
