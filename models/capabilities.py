@@ -593,23 +593,23 @@ class AddsLayers(Protocol):
 
 
 @runtime_checkable
-class WakesAndSleeps(Protocol):
-    """Has generative and recognition parameters, each of which learns from what the other draws (Hinton, Dayan, Frey &
-    Neal, 1995). At the top there may be an undirected machine (Hinton, Osindero & Teh, 2006, appendix B)."""
+class LearnsUpAndDown(Protocol):
+    """Has generative and recognition parameters, each of which learns from what the other draws, and an undirected
+    machine at the top (Hinton, Osindero & Teh, 2006, appendix B)."""
 
     def wake(self, x: Tensor, y: Tensor, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
-        """All layers drawn upwards by recognition: log p of what is below the top given what is above it (with the
-        prior of the top, where that is directed), (B,), differentiable in generative parameters only; and the state
-        that the top machine sees, or that of the topmost layer. y: labels (B,), -1 where hidden."""
+        """All layers but the topmost drawn upwards by recognition: log p of what is below them given them, (B,),
+        differentiable in generative parameters only; and the state that the top machine sees. y: labels (B,), -1 where
+        hidden."""
         ...
 
     def sleep(self, top: Tensor, generator: Generator | None = None) -> Tensor:
-        """A dream drawn downwards from a state of the top: log q of the layers above given those below, (B,),
-        differentiable in recognition parameters only."""
+        """A dream drawn downwards from a state that the top machine sees: log q of the layers above given those below,
+        (B,), differentiable in recognition parameters only."""
         ...
 
     def top_machine(self) -> Any:
-        """The undirected machine at the top, which `LearnsInPhases`; None where the topmost layer has a prior."""
+        """The undirected machine at the top, which `LearnsInPhases`."""
         ...
 
     def draw_top(self, n: int, generator: Generator | None = None) -> Tensor:

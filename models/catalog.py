@@ -45,6 +45,7 @@ from models.learning.mean_field_pcd import MeanFieldPcd, MeanFieldPcdSettings
 from models.learning.noise_contrastive import NoiseContrastive, NoiseContrastiveSettings
 from models.learning.pseudo_likelihood import PseudoLikelihood, PseudoLikelihoodSettings
 from models.learning.reparameterized_elbo import ReparameterizedElbo, ReparameterizedElboSettings
+from models.learning.up_down import UpDown, UpDownSettings
 from models.learning.wake_sleep import WakeSleep, WakeSleepSettings
 from models.learning.walkback import Walkback, WalkbackSettings
 from models.linear_gaussian import LinearGaussian, LinearGaussianSettings
@@ -145,11 +146,11 @@ LEARNINGS: tuple[Learning, ...] = (
         MeanFieldPcdSettings,
     ),
     Learning(
-        "wake-sleep",
-        "Wake and sleep",
+        "up-down",
+        "Wake and sleep, up and down",
         "Boltzmann machines",
-        WakeSleep,
-        WakeSleepSettings,
+        UpDown,
+        UpDownSettings,
     ),
     Learning(
         "fine-tune",
@@ -192,6 +193,13 @@ LEARNINGS: tuple[Learning, ...] = (
         "Variational auto-encoders",
         ReparameterizedElbo,
         ReparameterizedElboSettings,
+    ),
+    Learning(
+        "wake-sleep",
+        "Wake and sleep",
+        "Variational auto-encoders",
+        WakeSleep,
+        WakeSleepSettings,
     ),
     Learning(
         "non-saturating",
@@ -398,7 +406,7 @@ FAMILIES: tuple[Family, ...] = (
         "the layer that learns, so that curves begin anew with each; the bound per layer says what it was worth.",
         model=Dbn,
         settings=DbnSettings,
-        learners=("layerwise", "wake-sleep", "fine-tune"),
+        learners=("layerwise", "up-down", "fine-tune"),
         data="digits",
         binarization="threshold",
     ),
@@ -504,7 +512,7 @@ FAMILIES: tuple[Family, ...] = (
         look_for="Reconstruction and KL rise together at first. A KL near 0 means that the decoder ignores z.",
         model=Vae,
         settings=VaeSettings,
-        learners=("reparameterized-elbo",),
+        learners=("reparameterized-elbo", "wake-sleep"),
         data="digits",
     ),
     Family(

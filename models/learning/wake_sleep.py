@@ -2,144 +2,53 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
-from models.capabilities import StacksMachines, WakesAndSleeps
-from models.learning.base import Learner, Quantity, means
-from models.learning.contrastive_divergence import (
-    FINAL_RATE,
-    ContrastiveDivergence,
-    ContrastiveDivergenceSettings,
-)
-from models.learning.layerwise import GreedyLayers, GreedyStartSettings
+from models.capabilities import DrawsPosterior, Dreams
+from models.learning.base import Quantity
+from models.learning.bound import ELBO, GRADIENT_VARIANCE, BoundAscent, BoundSettings
 from models.settings import setting
-from models.spec import Batch, DataSpec, Layout, Support
 
 
-class WakeSleepSettings(GreedyStartSettings):
-    learning_rate: float = setting(
-        0.05,
-        title="Learning rate",
-        help="Step size of the wake and the sleep phase, and of the machine at the top.",
-        reference="Hinton, Osindero & Teh (2006), appendix B, r",
-        gt=0,
-        le=10,
-        log=True,
+class WakeSleepSettings(BoundSettings):
+    draws: int = setting(
+        1,
+        title="Draws when awake",
+        help="Draws of q(h|x) for each example. More of them make the gradient of the generative parameters quieter.",
+        reference="Hinton, Dayan, Frey & Neal (1995)",
+        ge=1,
+        le=1000,
     )
-    decay: int = setting(
-        4000,
-        title="Learning-rate decay",
-        help="The learning rate falls linearly to a fiftieth over this many steps after the greedy ones, and stays "
-        "there; 0 keeps it.",
-        unit="steps",
-        ge=0,
-        le=100_000_000,
-    )
-    k: int = setting(
-        3,
-        title="Gibbs transitions k",
-        help="Transitions of the machine at the top, between what it is given when awake and what it dreams from.",
-        reference="Hinton, Osindero & Teh (2006), appendix B: 3, later 6 and 10",
+    dreams: int = setting(
+        1,
+        title="Dreams",
+        help="Pairs of x and h that the model draws for each example of a step, from which recognition learns.",
+        reference="Hinton, Dayan, Frey & Neal (1995)",
         ge=1,
         le=1000,
     )
 
 
-class WakeSleep(Learner):
-    """Wake: draw upwards from data by recognition, and raise the log-probability that the generative parameters give to
-    what was drawn. Sleep: dream downwards, and raise that of the dream's causes under recognition (Hinton, Dayan, Frey
-    & Neal, 1995). Each is a delta rule, local to a layer.
+class WakeSleep(BoundAscent):
+    """Wake: draw h ~ q(h | x) from data and ascend log p(x, h) in the generative parameters. Sleep: dream (x, h) ~ p
+    and ascend log q(h | x) in the parameters of recognition (Hinton, Dayan, Frey & Neal, 1995).
 
-    With an undirected machine at the top this is the up-down algorithm (Hinton, Osindero & Teh, 2006, appendix B): the
-    machine learns by contrastive divergence from what is recognised, and dreams begin where its chains end. A stack of
-    machines first learns greedily. Sleep follows KL(p‖q) and not KL(q‖p), so that the bound on log p(x) may fall.
+    The wake phase follows the gradient of the bound; where q is exact, that of log p(x) itself. The sleep phase lowers
+    KL(p‖q) over dreams and not KL(q‖p) over data, so that no single objective rises, and the bound may fall. No
+    gradient flows through a draw: latent variables of any kind will do, and a phase's noise is small.
     """
 
-    needs = (WakesAndSleeps,)
+    capturable = True
+    needs = (DrawsPosterior, Dreams)
     quantities = (
-        Quantity("wake", "Awake: log p(below | above)"),  # falls where more is said above
-        Quantity("sleep", "Asleep: log q(above | below)", goal="higher"),
-        *ContrastiveDivergence.quantities,
+        ELBO,
+        Quantity("wake", "Awake: log p(x, h)", goal="higher"),
+        Quantity("sleep", "Asleep: log q(h | x)", goal="higher"),
+        GRADIENT_VARIANCE,
     )
-    steps: Tensor  # after the greedy ones
 
-    def __init__(self, model: nn.Module, settings: WakeSleepSettings, spec: DataSpec, examples: int) -> None:
-        super().__init__(model, settings, spec, examples)
-        self.settings = settings
-        self.register_buffer("steps", torch.zeros(()))
-        self.greedy: GreedyLayers | None = None
-        if isinstance(model, StacksMachines):
-            self.greedy = GreedyLayers(model, settings.rule(), settings.layer_steps, True, spec, examples)
-        self.top: _TopMachine | None = None
-        if self.model.top_machine() is not None:
-            rule = ContrastiveDivergenceSettings(
-                learning_rate=settings.learning_rate,
-                decay=settings.decay,
-                k=settings.k,
-                momentum=0.0,
-                weight_decay=settings.weight_decay,
-            )
-            machine = self.model.top_machine()
-            seen = DataSpec(tuple(machine.event_shape), Support.BITS, Layout.VECTOR)
-            self.top = _TopMachine(machine, rule, seen, examples)
-            del self.top.model  # the state has it once, in the model
-
-    def begin(self) -> None:
-        if self.greedy is not None:
-            self.greedy.begin(self.model)
-        of_top: set[int] = set()
-        if self.top is not None:
-            self._lend(self.top).begin()
-            of_top = {id(p) for p in self.model.top_machine().parameters()}
-        self._directed = [p for p in self.model.parameters() if id(p) not in of_top]
-        self._start_rate = torch.full_like(self.steps, self.settings.learning_rate)
-
-    @property
-    def phase(self) -> str:
-        return "up and down" if self.greedy is None or self.greedy.done else self.greedy.phase
-
-    def step(self, batch: Batch) -> dict[str, Tensor]:
-        if self.greedy is not None and not self.greedy.done:
-            return self.greedy.step(self.model, batch)
-        log_p, top = self.model.wake(batch.x, batch.y)
-        reported = {}
-        if self.top is None:
-            dream = self.model.draw_top(len(batch.x))
-        else:
-            reported = self._lend(self.top).step(Batch(top, batch.y, batch.index))
-            dream = self.top.reached
-        log_q = self.model.sleep(dream)
-        gradients = torch.autograd.grad(log_p.mean() + log_q.mean(), self._directed)
-        rate = self.learning_rate()
-        with torch.no_grad():
-            for parameter, gradient in zip(self._directed, gradients, strict=True):
-                parameter.addcmul_(gradient, rate)
-            self.steps.add_(1)
-        return {**means(wake=log_p, sleep=log_q), **reported}
-
-    def learning_rate(self) -> Tensor:
-        """The rate now, as a tensor, so that nothing waits for the device."""
-        if not self.settings.decay:
-            return self._start_rate
-        return self._start_rate * (1 - self.steps * ((1 - FINAL_RATE) / self.settings.decay)).clamp(min=FINAL_RATE)
-
-    def held_out(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
-        if self.greedy is not None and not self.greedy.done:
-            return self.greedy.held_out(self.model, batch, generator)
-        log_p, _ = self.model.wake(batch.x, batch.y, generator)
-        return means(wake=log_p, sleep=self.model.sleep(self.model.draw_top(len(batch.x), generator), generator))
-
-    def _lend(self, top: _TopMachine) -> _TopMachine:
-        object.__setattr__(top, "model", self.model.top_machine())
-        return top
-
-
-class _TopMachine(ContrastiveDivergence):
-    """Remembers, until the next step, the visible states that its chains reached."""
-
-    reached: Tensor
-
-    def negative_phase(self, x: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
-        self.reached, negative = super().negative_phase(x, positive)
-        return self.reached, negative
+    def surrogate(self, x: Tensor, generator: Generator | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        drawn = self.model.draw_posterior(x, self.settings.draws, generator)
+        wake = drawn.log_joint.mean()
+        sleep = self.model.score_dreams(self.settings.dreams * len(x), generator).mean()
+        return -(wake + sleep), {"elbo": wake - drawn.log_posterior.mean(), "wake": wake, "sleep": sleep}

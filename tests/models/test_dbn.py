@@ -18,10 +18,10 @@ from models.capabilities import (
     HasHiddenLayers,
     HasLabelUnits,
     Held,
+    LearnsUpAndDown,
     StacksMachines,
     SumsExactly,
     TooLarge,
-    WakesAndSleeps,
 )
 from models.dbn import Dbn, DbnSettings
 from models.estimation.annealing import annealed_log_partition
@@ -83,8 +83,8 @@ def frequencies(x: Tensor) -> Tensor:
 
 def test_it_has_the_capabilities_it_claims() -> None:
     for capability in (
-        AddsLayers, Anneals, BoundsFreeEnergy, HasHiddenLayers, HasLabelUnits, StacksMachines, SumsExactly,
-        WakesAndSleeps,
+        AddsLayers, Anneals, BoundsFreeEnergy, HasHiddenLayers, HasLabelUnits, LearnsUpAndDown, StacksMachines,
+        SumsExactly,
     ):  # fmt: skip
         assert issubclass(Dbn, capability)
     assert not issubclass(Dbn, HasFreeEnergy)
