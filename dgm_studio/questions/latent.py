@@ -6,11 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from dgm_studio.inference import Subject
 from dgm_studio.questions.arrays import array, seeded, tensor
 from dgm_studio.questions.examples import SplitName, split_of, spread_out
 from models.capabilities import BoundsEvidence
+from models.distributions import Distribution
+
+DRAWS = 8  # from each q(z | x), where its scale is measured
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,30 @@ def principal_plane(z: np.ndarray, previous: Plane | None = None) -> Plane:
     return Plane(origin.astype(np.float32), u, v)
 
 
+REACH = 4.0  # standard deviations of the prior to each side that a person can go along one dimension
+
+
 @dataclass(frozen=True)
 class PriorView:
-    """The prior, as far as a map needs it."""
+    """The prior, as far as a map needs it. It need not be a normal, nor reach everywhere."""
 
     mean: np.ndarray  # (L,)
     scale: np.ndarray  # (L,) standard deviations, measured on 2000 draws
+    lowest: np.ndarray  # (L,) where its density ends along each dimension; -inf where it does not within REACH
+    highest: np.ndarray  # (L,) the same upwards
+
+    @property
+    def low(self) -> np.ndarray:
+        """Where a slider of each dimension begins: (L,)."""
+        return np.maximum(self.mean - REACH * self.scale, self.lowest)
+
+    @property
+    def high(self) -> np.ndarray:
+        return np.minimum(self.mean + REACH * self.scale, self.highest)
+
+    def inside(self, z: np.ndarray) -> np.ndarray:
+        """z (..., L), moved to where the prior has a density."""
+        return np.clip(z, self.lowest, self.highest).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -73,7 +95,25 @@ class AskPrior:
 
     def __call__(self, subject: Subject) -> PriorView:
         prior = subject.model.prior()
-        return PriorView(array(prior.mean), array(prior.sample(2000, seeded(subject, 0)).std(0)))
+        scale = prior.sample(2000, seeded(subject, 0)).std(0)
+        ends = [array(_end_of_support(prior, side * REACH * scale)) for side in (-1, 1)]
+        return PriorView(array(prior.mean), array(scale), *ends)
+
+
+def _end_of_support(prior: Distribution, reach: Tensor) -> Tensor:
+    """Along each axis from the mean to mean + reach (L,), the last place with a density, by bisection; ± inf where
+    there is one all the way: (L,)."""
+    inside, outside = torch.zeros_like(reach), reach.clone()
+
+    def has_density(shift: Tensor) -> Tensor:
+        return prior.log_prob(prior.mean + shift.diag()).isfinite()
+
+    everywhere = has_density(outside)
+    for _ in range(24):
+        middle = (inside + outside) / 2
+        good = has_density(middle)
+        inside, outside = torch.where(good, middle, inside), torch.where(good, outside, middle)
+    return torch.where(everywhere, torch.inf * reach.sign(), prior.mean + inside)
 
 
 @dataclass(frozen=True)
@@ -162,6 +202,7 @@ class Embedding:
     index: np.ndarray  # (N,) places in the split
     means: np.ndarray  # (N, L)
     y: np.ndarray  # (N,) int64, -1 without a label
+    scale: np.ndarray  # (L,) standard deviation of q(z_l | x), its square averaged over the data; measured on draws
     kl: np.ndarray | None  # (L,) KL(q(z_l | x) || p(z_l)) in nats, averaged over the data; None without a bound
     plane: Plane | None  # the plane of largest variance; None with fewer than two dimensions
 
@@ -179,9 +220,11 @@ class Embed:
         index = spread_out(len(split), self.limit).to(split.x.device)
         x = split.x[index].to(subject.device)
         model = subject.model
-        means, kl = [], []
+        means, variances, kl = [], [], []
         for part in x.split(1000):
-            means.append(model.encode(part).mean)
+            posterior = model.encode(part)
+            means.append(posterior.mean)
+            variances.append(posterior.sample(DRAWS, seeded(subject, 0)).var(0))
             if isinstance(model, BoundsEvidence):
                 kl.append(model.elbo(part, seeded(subject, 0)).kl_per_dimension)
         z = array(torch.cat(means))
@@ -190,18 +233,7 @@ class Embed:
             array(index),
             z,
             array(split.y[index]),
+            array(torch.cat(variances).mean(0).sqrt()),
             array(torch.cat(kl).mean(0)) if kl else None,
             principal_plane(z, self.previous) if z.shape[1] > 1 and len(z) > 2 else None,
         )
-
-
-def interpolate(a: np.ndarray, b: np.ndarray, steps: int, spherical: bool) -> np.ndarray:
-    """`steps` places from a to b (both (L,)): (steps, L), along the straight line or along the great arc, which keeps
-    to the radius where a Gaussian prior has its mass (White, 2016, "Sampling generative networks")."""
-    t = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
-    norms = np.linalg.norm(a) * np.linalg.norm(b)
-    angle = np.arccos(np.clip(a @ b / norms, -1, 1)) if norms > 0 else 0.0
-    # the great arc is not defined for opposite, parallel or zero vectors
-    if not spherical or np.sin(angle) < 1e-4:
-        return (1 - t) * a + t * b
-    return ((np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)).astype(np.float32)

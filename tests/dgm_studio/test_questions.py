@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 
 from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.inference import Subject
+from dgm_studio.paths import interpolate
 from dgm_studio.questions.chains import Advance, Chains, Hold, StartChains
 from dgm_studio.questions.completions import Complete, Completions, Order, ordered
 from dgm_studio.questions.drawing import Fit, Land, fit, usual_figure
@@ -30,7 +31,6 @@ from dgm_studio.questions.latent import (
     Embed,
     Plane,
     PriorDensity,
-    interpolate,
     principal_plane,
 )
 from models.capabilities import ChainState, Completion, Elbo

@@ -2,67 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 import numpy as np
 import pytest
 import torch
-from explorer_runs import Bench, cloud, drag, mouse, pictures, recipe
+from explorer_runs import cloud, drag, mouse, pictures
+from latent_maps import PATIENCE, ShowMap, on_map, press, shows
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QCheckBox, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from dgm_studio.datasets.base import Dataset
-from models.gan import Gan, GanSettings
-from models.vae import Vae, VaeSettings
-from widgets.explorers.latent_map import LatentMap
 from widgets.theme import DARK, LIGHT, look
-
-Show = Callable[..., tuple[Bench, LatentMap]]
-PATIENCE = 20_000  # ms
-
-
-@pytest.fixture
-def show(qtbot: QtBot) -> Iterator[Show]:
-    benches: list[Bench] = []
-
-    def shown(latent: int = 2, data: Dataset | None = None, encodes: bool = True) -> tuple[Bench, LatentMap]:
-        made = recipe(Vae, VaeSettings(latent=latent, hidden=8, layers=1))
-        if not encodes:
-            made = recipe(Gan, GanSettings(latent=latent, hidden=8, layers=1))
-        bench = Bench(made, data or pictures())
-        benches.append(bench)
-        bench.publish(1)
-        view = LatentMap(bench.live)
-        qtbot.addWidget(view)
-        view.resize(748, 672)
-        view.show()
-        qtbot.waitUntil(lambda: len(view.z) == latent and has_outcome(view), timeout=PATIENCE)
-        return bench, view
-
-    yield shown
-    for bench in benches:
-        bench.live.close()
-
-
-def has_outcome(view: LatentMap) -> bool:
-    if view.outcome.is_picture:
-        return view.outcome.picture.picture is not None
-    return bool(view.outcome.plane.handle.pos().x())
-
-
-def shows(bench: Bench, view: LatentMap) -> bool:
-    """Whether the picture is what the newest weights decode the handle's place to."""
-    with torch.no_grad():
-        expected = bench.model.decode(torch.from_numpy(view.z)[None])[0].numpy()
-    return bool(np.allclose(view.outcome.picture.picture, expected, atol=1e-5))
-
-
-def on_map(view: LatentMap, x: float, y: float) -> QPointF:
-    """A place of the plane, in pixels of the map's viewport."""
-    return QPointF(view.map.mapFromScene(view.map.box.mapViewToScene(QPointF(x, y))))
 
 
 def wheel(widget: QWidget, place: QPointF, angle: int) -> None:
@@ -72,12 +23,8 @@ def wheel(widget: QWidget, place: QPointF, angle: int) -> None:
     QApplication.sendEvent(widget, event)
 
 
-def press(view: LatentMap, name: str) -> None:
-    QTest.mouseClick(view.findChild(QPushButton, name), Qt.MouseButton.LeftButton)
-
-
-def test_dragging_decodes_the_place_under_the_mouse(show: Show, qtbot: QtBot) -> None:
-    bench, view = show()
+def test_dragging_decodes_the_place_under_the_mouse(show_map: ShowMap, qtbot: QtBot) -> None:
+    bench, view = show_map()
     seen: list[np.ndarray] = []
     bench.live.answered.connect(lambda a: a.channel.endswith("decode") and seen.append(a.value.z[0]))
     way = [on_map(view, -1 + 0.1 * i, 0.5) for i in range(20)]
@@ -88,23 +35,23 @@ def test_dragging_decodes_the_place_under_the_mouse(show: Show, qtbot: QtBot) ->
     assert across == sorted(across), "an older answer came after a newer one"
 
 
-def test_pressing_anywhere_moves_the_handle_there(show: Show, qtbot: QtBot) -> None:
-    bench, view = show()
+def test_pressing_anywhere_moves_the_handle_there(show_map: ShowMap, qtbot: QtBot) -> None:
+    bench, view = show_map()
     mouse(view.map.viewport(), QEvent.Type.MouseButtonPress, on_map(view, 1.5, -2.0))
     place = view.map.handle.pos()
     assert (place.x(), place.y()) == pytest.approx((1.5, -2.0), abs=0.03)
     qtbot.waitUntil(lambda: shows(bench, view), timeout=PATIENCE)
 
 
-def test_the_right_button_leaves_the_handle(show: Show) -> None:
-    _, view = show()
+def test_the_right_button_leaves_the_handle(show_map: ShowMap) -> None:
+    _, view = show_map()
     before = view.z.copy()
     drag(view.map.viewport(), [on_map(view, 1, 1), on_map(view, 1.1, 1)], Qt.MouseButton.RightButton)
     assert np.array_equal(view.z, before)
 
 
-def test_the_same_place_is_decoded_again_when_the_weights_change(show: Show, qtbot: QtBot) -> None:
-    bench, view = show()
+def test_the_same_place_is_decoded_again_when_the_weights_change(show_map: ShowMap, qtbot: QtBot) -> None:
+    bench, view = show_map()
     view.move_to(np.array([0.4, -0.3]))
     for step in range(2, 6):
         bench.publish(step)
@@ -112,8 +59,8 @@ def test_the_same_place_is_decoded_again_when_the_weights_change(show: Show, qtb
     assert view.z == pytest.approx([0.4, -0.3])
 
 
-def test_arrow_keys_nudge_the_handle_by_pixels(show: Show) -> None:
-    _, view = show()
+def test_arrow_keys_nudge_the_handle_by_pixels(show_map: ShowMap) -> None:
+    _, view = show_map()
     width, height = view.map.box.viewPixelSize()
     before = view.z.copy()
     QTest.keyClick(view.map, Qt.Key.Key_Right)
@@ -121,8 +68,8 @@ def test_arrow_keys_nudge_the_handle_by_pixels(show: Show) -> None:
     assert view.z - before == pytest.approx([2 * width, 10 * height], rel=1e-3)
 
 
-def test_a_slider_moves_its_own_dimension(show: Show, qtbot: QtBot) -> None:
-    bench, view = show(latent=5)
+def test_a_slider_moves_its_own_dimension(show_map: ShowMap, qtbot: QtBot) -> None:
+    bench, view = show_map(latent=5)
     view.move_to(np.array([0.1, 0.2, 0.3, 0.4, 0.5]))
     row = view.sliders.rows[3]
     begin, end = row.track()
@@ -135,15 +82,15 @@ def test_a_slider_moves_its_own_dimension(show: Show, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: shows(bench, view), timeout=PATIENCE)
 
 
-def test_sliders_are_sorted_by_kl_and_say_it(show: Show, qtbot: QtBot) -> None:
-    _, view = show(latent=6)
+def test_sliders_are_sorted_by_kl_and_say_it(show_map: ShowMap, qtbot: QtBot) -> None:
+    _, view = show_map(latent=6)
     qtbot.waitUntil(lambda: all(row.note for row in view.sliders.rows), timeout=PATIENCE)
     numbers = [float(row.note.removeprefix("KL ")) for row in view.sliders.rows]
     assert numbers == sorted(numbers, reverse=True)
 
 
-def test_reset_random_and_nearest(show: Show, qtbot: QtBot) -> None:
-    bench, view = show(latent=3)
+def test_reset_random_and_nearest(show_map: ShowMap, qtbot: QtBot) -> None:
+    bench, view = show_map(latent=3)
     press(view, "random")
     qtbot.waitUntil(lambda: bool(view.z.any()), timeout=PATIENCE)
     qtbot.waitUntil(lambda: len(view.map.points._groups) == 3, timeout=PATIENCE)
@@ -157,9 +104,9 @@ def test_reset_random_and_nearest(show: Show, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: shows(bench, view), timeout=PATIENCE)
 
 
-def test_pins_show_the_way_between_them_and_can_be_walked(show: Show, qtbot: QtBot) -> None:
-    _, view = show()
-    assert not view.walk.isVisible()
+def test_pins_show_the_way_between_them_and_can_be_walked(show_map: ShowMap, qtbot: QtBot) -> None:
+    _, view = show_map()
+    assert not view.walk.pins
     view.move_to(np.array([-1.0, 0.0]))
     press(view, "pin")
     view.move_to(np.array([1.0, 0.0]))
@@ -171,20 +118,20 @@ def test_pins_show_the_way_between_them_and_can_be_walked(show: Show, qtbot: QtB
     QTest.mouseClick(strip, Qt.MouseButton.LeftButton, pos=QPoint(int(target.right()) - 2, int(target.center().y())))
     assert view.z == pytest.approx([1.0, 0.0])
     press(view, "unpin")
-    assert not view.walk.isVisible()
+    assert not view.walk.pins
 
 
 @pytest.mark.parametrize("latent", [1, 2, 7, 256])
-def test_any_latent_size_has_a_map_and_a_slider_for_each_dimension(show: Show, latent: int) -> None:
-    _, view = show(latent=latent)
+def test_any_latent_size_has_a_map_and_a_slider_for_each_dimension(show_map: ShowMap, latent: int) -> None:
+    _, view = show_map(latent=latent)
     assert len(view.sliders.rows) == latent
     mouse(view.map.viewport(), QEvent.Type.MouseButtonPress, on_map(view, 0.5, 0.25))
     assert view.z.any()
     assert not view.grab().isNull()
 
 
-def test_dragging_in_the_principal_plane_keeps_what_lies_outside_it(show: Show, qtbot: QtBot) -> None:
-    _, view = show(latent=6)
+def test_dragging_in_the_principal_plane_keeps_what_lies_outside_it(show_map: ShowMap, qtbot: QtBot) -> None:
+    _, view = show_map(latent=6)
     qtbot.waitUntil(lambda: "principal" in view.map.getAxis("bottom").labelText, timeout=PATIENCE)
     qtbot.waitUntil(lambda: view._embedding is not None, timeout=PATIENCE)
     plane = view._plane
@@ -196,8 +143,8 @@ def test_dragging_in_the_principal_plane_keeps_what_lies_outside_it(show: Show, 
     assert plane.project(view.z) == pytest.approx([0.8, -0.6], abs=0.05)
 
 
-def test_two_other_dimensions_can_be_looked_at(show: Show) -> None:
-    _, view = show(latent=4)
+def test_two_other_dimensions_can_be_looked_at(show_map: ShowMap) -> None:
+    _, view = show_map(latent=4)
     across, up = view._choice._across, view._choice._up
     across.setCurrentIndex(across.findText("z₄"))
     across.activated.emit(across.currentIndex())
@@ -209,8 +156,8 @@ def test_two_other_dimensions_can_be_looked_at(show: Show) -> None:
     assert view.map.getAxis("bottom").labelText == "z₄"
 
 
-def test_the_manifold_is_drawn_behind_the_data_and_can_be_taken_away(show: Show, qtbot: QtBot) -> None:
-    _, view = show()
+def test_the_manifold_is_drawn_behind_the_data_and_can_be_taken_away(show_map: ShowMap, qtbot: QtBot) -> None:
+    _, view = show_map()
     qtbot.waitUntil(lambda: view.map.manifold.isVisible() and view.map.manifold.image is not None, timeout=PATIENCE)
     height, width, channels = view.map.manifold.image.shape
     assert channels == 4
@@ -220,14 +167,14 @@ def test_the_manifold_is_drawn_behind_the_data_and_can_be_taken_away(show: Show,
 
 
 @pytest.mark.parametrize("shape", [(1, 5, 9), (3, 8, 8)])
-def test_pictures_of_any_shape_are_shown(show: Show, qtbot: QtBot, shape: tuple[int, ...]) -> None:
-    bench, view = show(data=pictures(shape))
+def test_pictures_of_any_shape_are_shown(show_map: ShowMap, qtbot: QtBot, shape: tuple[int, ...]) -> None:
+    bench, view = show_map(data=pictures(shape))
     qtbot.waitUntil(lambda: shows(bench, view) and view.map.manifold.image is not None, timeout=PATIENCE)
     assert view.outcome.picture.picture.shape == shape
 
 
-def test_without_an_encoder_the_prior_is_shown_instead_of_data(show: Show, qtbot: QtBot) -> None:
-    _, view = show(encodes=False)
+def test_without_an_encoder_the_prior_is_shown_instead_of_data(show_map: ShowMap, qtbot: QtBot) -> None:
+    _, view = show_map(encodes=False)
     qtbot.waitUntil(lambda: view.map.veil.isVisible() and view.map.veil.image is not None, timeout=PATIENCE)
     opacity = view.map.veil.image[..., 3]
     row, column = np.unravel_index(opacity.argmax(), opacity.shape)
@@ -237,8 +184,8 @@ def test_without_an_encoder_the_prior_is_shown_instead_of_data(show: Show, qtbot
     assert not view.findChild(QCheckBox, "data").isVisible()
 
 
-def test_points_are_generated_among_samples(show: Show, qtbot: QtBot) -> None:
-    bench, view = show(data=cloud())
+def test_points_are_generated_among_samples(show_map: ShowMap, qtbot: QtBot) -> None:
+    bench, view = show_map(data=cloud())
     qtbot.waitUntil(lambda: bool(view.outcome.plane.points._groups), timeout=PATIENCE)
     view.move_to(np.array([0.7, 0.2]))
     with torch.no_grad():
@@ -251,8 +198,8 @@ def test_points_are_generated_among_samples(show: Show, qtbot: QtBot) -> None:
     qtbot.waitUntil(there, timeout=PATIENCE)
 
 
-def test_zooming_by_hand_is_respected_until_reset(show: Show, qtbot: QtBot) -> None:
-    bench, view = show()
+def test_zooming_by_hand_is_respected_until_reset(show_map: ShowMap, qtbot: QtBot) -> None:
+    bench, view = show_map()
     qtbot.waitUntil(lambda: view._embedding is not None, timeout=PATIENCE)
     wheel(view.map.viewport(), on_map(view, 0, 0), 240)
     chosen = view.map.bounds()
@@ -265,8 +212,8 @@ def test_zooming_by_hand_is_respected_until_reset(show: Show, qtbot: QtBot) -> N
     assert view.map.bounds()[0] < chosen[0]
 
 
-def test_both_themes_are_painted_from_roles(show: Show, qapp: QApplication, qtbot: QtBot) -> None:
-    _, view = show()
+def test_both_themes_are_painted_from_roles(show_map: ShowMap, qapp: QApplication, qtbot: QtBot) -> None:
+    _, view = show_map()
     qtbot.waitUntil(lambda: view.map.manifold.image is not None, timeout=PATIENCE)
     try:
         for theme in (LIGHT, DARK):

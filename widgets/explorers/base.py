@@ -97,6 +97,10 @@ class Explorer(QWidget):
         self._followed[name].setInterval(every_ms)
         self._ask_followed(name)
 
+    def followed(self, name: str) -> bool:
+        """Whether a question is asked again on this channel."""
+        return name in self._followed
+
     def moved_by_hand(self) -> None:
         """A person drags something: what follows newer states comes less often until the hand rests, so that neither
         answers nor painting keep the hand waiting."""

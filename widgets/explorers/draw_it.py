@@ -15,7 +15,8 @@ from models.capabilities import BoundsEvidence, Decodes, Encodes
 from models.spec import DataSpec, Layout
 from widgets.canvas import Canvas
 from widgets.explorers.base import Explorer
-from widgets.explorers.map_view import MapView, class_groups
+from widgets.explorers.map_points import class_groups
+from widgets.explorers.map_view import MapView
 from widgets.explorers.parts import (
     ANY_CLASS,
     Caption,

@@ -13,7 +13,8 @@ from models.capabilities import HasComponents, KeepsFrames
 from models.spec import DataSpec, Layout
 from widgets.explorers.base import Explorer
 from widgets.explorers.ellipse_items import EllipsesItem, WeightBars, contours, shade
-from widgets.explorers.map_view import MapView, PointGroup, PointsItem, class_groups
+from widgets.explorers.map_points import PointGroup, PointsItem, class_groups
+from widgets.explorers.map_view import MapView
 from widgets.explorers.parts import Caption, Card, Choice, SliderRow, button, check, fill, row_of, subscript
 from widgets.live import Live
 from widgets.plots import Plot, pen

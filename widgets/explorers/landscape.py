@@ -12,7 +12,8 @@ from models.capabilities import Decodes, HasDiscriminator, HasFreeEnergy, Sample
 from models.spec import DataSpec, Layout
 from widgets.colormaps import diverging, rgba, viridis
 from widgets.explorers.base import Explorer
-from widgets.explorers.map_view import MapView, PointGroup, PointsItem
+from widgets.explorers.map_points import PointGroup, PointsItem
+from widgets.explorers.map_view import MapView
 from widgets.explorers.parts import Caption, Card, Choice, ColourBar, check, fill
 from widgets.live import Live
 from widgets.plots import pen

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QGridLayout, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QHideEvent, QKeyEvent
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from dgm_studio.inference import Answer
 from dgm_studio.questions.examples import ExamplesAt
@@ -13,26 +13,27 @@ from dgm_studio.questions.landscapes import AskLandscape, DataPoints
 from dgm_studio.questions.latent import (
     AskPrior,
     Decode,
-    DecodeGrid,
+    Decoded,
     DrawPrior,
     Embed,
     Embedding,
     Plane,
-    PriorDensity,
     PriorView,
-    Sheet,
 )
 from models.capabilities import Decodes, Encodes
 from models.spec import DataSpec, Layout
+from widgets.explorers.attributes import Attributes
 from widgets.explorers.base import Explorer
-from widgets.explorers.latent_parts import DatumLine, DimensionSliders, Outcome, PlaneChoice
-from widgets.explorers.map_view import Bounds, MapView, class_groups, density_image, manifold_image
-from widgets.explorers.parts import Caption, Card, button, check, fill
+from widgets.explorers.film_export import FilmExport
+from widgets.explorers.latent_parts import DatumLine, DimensionSliders, Outcome, PlaneChoice, around, side_card
+from widgets.explorers.latent_tools import ToolBench
+from widgets.explorers.map_layers import MapLayers
+from widgets.explorers.map_view import Bounds, MapView
+from widgets.explorers.parts import Caption, Card, fill
+from widgets.explorers.traversals import Traversals
 from widgets.explorers.walk import Walk
 from widgets.live import Live
-from widgets.theme import SPACE, look
-
-SIDE = 264  # px, the column beside the map
+from widgets.theme import look
 
 
 class LatentMap(Explorer):
@@ -48,29 +49,40 @@ class LatentMap(Explorer):
         self._prior: PriorView | None = None
         self._embedding: Embedding | None = None
         self._plane: Plane | None = None
-        self._cells: Sheet | None = None
-        self._density: Sheet | None = None
         self._sample_bounds: Bounds = (-1, -1, 1, 1)
+        self._tool_places: np.ndarray | None = None  # as asked last
         self.z = np.zeros(0, np.float32)
 
         self.map = MapView()
         self.map.setObjectName("map")
+        self.map.setAccessibleName("Map of the latent space")
         self.map.handle.hide()  # until the latent space is known
         self.map.setToolTip("Press or drag to move the handle. Wheel: zoom. Middle button: pan. Arrow keys: nudge.")
         self.map.pointed.connect(self._point)
         self.map.nudged.connect(self._nudge)
         self.map.looked_elsewhere.connect(self._refresh_backdrop)
+        self.layers = MapLayers(live.spec, self._encodes)
+        self.layers.switched.connect(self._switch_layers)
         self.outcome = Outcome(self._is_picture)
         self.sliders = DimensionSliders()
         self.sliders.moved.connect(self._slide)
         self.walk = Walk(self._is_picture)
-        self.walk.changed.connect(self._rewalk)
-        self.walk.picked.connect(self.move_to)
-        self._walk_due = QTimer(self, singleShot=True, interval=30)
-        self._walk_due.timeout.connect(self._ask_walk)
+        self.walk.played.connect(self.move_to)
+        self.traversals = Traversals(self._encodes)
+        self.attributes = Attributes(live.spec.class_names, self._is_picture)
+        self.attributes.redrawn.connect(self._draw_ways)
+        labelled = self._encodes and live.spec.classes > 0
+        self.tools = ToolBench({self.walk: True, self.traversals: self._is_picture, self.attributes: labelled})
+        self.tools.wanted.connect(self._ask_tool)
+        self.tools.opened.connect(lambda tool: self._draw_ways())
+        for tool in self.tools.tools:
+            tool.moved.connect(self._go)
+            tool.changed.connect(self._draw_ways)
+        self.films = FilmExport(self, self.walk)
         self._datum = DatumLine(self._is_picture)
         self.body.addWidget(self._map_card(), 1)
-        self.body.addWidget(self._side_card())
+        actions = (self._reset, self._random, self._snap, self._pin)
+        self.body.addWidget(side_card(self.outcome, self._datum, self.sliders, actions, self._encodes))
         self.setFocusProxy(self.map)
         look.changed.connect(self._repaint)
 
@@ -79,43 +91,16 @@ class LatentMap(Explorer):
         self._choice = PlaneChoice()
         self._choice.changed.connect(self._turn)
         card.head.addWidget(self._choice)
-        manifold = ("Manifold", "manifold", "What each place of the map decodes to")
-        self._manifold_box = check(*manifold, self._is_picture, self._switch_backdrop)
-        self._manifold_box.setVisible(self._is_picture)
-        data = ("Data", "data", "Training examples at the means of q(z|x), by class")
-        self._data_box = check(*data, True, self._repaint_points)
-        self._data_box.setVisible(self._encodes)
-        prior = ("Prior", "prior", "The density of p(z)")
-        self._prior_box = check(*prior, not self._encodes or not self._is_picture, self._switch_backdrop)
         card.head.addStretch(1)
-        fill(card.head, self._manifold_box, self._data_box, self._prior_box)
+        card.head.addWidget(self.layers)
         card.column.addWidget(self.map, 1)
         self._status = Caption(name="mapStatus")
-        fill(card.column, self.walk, self._status)
-        return card
-
-    def _side_card(self) -> Card:
-        card = Card("Decoded", "p(x | z)") if self._encodes else Card("Generated", "x = G(z)")
-        card.setFixedWidth(SIDE)
-        if self._is_picture:
-            smooth = ("Smooth", "smooth", "Interpolate between pixels")
-            card.head.addWidget(check(*smooth, False, self.outcome.picture.set_smooth))
-        self.outcome.setFixedHeight(SIDE - 3 * SPACE)
-        buttons = QGridLayout()
-        buttons.setSpacing(SPACE // 2)
-        parts = (
-            button("Reset", "reset", "Back to the prior's mean, with everything in view (Home)", self._reset),
-            button("Random", "random", "A draw from the prior (R)", self._random),
-            button("Nearest", "snap", "Move to the nearest training example (N)", self._snap),
-            button("Pin", "pin", "Mark this place; the way between pins is shown (P)", self._pin),
-        )
-        parts[2].setEnabled(self._encodes)
-        for i, part in enumerate(parts):
-            buttons.addWidget(part, i // 2, i % 2)
-        fill(card.column, self.outcome, self._datum)
-        card.column.addWidget(self.sliders, 1000)
-        card.column.addLayout(buttons)
-        card.column.addStretch(1)
+        foot = QHBoxLayout()
+        foot.addWidget(self.tools.switch)
+        foot.addStretch(1)
+        card.column.addWidget(self._status)
+        card.column.addLayout(foot)
+        fill(card.column, self.tools)
         return card
 
     @staticmethod
@@ -138,16 +123,16 @@ class LatentMap(Explorer):
             self.outcome.show_example(value.x[0] / self.live.spec.brightest)
         elif name == "embedding":
             self._show_embedding(value)
-        elif name == "manifold":
-            self._cells = value
-            self._repaint_backdrop()
-        elif name == "density":
-            self._density = value
-            self._repaint_backdrop()
+        elif name in ("manifold", "density", "aggregate"):
+            self.layers.take(name, value)
+            self.layers.draw_on(self.map)
+            self._say_status()
         elif name == "random":
-            self.move_to(value)
-        elif name == "walk":
-            self.walk.show_pictures(value.x / self.live.spec.brightest)
+            self._go(value)
+        elif name == "tool":
+            self._show_tool(value)
+        elif name == FilmExport.CHANNEL:
+            self.films.receive(value)
         elif name == "datum":
             self._datum.show_picture(value.x[0] / self.live.spec.brightest)
         elif name == "points":
@@ -163,11 +148,19 @@ class LatentMap(Explorer):
         self._place()
         self.ask("decode", Decode(self.z[None]), standing=True)
 
+    def _go(self, z: np.ndarray) -> None:
+        """A person goes somewhere: what plays stops."""
+        self.walk.pause()
+        self.moved_by_hand()
+        self.move_to(z)
+
     def _enter(self, prior: PriorView) -> None:
         """The latent space is known now."""
         size = len(prior.mean)
         self._prior, self.z = prior, prior.mean
         self.sliders.set_space(prior, with_kl=self._encodes)
+        for tool in self.tools.tools:
+            tool.enter(prior)
         self.map.handle.show()
         self.map.box.setAspectLocked(size > 1)
         self._choice.set_space(size, self._encodes)
@@ -182,125 +175,107 @@ class LatentMap(Explorer):
         if not self._is_picture:
             self.ask("points", DataPoints())
         self._refresh_backdrop()
+        self._ask_tool()
 
-    def _switch_backdrop(self, on: bool) -> None:
+    def _switch_layers(self) -> None:
         self._refresh_backdrop()
-        self._repaint_backdrop()
+        self._repaint()
+        self._say_status()
 
     def _refresh_backdrop(self) -> None:
-        if self._plane is None or not self.isVisible():
+        if self._plane is not None and self.isVisible():
+            self.layers.ask(self, self.map, self._where)
+
+    def _where(self) -> tuple[Plane, np.ndarray]:
+        assert self._plane is not None
+        return self._plane, self.z
+
+    def _ask_tool(self) -> None:
+        """What the tool in view wants decoded."""
+        tool = self.tools.current
+        self._tool_places = None if tool is None or self._prior is None else tool.places()
+        if self._tool_places is None or not self.isVisible():
+            self.forget("tool")
+        else:
+            self.tools.asked()
+            self.ask("tool", Decode(self._tool_places), standing=True)
+
+    def _show_tool(self, decoded: Decoded) -> None:
+        self.tools.answered()
+        if self.tools.current is None or decoded.z is not self._tool_places:
             return
-        for name, question, box in (
-            ("manifold", self._manifold_question, self._manifold_box),
-            ("density", self._density_question, self._prior_box),
-        ):
-            if box.isChecked():
-                self.follow(name, question, 500)
-            else:
-                self.forget(name)
-
-    def _manifold_question(self) -> DecodeGrid:
-        """Cells of about the same size on the screen, fixed to the plane while it is panned."""
-        assert self._plane is not None
-        _, height, width = self.live.spec.event_shape
-        side = float(np.clip(max(height, width), 28, 44))  # px
-        step_x, step_y = (side * size for size in self.map.box.viewPixelSize())
-        left, bottom, right, top = self.map.bounds()
-        left, bottom = float(np.floor(left / step_x) * step_x), float(np.floor(bottom / step_y) * step_y)
-        columns = int(np.clip(np.ceil((right - left) / step_x), 1, 60))
-        rows = int(np.clip(np.ceil((top - bottom) / step_y), 1, 60))
-        bounds = (left, bottom, left + columns * step_x, bottom + rows * step_y)
-        return DecodeGrid(self._plane, self.z, bounds, columns, rows)
-
-    def _density_question(self) -> PriorDensity:
-        assert self._plane is not None
-        return PriorDensity(self._plane, self.z, self.map.bounds())
-
-    def _ask_walk(self) -> None:
-        if self.walk.pins and self.isVisible():
-            self.ask("walk", Decode(self.walk.stations(self.z)), standing=True)
+        x = decoded.x / self.live.spec.brightest
+        self.tools.current.show_decoded(x)
+        if not self._is_picture and self.tools.current is self.walk:
+            pins = len(self.walk.pins)
+            self.outcome.plane.set_path(x[pins:], x[:pins])
 
     # What is shown.
 
     def _place(self) -> None:
-        """Handle, path and sliders follow z."""
+        """Handle, tools and sliders follow z."""
         assert self._plane is not None
         self.map.put_handle(*self._plane.project(self.z).tolist())
         self.sliders.set_z(self.z)
-        self._rewalk()
+        self.tools.follow(self.z)
+        self._draw_ways()
 
-    def _rewalk(self) -> None:
-        """The way between pins changed."""
+    def _draw_ways(self) -> None:
+        """The ways through pins and along an attribute, on the map."""
         if self._plane is None:
             return
-        if not self.walk.pins:
-            self.forget("walk")
-            self.map.set_path(np.zeros((0, 2)), np.zeros((0, 2)))
-            return
-        self.map.set_path(self._plane.project(self.walk.way(self.z)), self._plane.project(np.stack(self.walk.pins)))
-        if self._is_picture and not self._walk_due.isActive():
-            self._walk_due.start()
+        pins = np.array(self.walk.pins, np.float32).reshape(-1, len(self.z))
+        self.map.set_path(self._plane.project(self.walk.way()), self._plane.project(pins))
+        along = self.attributes.line() if self.tools.current is self.attributes else np.zeros((0, len(self.z)))
+        self.map.set_direction(self._plane.project(along))
+        if not self._is_picture and not len(pins):
+            self.outcome.plane.set_path(np.zeros((0, 2)), np.zeros((0, 2)))
 
     def _show_embedding(self, embedding: Embedding) -> None:
         self._embedding = embedding
         self.sliders.set_kl(embedding.kl)
+        for tool in self.tools.tools:
+            tool.learn(embedding)
         if self._choice.is_principal:
             self._choose_plane()
-        self._repaint_points()
+        self.layers.draw_points(self.map, self._plane, embedding)
         self._look_around()
-        shown, total = len(embedding.index), len(self.live.dataset.train)
-        count = f"{shown:,} of {total:,}" if shown < total else f"{total:,}"
-        self._status.setText(f"{count} training examples at their posterior means · step {self.live.step:,}")
+        self._say_status()
 
-    def _repaint_points(self) -> None:
-        if self._embedding is None or self._plane is None or not self._data_box.isChecked():
-            self.map.points.set_groups([])
+    def _say_status(self) -> None:
+        if self._embedding is None:
             return
-        points = self._plane.project(self._embedding.means)
-        if len(self.z) == 1:  # a line has no height: classes are told apart by it
-            points[:, 1] = (self._embedding.y - self._embedding.y.mean()) / max(1, self.live.spec.classes)
-        self.map.points.set_groups(class_groups(points, self._embedding.y, self.live.spec.class_names))
-
-    def _repaint_backdrop(self) -> None:
-        cells = self._cells if self._manifold_box.isChecked() else None
-        density = self._density if self._prior_box.isChecked() else None
-        sheet = None if cells is None else manifold_image(cells.values / self.live.spec.brightest)
-        self.map.set_manifold(sheet, cells and cells.bounds)
-        self.map.set_veil(None if density is None else density_image(density.values), density and density.bounds)
+        shown, total = len(self._embedding.index), len(self.live.dataset.train)
+        count = f"{shown:,} of {total:,}" if shown < total else f"{total:,}"
+        text = f"{count} training examples at their posterior means · step {self.live.step:,}"
+        self._status.setText(self.layers.holes() or text)
 
     def _repaint(self) -> None:
-        self._repaint_points()
-        self._repaint_backdrop()
+        self.layers.draw_points(self.map, self._plane, self._embedding)
+        self.layers.draw_on(self.map)
+        self._say_status()
 
     def _look_around(self) -> None:
         """Keep the prior's and the data's mass visible, until a person chooses what is."""
         assert self._plane is not None
         assert self._prior is not None
-        centre = self._plane.project(self._prior.mean)
-        half = 3.3 * float(np.abs(self._plane.u) @ self._prior.scale / np.abs(self._plane.u).sum())
-        low, high = centre - half, centre + half
-        if self._embedding is not None:
-            data = self._plane.project(self._embedding.means)
-            ends = np.quantile(data, [0.002, 0.998], axis=0)
-            low, high = np.minimum(low, ends[0] - 0.05 * half), np.maximum(high, ends[1] + 0.05 * half)
-        self.map.look_at((*low.tolist(), *high.tolist()))
+        data = None if self._embedding is None else self._plane.project(self._embedding.means)
+        self.map.look_at(around(self._plane, self._prior, data))
 
     # What a person does.
 
     def _point(self, x: float, y: float) -> None:
-        self.moved_by_hand()
-        if self._plane is not None:
-            self.move_to(self._plane.lift(np.array([x, y]), self.z))
+        if self._plane is not None and self._prior is not None:
+            self._go(self._prior.inside(self._plane.lift(np.array([x, y]), self.z)))
 
     def _nudge(self, right: float, up: float) -> None:
         if self._plane is not None:
             self._point(*(self._plane.project(self.z) + np.array([right, up])).tolist())
 
     def _slide(self, dimension: int, value: float) -> None:
-        self.moved_by_hand()
         z = self.z.copy()
         z[dimension] = value
-        self.move_to(z)
+        self._go(z)
         if len(z) > 2:
             self._refresh_backdrop()
 
@@ -313,15 +288,16 @@ class LatentMap(Explorer):
         """Other directions were chosen."""
         self._choose_plane()
         self.map.by_hand = False
+        self.layers.turn(self)
         self._look_around()
-        self._repaint_points()
+        self._repaint()
         self._refresh_backdrop()
 
     def _reset(self) -> None:
         if self._prior is not None:
             self.map.by_hand = False
             self._look_around()
-            self.move_to(self._prior.mean)
+            self._go(self._prior.mean)
 
     def _random(self) -> None:
         self.ask("random", DrawPrior())
@@ -331,7 +307,7 @@ class LatentMap(Explorer):
         if self._embedding is None:
             return
         nearest = int(np.linalg.norm(self._embedding.means - self.z, axis=1).argmin())
-        self.move_to(self._embedding.means[nearest])
+        self._go(self._embedding.means[nearest])
         label, index = int(self._embedding.y[nearest]), int(self._embedding.index[nearest])
         self._datum.announce(index, f"class {self.live.spec.class_names[label]}" if label >= 0 else "no label")
         if self._is_picture:
@@ -340,6 +316,11 @@ class LatentMap(Explorer):
     def _pin(self) -> None:
         if self._plane is not None:
             self.walk.add(self.z)
+            self.tools.open(self.walk)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        self.walk.pause()
+        super().hideEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         keys = {
@@ -347,9 +328,16 @@ class LatentMap(Explorer):
             Qt.Key.Key_R: self._random,
             Qt.Key.Key_N: self._snap,
             Qt.Key.Key_P: self._pin,
+            Qt.Key.Key_Space: self.walk.toggle,
+            Qt.Key.Key_T: lambda: self.tools.open_key(self.traversals.key),
+            Qt.Key.Key_B: lambda: self.tools.open_key(self.attributes.key),
+            Qt.Key.Key_M: self.layers.manifold.click,
+            Qt.Key.Key_D: self.layers.data.click,
+            Qt.Key.Key_O: self.layers.prior.click,
+            Qt.Key.Key_A: self.layers.aggregate.click,
         }
         action = keys.get(Qt.Key(event.key()))
-        if action is None:
+        if action is None or event.modifiers() & ~Qt.KeyboardModifier.ShiftModifier:
             super().keyPressEvent(event)
         else:
             action()

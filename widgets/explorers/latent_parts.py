@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QScrollArea, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QScrollArea,
+    QStackedLayout,
+    QVBoxLayout,
+    QWidget,
+)
 
 from dgm_studio.questions.latent import Plane, PriorView
-from widgets.explorers.map_view import Bounds, MapView, PointGroup
-from widgets.explorers.parts import Caption, SliderRow, subscript
+from widgets.explorers.map_points import PointGroup
+from widgets.explorers.map_view import Bounds, MapView
+from widgets.explorers.parts import Caption, Card, SliderRow, button, check, fill, subscript
 from widgets.picture_view import PictureView
 from widgets.theme import SPACE, look
 
 PRINCIPAL = -1  # stands for the principal plane where a dimension is chosen
-REACH = 4.0  # prior standard deviations to each side of a slider
+SIDE = 264  # px, the column beside the map
 
 
 class Outcome(QWidget):
@@ -99,7 +111,7 @@ class DimensionSliders(QScrollArea):
         self._kl: np.ndarray | None = None
 
     def set_space(self, prior: PriorView, with_kl: bool) -> None:
-        """Make the sliders. They reach some standard deviations of the prior to each side."""
+        """Make the sliders. They reach some standard deviations of the prior to each side, where it has a density."""
         self._prior, self._z = prior, prior.mean
         self._order = np.arange(len(prior.mean))
         for row in self.rows:
@@ -133,8 +145,7 @@ class DimensionSliders(QScrollArea):
         for dimension, row in zip(self._order.tolist(), self.rows, strict=True):
             note = "" if self._kl is None else f"KL {self._kl[dimension]:.2f}"
             row.set_name(f"z{subscript(dimension + 1)}", note)
-            mean, scale = float(self._prior.mean[dimension]), float(self._prior.scale[dimension])
-            row.set_range(mean - REACH * scale, mean + REACH * scale)
+            row.set_range(float(self._prior.low[dimension]), float(self._prior.high[dimension]))
         self.set_z(self._z)
 
     def _moved(self, place: int, value: float) -> None:
@@ -154,6 +165,7 @@ class PlaneChoice(QWidget):
         row.setSpacing(SPACE // 2)
         for box, axis in ((self._across, "horizontal"), (self._up, "vertical")):
             box.setToolTip(f"What the {axis} axis shows")
+            box.setAccessibleName(f"{axis} axis")
             box.activated.connect(self._choose)
             row.addWidget(box)
 
@@ -162,7 +174,7 @@ class PlaneChoice(QWidget):
         for box in (self._across, self._up):
             box.clear()
         if with_principal and size > 2:
-            self._across.addItem("principal plane", PRINCIPAL)
+            self._across.addItem("PCA plane", PRINCIPAL)
         for i in range(size):
             self._across.addItem(f"z{subscript(i + 1)}", i)
             self._up.addItem(f"z{subscript(i + 1)}", i)
@@ -186,3 +198,49 @@ class PlaneChoice(QWidget):
     def _choose(self) -> None:
         self._up.setVisible(not self.is_principal)
         self.changed.emit()
+
+
+def around(plane: Plane, prior: PriorView, data: np.ndarray | None) -> Bounds:
+    """The part of the plane with the prior's mass and that of projected data (N, 2)."""
+    low, high = prior.mean - 3.3 * prior.scale, prior.mean + 3.3 * prior.scale
+    middle = (np.maximum(low, prior.lowest) + np.minimum(high, prior.highest)) / 2
+    half = np.minimum(high, prior.highest) - middle
+    weight = np.abs(plane.u) / np.abs(plane.u).sum()
+    centre, reach = plane.project(middle), float(weight @ half)
+    lowest, highest = centre - reach, centre + reach
+    if data is not None:
+        ends = np.quantile(data, [0.002, 0.998], axis=0)
+        lowest, highest = np.minimum(lowest, ends[0] - 0.05 * reach), np.maximum(highest, ends[1] + 0.05 * reach)
+    return (*lowest.tolist(), *highest.tolist())
+
+
+def side_card(
+    outcome: Outcome,
+    datum: DatumLine,
+    sliders: DimensionSliders,
+    actions: tuple[Callable[[], None], Callable[[], None], Callable[[], None], Callable[[], None]],
+    encodes: bool,
+) -> Card:
+    """What stands beside the map. `actions`: reset, random, nearest, pin."""
+    card = Card("Decoded", "p(x | z)") if encodes else Card("Generated", "x = G(z)")
+    card.setFixedWidth(SIDE)
+    if outcome.is_picture:
+        smooth = ("Smooth", "smooth", "Interpolate between pixels")
+        card.head.addWidget(check(*smooth, False, outcome.picture.set_smooth))
+    outcome.setFixedHeight(SIDE - 3 * SPACE)
+    buttons = QGridLayout()
+    buttons.setSpacing(SPACE // 2)
+    parts = (
+        button("Reset", "reset", "Back to the prior's mean, with everything in view (Home)", actions[0]),
+        button("Random", "random", "A draw from the prior (R)", actions[1]),
+        button("Nearest", "snap", "Move to the nearest training example (N)", actions[2]),
+        button("Pin", "pin", "Mark this place; the way between pins is shown (P)", actions[3]),
+    )
+    parts[2].setEnabled(encodes)
+    for i, part in enumerate(parts):
+        buttons.addWidget(part, i // 2, i % 2)
+    fill(card.column, outcome, datum)
+    card.column.addWidget(sliders, 1000)
+    card.column.addLayout(buttons)
+    card.column.addStretch(1)
+    return card

@@ -2,148 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QRect, QRectF, Qt, Signal
-from PySide6.QtGui import (
-    QColor,
-    QFont,
-    QFontMetricsF,
-    QImage,
-    QKeyEvent,
-    QMouseEvent,
-    QPainter,
-)
+from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter
 from PySide6.QtWidgets import QGraphicsItem, QWidget
 
-from widgets.plots import Plot, colour, pen, rectangle
-from widgets.theme import CATEGORICAL, look
+from widgets.explorers.map_points import PointGroup, PointsItem
+from widgets.plots import Plot, pen, rectangle
+from widgets.theme import look
 
 Bounds = tuple[float, float, float, float]
-
-
-@dataclass(frozen=True)
-class PointGroup:
-    """Points of one colour, with a tag at their median where `tag` is given."""
-
-    points: np.ndarray  # (N, 2)
-    colour: str
-    tag: str = ""
-
-
-def class_groups(points: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -> list[PointGroup]:
-    """One group for each class that occurs; a label of -1 is the muted colour."""
-    groups = []
-    for label in np.unique(labels).tolist():
-        tag = "" if label < 0 else names[label] if label < len(names) else str(label)
-        shade = look.theme.muted if label < 0 else CATEGORICAL[label % len(CATEGORICAL)]
-        groups.append(PointGroup(points[labels == label], shade, tag))
-    return groups
-
-
-class PointsItem(pg.GraphicsObject):
-    """Many points. They are drawn once for each change of the data or of the view into an image, so that moving
-    something over them costs no more than copying a few pixels of it."""
-
-    def __init__(self, size: float = 5.0, opacity: float = 0.9) -> None:
-        super().__init__()
-        self._groups: list[PointGroup] = []
-        self._size, self._opacity = size, opacity
-        self._image: QImage | None = None
-        self._drawn_for: object = None
-
-    def set_groups(self, groups: list[PointGroup]) -> None:
-        self._groups = [group for group in groups if len(group.points)]
-        self._image = None
-        self.update()
-
-    def boundingRect(self) -> QRectF:
-        return self.viewRect()
-
-    def viewTransformChanged(self) -> None:
-        self.prepareGeometryChange()
-        self._image = None
-
-    def dataBounds(self, axis: int, frac: float = 1.0, orthoRange: object = None) -> tuple[None, None]:
-        return (None, None)  # the map chooses its own range
-
-    def paint(self, painter: QPainter, option: object, widget: QWidget | None = None) -> None:
-        box = self.getViewBox()
-        if box is None or widget is None or not self._groups:
-            return
-        area = box.mapRectToScene(box.boundingRect()).toAlignedRect()
-        ratio = widget.devicePixelRatioF()
-        if self._image is None or self._drawn_for != (area, ratio):
-            self._image = self._draw(area, ratio)
-            self._drawn_for = (area, ratio)
-        painter.save()
-        painter.resetTransform()
-        painter.drawImage(area.topLeft(), self._image)
-        painter.restore()
-
-    def _draw(self, area: QRect, ratio: float) -> QImage:
-        to_scene = self.sceneTransform()
-        matrix = np.array([[to_scene.m11(), to_scene.m12()], [to_scene.m21(), to_scene.m22()]])
-        shift = np.array([to_scene.dx() - area.x(), to_scene.dy() - area.y()])
-        places = [(group.points.astype(np.float64) @ matrix + shift) * ratio for group in self._groups]
-        shape = (round(area.height() * ratio), round(area.width() * ratio))
-        colours = [colour(group.colour, self._opacity) for group in self._groups]
-        pixels = dots(places, colours, self._size * ratio, shape)
-        image = QImage(pixels.data, shape[1], shape[0], 4 * shape[1], QImage.Format.Format_ARGB32_Premultiplied).copy()
-        image.setDevicePixelRatio(ratio)
-        painter = QPainter(image)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        for group, place in zip(self._groups, places, strict=True):
-            if group.tag:
-                draw_tag(painter, QPointF(*(np.median(place, axis=0) / ratio)), group.tag, group.colour)
-        painter.end()
-        return image
-
-
-def dots(places: list[np.ndarray], colours: list[QColor], diameter: float, shape: tuple[int, int]) -> np.ndarray:
-    """Round dots as premultiplied ARGB: `shape` (rows, columns) uint32.
-
-    `places`: pixels, an array (N, 2) of x and y for each colour. Much faster than Qt's points, because every pixel of a
-    dot is written for all places at once.
-    """
-    radius = diameter / 2
-    reach = int(np.ceil(radius)) + 1
-    rows, columns = shape[0] + 2 * reach, shape[1] + 2 * reach
-    pixels = np.zeros(rows * columns, np.uint32)
-    centres = np.floor(np.concatenate(places)).astype(np.int64) + reach
-    which = np.repeat(np.arange(len(places)), [len(p) for p in places])
-    seen = ((centres >= reach - 1) & (centres <= np.array([shape[1], shape[0]]) + reach)).all(axis=1)
-    index, which = centres[seen, 1] * columns + centres[seen, 0], which[seen]
-    y, x = np.mgrid[-reach + 1 : reach, -reach + 1 : reach].reshape(2, -1)
-    coverage = np.clip(radius + 0.5 - np.hypot(x, y), 0, 1)
-    # the rims first: of two writes to a pixel the last one stays, so that no rim lies over another dot's middle
-    order = np.argsort(coverage, kind="stable")
-    order = order[coverage[order] > 0]
-    argb = np.array([[c.alpha(), c.red(), c.green(), c.blue()] for c in colours], np.float64)
-    argb[:, 1:] *= argb[:, :1] / 255
-    a, r, g, b = np.round(argb * coverage[order, None, None]).astype(np.uint32).transpose(2, 0, 1)
-    shades = a << 24 | r << 16 | g << 8 | b  # (pixels of a dot, colours)
-    pixels[index + (y * columns + x)[order, None]] = shades[:, which]
-    return np.ascontiguousarray(pixels.reshape(rows, columns)[reach:-reach, reach:-reach])
-
-
-def draw_tag(painter: QPainter, centre: QPointF, text: str, shade: str) -> None:
-    """A class name on its colour."""
-    font = QFont()
-    font.setPixelSize(12)
-    font.setBold(True)
-    painter.setFont(font)
-    text = QFontMetricsF(font).elidedText(text, Qt.TextElideMode.ElideRight, 88)
-    width = max(17.0, QFontMetricsF(font).horizontalAdvance(text) + 8)
-    rect = QRectF(centre.x() - width / 2, centre.y() - 9, width, 18)
-    painter.setPen(pen(look.theme.panel, 1))
-    painter.setBrush(QColor(shade))
-    painter.drawRoundedRect(rect, 3, 3)
-    dark = QColor(shade).lightnessF() > 0.62
-    painter.setPen(QColor("#16181d" if dark else "#ffffff"))
-    painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
 
 
 class VeilItem(pg.ImageItem):
@@ -194,13 +63,17 @@ class MapView(Plot):
 
     def __init__(self, parent: QWidget | None = None, dots: float = 5.0) -> None:
         """`dots`: diameter of a point in pixels."""
-        self.veil, self.manifold = VeilItem(axisOrder="row-major"), pg.ImageItem(axisOrder="row-major")
-        self.veil.setZValue(-30)
-        self.manifold.setZValue(-20)
+        self.veil, self.second_veil = VeilItem(axisOrder="row-major"), VeilItem(axisOrder="row-major")
+        self.manifold = pg.ImageItem(axisOrder="row-major")
+        for depth, item in ((-30, self.veil), (-25, self.second_veil), (-20, self.manifold)):
+            item.setZValue(depth)
         self.points = PointsItem(size=dots)
         self.path = pg.PlotCurveItem(antialias=True)
         self.pins = PointsItem(size=9.0, opacity=1.0)
         self.ellipse = pg.PlotCurveItem(antialias=True)
+        self.direction = pg.PlotCurveItem(antialias=True)
+        # of the prior and of the aggregated posterior
+        self.outlines = pg.PlotCurveItem(antialias=True), pg.PlotCurveItem(antialias=True)
         self.handle = HandleItem()
         self._pins = np.zeros((0, 2))
         self._dragging = False
@@ -210,7 +83,11 @@ class MapView(Plot):
         self.box.setAspectLocked(True)
         self.box.disableAutoRange()
         self.look_at((-3.5, -3.5, 3.5, 3.5))
-        for item in (self.veil, self.manifold, self.points, self.path, self.pins, self.ellipse, self.handle):
+        veils, curves = (
+            (self.veil, self.second_veil, self.manifold),
+            (*self.outlines, self.direction, self.path, self.ellipse),
+        )
+        for item in (*veils, self.points, *curves, self.pins, self.handle):
             self.addItem(item, ignoreBounds=True)
         self.box.sigRangeChanged.connect(lambda *_: self.looked_elsewhere.emit())
         self.box.sigRangeChangedManually.connect(self._chosen_by_hand)
@@ -219,6 +96,9 @@ class MapView(Plot):
         super().restyle()
         self.path.setPen(pen(look.theme.accent, 1.5, dashed=True))
         self.ellipse.setPen(pen(look.theme.accent, 2))
+        self.direction.setPen(pen(look.theme.text, 1.5))
+        for item, shade in zip(self.outlines, (look.theme.accent, look.theme.warn), strict=True):
+            item.setPen(pen(shade, 1.5))
         self.pins.set_groups([PointGroup(self._pins, look.theme.accent)])
         self.handle.update()
 
@@ -226,6 +106,16 @@ class MapView(Plot):
         """What is visible: left, bottom, right, top."""
         (left, right), (bottom, top) = self.box.viewRange()
         return left, bottom, right, top
+
+    def cells(self, side: float) -> tuple[Bounds, int, int]:
+        """A grid of cells `side` pixels wide over what is visible, fixed to the plane while it is panned: its bounds,
+        columns and rows."""
+        step_x, step_y = (side * size for size in self.box.viewPixelSize())
+        left, bottom, right, top = self.bounds()
+        left, bottom = float(np.floor(left / step_x) * step_x), float(np.floor(bottom / step_y) * step_y)
+        columns = int(np.clip(np.ceil((right - left) / step_x), 1, 60))
+        rows = int(np.clip(np.ceil((top - bottom) / step_y), 1, 60))
+        return (left, bottom, left + columns * step_x, bottom + rows * step_y), columns, rows
 
     def look_at(self, bounds: Bounds) -> None:
         """Make `bounds` visible, unless a person has chosen what is."""
@@ -249,6 +139,10 @@ class MapView(Plot):
         curve = centre + sigmas * circle * np.sqrt(np.maximum(values, 0)) @ vectors.T
         self.ellipse.setData(curve[:, 0], curve[:, 1])
 
+    def set_direction(self, line: np.ndarray) -> None:
+        """A line (N, 2) along which the handle can go; none where N is 0."""
+        self.direction.setData(line[:, 0], line[:, 1])
+
     def set_manifold(self, image: np.ndarray | None, bounds: Bounds | None = None) -> None:
         """An RGBA image (rows, columns, 4) uint8 behind the points, over `bounds`, first row lowest; or none."""
         _spread(self.manifold, image, bounds)
@@ -256,6 +150,15 @@ class MapView(Plot):
     def set_veil(self, image: np.ndarray | None, bounds: Bounds | None = None) -> None:
         """Another one, behind the manifold and interpolated."""
         _spread(self.veil, image, bounds)
+
+    def set_second_veil(self, image: np.ndarray | None, bounds: Bounds | None = None) -> None:
+        """One more, over the first veil."""
+        _spread(self.second_veil, image, bounds)
+
+    def set_outlines(self, *lines: np.ndarray) -> None:
+        """Lines (N, 2) of the prior and of the aggregated posterior; a row of NaN lifts the pen."""
+        for item, line in zip(self.outlines, lines, strict=True):
+            item.setData(line[:, 0], line[:, 1], connect="finite")
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         inside = self.box.sceneBoundingRect().contains(self.mapToScene(event.position().toPoint()))
@@ -308,29 +211,3 @@ def _spread(item: pg.ImageItem, image: np.ndarray | None, bounds: Bounds | None)
         assert bounds is not None
         item.setImage(image, autoLevels=False, levels=None)
         item.setRect(rectangle(bounds))
-
-
-def manifold_image(cells: np.ndarray, strength: float = 0.38) -> np.ndarray:
-    """Decoded cells (rows, columns, C, H, W), first row at the lower edge, as a dimmed RGBA sheet for a map with its
-    y axis upwards. Grey pictures become ink in the theme's text colour, so that both themes keep their background."""
-    rows, columns, channels, height, width = cells.shape
-    ink = np.clip(cells, 0, 1) * 255
-    image = np.empty((rows, columns, 4, height, width), np.uint8)
-    if channels == 3:
-        image[:, :, :3], image[:, :, 3] = ink, round(255 * strength)
-    else:
-        image[:, :, :3] = np.array(QColor(look.theme.text).getRgb()[:3]).reshape(3, 1, 1)
-        image[:, :, 3] = ink.mean(2) * strength
-    margin = -(-width // 10)  # kept free on every side, so that neighbours do not run into one another
-    image = np.pad(image, ((0, 0), (0, 0), (0, 0), (margin, margin), (margin, margin)))
-    height, width = image.shape[3:]
-    # the map's first image row is the lowest, and so is each picture's
-    return image[:, :, :, ::-1].transpose(0, 3, 1, 4, 2).reshape(rows * height, columns * width, 4)
-
-
-def density_image(density: np.ndarray, strength: float = 0.5) -> np.ndarray:
-    """A density (rows, columns) in 0…1 as a veil of the accent colour."""
-    image = np.empty((*density.shape, 4), np.uint8)
-    image[..., :3] = QColor(look.theme.accent).getRgb()[:3]
-    image[..., 3] = density * (255 * strength)
-    return image

@@ -1,87 +1,288 @@
-"""A way through a latent space: pins, and pictures on the way between them."""
+"""A way through a latent space: pins as key frames, pictures between them, and a film of it."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+from dataclasses import replace
 
 import numpy as np
-from PySide6.QtCore import QPointF, Signal
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
+from PySide6.QtCore import QElapsedTimer, QPointF, Qt, QTimer, Signal
+from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
-from dgm_studio.questions.latent import interpolate
-from widgets.explorers.parts import Choice, button
+from dgm_studio.animation import KINDS, PER_SECOND
+from dgm_studio.paths import EASINGS, KeyFrame, Path
+from widgets.explorers.key_frames import KeyFrameRow
+from widgets.explorers.latent_tools import LatentTool
+from widgets.explorers.parts import Caption, Choice, button, check, fill, row_of
+from widgets.icons import dress
 from widgets.picture_view import PictureView
 from widgets.pictures import tile
 from widgets.theme import SPACE
 
 PICTURES = 10
-FINE = 32  # places on each leg
+FINE = 32  # places on each leg of the line on the map
+EASING_TIPS = {
+    "even": "at one speed",
+    "smooth": "starts and arrives at rest",
+    "start": "starts at rest",
+    "arrive": "arrives at rest",
+}
+FORMATS = {".gif": "GIF animation", ".mp4": "MP4 video", ".png": "PNG strip"}
+assert FORMATS.keys() == KINDS.keys()
 
 
-class Walk(QWidget):
-    """The pins and a strip of pictures. With one pin the way leads from it to the handle, with more through the pins.
+class Walk(LatentTool):
+    """With one pin the way leads from it to the handle, with more through the pins, and can be played and exported.
 
-    Hidden while there is no pin. `changed` follows each change of the way by hand; `picked(z)` is a place that was
-    clicked in the strip of a way between pins.
-    """
+    `played(z)` is where the animation is now; `export(kind)` asks for a film."""
 
-    changed = Signal()
-    picked = Signal(object)
+    key = "walk"
+    title = "Path"
+    tip = "A way through pins: pictures between them, an animation, a film (P pins, Space plays)"
+    played = Signal(object)
+    export = Signal(str)
 
     def __init__(self, with_pictures: bool) -> None:
-        super().__init__(visible=False)
-        self.setObjectName("walk")
-        self.pins: list[np.ndarray] = []
-        self._choice = Choice(
-            [("lerp", "lerp", "Along the straight line"), ("slerp", "slerp", "Along the great arc (White, 2016)")],
-            "way",
-        )
-        self._choice.chosen.connect(lambda key: self.changed.emit())
+        super().__init__()
+        self.frames: list[KeyFrame] = []
+        self.index = -1
+        self._with_pictures = with_pictures
+        self._clock, self._begun = QElapsedTimer(), 0.0
+        self._tick = QTimer(self, interval=1000 // PER_SECOND, timerType=Qt.TimerType.PreciseTimer)
+        self._tick.timeout.connect(self._advance)
+        self.row = KeyFrameRow()
+        self.row.chosen.connect(self._choose)
+        self.row.removed.connect(self._remove)
         self.strip = PictureView(minimum=40)
         self.strip.setObjectName("strip")
+        self.strip.setAccessibleName("Pictures on the way")
         self.strip.setToolTip("What the way between the pins decodes to. With two pins or more: click to go there.")
         self.strip.setFixedHeight(44)
         self.strip.setVisible(with_pictures)
         self.strip.pressed.connect(self._pick)
-        clear: QPushButton = button("Clear", "unpin", "Take all pins away", self.clear)
-        clear.setProperty("flat", True)
-        row = QHBoxLayout(self)
+        self.message = Caption(name="walkMessage")
+        self.message.setWordWrap(True)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(SPACE // 2)
+        column.addLayout(self._controls())
+        column.addWidget(self.row)
+        column.addWidget(self._editor())
+        fill(column, self.strip, self.message)
+        self._refresh()
+
+    def _controls(self) -> QHBoxLayout:
+        self.play = QToolButton(objectName="play")
+        self.play.setAccessibleName("Play")
+        self.play.clicked.connect(self.toggle)
+        self._choice = Choice(
+            [("lerp", "lerp", "Along the straight line"), ("slerp", "slerp", "Along the great arc (White, 2016)")],
+            "way",
+        )
+        self._choice.chosen.connect(lambda key: self._changed())
+        self._closed = check("Loop", "closed", "From the last pin back to the first", False, lambda on: self._changed())
+        self._export = QToolButton(objectName="exportFilm", text="Export")
+        self._export.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._export.setToolTip("Write the way as an animation, a video or a strip of pictures")
+        dress(self._export, "save", "muted")
+        menu = QMenu(self._export)
+        for kind, title in FORMATS.items():
+            action = menu.addAction(f"{title} …")
+            action.setObjectName(f"export{kind}")
+            action.triggered.connect(lambda checked=False, kind=kind: self.export.emit(kind))
+        self._export.clicked.connect(lambda: menu.popup(self._export.mapToGlobal(self._export.rect().bottomLeft())))
+        self._export.setVisible(self._with_pictures)
+        self._clear = button("Clear", "unpin", "Take all pins away", self.clear)
+        self._clear.setProperty("flat", True)
+        row = row_of(self.play, self._choice, self._closed, stretch=True)
+        fill(row, self._export, self._clear)
+        return row
+
+    def _editor(self) -> QWidget:
+        """What belongs to the chosen key frame."""
+        self._of = QLabel()
+        self._seconds = QDoubleSpinBox(objectName="seconds", minimum=0.1, maximum=30, singleStep=0.5, decimals=1)
+        self._seconds.setSuffix(" s")
+        self._seconds.setFixedWidth(84)
+        self._seconds.setToolTip("How long the way from this pin to the next takes")
+        self._seconds.setAccessibleName("Seconds to the next pin")
+        self._seconds.valueChanged.connect(self._edit)
+        self._easing = QComboBox(objectName="easing", toolTip="How time runs on the way to the next pin")
+        self._easing.setAccessibleName("Easing")
+        for easing in EASINGS:
+            self._easing.addItem(easing, easing)
+            self._easing.setItemData(self._easing.count() - 1, EASING_TIPS[easing], Qt.ItemDataRole.ToolTipRole)
+        self._easing.activated.connect(self._edit)
+        here = button("Put here", "putHere", "Move this pin to where the handle is", self._put_here)
+        remove = button("Remove", "removePin", "Take this pin away (Delete)", lambda: self._remove(self.index))
+        remove.setProperty("flat", True)
+        self._parts = QWidget()
+        row = QHBoxLayout(self._parts)
         row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(SPACE)
-        row.addWidget(self._choice)
-        row.addWidget(self.strip, 1)
-        row.addWidget(clear)
+        row.setSpacing(SPACE // 2)
+        fill(row, self._of, self._seconds, self._easing)
+        row.addStretch(1)
+        fill(row, here, remove)
+        return self._parts
+
+    # What others see.
+
+    @property
+    def pins(self) -> list[np.ndarray]:
+        return [frame.z for frame in self.frames]
+
+    @property
+    def playing(self) -> bool:
+        return self._tick.isActive()
+
+    def path(self) -> Path | None:
+        """The path through the pins; None with fewer than two."""
+        if len(self.frames) < 2:
+            return None
+        return Path(tuple(self.frames), self._closed.isChecked(), self._choice.key == "slerp")
 
     def add(self, z: np.ndarray) -> None:
-        self.pins.append(z.copy())
-        self.show()
-        self.changed.emit()
+        """A pin at z, after the chosen one."""
+        last = self.frames[self.index] if self.index >= 0 else KeyFrame(z)
+        self.index += 1
+        self.frames.insert(self.index, replace(last, z=z.copy()))
+        self._changed()
 
     def clear(self) -> None:
-        self.pins.clear()
-        self.hide()
-        self.changed.emit()
+        self.frames.clear()
+        self.index = -1
+        self.row.pictures = None
+        self.message.setText("")
+        self._changed()
 
-    def way(self, handle: np.ndarray) -> np.ndarray:
-        """The way, finely: (N, L); at least one pin is needed."""
-        stops = self.pins if len(self.pins) > 1 else [*self.pins, handle]
-        spherical = self._choice.key == "slerp"
-        legs = [interpolate(a, b, FINE + 1, spherical)[:-1] for a, b in pairwise(stops)]
-        return np.concatenate([*legs, stops[-1][None]])
+    def way(self) -> np.ndarray:
+        """The way on the map, finely: (N, L); no place without pins."""
+        path = self.path()
+        if path is None and not self.frames:
+            return np.zeros((0, len(self.z)), np.float32)
+        path = path or Path((*self.frames, KeyFrame(self.z)), spherical=self._choice.key == "slerp")
+        return path.at(np.linspace(0, path.seconds, FINE * len(path.legs) + 1) - (1e-6 if path.closed else 0))
 
-    def stations(self, handle: np.ndarray) -> np.ndarray:
+    def places(self) -> np.ndarray | None:
+        """The pins, and what the strip shows; of points, the whole way."""
+        if not self.frames:
+            return None
+        return np.concatenate([np.stack(self.pins), self.stations() if self._with_pictures else self.way()])
+
+    def stations(self) -> np.ndarray:
         """The places whose pictures the strip shows: (PICTURES, L)."""
-        way = self.way(handle)
+        way = self.way()
         return way[np.linspace(0, len(way) - 1, PICTURES).round().astype(int)]
 
-    def show_pictures(self, pictures: np.ndarray) -> None:
-        """(PICTURES, C, H, W)."""
-        self.strip.show_picture(tile(pictures, PICTURES, gap=max(1, pictures.shape[-1] // 12)))
+    def show_decoded(self, x: np.ndarray) -> None:
+        if self._with_pictures:
+            pins, stations = x[:-PICTURES], x[-PICTURES:]
+            self.row.show_pictures(pins)
+            self.strip.show_picture(tile(stations, PICTURES, gap=max(1, x.shape[-1] // 12)))
+
+    def follow(self, z: np.ndarray) -> None:
+        super().follow(z)
+        if len(self.frames) == 1:
+            self.changed.emit()
+
+    def close_tool(self) -> None:
+        self.pause()
+
+    def say(self, text: str) -> None:
+        """What becomes of a film; until the path changes."""
+        self.message.setText(text)
+
+    # What a person does.
+
+    def toggle(self) -> None:
+        """Play or pause."""
+        if self.playing:
+            self.pause()
+        elif (path := self.path()) is not None:
+            if not path.closed and self._begun >= path.seconds:
+                self._begun = 0.0
+            self._clock.start()
+            self._tick.start()
+            self._refresh()
+
+    def pause(self) -> None:
+        if self.playing:
+            self._begun += self._clock.elapsed() / 1000
+            self._tick.stop()
+            self._refresh()
+
+    def _advance(self) -> None:
+        path = self.path()
+        if path is None:
+            self.pause()
+            return
+        now = self._begun + self._clock.elapsed() / 1000
+        self.played.emit(path.at(np.array([now]))[0])
+        if not path.closed and now >= path.seconds:
+            self.pause()
+
+    def _choose(self, index: int) -> None:
+        self.pause()
+        self.index = index
+        self._begun = sum(frame.seconds for frame in self.frames[:index])
+        self._refresh()
+        self.moved.emit(self.frames[index].z)
+
+    def _remove(self, index: int) -> None:
+        del self.frames[index]
+        self.index = min(index, len(self.frames) - 1)
+        self._changed()
+
+    def _put_here(self) -> None:
+        self.frames[self.index] = replace(self.frames[self.index], z=self.z.copy())
+        self._changed()
+
+    def _edit(self) -> None:
+        frame = self.frames[self.index]
+        self.frames[self.index] = replace(frame, seconds=self._seconds.value(), easing=self._easing.currentData())
+        self._changed()
 
     def _pick(self, place: QPointF) -> None:
-        if len(self.pins) < 2 or self.strip.picture is None:
+        if len(self.frames) < 2 or self.strip.picture is None:
             return
         share = place.x() / self.strip.picture.shape[2]
         if 0 <= share < 1:
-            stations = self.stations(self.pins[-1])
-            self.picked.emit(stations[int(share * PICTURES)])
+            self.pause()
+            self.moved.emit(self.stations()[int(share * PICTURES)])
+
+    def _changed(self) -> None:
+        if self.path() is None:
+            self._tick.stop()
+            self._begun = 0.0
+        self._refresh()
+        self.changed.emit()
+
+    def _refresh(self) -> None:
+        path = self.path()
+        dress(self.play, "pause" if self.playing else "train")
+        self.play.setToolTip("Pause (Space)" if self.playing else "Play the way through the pins (Space)")
+        self.play.setEnabled(path is not None)
+        self._export.setEnabled(path is not None)
+        self._clear.setEnabled(bool(self.frames))
+        ends = [] if path is None else [begin for begin, _ in path.legs]
+        notes = [f"{frame.seconds:.1f} s" if i < len(ends) else "end" for i, frame in enumerate(self.frames)]
+        self.row.show_frames(notes, self.index)
+        chosen = 0 <= self.index < len(self.frames)
+        self._parts.setVisible(chosen)
+        for part in (self.row, self.strip):
+            part.setVisible(chosen and (part is self.row or self._with_pictures))
+        if chosen:
+            frame = self.frames[self.index]
+            self._of.setText(f"Pin {self.index + 1}")
+            leaves = self.index < len(ends)
+            for part in (self._seconds, self._easing):
+                part.setEnabled(leaves)
+            self._seconds.blockSignals(True)
+            self._seconds.setValue(frame.seconds)
+            self._seconds.blockSignals(False)
+            self._easing.setCurrentIndex(self._easing.findData(frame.easing))
+        if not chosen:
+            self.message.setText("Pin places (P): what lies between them is shown here, played and exported.")
+        elif path is None:
+            self.message.setText("One more pin makes a path that can be played.")
+        else:
+            self.message.setText(f"{len(self.frames)} pins · {path.seconds:.1f} s")

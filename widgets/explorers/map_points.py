@@ -1,0 +1,136 @@
+"""Many points on a map, drawn fast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF, QRect, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter
+from PySide6.QtWidgets import QWidget
+
+from widgets.plots import colour, pen
+from widgets.theme import CATEGORICAL, look
+
+
+@dataclass(frozen=True)
+class PointGroup:
+    """Points of one colour, with a tag at their median where `tag` is given."""
+
+    points: np.ndarray  # (N, 2)
+    colour: str
+    tag: str = ""
+
+
+def class_groups(points: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -> list[PointGroup]:
+    """One group for each class that occurs; a label of -1 is the muted colour."""
+    groups = []
+    for label in np.unique(labels).tolist():
+        tag = "" if label < 0 else names[label] if label < len(names) else str(label)
+        shade = look.theme.muted if label < 0 else CATEGORICAL[label % len(CATEGORICAL)]
+        groups.append(PointGroup(points[labels == label], shade, tag))
+    return groups
+
+
+class PointsItem(pg.GraphicsObject):
+    """Many points. They are drawn once for each change of the data or of the view into an image, so that moving
+    something over them costs no more than copying a few pixels of it."""
+
+    def __init__(self, size: float = 5.0, opacity: float = 0.9) -> None:
+        super().__init__()
+        self._groups: list[PointGroup] = []
+        self._size, self._opacity = size, opacity
+        self._image: QImage | None = None
+        self._drawn_for: object = None
+
+    def set_groups(self, groups: list[PointGroup]) -> None:
+        self._groups = [group for group in groups if len(group.points)]
+        self._image = None
+        self.update()
+
+    def boundingRect(self) -> QRectF:
+        return self.viewRect()
+
+    def viewTransformChanged(self) -> None:
+        self.prepareGeometryChange()
+        self._image = None
+
+    def dataBounds(self, axis: int, frac: float = 1.0, orthoRange: object = None) -> tuple[None, None]:
+        return (None, None)  # the map chooses its own range
+
+    def paint(self, painter: QPainter, option: object, widget: QWidget | None = None) -> None:
+        box = self.getViewBox()
+        if box is None or widget is None or not self._groups:
+            return
+        area = box.mapRectToScene(box.boundingRect()).toAlignedRect()
+        ratio = widget.devicePixelRatioF()
+        if self._image is None or self._drawn_for != (area, ratio):
+            self._image = self._draw(area, ratio)
+            self._drawn_for = (area, ratio)
+        painter.save()
+        painter.resetTransform()
+        painter.drawImage(area.topLeft(), self._image)
+        painter.restore()
+
+    def _draw(self, area: QRect, ratio: float) -> QImage:
+        to_scene = self.sceneTransform()
+        matrix = np.array([[to_scene.m11(), to_scene.m12()], [to_scene.m21(), to_scene.m22()]])
+        shift = np.array([to_scene.dx() - area.x(), to_scene.dy() - area.y()])
+        places = [(group.points.astype(np.float64) @ matrix + shift) * ratio for group in self._groups]
+        shape = (round(area.height() * ratio), round(area.width() * ratio))
+        colours = [colour(group.colour, self._opacity) for group in self._groups]
+        pixels = dots(places, colours, self._size * ratio, shape)
+        image = QImage(pixels.data, shape[1], shape[0], 4 * shape[1], QImage.Format.Format_ARGB32_Premultiplied).copy()
+        image.setDevicePixelRatio(ratio)
+        painter = QPainter(image)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        for group, place in zip(self._groups, places, strict=True):
+            if group.tag:
+                draw_tag(painter, QPointF(*(np.median(place, axis=0) / ratio)), group.tag, group.colour)
+        painter.end()
+        return image
+
+
+def dots(places: list[np.ndarray], colours: list[QColor], diameter: float, shape: tuple[int, int]) -> np.ndarray:
+    """Round dots as premultiplied ARGB: `shape` (rows, columns) uint32.
+
+    `places`: pixels, an array (N, 2) of x and y for each colour. Much faster than Qt's points, because every pixel of a
+    dot is written for all places at once.
+    """
+    radius = diameter / 2
+    reach = int(np.ceil(radius)) + 1
+    rows, columns = shape[0] + 2 * reach, shape[1] + 2 * reach
+    pixels = np.zeros(rows * columns, np.uint32)
+    centres = np.floor(np.concatenate(places)).astype(np.int64) + reach
+    which = np.repeat(np.arange(len(places)), [len(p) for p in places])
+    seen = ((centres >= reach - 1) & (centres <= np.array([shape[1], shape[0]]) + reach)).all(axis=1)
+    index, which = centres[seen, 1] * columns + centres[seen, 0], which[seen]
+    y, x = np.mgrid[-reach + 1 : reach, -reach + 1 : reach].reshape(2, -1)
+    coverage = np.clip(radius + 0.5 - np.hypot(x, y), 0, 1)
+    # the rims first: of two writes to a pixel the last one stays, so that no rim lies over another dot's middle
+    order = np.argsort(coverage, kind="stable")
+    order = order[coverage[order] > 0]
+    argb = np.array([[c.alpha(), c.red(), c.green(), c.blue()] for c in colours], np.float64)
+    argb[:, 1:] *= argb[:, :1] / 255
+    a, r, g, b = np.round(argb * coverage[order, None, None]).astype(np.uint32).transpose(2, 0, 1)
+    shades = a << 24 | r << 16 | g << 8 | b  # (pixels of a dot, colours)
+    pixels[index + (y * columns + x)[order, None]] = shades[:, which]
+    return np.ascontiguousarray(pixels.reshape(rows, columns)[reach:-reach, reach:-reach])
+
+
+def draw_tag(painter: QPainter, centre: QPointF, text: str, shade: str) -> None:
+    """A class name on its colour."""
+    font = QFont()
+    font.setPixelSize(12)
+    font.setBold(True)
+    painter.setFont(font)
+    text = QFontMetricsF(font).elidedText(text, Qt.TextElideMode.ElideRight, 88)
+    width = max(17.0, QFontMetricsF(font).horizontalAdvance(text) + 8)
+    rect = QRectF(centre.x() - width / 2, centre.y() - 9, width, 18)
+    painter.setPen(pen(look.theme.panel, 1))
+    painter.setBrush(QColor(shade))
+    painter.drawRoundedRect(rect, 3, 3)
+    dark = QColor(shade).lightnessF() > 0.62
+    painter.setPen(QColor("#16181d" if dark else "#ffffff"))
+    painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
