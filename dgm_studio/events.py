@@ -62,12 +62,16 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something noticed in the run: what, how it was measured, and what may help."""
+    """Something noticed in the run: what, how it was measured, and what may help.
+
+    `changes` names ways to go on from the run, each in a few words with the settings of the learner that it changes.
+    """
 
     kind: str
     text: str
     measured: str
     remedy: str = ""
+    changes: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

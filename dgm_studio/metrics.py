@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from dgm_studio.datasets.base import Dataset
+from dgm_studio.doctor import Doctor
 from dgm_studio.state import looking
 from models.learning.base import Learner
 from models.spec import Batch
@@ -43,6 +44,7 @@ class Metrics:
         self._limits = {prefix + q.key: q.limit for q in learner.quantities for prefix in ("", "valid/")}
         self._rows: list[tuple[int, str, Tensor]] = []
         self._due = Allowance(share=0.03, at_least_every=0.5)
+        self.doctor = Doctor()
         # the same examples each time, from all over the split: files are often sorted by class
         index = torch.randperm(len(dataset.valid), generator=Generator().manual_seed(0))[:HELD_OUT_EXAMPLES]
         self._valid = Batch(dataset.valid.x[index].to(device), dataset.valid.y[index].to(device), index.to(device))
@@ -57,6 +59,7 @@ class Metrics:
         started = time.perf_counter()
         with looking(self._learner):
             values = self._learner.held_out(self._valid, Generator(self._device).manual_seed(0))
+            self.doctor.hear(self._learner.diagnose(self._valid, Generator(self._device).manual_seed(0)))
         self.add(step, values, "valid/")
         self._due.charge(started)
 

@@ -233,6 +233,7 @@ class TrainingSession:
             remaining = min(remaining, max(0.0, self._deadline - seconds))
         memory = devices.memory_in_use(device_of(learner))
         yield Progress(self._step, self.steps, seconds, rate, remaining, learner.phase, memory, values)
+        yield from metrics.doctor.findings()
         if broken:
             raise Diverged(broken)
 

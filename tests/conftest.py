@@ -26,6 +26,11 @@ pytest.register_assert_rewrite("contract")
 PATIENCE = 2.0  # seconds that a thread which was told to end has for it
 
 
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()  # thousands of collected tests need no looking through either
+
+
 @pytest.fixture(autouse=True)
 def _the_process_wide_generator_starts_equal() -> None:
     """So that no test depends on which ran before it."""
@@ -58,6 +63,8 @@ def _no_thread_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _no_window_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """A test must close and delete the windows it opened (qtbot.addWidget does)."""
+    if _uses_qt(request):
+        gc.freeze()  # what is there before is not looked through afterwards: most of the time of these tests
     yield
     if not _uses_qt(request):
         return

@@ -91,6 +91,7 @@ class Desk(QObject):
         workspace.saved.connect(self._update)
         workspace.progressed.connect(self._progressed)
         workspace.loading.connect(lambda fraction, text: self._status.show_text(text, fraction))
+        self.area.train.way_chosen.connect(self.control.treat)
         self.changes.listed.connect(self._choose_runs)
         self.draft.changed.connect(self._update)
         self.draft.stack.canUndoChanged.connect(actions["undo"].setEnabled)

@@ -51,14 +51,20 @@ class RunChanges(QObject):
 
         self._work(lambda: duplicate(project, run), done, f"{run.name} was not copied.")
 
-    def branch(self, run: Run, step: int, config: RunConfig | None = None) -> None:
-        """Add a run that goes on from a kept state, by other settings if given."""
+    def branch(self, run: Run, step: int, config: RunConfig | None = None, train: bool = False) -> None:
+        """Add a run that goes on from a kept state, by other settings if given, and with `train` does so at once: for
+        as many steps as were asked for last, when it is its turn."""
         project = self._project()
 
         def done(new: Run) -> None:
             self._added([new])
-            text = f"{new.name} goes on from step {thousands(step)} of {run.name}. Continue it to train it."
+            text = f"{new.name} goes on from step {thousands(step)} of {run.name}."
             more = new.planned_last
+            if train:
+                self._say(text)
+                self._continue(project, new, more)
+                return
+            text += " Continue it to train it."
             remedy = Remedy(f"{thousands(more)} more steps", lambda: self._continue(project, new, more))
             self._workspace.log.say(Notice("good", text, remedies=(remedy,)))
 

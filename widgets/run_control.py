@@ -3,18 +3,22 @@ the settings of the run that is selected."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QActionGroup
 
 from dgm_studio import device as devices
 from dgm_studio.config import RunConfig
+from dgm_studio.events import Finding
 from dgm_studio.store import Run
 from dgm_studio.training import Order
 from models.catalog import UnknownKey
 from models.settings import SettingsError
 from widgets.draft import Draft, completed
 from widgets.header import Header
-from widgets.notices import Notice
+from widgets.notices import Notice, Remedy
 from widgets.run_changes import RunChanges
 from widgets.status import thousands
 from widgets.trainer import Phase
@@ -36,6 +40,7 @@ class RunControl(QObject):
         self.workspace, self.draft, self.changes = workspace, draft, changes
         self._header, self.log = header, workspace.log
         self._shown: RunConfig | None = None  # the settings of the selected run, as the form last took them over
+        workspace.found.connect(self._say_finding)
         header.more.aboutToShow.connect(self._fill_more)
         header.devices.aboutToShow.connect(self._fill_devices)
 
@@ -98,6 +103,33 @@ class RunControl(QObject):
         if (form.family, form.learner) == (config.family, config.learner):
             config = config.model_copy(update={"learning": form.learning, "training": form.training})
         self.changes.branch(run, steps[-1] if step is None else step, config)
+
+    def treat(self, run: Run, learning: Mapping[str, Any]) -> None:
+        """Train a branch from the newest kept state of the run, or a new run where it keeps none, with these settings
+        of the learner changed."""
+        assert run.config is not None
+        config = run.config.model_copy(update={"learning": {**run.config.learning, **learning}})
+        steps = run.checkpoint_steps()
+        if steps:
+            self.changes.branch(run, steps[-1], config, train=True)
+        else:
+            self.train(config)
+
+    def _say_finding(self, run_id: str, finding: Finding) -> None:
+        project = self.workspace.project
+        run = project.runs.get(run_id) if project is not None else None
+        ways = finding.changes.items() if run is not None and self.workspace.can_train else ()
+        remedies = tuple(
+            Remedy(f"Branch with {title}", lambda learning=learning: self._treat_kept(run_id, learning))  # type: ignore[misc]
+            for title, learning in ways
+        )
+        self.log.say(Notice("warn", f"{finding.text} {finding.remedy}".rstrip(), finding.measured, remedies))
+
+    def _treat_kept(self, run_id: str, learning: Mapping[str, Any]) -> None:
+        """The notice may outlive the run, or the project."""
+        project = self.workspace.project
+        if project is not None and run_id in project.runs:
+            self.treat(project.runs[run_id], learning)
 
     def use_settings(self) -> None:
         """Let the form show the settings of the selected run, to train another by them."""

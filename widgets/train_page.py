@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSplitter, QStackedLayout, QVBoxLayout, QWidget
 
 from dgm_studio.events import Preview
 from dgm_studio.inference import Answer, Subject
@@ -30,7 +31,10 @@ ASK_EVERY = 250  # ms from an answer to the next question
 
 
 class TrainPage(QWidget):
-    """Shows the selected run. Asks for samples only while it is visible."""
+    """Shows the selected run. Asks for samples only while it is visible. `way_chosen(run, learning)`: a branch is
+    wanted with these settings of the learner changed."""
+
+    way_chosen = Signal(object, object)
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -46,6 +50,11 @@ class TrainPage(QWidget):
         self._findings = label("", "", "findings", wrap=True)
         self._findings.setTextFormat(Qt.TextFormat.PlainText)  # it may come from a file that somebody else made
         self._findings.hide()
+        self._ways = QWidget()
+        self._ways.setObjectName("findingWays")
+        self._ways_row = QHBoxLayout(self._ways)
+        self._ways_row.setContentsMargins(0, 0, 0, 0)
+        self._offered: dict[str, dict[str, Any]] = {}
         self._empty = Empty(
             "Nothing has been trained yet",
             "Choose a family, data and settings on the right, then press Train (F5). Curves and samples appear here.",
@@ -59,6 +68,7 @@ class TrainPage(QWidget):
         column.addLayout(head)
         column.addWidget(self.samples, 1)
         column.addWidget(self._findings)
+        column.addWidget(self._ways)
         split = QSplitter(Qt.Orientation.Horizontal, childrenCollapsible=False)
         split.addWidget(self.curves)
         split.addWidget(right)
@@ -112,6 +122,30 @@ class TrainPage(QWidget):
         self._findings.setText("\n".join(f"Step {thousands(f.step)}: {f.text} {f.remedy}".rstrip() for f in noted))
         self._findings.setToolTip("".join(f"<p>{escape(f.measured)}</p>" for f in noted))
         self._findings.setVisible(bool(noted))
+        self._offer({title: learning for f in noted for title, learning in f.changes.items()})
+
+    def _offer(self, ways: dict[str, dict[str, Any]]) -> None:
+        """A button for each way to go on from what was noticed."""
+        if not self._workspace.can_train:
+            ways = {}
+        self._ways.setVisible(bool(ways))
+        if ways == self._offered:
+            return
+        self._offered = ways
+        while self._ways_row.count():
+            part = self._ways_row.takeAt(0).widget()
+            if part is not None:
+                part.deleteLater()
+        for title, learning in ways.items():
+            button = QPushButton(f"Branch with {title}")
+            button.setToolTip("Train a run that goes on from the newest kept state of this one, with this changed.")
+            button.clicked.connect(lambda _=False, learning=learning: self._choose(learning))
+            self._ways_row.addWidget(button)
+        self._ways_row.addStretch(1)
+
+    def _choose(self, learning: dict[str, Any]) -> None:
+        if self._run is not None:
+            self.way_chosen.emit(self._run, learning)
 
     def _previewed(self, run_id: str, event: Preview) -> None:
         if self._run is not None and self._run.id == run_id:

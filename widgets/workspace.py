@@ -43,6 +43,7 @@ class Workspace(QObject):
     selected = Signal(object)
     progressed = Signal(str, object)
     previewed = Signal(str, object)
+    found = Signal(str, object)
     training_changed = Signal()
     loading = Signal(float, str)
     saved = Signal()
@@ -329,7 +330,7 @@ class Workspace(QObject):
         elif isinstance(event, Preview):
             self.previewed.emit(run_id, event)
         elif isinstance(event, Finding):
-            self.log.say(Notice("warn", f"{event.text} {event.remedy}", event.measured))
+            self.found.emit(run_id, event)
         elif isinstance(event, Finished | Cancelled | Failed):
             self._closed(run_id, event)
 

@@ -213,7 +213,9 @@ def _report(outcome: _Outcome, closing: Finished | Cancelled, project: Project, 
         "device": started.device,
         "parameters": started.parameters,
         "metrics": outcome.metrics,
-        "findings": [{"kind": f.kind, "text": f.text, "remedy": f.remedy} for f in outcome.findings],
+        "findings": [
+            {"kind": f.kind, "text": f.text, "remedy": f.remedy, "changes": f.changes} for f in outcome.findings
+        ],
     }
     output.say(f"{status.capitalize()} at step {closing.step} after {clock(progress.seconds)}.")
     output.table(("measured", "newest value"), outcome.metrics.items())

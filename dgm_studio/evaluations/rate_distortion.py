@@ -12,7 +12,8 @@ from torch import Tensor
 from dgm_studio.evaluations.base import Evaluation, describe
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Bars, Column, Note, Points, Report, Series, Table
-from models.estimation.likelihood import ACTIVE, Bound, evidence_lower_bound, has_bound
+from models.estimation.active_units import ACTIVE
+from models.estimation.likelihood import Bound, evidence_lower_bound, has_bound
 from models.settings import Settings, setting
 from models.spec import DataSpec
 

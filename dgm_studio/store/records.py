@@ -49,6 +49,7 @@ class Noted(Strict):
     text: str
     measured: str
     remedy: str = ""
+    changes: dict[str, dict[str, Any]] = {}
 
 
 class Origin(Strict):

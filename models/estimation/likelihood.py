@@ -25,13 +25,13 @@ from models.capabilities import (
     SumsExactly,
     SumsLatent,
 )
+from models.estimation.active_units import ACTIVE
 from models.estimation.measure import Kind, Measure, mean_measure
 from models.estimation.progress import stage
 
 EXAMPLES = 500  # measured at once: bounds the memory and how long a cancel waits
 SUMMING = 0.9  # of the time of an exact likelihood goes into log Z, where that is summed
 COORDINATES = 20  # of each example, in a pseudo-likelihood
-ACTIVE = 0.01  # Burda, Grosse & Salakhutdinov (2016), section 5.2: variance of the posterior mean of an active unit
 
 
 def exact_log_likelihood(model: Any, x: Tensor, where: str) -> Yields[float, None, Measure]:

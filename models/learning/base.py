@@ -34,6 +34,17 @@ class Quantity:
     limit: float = math.inf  # a larger value, of either sign, says that training has diverged
 
 
+@dataclass(frozen=True)
+class Symptom:
+    """What ails a run, as its learner sees it: see `dgm_studio.events.Finding`."""
+
+    kind: str
+    text: str  # the same each time that it is seen
+    measured: str
+    remedy: str
+    changes: dict[str, dict[str, Any]]  # what may help, in a few words: settings of the learner that it changes
+
+
 class Learner(nn.Module):
     """Changes the parameters of `self.model`. Subclasses own optimisers, chains, critics, baselines and schedules.
 
@@ -86,6 +97,11 @@ class Learner(nn.Module):
     def held_out(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         """The same quantities (those that make sense) on held-out data, without changing anything."""
         return {}
+
+    def diagnose(self, batch: Batch, generator: Generator) -> Symptom | None:
+        """What ails the model on held-out data, if anything does. It is asked beside `held_out`, and believed when it
+        says the same several times in succession."""
+        return None
 
     @property
     def phase(self) -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
 
-from models.learning.base import AdamSettings, Learner, Quantity, adam
+from models.capabilities import BoundsEvidence
+from models.estimation.active_units import ACTIVE, active_units
+from models.learning.base import AdamSettings, Learner, Quantity, Symptom, adam
 from models.settings import Settings, setting
 from models.spec import Batch, DataSpec
 
 DRAWS = 5  # of the gradient, from which its variance is estimated
 EXAMPLES = 50  # the same each time
+SETTLED = 500  # steps: before, a code that says nothing is a code that has yet to be learned
 
 ELBO = Quantity("elbo", "Evidence lower bound", goal="higher")
 RECONSTRUCTION = Quantity("reconstruction", "Reconstruction E[log p(x|z)]", goal="higher")
@@ -63,6 +66,24 @@ class BoundAscent(Learner):
         if self.settings.gradient_variance:
             reported["gradient_variance"] = self.variance_of_gradient(batch.x[:EXAMPLES], generator)
         return reported
+
+    against_collapse: ClassVar[dict[str, dict[str, Any]]] = {}  # settings that may help, by what they are called
+
+    def diagnose(self, batch: Batch, generator: Generator) -> Symptom | None:
+        """Posterior collapse."""
+        if not isinstance(self.model, BoundsEvidence) or self.steps < SETTLED:
+            return None
+        if active_units(self.model, batch.x, generator).any():
+            return None
+        ways = " or ".join(self.against_collapse) or "a weaker decoder"
+        return Symptom(
+            "posterior collapse",
+            "The posterior collapsed: q(z|x) is the same for every x, and the decoder does without z.",
+            "No unit of z is active on held-out examples: the variance of its posterior mean over them is at most "
+            f"{ACTIVE:g} (Burda et al., 2016).",
+            f"Go on with {ways}.",
+            self.against_collapse,
+        )
 
     def variance_of_gradient(self, x: Tensor, generator: Generator, draws: int = DRAWS) -> Tensor:
         """The trace of the covariance of the estimated gradient over draws of the latent variables, x being the same

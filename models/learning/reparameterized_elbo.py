@@ -5,8 +5,10 @@ from __future__ import annotations
 from torch import Generator, Tensor
 
 from models.capabilities import BoundsEvidence
+from models.learning.base import Symptom
 from models.learning.bound import ELBO, GRADIENT_VARIANCE, KL, RECONSTRUCTION, BoundAscent, BoundSettings
 from models.settings import setting
+from models.spec import Batch
 
 
 class ReparameterizedElboSettings(BoundSettings):
@@ -44,6 +46,11 @@ class ReparameterizedElbo(BoundAscent):
         if not self.settings.kl_annealing:
             return float(self.settings.kl_weight)
         return self.settings.kl_weight * (self.steps / self.settings.kl_annealing).clamp(max=1)
+
+    def diagnose(self, batch: Batch, generator: Generator) -> Symptom | None:
+        if self.steps < self.settings.kl_annealing:
+            return None
+        return super().diagnose(batch, generator)
 
     def surrogate(self, x: Tensor, generator: Generator | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         terms = self.model.elbo(x, generator)
