@@ -23,9 +23,7 @@ class Doctor:
         self._seen = kind
         if symptom is not None and self._times >= BELIEVED and kind not in self._told:
             self._told.add(kind)
-            self._findings.append(
-                Finding(kind, symptom.text, symptom.measured, symptom.remedy, dict(symptom.changes))
-            )
+            self._findings.append(Finding(kind, symptom.text, symptom.measured, symptom.remedy, dict(symptom.changes)))
 
     def findings(self) -> list[Finding]:
         """What is to be told, since the last call."""

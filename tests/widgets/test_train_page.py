@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from person import Person
-from PySide6.QtWidgets import QCheckBox, QLabel
+from PySide6.QtWidgets import QCheckBox, QLabel, QPushButton
 
 from dgm_studio.events import Finding
 from dgm_studio.store import Run
@@ -58,6 +60,43 @@ def test_what_is_noticed_while_a_run_trains_is_shown_on_its_page(person: Person)
     run.keep_finding(20, COLLAPSE)  # as its recorder does
     person.until(lambda: findings(person).text() == SAID)
     assert not findings(person).isHidden()
+    person.do("stop")
+    person.until(lambda: person.phase is Phase.IDLE)
+
+
+def test_a_button_branches_from_the_newest_state_with_what_may_help_and_trains_the_branch(person: Person) -> None:
+    run = trained(person)
+    ways = {"a quarter of the KL weight": {"kl_weight": 0.25}}
+    run.keep_finding(20, replace(COLLAPSE, changes=ways))
+    workspace = person.desk.workspace
+    workspace.training_changed.emit()
+    (button,) = person.desk.area.train.findChildren(QPushButton)[-1:]
+    assert button.text() == "Branch with a quarter of the KL weight"
+    button.click()
+    person.until(lambda: person.phase is Phase.TRAINING)
+    branch = workspace.run
+    assert branch is not None
+    assert branch is not run
+    assert branch.parent == (run.id, run.checkpoint_steps()[-1])
+    assert branch.config.learning == {**run.config.learning, "kl_weight": 0.25}
+    person.until(lambda: person.step > run.checkpoint_steps()[-1])
+    person.do("stop")
+    person.until(lambda: person.phase is Phase.IDLE)
+
+
+def test_a_finding_is_said_with_its_ways_and_they_need_no_selected_run(person: Person) -> None:
+    run = trained(person)
+    workspace = person.desk.workspace
+    workspace.found.emit(run.id, replace(COLLAPSE, changes={"less KL": {"kl_weight": 0.25}}))
+    person.until(lambda: person.bars())
+    (bar,) = [bar for bar in person.bars() if "carries nothing" in bar.notice.text]
+    assert bar.notice.details == "KL < 0.01 nats"
+    assert [remedy.title for remedy in bar.notice.remedies] == ["Branch with less KL"]
+    workspace.select(None)
+    bar.notice.remedies[0].do()
+    person.until(lambda: person.phase is Phase.TRAINING)
+    assert workspace.run is not None
+    assert workspace.run.config.learning["kl_weight"] == 0.25
     person.do("stop")
     person.until(lambda: person.phase is Phase.IDLE)
 

@@ -64,6 +64,7 @@ class Dream(Explorer):
         self._waiting = False
         self._looked = 0.0
         self.playing = True
+        self._starting = False  # plays on as soon as new states are there
         self.tools = ChainTools(live.spec, issubclass(live.learner_class, HasChains))
         self.first = PixelBrush()
         self.pages = DreamPages(live.model_class, live.spec)
@@ -106,6 +107,9 @@ class Dream(Explorer):
             self.filters.take(value)
         elif name == "unit" and self.units is not None:
             self.units.show_unit(value)
+        if name in ("start", "data") and self._starting:
+            self._starting = False
+            self._set_playing(True)
 
     def _know(self, anatomy: Anatomy) -> None:
         """What the built model has."""
@@ -299,7 +303,8 @@ class Dream(Explorer):
 
     def _start(self, where: str) -> None:
         """Start the chains again."""
-        self._set_playing(where != "drawing")
+        self._set_playing(False)  # until the new states are there: the old ones do not go on
+        self._starting = where != "drawing"
         if where == "data":
             label = self.hold.label
             self.ask("data", SomeExamples(CHAINS, None if label == FREE else label))
