@@ -32,10 +32,10 @@ class Workspace(QObject):
     """Opens, trains, selects and saves. Whatever touches a file happens in the thread `files`.
 
     Signals: `project_changed()` another project or path, `runs_changed()` the list or what stands in it,
-    `selected(Run | None)`, `progressed(run id, Progress)`, `previewed(run id, Preview)`, `training_changed()` phase or
-    queue, `loading(fraction, text)` data is being read, `saved()`, `opened(Project)`, `displaced(code)` a save found
-    another file, or none, in the project's place, `recovered()`, `stays_open()` a project could not be closed. What
-    runs have to show is in `viewing`.
+    `selected(Run | None)`, `progressed(run id, Progress)`, `previewed(run id, Preview)`, `found(run id, Finding)`,
+    `training_changed()` phase or queue, `loading(fraction, text)` data is being read, `saved()`, `opened(Project)`,
+    `displaced(code)` a save found another file, or none, in the project's place, `recovered()`, `stays_open()` a
+    project could not be closed. What runs have to show is in `viewing`.
     """
 
     project_changed = Signal()

@@ -19,13 +19,12 @@ from torch.nn import functional as F
 
 from models.capabilities import (
     BoundsEvidence,
-    Encodes,
     EstimatesBound,
     HasFreeEnergy,
     SumsExactly,
     SumsLatent,
 )
-from models.estimation.active_units import ACTIVE
+from models.estimation.active_units import active_units, code_means
 from models.estimation.measure import Kind, Measure, mean_measure
 from models.estimation.progress import stage
 
@@ -118,10 +117,9 @@ def evidence_lower_bound(
         terms = [bound(part, generator) for _ in range(draws)]
         reconstructions.append(torch.stack([t.reconstruction.double() for t in terms]).mean(0))
         kls.append(torch.stack([t.kl_per_dimension.double() for t in terms]).mean(0))
-        if isinstance(model, EstimatesBound):
-            means.append(model.code_mean(part).double())
-        elif isinstance(model, Encodes):
-            means.append(model.encode(part).mean.double())
+        said = code_means(model, part)
+        if said is not None:
+            means.append(said.double())
         yield done
     reconstruction, kl = torch.cat(reconstructions), torch.cat(kls)
     protocol = f"{where}; {_count(draws, 'draw')} of z per example"
@@ -130,14 +128,8 @@ def evidence_lower_bound(
         mean_measure("reconstruction E[log p(x|z)]", reconstruction, Kind.ESTIMATE, protocol),
         mean_measure("KL(q‖p)", kl.sum(-1), Kind.ESTIMATE, protocol),
         kl.mean(0),
-        _active(torch.cat(means)) if means else None,
+        active_units(torch.cat(means)) if means else None,
     )
-
-
-def _active(means: Tensor) -> Tensor:
-    """Of units' means, (examples, units) or (examples, units, values): (units,) bool."""
-    varies = means.var(0) > ACTIVE
-    return varies.any(1) if varies.ndim == 2 else varies
 
 
 def log_mean_weight(model: Any, x: Tensor, samples: int, generator: Generator | None = None, chunk: int = 50) -> Tensor:

@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Generator, Tensor, nn
 
-from models.capabilities import BoundsEvidence
-from models.estimation.active_units import ACTIVE, active_units
+from models.estimation.active_units import ACTIVE, active_units, code_means
 from models.learning.base import AdamSettings, Learner, Quantity, Symptom, adam
 from models.settings import Settings, setting
 from models.spec import Batch, DataSpec
@@ -71,9 +70,8 @@ class BoundAscent(Learner):
 
     def diagnose(self, batch: Batch, generator: Generator) -> Symptom | None:
         """Posterior collapse."""
-        if not isinstance(self.model, BoundsEvidence) or self.steps < SETTLED:
-            return None
-        if active_units(self.model, batch.x, generator).any():
+        means = code_means(self.model, batch.x) if self.steps >= SETTLED else None
+        if means is None or active_units(means).any():
             return None
         ways = " or ".join(self.against_collapse) or "a weaker decoder"
         return Symptom(
