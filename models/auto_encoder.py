@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Generator, Tensor, nn
 
 from models.capabilities import Elbo, PosteriorDraw
 from models.distributions import Distribution
 from models.likelihoods import Likelihood
 from models.posteriors import PosteriorFamily
+
+AT_ONCE = 2**25  # numbers that a decoder says beside each other when evidence is weighed
 
 
 class AutoEncoder(nn.Module):
@@ -43,7 +46,7 @@ class AutoEncoder(nn.Module):
         return self.family.read(self.posterior_parameters(x))
 
     def posterior_parameters(self, x: Tensor) -> Tensor:
-        said: Tensor = self.encoder(x)
+        said: Tensor = self.encoder(self.likelihood.scaled(x))
         return said
 
     def decode(self, z: Tensor) -> Tensor:
@@ -73,7 +76,9 @@ class AutoEncoder(nn.Module):
     def log_weights(self, x: Tensor, samples: int, generator: Generator | None = None) -> Tensor:
         posterior = self.encode(x)
         z = posterior.sample(samples, generator)
-        return self.log_likelihood(x, z) + self.prior().log_prob(z) - posterior.log_prob(z)
+        at_once = max(1, AT_ONCE // (x.numel() * self.likelihood.outputs))
+        log_likelihood = torch.cat([self.log_likelihood(x, part) for part in z.split(at_once)])
+        return log_likelihood + self.prior().log_prob(z) - posterior.log_prob(z)
 
     # Learning without a gradient through draws.
 

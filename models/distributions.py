@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+LOG_2 = math.log(2)
 LOG_2PI = math.log(2 * math.pi)
 
 
@@ -31,28 +33,126 @@ class Distribution(ABC):
     def log_prob(self, z: Tensor) -> Tensor: ...
 
 
-class Normal(Distribution):
-    """Independent normals with mean and log standard deviation of the same shape (..., D)."""
+class LocationScale(Distribution):
+    """z = location + scale · e with independent e of a standard law: location and log scale (..., D). The location is
+    the mean, e being symmetric."""
 
-    def __init__(self, mean: Tensor, log_scale: Tensor) -> None:
-        self._mean, self.log_scale = mean, log_scale
+    def __init__(self, location: Tensor, log_scale: Tensor) -> None:
+        self.location, self.log_scale = location, log_scale
+
+    @staticmethod
+    @abstractmethod
+    def noise(shape: Sequence[int], like: Tensor, generator: Generator | None) -> Tensor:
+        """Finite draws of e, on the device and in the precision of `like`."""
+
+    @staticmethod
+    @abstractmethod
+    def standard_log_prob(e: Tensor) -> Tensor:
+        """The log-density of e, elementwise."""
 
     @property
     def mean(self) -> Tensor:
-        return self._mean
+        return self.location
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        shape = (n, *self._mean.shape)
-        noise = torch.randn(shape, generator=generator, device=self._mean.device, dtype=self._mean.dtype)
-        return self._mean + self.log_scale.exp() * noise
+        return self.location + self.log_scale.exp() * self.noise((n, *self.location.shape), self.location, generator)
+
+    def log_prob_each(self, z: Tensor) -> Tensor:
+        """The log-density of each dimension: (..., D)."""
+        return self.standard_log_prob((z - self.location) * (-self.log_scale).exp()) - self.log_scale
 
     def log_prob(self, z: Tensor) -> Tensor:
-        standard = (z - self._mean) * (-self.log_scale).exp()
-        return (-0.5 * standard.square() - self.log_scale - 0.5 * LOG_2PI).sum(-1)
+        return self.log_prob_each(z).sum(-1)
+
+
+class Normal(LocationScale):
+    """Independent normals with mean and log standard deviation of the same shape (..., D)."""
+
+    @staticmethod
+    def noise(shape: Sequence[int], like: Tensor, generator: Generator | None) -> Tensor:
+        return torch.randn(shape, generator=generator, device=like.device, dtype=like.dtype)
+
+    @staticmethod
+    def standard_log_prob(e: Tensor) -> Tensor:
+        return -0.5 * e.square() - 0.5 * LOG_2PI
 
     def kl_from_standard(self) -> Tensor:
         """KL(self || N(0, I)) per dimension: (..., D)."""
-        return 0.5 * (self._mean.square() + (2 * self.log_scale).exp() - 1) - self.log_scale
+        return 0.5 * (self.location.square() + (2 * self.log_scale).exp() - 1) - self.log_scale
+
+
+class Laplace(LocationScale):
+    """Independent Laplace distributions, e^(-|z - location| / scale) / (2 scale)."""
+
+    @staticmethod
+    def noise(shape: Sequence[int], like: Tensor, generator: Generator | None) -> Tensor:
+        """The difference of two exponentials, neither of which is ever infinite."""
+        return exponential(shape, like, generator) - exponential(shape, like, generator)
+
+    @staticmethod
+    def standard_log_prob(e: Tensor) -> Tensor:
+        return -e.abs() - LOG_2
+
+    def kl_from_standard(self) -> Tensor:
+        """KL(self || Laplace(0, 1)) per dimension, E|z| being |location| + scale e^(-|location| / scale): (..., D)."""
+        away = self.location.abs()
+        return away + (self.log_scale - away * (-self.log_scale).exp()).exp() - self.log_scale - 1
+
+
+class Logistic(LocationScale):
+    """Independent logistic distributions: P(z ≤ t) = σ((t - location) / scale). Their KL has no closed form."""
+
+    @staticmethod
+    def noise(shape: Sequence[int], like: Tensor, generator: Generator | None) -> Tensor:
+        return logistic(shape, like, generator)
+
+    @staticmethod
+    def standard_log_prob(e: Tensor) -> Tensor:
+        return F.logsigmoid(e) + F.logsigmoid(-e)
+
+
+class LogNormal(Distribution):
+    """z = e^y with y ~ `log`, independent normals: the mean is e^(μ + σ²/2)."""
+
+    def __init__(self, location: Tensor, log_scale: Tensor) -> None:
+        self.log = Normal(location, log_scale)
+
+    @property
+    def mean(self) -> Tensor:
+        return (self.log.location + 0.5 * (2 * self.log.log_scale).exp()).exp()
+
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        return self.log.sample(n, generator).exp()
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        y = z.clamp(min=torch.finfo(z.dtype).tiny).log()
+        return torch.where(z > 0, self.log.log_prob_each(y) - y, -math.inf).sum(-1)
+
+    def kl_from_standard(self) -> Tensor:
+        """KL(self || the law of e^y, y ~ N(0, I)) per dimension, which is that of y, e^y being one to one."""
+        return self.log.kl_from_standard()
+
+
+class Exponential(Distribution):
+    """Independent exponentials e^(-z / scale) / scale, z ≥ 0, with the log scale (..., D). The scale is the mean."""
+
+    def __init__(self, log_scale: Tensor) -> None:
+        self.log_scale = log_scale
+
+    @property
+    def mean(self) -> Tensor:
+        return self.log_scale.exp()
+
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        return self.mean * exponential((n, *self.log_scale.shape), self.log_scale, generator)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        log_p = -z * (-self.log_scale).exp() - self.log_scale
+        return torch.where(z >= 0, log_p, -math.inf).sum(-1)
+
+    def kl_from_standard(self) -> Tensor:
+        """KL(self || Exponential(1)) per dimension: (..., D)."""
+        return self.log_scale.exp() - self.log_scale - 1
 
 
 class FullNormal(Distribution):
@@ -76,8 +176,12 @@ class FullNormal(Distribution):
 
     def log_prob(self, z: Tensor) -> Tensor:
         away = (z - self._mean).unsqueeze(-1)
-        standard = torch.linalg.solve_triangular(self.factor, away, upper=False).squeeze(-1)
-        return (-0.5 * standard.square() - self._log_diagonal() - 0.5 * LOG_2PI).sum(-1)
+        if z.ndim > self.factor.ndim - 1:  # draws lie beside each other, so that no factor is repeated for each
+            away = away.transpose(0, -1)
+        standard = torch.linalg.solve_triangular(self.factor, away, upper=False)
+        if z.ndim > self.factor.ndim - 1:
+            standard = standard.transpose(0, -1)
+        return (-0.5 * standard.squeeze(-1).square() - self._log_diagonal() - 0.5 * LOG_2PI).sum(-1)
 
     def kl_from_standard(self) -> Tensor:
         """KL(self || N(0, I)) by the chain rule: the share of each dimension given those before it, (..., D)."""
@@ -92,6 +196,24 @@ def standard_normal(dimensions: int, like: Tensor) -> Normal:
     """N(0, I) on the device and in the precision of `like`."""
     zeros = torch.zeros(dimensions, device=like.device, dtype=like.dtype)
     return Normal(zeros, zeros)
+
+
+def limited(x: Tensor, low: float, high: float) -> Tensor:
+    """x, or the nearest of the limits, with the gradient that x has there: what was driven beyond comes back."""
+    return x.clamp(low, high).detach() + (x - x.detach())
+
+
+def exponential(shape: Sequence[int], like: Tensor, generator: Generator | None = None) -> Tensor:
+    """Draws of the density e^(-t), t ≥ 0, on the device and in the precision of `like`: never infinite, as 1 is never
+    drawn uniformly."""
+    return -torch.log1p(-torch.rand(shape, generator=generator, device=like.device, dtype=like.dtype))
+
+
+def logistic(shape: Sequence[int], like: Tensor, generator: Generator | None = None) -> Tensor:
+    """Draws of P(e ≤ t) = σ(t), on the device and in the precision of `like`. 0, which may be drawn uniformly, counts
+    as a part of the least number beside it, so that none is infinite."""
+    u = torch.rand(shape, generator=generator, device=like.device, dtype=like.dtype)
+    return u.clamp(min=torch.finfo(u.dtype).eps / 4).logit()
 
 
 class Uniform(Distribution):

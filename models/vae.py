@@ -7,12 +7,12 @@ from torch import Tensor
 from models.auto_encoder import AutoEncoder
 from models.likelihoods import LikelihoodSettings, check_likelihood, chosen_likelihood
 from models.networks import Activation, flat, mlp
-from models.posteriors import POSTERIORS
+from models.posteriors import POSTERIORS, PosteriorSettings
 from models.settings import setting
 from models.spec import DataSpec
 
 
-class VaeSettings(LikelihoodSettings):
+class VaeSettings(PosteriorSettings, LikelihoodSettings):
     latent: int = setting(
         2,
         title="Latent size",
@@ -46,7 +46,7 @@ class Vae(AutoEncoder):
 
     def __init__(self, settings: VaeSettings, spec: DataSpec) -> None:
         self.check(settings, spec)
-        posterior, likelihood = POSTERIORS["Gaussian"], chosen_likelihood(settings, spec)
+        posterior, likelihood = POSTERIORS[settings.posterior], chosen_likelihood(settings, spec)
         widths = [settings.hidden] * settings.layers
         said, needed = posterior.outputs(settings.latent), likelihood.outputs * spec.dimensions
         encoder = mlp([spec.dimensions, *widths, said], settings.activation)

@@ -40,7 +40,7 @@ def test_grey_data_for_a_model_of_discrete_pixels_gets_a_threshold_or_levels() -
 
 
 def test_levels_for_a_model_that_has_none_are_taken_back() -> None:
-    found = offered(run("vae", levels=16), GREY)
+    found = offered(run("gan", levels=16), GREY)
     assert found["Use values as they are"].levels == 0
 
 

@@ -8,16 +8,19 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
+from models import auto_encoder
 from models.capabilities import BoundsEvidence, Decodes, Encodes, Samples, SamplesMeans, WeighsEvidence
 from models.distributions import LOG_2PI
 from models.estimation.likelihood import log_mean_weight
 from models.learning.reparameterized_elbo import ReparameterizedElbo, ReparameterizedElboSettings
+from models.posteriors import POSTERIORS
 from models.spec import Batch, DataSpec, Layout, Support, UnsuitableData
 from models.vae import Vae, VaeSettings
 
 BITS = DataSpec((1, 2, 3), Support.BITS, Layout.IMAGE)
 UNIT = DataSpec((1, 2, 3), Support.UNIT, Layout.IMAGE)
 REALS = DataSpec((5,), Support.REALS, Layout.VECTOR)
+LEVELS = DataSpec((1, 1, 3), Support.LEVELS, Layout.IMAGE, 4)
 
 
 def correlated(n: int) -> Tensor:
@@ -127,6 +130,43 @@ def test_learning_reaches_the_evidence_of_the_closed_form() -> None:
     assert reached.item() < best + 0.02
     assert reached.item() == pytest.approx(best, abs=0.15)
     assert learner.model.likelihood.log_scale.exp().item() == pytest.approx(sigma, rel=0.1)
+
+
+WAYS = [("automatic", name) for name in POSTERIORS] + [("categorical", "Gaussian"), ("discretised logistic", "Laplace")]
+
+
+@pytest.mark.parametrize(("likelihood", "posterior"), WAYS)
+def test_weights_average_to_probabilities_of_all_examples_with_every_posterior(likelihood: str, posterior: str) -> None:
+    """They sum to 1, and the bound is the mean log weight."""
+    spec = BITS if likelihood == "automatic" else LEVELS
+    torch.manual_seed(0)
+    model = Vae(VaeSettings(hidden=6, layers=1, likelihood=likelihood, posterior=posterior), spec).double()
+    values = torch.arange(spec.categories or 2, dtype=torch.float64)
+    x = torch.cartesian_prod(*[values] * spec.dimensions).reshape(-1, *spec.event_shape)
+    with torch.no_grad():
+        weights = model.log_weights(x, 1500, Generator().manual_seed(0))
+        assert weights.exp().mean(0).sum().item() == pytest.approx(1, abs=0.02)
+        terms = model.elbo(x.repeat(500, *[1] * (x.ndim - 1)), Generator().manual_seed(1))
+    bound = terms.value.reshape(500, -1)
+    error = (bound.var(0) / 500 + weights.var(0) / 1500).sqrt()
+    assert ((bound.mean(0) - weights.mean(0)).abs() < 5 * error).all()
+    assert terms.kl_per_dimension.shape == (len(terms.kl), 2)
+
+
+def test_weights_are_the_same_however_many_are_computed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, x = Vae(VaeSettings(hidden=4), BITS).double(), torch.ones(3, 1, 2, 3, dtype=torch.float64)
+    with torch.no_grad():
+        together = model.log_weights(x, 7, Generator().manual_seed(0))
+        monkeypatch.setattr(auto_encoder, "AT_ONCE", 2 * x.numel())
+        torch.testing.assert_close(model.log_weights(x, 7, Generator().manual_seed(0)), together)
+
+
+def test_the_encoder_reads_levels_between_0_and_1() -> None:
+    model = Vae(VaeSettings(hidden=4), LEVELS)
+    read: list[Tensor] = []
+    model.encoder.register_forward_pre_hook(lambda _, given: read.append(given[0]))
+    model.encode(torch.tensor([[[[0.0, 1.0, 3.0]]]]))
+    torch.testing.assert_close(read[0], torch.tensor([[0, 1 / 3, 1]]))
 
 
 @pytest.mark.parametrize("spec", [BITS, UNIT, REALS])
