@@ -175,17 +175,24 @@ class Pictures:
 
 @dataclass(frozen=True, eq=False)
 class HeatMap:
-    """A number for each place of a picture, as a colour between 0 and the largest, or the smallest if it is below 0."""
+    """A number for each place of a picture, as a colour between 0 and the largest, or the smallest if it is below 0.
+
+    Of a table of numbers, `rows` and `columns` name each row and column; they are empty for a picture."""
 
     type: ClassVar[str] = "heat-map/1"
     title: str
     values: np.ndarray  # (H, W) float
     unit: str
     note: str = ""
+    rows: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or self.values.size == 0:
             raise ValueError(f"{self.title!r} needs values (H, W), not {self.values.shape}.")
+        for names, count in zip((self.rows, self.columns), self.values.shape, strict=True):
+            if names and len(names) != count:
+                raise ValueError(f"{self.title!r} needs a name for each row and column, or none.")
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -195,7 +202,8 @@ class HeatMap:
 
     @classmethod
     def read(cls, tree: Tree) -> HeatMap:
-        return cls(tree["title"], np.asarray(tree["values"]), tree["unit"], tree["note"])
+        names = tuple(tree.get("rows", ())), tuple(tree.get("columns", ()))  # not in those of older studios
+        return cls(tree["title"], np.asarray(tree["values"]), tree["unit"], tree["note"], *names)
 
 
 @dataclass(frozen=True)

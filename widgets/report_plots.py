@@ -172,17 +172,23 @@ class PointsPlot(ReportPlot):
 
 
 class HeatMapPlot(ReportPlot):
-    """A picture of numbers, and the scale of its colours beside it."""
+    """A picture of numbers, or a table of them with names, and the scale of its colours beside it."""
 
     def __init__(self, report: HeatMap) -> None:
         super().__init__("", "")
         low, high = report.ends
         height, width = report.values.shape
-        self.plot.setAspectLocked(True)
+        is_table = bool(report.rows and report.columns)
+        self.plot.setAspectLocked(not is_table)
         self.plot.invertY(True)
-        for side in ("left", "bottom"):
-            self.plot.hideAxis(side)
-        gap, bar = 0.06 * height, 0.05 * height
+        for side, names in (("left", report.rows), ("bottom", report.columns)):
+            if is_table:
+                every = -(-len(names) // LABELLED_BARS)
+                self.plot.getAxis(side).setTicks([[(i + 0.5, names[i]) for i in range(0, len(names), every)]])
+            else:
+                self.plot.hideAxis(side)
+        unit = width / 3 if is_table else height  # the scale's width follows what is beside it
+        gap, bar = 0.06 * unit, 0.05 * unit
         ramp = np.linspace(1, 0, 256)[:, None]
         for values, place in (
             ((report.values - low) / (high - low), QRectF(0, 0, width, height)),
@@ -198,7 +204,7 @@ class HeatMapPlot(ReportPlot):
             label.setPos(width + gap + bar, y)
             self.plot.addItem(label)
             self._texts.append(label)
-        self.plot.setXRange(0, width + gap + bar + 0.3 * height, padding=0.01)  # with room for the numbers
+        self.plot.setXRange(0, width + gap + bar + 0.3 * unit, padding=0.01)  # with room for the numbers
         self.plot.setYRange(0, height, padding=0.01)
         self._legend.setText(report.unit)
         look.changed.connect(self._restyle)

@@ -44,6 +44,7 @@ REPORTS: tuple[Report, ...] = (
     Bars("Bars", "unit", "KL", ("z1", "z2"), np.array([1.0, 0.1]), np.array([1, 0], np.uint8), "active"),
     Pictures("Pictures", np.zeros((4, 1, 2, 3), np.uint8), ("sample", "nearest"), ("", "1", "", "2")),
     HeatMap("Map", np.array([[0.5, 0.25], [0.0, 1.5]]), "nats per pixel", "note"),
+    HeatMap("Table", np.array([[0.5, 0.25]]), "nats", "", ("x",), ("z1", "z2")),
     Note("Note", "text", "warn"),
 )
 
@@ -137,6 +138,7 @@ def test_text_in_a_number_column_is_printed_as_it_is() -> None:
         lambda: Pictures("p", np.zeros((1, 2, 2, 2), np.uint8)),
         lambda: HeatMap("h", np.zeros((1, 2, 2)), ""),
         lambda: HeatMap("h", np.zeros((0, 2)), ""),
+        lambda: HeatMap("h", np.zeros((1, 2)), "", "", ("x",), ("z1",)),
     ],
 )
 def test_a_report_that_does_not_fit_together_is_refused(make: object) -> None:
