@@ -56,6 +56,9 @@ class AutoEncoder(nn.Module):
         """log p(x | z): x (B, *event), z (..., B, latent) -> (..., B)."""
         return self.likelihood.log_prob(x, self._output(z))
 
+    def draw_given(self, z: Tensor, generator: Generator | None = None) -> Tensor:
+        return self.likelihood.simulate(self._output(z), generator)
+
     def sample_mean(self, n: int, generator: Generator | None = None) -> Tensor:
         return self.decode(self.prior().sample(n, generator))
 

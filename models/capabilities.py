@@ -379,6 +379,20 @@ class Decodes(Protocol):
 
 
 @runtime_checkable
+class ScoresGivenCode(Protocol):
+    """Beside `Decodes`: p(x | z) can be scored, so that log p(x) can be found by annealing from p(z) to p(z | x)."""
+
+    def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
+        """log p(x | z) in nats, differentiable in z: x (B, *event), z (..., B, latent) -> (..., B)."""
+        ...
+
+    def draw_given(self, z: Tensor, generator: Generator | None = None) -> Tensor:
+        """Examples drawn from what `log_likelihood` scores, which are bits where it is the cross-entropy of values in
+        0…1: (B, latent) -> (B, *event)."""
+        ...
+
+
+@runtime_checkable
 class Encodes(Protocol):
     def encode(self, x: Tensor) -> Distribution:
         """q(z | x): (B, *event) -> a distribution over (B, latent)."""

@@ -50,6 +50,10 @@ class Likelihood(nn.Module, ABC):
         """x as a network reads it: levels become values in 0…1, all else stays."""
         return x if self.brightest == 1 else x / self.brightest
 
+    def simulate(self, output: Tensor, generator: Generator | None = None) -> Tensor:
+        """A draw from what `log_prob` scores, wherever data lie."""
+        return self.sample(output, generator)
+
     def _sum(self, each: Tensor) -> Tensor:
         """(..., *event) -> (...)."""
         return each.flatten(-len(self.event_shape)).sum(-1)
@@ -77,6 +81,9 @@ class Bernoulli(Likelihood):
     def sample(self, output: Tensor, generator: Generator | None = None) -> Tensor:
         mean = self.mean(output)
         return bernoulli(mean, generator) if self.takes_bits else mean
+
+    def simulate(self, output: Tensor, generator: Generator | None = None) -> Tensor:
+        return bernoulli(self.mean(output), generator)
 
 
 class Gaussian(Likelihood):

@@ -18,14 +18,17 @@ from models.capabilities import (
     Anneals,
     AnnealsHidden,
     BoundsFreeEnergy,
+    Decodes,
     Ensembles,
     HasFreeEnergy,
     ScoresExactly,
+    ScoresGivenCode,
     SumsExactly,
     TooLarge,
     WeighsEvidence,
 )
 from models.estimation.annealing import annealed_log_likelihood, annealed_lower_bound, reverse_log_likelihood
+from models.estimation.decoder_annealing import annealed_code_likelihood
 from models.estimation.likelihood import (
     ensemble_log_likelihood,
     evidence_lower_bound,
@@ -72,6 +75,28 @@ class LikelihoodSettings(Settings):
         ge=2,
         le=1_000_000,
     )
+    code_temperatures: int = setting(
+        200,
+        title="Temperatures for a code",
+        help="Between the prior of a continuous code and its posterior, for models that decode one; more are tighter.",
+        reference="Wu et al. (2017)",
+        ge=2,
+        le=1_000_000,
+    )
+    code_chains: int = setting(
+        8,
+        title="Chains for a code",
+        help="Annealed codes whose weights are averaged, for each example.",
+        ge=1,
+        le=10_000,
+    )
+    code_examples: int = setting(
+        20,
+        title="Examples with an annealed code",
+        help="Test examples, drawn at random, whose codes are annealed; 0 anneals none. As many simulated ones follow.",
+        ge=0,
+        le=1_000_000,
+    )
 
 
 def _admits(model: type, learner: type, spec: DataSpec) -> bool:
@@ -83,7 +108,8 @@ def _admits(model: type, learner: type, spec: DataSpec) -> bool:
 def _without_effect(model: type) -> tuple[str, ...]:
     weighed = () if issubclass(model, WeighsEvidence) else ("importance_samples",)
     annealed = () if _annealed(model) or _bounded_by_annealing(model) else ("temperatures", "chains")
-    return weighed + annealed + (() if _reversed(model) else ("reverse_examples",))
+    code = () if _decoded(model) else ("code_temperatures", "code_chains", "code_examples")
+    return weighed + annealed + code + (() if _reversed(model) else ("reverse_examples",))
 
 
 def _run(subject: Subject, settings: LikelihoodSettings) -> Iterator[float | Report]:
@@ -129,6 +155,10 @@ def _measurings(subject: Subject, settings: LikelihoodSettings) -> list[tuple[in
     if isinstance(model, WeighsEvidence):
         k = settings.importance_samples
         found.append((20, partial(importance_weighted_bound, model, x, where, k, generator)))
+    if _decoded(type(model)) and settings.code_examples > 0:
+        chosen, some = _drawn(x, settings.code_examples, where, generator)
+        measure = partial(annealed_code_likelihood, model, chosen, some, settings.code_temperatures)
+        found.append((20, partial(measure, settings.code_chains, generator)))
     if _bounded_exactly(type(model)):
         found.append((1, partial(free_energy_lower_bound, model, x, where, generator)))
     data, steps = subject.dataset.train.x, settings.temperatures
@@ -137,9 +167,8 @@ def _measurings(subject: Subject, settings: LikelihoodSettings) -> list[tuple[in
     if _annealed(type(model)):
         found.append((20, partial(_annealed_or_bounded, model, x, where, data, steps, settings.chains, generator)))
     if _reversed(type(model)):
-        chosen = torch.randperm(len(x), generator=generator, device=x.device)[: settings.reverse_examples]
-        some = f"{where}, of which {len(chosen)} at random" if len(chosen) < len(x) else where
-        found.append((30, partial(reverse_log_likelihood, model, x[chosen], some, data, steps, 1, generator)))
+        chosen, some = _drawn(x, settings.reverse_examples, where, generator)
+        found.append((30, partial(reverse_log_likelihood, model, chosen, some, data, steps, 1, generator)))
     if isinstance(model, HasFreeEnergy):
         if subject.spec.support is Support.BITS:
             found.append((2, partial(pseudo_likelihood, model, x, where, generator=generator)))
@@ -147,6 +176,17 @@ def _measurings(subject: Subject, settings: LikelihoodSettings) -> list[tuple[in
         learned, against = training_examples(subject.dataset, subject), describe(subject.dataset, train, "training")
         found.append((1, partial(free_energy_gap, model, learned, x, where, against)))
     return found
+
+
+def _drawn(x: Tensor, n: int, where: str, generator: torch.Generator) -> tuple[Tensor, str]:
+    """n of the examples at random, and what is said of them."""
+    chosen = torch.randperm(len(x), generator=generator, device=x.device)[:n]
+    return x[chosen], f"{where}, of which {len(chosen)} at random" if len(chosen) < len(x) else where
+
+
+def _decoded(model: type) -> bool:
+    """Whether a continuous code can be annealed to the posterior of each example."""
+    return issubclass(model, Decodes) and issubclass(model, ScoresGivenCode)
 
 
 def _enumerable(model: type) -> bool:

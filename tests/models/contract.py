@@ -50,6 +50,7 @@ from models.capabilities import (
     SamplesMeans,
     ScoresEach,
     ScoresExactly,
+    ScoresGivenCode,
     SumsExactly,
     WeighsEvidence,
 )
@@ -280,6 +281,9 @@ def answers(learner: Learner, x: Tensor) -> dict[str, Tensor]:
         if isinstance(model, DrawsPosterior):
             drawn = model.draw_posterior(x, 3, draws())
             said |= {"drawn_log_joint": drawn.log_joint, "drawn_log_posterior": drawn.log_posterior}
+        if isinstance(model, Decodes) and isinstance(model, ScoresGivenCode):
+            codes = model.prior().sample(len(x), draws())
+            said |= {"log_given_code": model.log_likelihood(x, codes), "given_code": model.draw_given(codes, draws())}
         if isinstance(model, Dreams):
             said["score_dreams"] = model.score_dreams(5, draws())
         if isinstance(model, RefinesPosterior):

@@ -8,12 +8,14 @@ from torch import Tensor
 
 from models.capabilities import (
     BoundsEvidence,
+    Decodes,
     DrawsDownwards,
     DrawsPosterior,
     Dreams,
     RefinesPosterior,
     RelaxesDiscrete,
     Samples,
+    ScoresGivenCode,
     WeighsEvidence,
 )
 from tests.models.contract import DATASETS, draws
@@ -64,6 +66,26 @@ def test_the_encoders_parameters_give_the_bound(family: str, data: str) -> None:
         assert parameters.shape[0] == len(x)
         assert parameters.ndim == 2
         assert torch.equal(model.elbo_of(x, parameters, draws()).value, model.elbo(x, draws()).value)
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(ScoresGivenCode, Decodes))
+def test_a_code_scores_examples_smoothly_and_draws_them_around_what_it_decodes(family: str, data: str) -> None:
+    model, x = first_trained(family, data), DATASETS[data].valid.x.double()
+    z = model.prior().sample(3 * len(x), draws()).unflatten(0, (3, -1)).detach().requires_grad_()
+    scores = model.log_likelihood(x, z)
+    assert scores.shape == (3, len(x))
+    (slope,) = torch.autograd.grad(scores.sum(), z)
+    assert slope.isfinite().all()
+    assert slope.abs().max() > 0
+    with torch.no_grad():
+        torch.testing.assert_close(scores[1:2].detach(), model.log_likelihood(x, z[1:2]))  # each code by itself
+        step = 1e-6 * slope[0] / slope[0].norm()
+        rise = (model.log_likelihood(x, z[0] + step) - model.log_likelihood(x, z[0] - step)).sum() / 2
+        assert abs(rise / (slope[0] * step).sum() - 1) < 1e-3
+        one = z[0, :1].detach()
+        drawn = model.draw_given(one.expand(2000, -1), draws(1)).flatten(1)
+        assert drawn.shape[1] == x[0].numel()
+        assert_means_agree(drawn, model.decode(one).flatten(1).expand(2, -1))
 
 
 @pytest.mark.parametrize(("family", "data"), with_capabilities(RelaxesDiscrete, DrawsPosterior))
