@@ -19,6 +19,7 @@ from models.conv_rbm import ConvRbm, ConvRbmSettings
 from models.dbm import Dbm, DbmSettings
 from models.dbn import Dbn, DbnSettings
 from models.diagonal_bilstm import DiagonalBiLstm, DiagonalBiLstmSettings
+from models.discrete_vae import DiscreteVae, DiscreteVaeSettings
 from models.energy_network import EnergyNetwork, EnergyNetworkSettings
 from models.eonade import EoNadeSettings, OrderlessNade
 from models.fvbn import Fvbn, FvbnSettings
@@ -38,6 +39,7 @@ from models.learning.contrastive_divergence import (
 )
 from models.learning.expectation_maximization import ExpectationMaximization, ExpectationMaximizationSettings
 from models.learning.fine_tune import FineTune, FineTuneSettings
+from models.learning.gumbel_softmax import GumbelSoftmax, GumbelSoftmaxSettings
 from models.learning.langevin_ml import LangevinMl, LangevinMlSettings
 from models.learning.layerwise import Layerwise, LayerwiseSettings
 from models.learning.maximum_likelihood import MaximumLikelihood, MaximumLikelihoodSettings
@@ -200,6 +202,13 @@ LEARNINGS: tuple[Learning, ...] = (
         "Variational auto-encoders",
         WakeSleep,
         WakeSleepSettings,
+    ),
+    Learning(
+        "gumbel-softmax",
+        "Gumbel-softmax",
+        "Variational auto-encoders",
+        GumbelSoftmax,
+        GumbelSoftmaxSettings,
     ),
     Learning(
         "non-saturating",
@@ -514,6 +523,19 @@ FAMILIES: tuple[Family, ...] = (
         settings=VaeSettings,
         learners=("reparameterized-elbo", "wake-sleep"),
         data="digits",
+    ),
+    Family(
+        key="discrete-vae",
+        title="Discrete variational auto-encoder",
+        group="variational",
+        lecture="Variational auto-encoders",
+        summary="An auto-encoder whose code is made of units with a few values each, instead of real numbers.",
+        look_for="A relaxed objective far above the bound of states: the temperature is still too high to believe it.",
+        model=DiscreteVae,
+        settings=DiscreteVaeSettings,
+        learners=("gumbel-softmax", "wake-sleep"),
+        data="digits",
+        binarization="threshold",
     ),
     Family(
         key="gan",

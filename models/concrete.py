@@ -8,7 +8,6 @@ a unit's values on as τ → 0, and whatever τ is, its largest coordinate is a 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Self
 
 import torch
 from torch import Generator, Tensor
@@ -33,8 +32,8 @@ class DiscreteUnits(Distribution):
         of all its coordinates but the last."""
 
     @abstractmethod
-    def kl(self, other: Self) -> Tensor:
-        """KL(self ‖ other) of each unit, in nats: (..., N)."""
+    def kl(self, other: DiscreteUnits) -> Tensor:
+        """KL(self ‖ other) of each unit, in nats: (..., N). Both are of the same kind."""
 
 
 class Bits(DiscreteUnits):
@@ -57,7 +56,7 @@ class Bits(DiscreteUnits):
     def log_prob(self, z: Tensor) -> Tensor:
         return bernoulli_log_prob(z, self.logits.expand_as(z)).sum(-1)
 
-    def kl(self, other: Bits) -> Tensor:
+    def kl(self, other: DiscreteUnits) -> Tensor:
         p = self.mean
         on = F.logsigmoid(self.logits) - F.logsigmoid(other.logits)
         off = F.logsigmoid(-self.logits) - F.logsigmoid(-other.logits)
@@ -96,7 +95,7 @@ class Categories(DiscreteUnits):
     def log_prob(self, z: Tensor) -> Tensor:
         return (z * self.logits.log_softmax(-1)).sum((-2, -1))
 
-    def kl(self, other: Categories) -> Tensor:
+    def kl(self, other: DiscreteUnits) -> Tensor:
         log_p, log_q = self.logits.log_softmax(-1), other.logits.log_softmax(-1)
         return (log_p.exp() * (log_p - log_q)).sum(-1)
 

@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from models.capabilities import Elbo, PosteriorDraw, TooLarge
-from models.concrete import Bits, Categories
+from models.concrete import Bits, Categories, DiscreteUnits
 from models.estimation.enumeration import LIMIT
 from models.estimation.progress import finish
 from models.likelihoods import LikelihoodSettings, check_likelihood, chosen_likelihood
@@ -102,13 +102,13 @@ class DiscreteVae(nn.Module):
     def top_down(self, layer: int, h: Tensor) -> Tensor:
         return self._mean(h)
 
-    def _prior(self) -> Bits | Categories:
+    def _prior(self) -> DiscreteUnits:
         return self._units(self.prior_logits)
 
-    def _posterior(self, x: Tensor) -> Bits | Categories:
+    def _posterior(self, x: Tensor) -> DiscreteUnits:
         return self._units(self.encoder(flat(x)).unflatten(1, self.code_shape))
 
-    def _units(self, logits: Tensor) -> Bits | Categories:
+    def _units(self, logits: Tensor) -> DiscreteUnits:
         return Bits(logits) if self.values == 2 else Categories(logits)
 
     def _mean(self, h: Tensor) -> Tensor:
@@ -148,7 +148,7 @@ class DiscreteVae(nn.Module):
         x = self.likelihood.sample(self._output(h), generator).detach()
         return self._posterior(x).log_prob(h)
 
-    def _bound(self, x: Tensor, posterior: Bits | Categories, h: Tensor) -> Elbo:
+    def _bound(self, x: Tensor, posterior: DiscreteUnits, h: Tensor) -> Elbo:
         kl = posterior.kl(self._prior())
         return Elbo(self.likelihood.log_prob(x, self._output(h)), kl.sum(-1), kl)
 
@@ -169,8 +169,7 @@ class DiscreteVae(nn.Module):
         log_p = x.new_full((len(x),), -math.inf)
         for start in range(0, total, together):
             h = self._states(start, min(start + together, total))
-            output = self._output(h).unsqueeze(1).expand(-1, len(x), *[-1] * (1 + len(self.event_shape)))
-            of_each = self.likelihood.log_prob(x, output) + self._prior().log_prob(h).unsqueeze(1)
+            of_each = self.likelihood.log_prob_of_each(x, self._output(h)) + self._prior().log_prob(h).unsqueeze(1)
             log_p = torch.logaddexp(log_p, of_each.logsumexp(0))
             yield min(start + together, total) / total
         return log_p

@@ -38,6 +38,10 @@ class Likelihood(nn.Module, ABC):
     def log_prob(self, x: Tensor, output: Tensor) -> Tensor:
         """log p of each example, in nats: x (B, *event), output (..., B, outputs, *event) -> (..., B)."""
 
+    def log_prob_of_each(self, x: Tensor, output: Tensor) -> Tensor:
+        """`log_prob` of every example under every output: x (B, *event), output (S, outputs, *event) -> (S, B)."""
+        return self.log_prob(x, output.unsqueeze(1).expand(-1, len(x), *[-1] * (output.ndim - 1)))
+
     @abstractmethod
     def mean(self, output: Tensor) -> Tensor:
         """The mean of each coordinate, in the data's own values: (B, outputs, *event) -> (B, *event)."""
@@ -74,6 +78,11 @@ class Bernoulli(Likelihood):
     def log_prob(self, x: Tensor, output: Tensor) -> Tensor:
         logits = self._of(output, 0)
         return self._sum(bernoulli_log_prob(x.expand_as(logits), logits))
+
+    def log_prob_of_each(self, x: Tensor, output: Tensor) -> Tensor:
+        """x · logits - Σ_d softplus(logits): a product of matrices."""
+        logits = self._of(output, 0).flatten(1)
+        return logits @ x.flatten(1).t() - F.softplus(logits).sum(1, keepdim=True)
 
     def mean(self, output: Tensor) -> Tensor:
         return self._of(output, 0).sigmoid()

@@ -24,7 +24,7 @@ class GumbelSoftmaxSettings(BoundSettings):
     temperature: float = setting(
         1.0,
         title="Temperature τ at the start",
-        help="How far a relaxed draw is from a state. Low temperatures have little bias and gradients of large variance.",
+        help="How far relaxed draws are from states. When it is low, gradients have little bias and a large variance.",
         reference="Jang, Gu & Poole (2017), τ",
         ge=0.01,
         le=100,
