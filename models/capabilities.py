@@ -23,7 +23,7 @@ class Elbo:
 
     reconstruction: Tensor  # (B,)  E_q[log p(x | z)], a Monte Carlo estimate
     kl: Tensor  # (B,)  KL(q(z | x) || p(z))
-    kl_per_dimension: Tensor  # (B, latent)
+    kl_per_dimension: Tensor  # (B, units) of all latent units; those of the code that `Decodes` takes come first
 
     @property
     def value(self) -> Tensor:
@@ -226,8 +226,18 @@ class EstimatesBound(Protocol):
         ...
 
     def code_mean(self, x: Tensor) -> Tensor:
+        """As of `HasCodeMean`."""
+        ...
+
+
+@runtime_checkable
+class HasCodeMean(Protocol):
+    """Says of every latent unit what it is on average, also of those that are no part of a code that it encodes to."""
+
+    def code_mean(self, x: Tensor) -> Tensor:
         """What each latent unit is on average given x, by the model's own approximation, where units that depend on
-        others hear of their means: (B, *event) -> (B, units) or (B, units, values)."""
+        others hear of their means; in the order of `Elbo.kl_per_dimension`: (B, *event) -> (B, units) or (B, units,
+        values)."""
         ...
 
 

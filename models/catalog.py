@@ -27,6 +27,7 @@ from models.gan import Gan, GanSettings
 from models.gaussian_mixture import GaussianMixture, GaussianMixtureSettings
 from models.gaussian_rbm import GaussianRbm, GaussianRbmSettings
 from models.gsn import Gsn, GsnSettings
+from models.helmholtz import Helmholtz, HelmholtzSettings
 from models.hmm import Hmm, HmmSettings
 from models.learning.adversarial import MINIMAX, NON_SATURATING, Adversarial, AdversarialSettings
 from models.learning.base import Learner
@@ -511,6 +512,21 @@ FAMILIES: tuple[Family, ...] = (
         settings=LinearGaussianSettings,
         learners=("em", "coordinate-ascent", "stochastic-vi", "reparameterized-elbo", "maximum-likelihood"),
         data="digits",
+    ),
+    Family(
+        key="helmholtz",
+        title="Helmholtz machine",
+        group="variational",
+        lecture="Variational auto-encoders",
+        summary="Several layers of hidden units: one network generates downwards, layer after layer, another "
+        "recognises upwards. Units are real numbers, each Gaussian given the layer beside it.",
+        look_for="By wake-sleep both phases rise while the bound may fall: there is no single objective. Compare with "
+        "the reparameterised bound, from the same start.",
+        model=Helmholtz,
+        settings=HelmholtzSettings,
+        learners=("reparameterized-elbo", "wake-sleep"),
+        data="digits",
+        binarization="threshold",
     ),
     Family(
         key="vae",

@@ -155,6 +155,29 @@ class Exponential(Distribution):
         return self.log_scale.exp() - self.log_scale - 1
 
 
+class NormalMixture(Distribution):
+    """Equal mixtures of K independent normals, each with mean and log standard deviation: (..., K, D)."""
+
+    def __init__(self, means: Tensor, log_scales: Tensor) -> None:
+        self.means, self.log_scales = means, log_scales
+
+    @property
+    def mean(self) -> Tensor:
+        return self.means.mean(-2)
+
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        """Differentiable with respect to parameters of the components that are drawn."""
+        *batch, components, size = self.means.shape
+        chosen = torch.randint(components, (n, *batch, 1, 1), generator=generator, device=self.means.device)
+        chosen = chosen.expand(*chosen.shape[:-1], size)
+        mean, log_scale = (t.expand(n, *t.shape).gather(-2, chosen) for t in (self.means, self.log_scales))
+        return Normal(mean.squeeze(-2), log_scale.squeeze(-2)).sample(1, generator).squeeze(0)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        each = Normal(self.means, self.log_scales).log_prob(z.unsqueeze(-2))
+        return each.logsumexp(-1) - math.log(self.means.shape[-2])
+
+
 class FullNormal(Distribution):
     """Normals with a full covariance C Cᵀ: mean (..., D), lower Cholesky factor C (..., D, D), or (D, D) for all."""
 

@@ -226,7 +226,8 @@ class Embed:
             means.append(posterior.mean)
             variances.append(posterior.sample(DRAWS, seeded(subject, 0)).var(0))
             if isinstance(model, BoundsEvidence):
-                kl.append(model.elbo(part, seeded(subject, 0)).kl_per_dimension)
+                of_units = model.elbo(part, seeded(subject, 0)).kl_per_dimension
+                kl.append(of_units[:, : means[0].shape[1]])  # of the code, without units of other layers
         z = array(torch.cat(means))
         return Embedding(
             self.split,

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from models.capabilities import Encodes, EstimatesBound
+from models.capabilities import Encodes, HasCodeMean
 
 ACTIVE = 0.01  # Burda, Grosse & Salakhutdinov (2016), section 5.2: variance of the posterior mean of an active unit
 
@@ -15,7 +15,7 @@ ACTIVE = 0.01  # Burda, Grosse & Salakhutdinov (2016), section 5.2: variance of 
 def code_means(model: Any, x: Tensor) -> Tensor | None:
     """The posterior mean of each unit given x (B, *event): (B, units), or (B, units, values) where a unit has one of
     several values; None where the model does not say."""
-    if isinstance(model, EstimatesBound):
+    if isinstance(model, HasCodeMean):
         return model.code_mean(x)
     return model.encode(x).mean if isinstance(model, Encodes) else None
 
