@@ -20,11 +20,15 @@ _ACTIVATIONS: dict[Activation, type[nn.Module]] = {
 }
 
 
+def activation_layer(activation: Activation) -> nn.Module:
+    return _ACTIVATIONS[activation]()
+
+
 def mlp(sizes: Sequence[int], activation: Activation = "relu") -> nn.Sequential:
     """Linear maps of the given widths with the activation between them: (B, sizes[0]) -> (B, sizes[-1])."""
     layers: list[nn.Module] = []
     for before, after in pairwise(sizes):
-        layers += [nn.Linear(before, after), _ACTIVATIONS[activation]()]
+        layers += [nn.Linear(before, after), activation_layer(activation)]
     return nn.Sequential(*layers[:-1])
 
 
@@ -35,7 +39,7 @@ def convolutions(event_shape: Sequence[int], channels: Sequence[int], activation
     before, *size = event_shape
     for i, width in enumerate(channels):
         stride = 2 if i else 1
-        layers += [nn.Conv2d(before, width, 3, stride, padding=1), _ACTIVATIONS[activation]()]
+        layers += [nn.Conv2d(before, width, 3, stride, padding=1), activation_layer(activation)]
         before, size = width, [-(-side // stride) for side in size]
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(before * prod(size), 1))
 

@@ -1,0 +1,99 @@
+"""Convolutional networks between images and vectors, which halve an image on the way in and double it on the way out.
+
+Features lie with their channels last in memory, within the networks only: on a CPU a step then took 0.75 to 0.85 of the
+time at 28×28 and 64×64. Parameters stay as they are, so that states are stored and resumed like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+
+from torch import Tensor, nn
+
+from models.networks import Activation, activation_layer
+
+
+@dataclass(frozen=True)
+class _Level:
+    """A convolution between two sizes of an image. Each side of four or more pixels is halved by windows of 4 pixels at
+    every second one; windows that a multiple of the step fits into leave no checkerboard when they are transposed
+    (Odena, Dumoulin & Olah, 2016). Smaller sides stay, under windows of 3."""
+
+    large: tuple[int, ...]
+    small: tuple[int, ...]
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    missing: tuple[int, int]  # rows and columns that doubling the small size leaves out
+
+    @staticmethod
+    def below(large: tuple[int, int]) -> _Level:
+        stride = (1 + (large[0] >= 4), 1 + (large[1] >= 4))
+        small = (large[0] // stride[0], large[1] // stride[1])
+        missing = (large[0] - stride[0] * small[0], large[1] - stride[1] * small[1])
+        return _Level(large, small, (stride[0] + 2, stride[1] + 2), stride, missing)
+
+
+def _levels(size: Sequence[int], layers: int) -> list[_Level]:
+    levels = [_Level.below((size[0], size[1]))]
+    while len(levels) < layers:
+        levels.append(_Level.below((levels[-1].small[0], levels[-1].small[1])))
+    return levels
+
+
+def image_encoder(
+    event_shape: Sequence[int], widths: Sequence[int], hidden: int, outputs: int, activation: Activation
+) -> nn.Sequential:
+    """One convolution for each of `widths` (channels), then a hidden layer: (B, *event) -> (B, outputs)."""
+    levels = _levels(event_shape[1:], len(widths))
+    layers: list[nn.Module] = [_ChannelsLast()]
+    for (before, after), level in zip(pairwise([event_shape[0], *widths]), levels, strict=True):
+        layers += [nn.Conv2d(before, after, level.kernel, level.stride, padding=1), activation_layer(activation)]
+    features = widths[-1] * prod(levels[-1].small)
+    layers += [_ToVector(), nn.Linear(features, hidden), activation_layer(activation), nn.Linear(hidden, outputs)]
+    return nn.Sequential(*layers)
+
+
+def image_decoder(
+    event_shape: Sequence[int], widths: Sequence[int], hidden: int, inputs: int, outputs: int, activation: Activation
+) -> nn.Sequential:
+    """The way back, with transposed convolutions: (B, inputs) -> (B, outputs · channels, height, width), the numbers of
+    one output after those of the other. `widths` are those of the encoder."""
+    levels = _levels(event_shape[1:], len(widths))
+    features = (*levels[-1].small, widths[-1])
+    layers: list[nn.Module] = [nn.Linear(inputs, hidden), activation_layer(activation)]
+    layers += [nn.Linear(hidden, prod(features)), activation_layer(activation), _ToImage(features)]
+    ways = pairwise([*reversed(widths), outputs * event_shape[0]])
+    for (before, after), level in zip(ways, reversed(levels), strict=True):
+        layers += [
+            nn.ConvTranspose2d(before, after, level.kernel, level.stride, 1, level.missing),
+            activation_layer(activation),
+        ]
+    return nn.Sequential(*layers[:-1])
+
+
+class _ChannelsLast(nn.Module):
+    """The same values, with the channels of a pixel beside each other in memory."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+
+
+class _ToVector(nn.Module):
+    """(B, channels, height, width) -> (B, height · width · channels), as they lie in memory."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(0, 2, 3, 1).flatten(1)
+
+
+class _ToImage(nn.Module):
+    """Back from it."""
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        super().__init__()
+        self.shape = tuple(shape)  # height, width, channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.unflatten(1, self.shape).permute(0, 3, 1, 2)
