@@ -552,7 +552,7 @@ FAMILIES: tuple[Family, ...] = (
         "fewer steps, each of which takes longer.",
         model=ConvVae,
         settings=ConvVaeSettings,
-        learners=("reparameterized-elbo",),
+        learners=("reparameterized-elbo", "wake-sleep"),
         data="digits",
     ),
     Family(

@@ -6,12 +6,12 @@ from models.auto_encoder import AutoEncoder
 from models.image_networks import image_decoder, image_encoder
 from models.likelihoods import LikelihoodSettings, check_likelihood, chosen_likelihood
 from models.networks import Activation
-from models.posteriors import POSTERIORS
+from models.posteriors import POSTERIORS, PosteriorSettings
 from models.settings import setting
 from models.spec import DataSpec, Layout, require_layout
 
 
-class ConvVaeSettings(LikelihoodSettings):
+class ConvVaeSettings(PosteriorSettings, LikelihoodSettings):
     latent: int = setting(
         2,
         title="Latent size",
@@ -46,7 +46,7 @@ class ConvVae(AutoEncoder):
 
     def __init__(self, settings: ConvVaeSettings, spec: DataSpec) -> None:
         self.check(settings, spec)
-        posterior, likelihood = POSTERIORS["Gaussian"], chosen_likelihood(settings, spec)
+        posterior, likelihood = POSTERIORS[settings.posterior], chosen_likelihood(settings, spec)
         widths = [settings.channels << layer for layer in range(settings.layers)]
         shape, hidden, activation = spec.event_shape, settings.hidden, settings.activation
         encoder = image_encoder(shape, widths, hidden, posterior.outputs(settings.latent), activation)
