@@ -37,7 +37,12 @@ class ConvVaeSettings(PosteriorSettings, LikelihoodSettings):
     hidden: int = setting(
         256, title="Hidden units", help="Width of the layer between the convolutions and the code.", ge=1, le=4096
     )
-    activation: Activation = setting("relu", title="Activation", help="Non-linearity of the hidden layers.")
+    activation: Activation = setting(
+        "leaky relu",
+        title="Activation",
+        help="Non-linearity of the hidden layers. Units of a relu may fall silent for every example, and stay so.",
+        reference="Radford et al. (2016)",
+    )
 
 
 class ConvVae(AutoEncoder):
