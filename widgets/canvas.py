@@ -1,4 +1,4 @@
-"""Drawing with the mouse: a canvas of fine strokes, and a brush over the pixels of a picture."""
+"""Drawing with the mouse: a canvas of fine strokes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from PySide6.QtGui import (
     QColor,
     QDragEnterEvent,
     QDropEvent,
+    QGuiApplication,
     QImage,
     QImageReader,
     QMouseEvent,
@@ -17,19 +18,19 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
-from widgets.picture_view import PictureView
 from widgets.pictures import to_image
 from widgets.theme import look
 
 FINE = 256  # px, the longer side of a canvas
 UNDO = 50
+KEPT = "The drawing was kept."
 
 
 class Canvas(QWidget):
     """A picture of the given shape (C, H, W), drawn much finer than it will be seen by a model.
 
-    Black is empty; grey or colour is ink. The left button draws, the right one erases. A picture file or an image
-    that is dropped replaces the drawing. `changed` follows each change.
+    Black is empty; grey or colour is ink. The left button draws, the right one erases. A picture that is dropped,
+    opened or pasted replaces the drawing. `changed` follows each change.
     """
 
     changed = Signal()
@@ -42,6 +43,7 @@ class Canvas(QWidget):
         self._image = QImage(round(width * scale), round(height * scale), QImage.Format.Format_RGB32)
         self._image.fill(Qt.GlobalColor.black)
         self._undo: list[QImage] = []
+        self._redo: list[QImage] = []
         self._last: QPointF | None = None
         self._erasing = False
         self.brush = 0.1  # diameter, as a share of the longer side
@@ -72,13 +74,42 @@ class Canvas(QWidget):
 
     def undo(self) -> None:
         """Take the last stroke, clearing or loading back."""
-        if self._undo:
-            self._image = self._undo.pop()
-            self._redrawn(is_empty=not self.picture().any())
+        self._step(self._undo, self._redo)
+
+    def redo(self) -> None:
+        """Do again what was taken back last."""
+        self._step(self._redo, self._undo)
 
     @property
     def can_undo(self) -> bool:
         return bool(self._undo)
+
+    @property
+    def can_redo(self) -> bool:
+        return bool(self._redo)
+
+    def invert(self) -> None:
+        """Make ink of what was empty: for dark writing on white paper."""
+        self._keep()
+        self._image.invertPixels()
+        self._redrawn(is_empty=not self.picture().any())
+
+    def open_file(self, path: str) -> None:
+        """Replace the drawing by a picture file, or say why it cannot be read."""
+        image = picture_file(path, self.refused, KEPT)
+        if image is not None:
+            self._replace(image)
+
+    def paste(self) -> None:
+        """Replace the drawing by the picture in the clipboard."""
+        data = QGuiApplication.clipboard().mimeData()
+        image = None
+        if data is None or not offers_picture(data):
+            self.refused.emit(f"There is no picture in the clipboard. {KEPT}")
+        else:
+            image = offered_picture(data, self.refused, KEPT)
+        if image is not None:
+            self._replace(image)
 
     def sizeHint(self) -> QSize:
         return QSize(280, 280)
@@ -98,7 +129,7 @@ class Canvas(QWidget):
         painter.drawRect(target.adjusted(0.5, 0.5, -0.5, -0.5))
         if self.is_empty:
             painter.setPen(QColor("#9aa0ab"))  # on the canvas, which is black in every theme
-            painter.drawText(target, Qt.AlignmentFlag.AlignCenter, "Draw here,\nor drop a picture")
+            painter.drawText(target, Qt.AlignmentFlag.AlignCenter, "Draw here, or drop\nor paste a picture")
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() in (Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton):
@@ -119,9 +150,12 @@ class Canvas(QWidget):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        image = dropped_picture(event, self.refused, "The drawing was kept.")
-        if image is None:
-            return
+        image = dropped_picture(event, self.refused, KEPT)
+        if image is not None:
+            self._replace(image)
+
+    def _replace(self, image: QImage) -> None:
+        """The whole image, as large as fits, on black."""
         self._keep()
         self._image.fill(Qt.GlobalColor.black)
         size = QSize(image.size()).scaled(self._image.size(), Qt.AspectRatioMode.KeepAspectRatio)
@@ -160,6 +194,13 @@ class Canvas(QWidget):
 
     def _keep(self) -> None:
         self._undo = [*self._undo[1 - UNDO :], self._image.copy()]
+        self._redo = []
+
+    def _step(self, back: list[QImage], forth: list[QImage]) -> None:
+        if back:
+            forth.append(self._image)
+            self._image = back.pop()
+            self._redrawn(is_empty=not self.picture().any())
 
     def _redrawn(self, is_empty: bool) -> None:
         self.is_empty = is_empty
@@ -175,18 +216,27 @@ def offers_picture(data: QMimeData) -> bool:
 def dropped_picture(event: QDropEvent, refused: SignalInstance, kept: str) -> QImage | None:
     """The picture that was dropped, or None: then `refused` says why the file cannot be read as one, and what was
     `kept`."""
-    data = event.mimeData()
+    image = offered_picture(event.mimeData(), refused, kept)
+    if image is not None:
+        event.acceptProposedAction()
+    return image
+
+
+def offered_picture(data: QMimeData, refused: SignalInstance, kept: str) -> QImage | None:
+    """The picture in what `offers_picture`, or None as above."""
     if data.hasImage():
-        image = QImage(data.imageData())
-    else:
-        path = next(url.toLocalFile() for url in data.urls() if url.isLocalFile())
-        reader = QImageReader(path)
-        reader.setAutoTransform(True)
-        image = reader.read()
-        if image.isNull():
-            refused.emit(f"{path} cannot be read as a picture: {reader.errorString()}. {kept}")
-            return None
-    event.acceptProposedAction()
+        return QImage(data.imageData())
+    return picture_file(next(url.toLocalFile() for url in data.urls() if url.isLocalFile()), refused, kept)
+
+
+def picture_file(path: str, refused: SignalInstance, kept: str) -> QImage | None:
+    """The picture in a file, or None as above."""
+    reader = QImageReader(path)
+    reader.setAutoTransform(True)
+    image = reader.read()
+    if image.isNull():
+        refused.emit(f"{path} cannot be read as a picture: {reader.errorString()}. {kept}")
+        return None
     return image
 
 
@@ -199,90 +249,3 @@ def picture_of(image: QImage, channels: int) -> np.ndarray:
         return np.ascontiguousarray(pixels.transpose(2, 0, 1))
     grey = pixels @ np.array([0.299, 0.587, 0.114], np.float32)  # luma, ITU-R BT.601
     return np.repeat(grey[None], channels, axis=0)
-
-
-class PixelBrush(PictureView):
-    """A picture whose pixels are marked with a brush. `brushed(mask)` carries the pixels (H, W, bool) that the brush
-    touched since the last event; `began` comes before the first of a stroke. Where `setAcceptDrops` says so,
-    `dropped(QImage)` is emitted for a picture, or `refused(why)`."""
-
-    began = Signal()
-    brushed = Signal(object)
-    dropped = Signal(object)
-    refused = Signal(str)
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent, minimum=160)
-        self.radius = 1.0  # in pixels
-        self.edge: np.ndarray | None = None
-        self._last: QPointF | None = None
-        self.setCursor(Qt.CursorShape.CrossCursor)
-        self.pressed.connect(self._begin)
-        self.moved.connect(self._go_on)
-        self.released.connect(lambda place: self._end())
-
-    def mark(self, edge: np.ndarray | None) -> None:
-        """Which pixels (H, W) are outlined."""
-        self.edge = edge
-        self.update()
-
-    def paint_over(self, painter: QPainter, target: QRectF) -> None:
-        painter.setPen(QPen(QColor(look.theme.border), 1))  # a white picture ends somewhere on a white card
-        painter.drawRect(target.adjusted(-0.5, -0.5, 0.5, 0.5))
-        if self.edge is not None and self.edge.any():
-            outline(painter, target, self.edge)
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if offers_picture(event.mimeData()):
-            event.acceptProposedAction()
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        image = dropped_picture(event, self.refused, "The picture was kept.")
-        if image is not None:
-            self.dropped.emit(image)
-
-    def _begin(self, place: QPointF) -> None:
-        self._last = place
-        self.began.emit()
-        self._go_on(place)
-
-    def _go_on(self, place: QPointF) -> None:
-        if self._last is None or self.picture is None:
-            return
-        mask = brushed_pixels(self._last, place, self.radius, self.picture.shape[1:])
-        self._last = place
-        if mask.any():
-            self.brushed.emit(mask)
-
-    def _end(self) -> None:
-        self._last = None
-
-
-def outline(painter: QPainter, target: QRectF, mask: np.ndarray) -> None:
-    """The border of the marked pixels (H, W, bool) of a picture that lies in `target`, in the accent colour."""
-    height, width = mask.shape
-    step_x, step_y = target.width() / width, target.height() / height
-    padded = np.pad(mask, 1)
-    painter.setPen(QPen(QColor(look.theme.accent), 2))
-    for y, x in np.argwhere(padded[1:, 1:-1] != padded[:-1, 1:-1]).tolist():
-        left, at = target.x() + x * step_x, target.y() + y * step_y
-        painter.drawLine(QPointF(left, at), QPointF(left + step_x, at))
-    for y, x in np.argwhere(padded[1:-1, 1:] != padded[1:-1, :-1]).tolist():
-        at, top = target.x() + x * step_x, target.y() + y * step_y
-        painter.drawLine(QPointF(at, top), QPointF(at, top + step_y))
-
-
-def brushed_pixels(start: QPointF, end: QPointF, radius: float, shape: tuple[int, ...]) -> np.ndarray:
-    """The pixels of a picture (H, W) whose centres lie within `radius` of the segment, and the pixel at its end:
-    (H, W) bool."""
-    height, width = shape
-    y, x = np.mgrid[:height, :width] + 0.5
-    along = np.array([end.x() - start.x(), end.y() - start.y()])
-    length = float(along @ along)
-    offset_x, offset_y = x - start.x(), y - start.y()
-    share = np.clip((offset_x * along[0] + offset_y * along[1]) / length, 0, 1) if length else 0.0
-    mask = np.hypot(offset_x - share * along[0], offset_y - share * along[1]) <= radius
-    row, column = int(np.floor(end.y())), int(np.floor(end.x()))
-    if 0 <= row < height and 0 <= column < width:
-        mask[row, column] = True
-    return mask

@@ -62,9 +62,16 @@ class ExplorePage(QWidget):
         self._preferred = kind.key
         if kind not in self._made:
             self._made[kind] = kind(self._live)
+            self._made[kind].leads.connect(self._lead)
             self._stack.addWidget(self._made[kind])
         self._stack.setCurrentWidget(self._made[kind])
         self._group.button(index).setChecked(True)
+
+    def _lead(self, key: str, thing: object) -> None:
+        """One explorer leads to another."""
+        self.show_explorer(self.keys.index(key))
+        if self.current is not None:
+            self.current.arrive(thing)
 
     def _follow(self, live: Live | None) -> None:
         self._live = live

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +12,28 @@ from torch.nn import functional as F
 
 from dgm_studio.inference import Subject
 from dgm_studio.questions.arrays import array, seeded, tensor
-from models.capabilities import BoundsEvidence
+from models.capabilities import BoundsEvidence, WeighsEvidence
 from models.distributions import FullNormal, Normal
 from models.spec import Support
 
 INK = 0.2  # a value above this belongs to the figure and not to an empty background
-DRAWS = 64  # Monte Carlo draws behind a reconstruction term
+DRAWS = 64  # from the posterior, behind the terms of a bound
+WEIGHTS = 200  # draws behind an importance-weighted bound
+CLOUD = 200  # draws that show a posterior
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Lower bounds on log p(x) of one picture, in nats."""
+
+    reconstruction: float  # E_q[log p(x | z)], the mean of DRAWS draws
+    kl: float  # KL(q(z | x) || p(z))
+    error: float  # the standard error of reconstruction - kl from the draws
+    weighted: float | None  # log of the mean of WEIGHTS importance weights (Burda et al., 2016); None without weights
+
+    @property
+    def elbo(self) -> float:
+        return self.reconstruction - self.kl
 
 
 @dataclass(frozen=True)
@@ -26,9 +43,9 @@ class Landing:
     input: np.ndarray  # (C, H, W): the picture as the model saw it
     reconstruction: np.ndarray  # (C, H, W): decoded from the posterior's mean
     mean: np.ndarray  # (L,) of q(z | x)
-    covariance: np.ndarray  # (L, L) of q(z | x)
-    reconstruction_term: float | None  # E_q[log p(x | z)] in nats, None without a bound
-    kl: float | None  # KL(q(z | x) || p(z)) in nats
+    covariance: np.ndarray | None  # (L, L) of q(z | x) where that is a normal, else None
+    cloud: np.ndarray  # (CLOUD, L) draws of q(z | x)
+    bounds: Bounds | None  # None for a model without one
 
 
 @dataclass(frozen=True)
@@ -43,23 +60,33 @@ class Land:
         x = fit(subject, self.picture, self.centre)
         model = subject.model
         posterior = model.encode(x)
-        bound = None
-        if isinstance(model, BoundsEvidence):
-            bound = model.elbo(x.expand(DRAWS, *x.shape[1:]), seeded(subject, 0))
+        covariance = None
         if isinstance(posterior, Normal):
             covariance = torch.diag((2 * posterior.log_scale[0]).exp())
         elif isinstance(posterior, FullNormal):
             covariance = posterior.covariance.reshape(2 * posterior.mean.shape[-1:])
-        else:
-            covariance = posterior.sample(1000, seeded(subject, 0))[:, 0].T.cov().reshape(2 * posterior.mean.shape[-1:])
         return Landing(
             array(x[0]),
             array(model.decode(posterior.mean)[0]),
             array(posterior.mean[0]),
-            array(covariance),
-            None if bound is None else float(bound.reconstruction.mean()),
-            None if bound is None else float(bound.kl.mean()),
+            None if covariance is None else array(covariance),
+            array(posterior.sample(CLOUD, seeded(subject, 0))[:, 0]),
+            _bounds(subject, x),
         )
+
+
+def _bounds(subject: Subject, x: Tensor) -> Bounds | None:
+    """Of x (1, *event)."""
+    model = subject.model
+    if not isinstance(model, BoundsEvidence):
+        return None
+    elbo = model.elbo(x.expand(DRAWS, *x.shape[1:]), seeded(subject, 0))
+    weighted = None
+    if isinstance(model, WeighsEvidence):
+        log_weights = model.log_weights(x, WEIGHTS, seeded(subject, 1))
+        weighted = float(log_weights.logsumexp(0)[0]) - math.log(WEIGHTS)
+    error = float(elbo.value.std()) / math.sqrt(DRAWS)
+    return Bounds(float(elbo.reconstruction.mean()), float(elbo.kl.mean()), error, weighted)
 
 
 @dataclass(frozen=True)

@@ -207,6 +207,12 @@ class Embedding:
     plane: Plane | None  # the plane of largest variance; None with fewer than two dimensions
 
 
+def nearest(embedding: Embedding, z: np.ndarray, n: int) -> np.ndarray:
+    """The n codes that lie nearest to z (L,), as rows of the embedding, the nearest first."""
+    away = np.linalg.norm(embedding.means - z, axis=1)
+    return np.argsort(away, kind="stable")[:n]
+
+
 @dataclass(frozen=True)
 class Embed:
     """Encode at most `limit` examples. `previous` is the plane that the new one should agree with."""

@@ -25,11 +25,11 @@ from models.rbm import Rbm, RbmSettings
 from models.settings import NoSettings
 from models.spec import DataSpec, Support
 from models.vae import Vae, VaeSettings
-from widgets.canvas import PixelBrush
 from widgets.explorers.dream import CHAINS, Dream
 from widgets.explorers.landscape import LandscapeView, arrow_lines
 from widgets.explorers.unit_grid import UnitGrid
 from widgets.explorers.units_panel import UnitsPanel
+from widgets.pixel_brush import PixelBrush
 
 PATIENCE = 20_000  # ms
 NAN = np.nan  # a unit that is free

@@ -19,11 +19,11 @@ from pytestqt.qtbot import QtBot
 
 from models.nade import Nade, NadeSettings
 from models.spec import Support
-from widgets.canvas import PixelBrush
 from widgets.colormaps import viridis
 from widgets.explorers import complete
 from widgets.explorers.complete import CompleteIt
 from widgets.explorers.growing import SURPRISE
+from widgets.pixel_brush import PixelBrush
 
 PATIENCE = 20_000  # ms
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from explorer_runs import Bench, drag, pictures, recipe
+from explorer_runs import Bench, drag, mouse, pictures, recipe
 from hypothesis import given
 from hypothesis import strategies as st
 from ordered_models import levels
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QCheckBox, QLabel, QPushButton
+from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 from torch import Generator
 
@@ -24,10 +24,12 @@ from models.distributions import Normal, standard_normal
 from models.settings import NoSettings
 from models.spec import DataSpec
 from models.vae import Vae, VaeSettings
-from widgets.canvas import Canvas, PixelBrush, brushed_pixels
+from widgets.canvas import Canvas
 from widgets.explorers.draw_it import DrawIt
 from widgets.explorers.dream import Dream
 from widgets.explorers.latent_map import LatentMap
+from widgets.explorers.parts import SliderRow
+from widgets.pixel_brush import PixelBrush, brushed_pixels
 
 PATIENCE = 20_000  # ms
 
@@ -198,19 +200,19 @@ def view(bench: Bench, qtbot: QtBot) -> DrawIt:
 
 def reconstructed(bench: Bench, view: DrawIt) -> bool:
     """Whether what is shown as the reconstruction is that of what is shown as the input."""
-    if view.seen.picture is None:
+    if view.seen.input.picture is None:
         return False
     with torch.no_grad():
-        mean = bench.model.encode(torch.from_numpy(view.seen.picture)[None]).mean
+        mean = bench.model.encode(torch.from_numpy(view.seen.input.picture)[None]).mean
         expected = bench.model.decode(mean)[0].numpy()
-    return bool(np.allclose(view.made.picture, expected, atol=1e-5))
+    return bool(np.allclose(view.seen.made.picture, expected, atol=1e-5))
 
 
 class TestDrawIt:
     def test_a_drawing_is_seen_reconstructed_and_placed(self, bench: Bench, view: DrawIt, qtbot: QtBot) -> None:
         stroke(view.canvas, (0.1, 0.1), (0.1, 0.3))
         qtbot.waitUntil(lambda: reconstructed(bench, view) and view.map.handle.isVisible(), timeout=PATIENCE)
-        seen = view.seen.picture
+        seen = view.seen.input.picture
         assert seen.shape == (1, 8, 8)
         assert seen[0, 3:5, 3:5].mean() > 0.3, "the figure was not moved to where the data's figures are"
         with torch.no_grad():
@@ -222,18 +224,18 @@ class TestDrawIt:
     def test_newer_weights_reconstruct_the_same_drawing(self, bench: Bench, view: DrawIt, qtbot: QtBot) -> None:
         stroke(view.canvas, (0.5, 0.5))
         qtbot.waitUntil(lambda: reconstructed(bench, view), timeout=PATIENCE)
-        before = view.seen.picture
+        before = view.seen.input.picture
         bench.publish(2)
         qtbot.waitUntil(lambda: reconstructed(bench, view), timeout=PATIENCE)
-        assert np.array_equal(view.seen.picture, before)
+        assert np.array_equal(view.seen.input.picture, before)
 
     def test_a_test_example_is_seen_as_it_is_in_the_data(self, bench: Bench, view: DrawIt, qtbot: QtBot) -> None:
-        choice = view.findChild(type(view._class), "class")
+        choice = view.findChild(QComboBox, "class")
         choice.setCurrentIndex(2)  # "any class" comes first
         QTest.mouseClick(view.findChild(QPushButton, "example"), Qt.MouseButton.LeftButton)
         qtbot.waitUntil(lambda: reconstructed(bench, view), timeout=PATIENCE)
         middle = bench.data.test.x[bench.data.test.y == 1].numpy()
-        assert np.abs(middle - view.seen.picture).max(axis=(1, 2, 3)).min() < 1 / 255
+        assert np.abs(middle - view.seen.input.picture).max(axis=(1, 2, 3)).min() < 1 / 255
         assert not view.findChild(QCheckBox, "centre").isChecked()
 
     def test_clearing_takes_the_landing_away(self, bench: Bench, view: DrawIt, qtbot: QtBot) -> None:
@@ -241,7 +243,7 @@ class TestDrawIt:
         qtbot.waitUntil(lambda: view.map.handle.isVisible(), timeout=PATIENCE)
         QTest.mouseClick(view.findChild(QPushButton, "clear"), Qt.MouseButton.LeftButton)
         qtbot.waitUntil(lambda: not view.map.handle.isVisible(), timeout=PATIENCE)
-        assert view.seen.picture is None
+        assert view.seen.input.picture is None
 
     def test_ctrl_z_takes_a_stroke_back_wherever_the_focus_is_in_the_view(self, view: DrawIt) -> None:
         stroke(view.canvas, (0.5, 0.5))
@@ -260,11 +262,145 @@ class TestDrawIt:
         assert "x.png" in notice.text()
 
     def test_the_brush_follows_its_slider(self, view: DrawIt) -> None:
-        row = view.findChild(type(view._brush), "brush")
+        row = view.findChild(SliderRow, "brush")
         begin, end = row.track()
         QTest.mouseClick(row, Qt.MouseButton.LeftButton, pos=QPoint(int(end), 12))
         assert view.canvas.brush == pytest.approx(0.3, abs=0.01)
         assert begin < end
+
+
+class TestEditing:
+    """What becomes of a drawing."""
+
+    def drawn(self, bench: Bench, view: DrawIt, qtbot: QtBot) -> np.ndarray:
+        stroke(view.canvas, (0.5, 0.2), (0.5, 0.8))
+        qtbot.waitUntil(lambda: view.map.handle.isVisible() and view._prior is not None, timeout=PATIENCE)
+        qtbot.waitUntil(lambda: reconstructed(bench, view), timeout=PATIENCE)
+        assert view.code is not None
+        return view.code
+
+    def edit(self, view: DrawIt, x: float, y: float) -> None:
+        place = QPointF(view.map.mapFromScene(view.map.box.mapViewToScene(QPointF(x, y))))
+        mouse(view.map.viewport(), QEvent.Type.MouseButtonPress, place)
+
+    def test_the_code_can_be_dragged_on_from_where_it_landed(self, bench: Bench, view: DrawIt, qtbot: QtBot) -> None:
+        own = self.drawn(bench, view, qtbot)
+        assert not view.seen.edited.isVisible()
+        left, bottom, right, top = view.map.bounds()
+        x, y = left + 0.3 * (right - left), bottom + 0.6 * (top - bottom)
+        self.edit(view, x, y)
+        assert view.code == pytest.approx([x, y], abs=0.05)
+
+        def right_picture() -> bool:
+            shown = view.seen.edited.picture
+            with torch.no_grad():
+                expected = bench.model.decode(torch.from_numpy(view.code)[None])[0].numpy()
+            return shown is not None and bool(np.allclose(shown, expected, atol=1e-5))
+
+        qtbot.waitUntil(right_picture, timeout=PATIENCE)
+        assert reconstructed(bench, view), "the drawing itself was changed"
+        QTest.keyClick(view.map, Qt.Key.Key_Right)
+        assert view.code[0] > x
+        bench.publish(2)
+        qtbot.waitUntil(right_picture, timeout=PATIENCE)
+        QTest.keyClick(view.map, Qt.Key.Key_Escape)
+        assert not view.seen.edited.isVisible()
+        assert view.code.shape == own.shape
+
+    def test_a_new_stroke_begins_at_its_own_code(self, bench: Bench, view: DrawIt, qtbot: QtBot) -> None:
+        self.drawn(bench, view, qtbot)
+        self.edit(view, 0.1, 0.1)
+        stroke(view.canvas, (0.2, 0.2))
+        qtbot.waitUntil(lambda: view._edited is None and view.map.handle.isVisible(), timeout=PATIENCE)
+
+    def test_the_latent_map_goes_on_from_there(self, bench: Bench, view: DrawIt, qtbot: QtBot) -> None:
+        own = self.drawn(bench, view, qtbot)
+        with qtbot.waitSignal(view.leads) as led:
+            QTest.mouseClick(view.findChild(QPushButton, "onward"), Qt.MouseButton.LeftButton)
+        assert led.args[0] == LatentMap.key
+        latent = LatentMap(bench.live)
+        qtbot.addWidget(latent)
+        latent.show()
+        latent.arrive(led.args[1])
+        qtbot.waitUntil(lambda: len(latent.z) == 2, timeout=PATIENCE)
+        assert latent.z == pytest.approx(own)
+
+    def test_the_classes_of_the_nearest_codes_are_counted(self, bench: Bench, view: DrawIt, qtbot: QtBot) -> None:
+        code = self.drawn(bench, view, qtbot)
+        among = view.findChild(QLabel, "among")
+        qtbot.waitUntil(lambda: bool(among.text()), timeout=PATIENCE)
+        with torch.no_grad():
+            codes = bench.model.encode(bench.data.train.x).mean.numpy()
+        rows = np.linalg.norm(codes - code, axis=1).argsort()[:25]
+        for label, name in enumerate(bench.data.spec.class_names):
+            count = int((bench.data.train.y[rows] == label).sum())
+            assert (f"{name}: {count}" in among.text()) == (count > 0)
+
+    def test_both_bounds_are_said_with_their_kind(self, bench: Bench, view: DrawIt, qtbot: QtBot) -> None:
+        self.drawn(bench, view, qtbot)
+        text = view.findChild(QLabel, "terms").text()
+        assert "ELBO" in text
+        assert "importance-weighted bound, k = 200" in text
+        bounds = view._landing.bounds
+        x = torch.from_numpy(view.seen.input.picture)[None]
+        with torch.no_grad():
+            weights = bench.model.log_weights(x, 4000, Generator().manual_seed(3))[:, 0]
+        better = float(weights.logsumexp(0)) - np.log(4000)
+        assert bounds.elbo == pytest.approx(float(weights.mean()), abs=5 * bounds.error + 0.1)
+        assert bounds.weighted == pytest.approx(better, abs=0.5)
+        assert bounds.elbo - 0.1 <= bounds.weighted
+
+    def test_what_was_taken_back_is_done_again(self, view: DrawIt) -> None:
+        redo = view.findChild(QToolButton, "redo")
+        assert not redo.isEnabled()
+        stroke(view.canvas, (0.5, 0.5))
+        before = view.canvas.picture()
+        view.canvas.undo()
+        assert view.canvas.is_empty
+        keys = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+        QTest.keyClick(view.canvas, Qt.Key.Key_Z, keys)
+        assert np.array_equal(view.canvas.picture(), before)
+        view.canvas.undo()
+        stroke(view.canvas, (0.1, 0.1))
+        assert not redo.isEnabled(), "a new stroke ends what could be done again"
+
+    def test_a_picture_is_opened_from_a_file(
+        self, bench: Bench, view: DrawIt, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        image = QImage(20, 20, QImage.Format.Format_RGB32)
+        image.fill(QColor("white"))
+        image.save(str(tmp_path / "white.png"))
+        monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *given: (str(tmp_path / "white.png"), ""))
+        QTest.mouseClick(view.findChild(QPushButton, "openPicture"), Qt.MouseButton.LeftButton)
+        assert (view.canvas.picture() == 1).all()
+        QTest.mouseClick(view.findChild(QPushButton, "invert"), Qt.MouseButton.LeftButton)
+        assert view.canvas.is_empty
+        view.canvas.undo()
+        qtbot.waitUntil(lambda: reconstructed(bench, view), timeout=PATIENCE)
+
+    def test_a_picture_is_pasted_and_its_absence_is_said(self, view: DrawIt) -> None:
+        image = QImage(20, 20, QImage.Format.Format_RGB32)
+        image.fill(QColor("white"))
+        QApplication.clipboard().setImage(image)
+        QTest.keyClick(view.canvas, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+        assert (view.canvas.picture() == 1).all()
+        QApplication.clipboard().setText("words")
+        QTest.mouseClick(view.findChild(QPushButton, "paste"), Qt.MouseButton.LeftButton)
+        assert "no picture in the clipboard" in view.findChild(QLabel, "notice").text()
+        assert (view.canvas.picture() == 1).all()
+
+
+def test_a_posterior_that_is_no_normal_is_shown_by_its_draws(qtbot: QtBot) -> None:
+    bench = Bench(recipe(Vae, VaeSettings(latent=2, hidden=8, layers=1, posterior="exponential")), pictures())
+    bench.publish(1)
+    view = DrawIt(bench.live)
+    qtbot.addWidget(view)
+    view.show()
+    stroke(view.canvas, (0.5, 0.2), (0.5, 0.8))
+    qtbot.waitUntil(view.map.cloud.isVisible, timeout=PATIENCE)
+    bench.live.close()
+    assert not view.map.ellipse.isVisible()
+    assert (view._landing.cloud > 0).all()
 
 
 class Levels(torch.nn.Module):
@@ -305,12 +441,12 @@ def test_levels_are_drawn_seen_and_reconstructed_between_black_and_white(qtbot: 
     qtbot.addWidget(view)
     view.show()
     QTest.mouseClick(view.findChild(QPushButton, "example"), Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: view.seen.picture is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: view.seen.input.picture is not None, timeout=PATIENCE)
     bench.live.close()
-    assert set(np.unique(view.seen.picture).tolist()) <= {0, 0.25, 0.5, 0.75, 1}
+    assert set(np.unique(view.seen.input.picture).tolist()) <= {0, 0.25, 0.5, 0.75, 1}
     examples = bench.data.test.x.numpy() / 4
-    assert np.abs(examples - view.seen.picture).max(axis=(1, 2, 3)).min() == 0
-    assert (view.made.picture == 1).all()
+    assert np.abs(examples - view.seen.input.picture).max(axis=(1, 2, 3)).min() == 0
+    assert (view.seen.made.picture == 1).all()
 
 
 def test_levels_are_decoded_and_dreamt_between_black_and_white(qtbot: QtBot) -> None:

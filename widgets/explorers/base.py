@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import monotonic
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from PySide6.QtCore import QEvent, QObject, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QKeyEvent, QKeySequence, QShowEvent
@@ -48,6 +48,7 @@ class Explorer(QWidget):
 
     key: ClassVar[str]
     title: ClassVar[str]
+    leads = Signal(str, object)  # to the explorer of that key, with something to begin at
 
     def __init__(self, live: Live, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -137,18 +138,39 @@ class Explorer(QWidget):
     def undo(self) -> None:
         """Take the last change by hand back."""
 
+    def can_redo(self) -> bool:
+        """Whether there is something that Ctrl+Shift+Z does again here."""
+        return False
+
+    def redo(self) -> None:
+        """Do again what was taken back last."""
+
+    def arrive(self, thing: Any) -> None:
+        """Another explorer of the run has led here (`leads`), with something to begin at."""
+
     def event(self, event: QEvent) -> bool:
         # before the window's own Ctrl+Z, which takes back settings: two shortcuts of one key would both be silent
-        if event.type() is QEvent.Type.ShortcutOverride and _is_undo(event) and self.can_undo():
+        if event.type() is QEvent.Type.ShortcutOverride and self._asked_by(event) is not None:
             event.accept()
             return True
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if _is_undo(event) and self.can_undo():
-            self.undo()
+        action = self._asked_by(event)
+        if action is not None:
+            action()
         else:
             super().keyPressEvent(event)
+
+    def _asked_by(self, event: QEvent) -> Callable[[], None] | None:
+        """What the keys mean here that elsewhere take back settings."""
+        if not isinstance(event, QKeyEvent):
+            return None
+        if event.matches(QKeySequence.StandardKey.Undo) and self.can_undo():
+            return self.undo
+        if event.matches(QKeySequence.StandardKey.Redo) and self.can_redo():
+            return self.redo
+        return None
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -197,7 +219,3 @@ class Explorer(QWidget):
         if question is not None:
             self._followed[name].waiting, self._followed[name].since = True, monotonic()
             self.ask(name, question)
-
-
-def _is_undo(event: QEvent) -> bool:
-    return isinstance(event, QKeyEvent) and event.matches(QKeySequence.StandardKey.Undo)

@@ -4,86 +4,112 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QColorDialog, QGridLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QKeyEvent, QKeySequence
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from dgm_studio.inference import Answer
 from dgm_studio.questions.drawing import Land, Landing
 from dgm_studio.questions.examples import SomeExamples
-from dgm_studio.questions.latent import Embed, Embedding, Plane
+from dgm_studio.questions.latent import AskPrior, Decode, Embed, Embedding, Plane, PriorView
 from models.capabilities import BoundsEvidence, Decodes, Encodes
 from models.spec import DataSpec, Layout
 from widgets.canvas import Canvas
 from widgets.explorers.base import Explorer
-from widgets.explorers.map_points import class_groups
+from widgets.explorers.draw_parts import DrawingTools, Seen, among_classes
+from widgets.explorers.latent_map import LatentMap
+from widgets.explorers.map_points import PointGroup, class_groups
 from widgets.explorers.map_view import MapView
-from widgets.explorers.parts import (
-    ANY_CLASS,
-    Caption,
-    Card,
-    SliderRow,
-    button,
-    check,
-    class_choice,
-    fill,
-    row_of,
-    subscript,
-)
+from widgets.explorers.parts import ANY_CLASS, Caption, Card, button, fill, subscript
 from widgets.live import Live
-from widgets.picture_view import PictureView
 from widgets.theme import SPACE, look
 
 
 class DrawIt(Explorer):
-    """A canvas; the model's input and its reconstruction; the posterior on a map of the encoded data."""
+    """A canvas; the model's input and its reconstruction; the posterior on a map of the encoded data, from where the
+    code can be dragged on."""
 
     key = "draw-it"
     title = "Draw it"
 
     def __init__(self, live: Live, parent: QWidget | None = None) -> None:
         super().__init__(live, parent)
+        self._prior: PriorView | None = None
         self._embedding: Embedding | None = None
         self._plane: Plane | None = None
         self._landing: Landing | None = None
+        self._edited: np.ndarray | None = None  # the code that a person made of the drawing's
         self.canvas = Canvas(live.spec.event_shape)
         self.canvas.setObjectName("canvas")
+        self.canvas.setAccessibleName("Drawing")
         self.canvas.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.canvas.changed.connect(self._drawn)
         self.canvas.refused.connect(self.notify)
         self._due = QTimer(self, singleShot=True, interval=15)
         self._due.timeout.connect(self._ask_landing)
-        self.seen, self.made = PictureView(minimum=96), PictureView(minimum=96)
-        self.seen.setObjectName("input")
-        self.made.setObjectName("reconstruction")
+        self.tools = DrawingTools(self.canvas, live.spec)
+        self.tools.recentred.connect(self._ask_landing)
+        self.tools.example.connect(self._load_example)
+        self.seen = Seen(live.spec.brightest, issubclass(live.model_class, BoundsEvidence))
         self.map = MapView()
         self.map.setObjectName("landing")
+        self.map.setAccessibleName("Where the drawing lands")
+        self.map.setToolTip("Press or drag to change the code; arrow keys nudge it (Esc: back to the drawing's own).")
         self.map.handle.hide()
-        self._terms = Caption(name="terms")
-        self._terms.setWordWrap(True)
+        self.map.pointed.connect(self._point)
+        self.map.nudged.connect(self._nudge)
         right = QVBoxLayout()
         right.setSpacing(SPACE)
-        right.addWidget(self._seen_card(), 2)
+        right.addWidget(self.seen, 2)
         right.addWidget(self._map_card(), 3)
-        self.body.addWidget(self._canvas_card(), 1)
+        left = Card("Drawing")
+        left.column.addWidget(self.canvas, 1)
+        left.column.addWidget(self.tools)
+        self.body.addWidget(left, 1)
         self.body.addLayout(right, 1)
-        look.changed.connect(self._repaint_points)
+        self._show_landing(None)
+        look.changed.connect(self._restyle)
+
+    def _map_card(self) -> Card:
+        card = Card("Where it lands", "q(z | x), 2σ")
+        self._back = button("Back", "backToCode", "Back to the code of the drawing (Esc)", self._forget_edit)
+        self._onward = button(
+            "Latent map",
+            "onward",
+            "Go on from this code there, with a slider for each dimension",
+            self._lead,
+        )
+        for part in (self._back, self._onward):
+            part.setProperty("flat", True)
+        fill(card.head, self._back, self._onward)
+        card.column.addWidget(self.map, 1)
+        self._among = Caption(name="among")
+        self._among.setWordWrap(True)
+        card.column.addWidget(self._among)
+        return card
 
     @staticmethod
     def admits(model: type, learner: type, spec: DataSpec) -> bool:
         return issubclass(model, Encodes) and issubclass(model, Decodes) and spec.layout is Layout.IMAGE
 
     def begin(self) -> None:
+        if self._prior is None:
+            self.ask("prior", AskPrior())
         self.follow("embedding", lambda: Embed(2000, previous=self._embedding and self._embedding.plane), 500)
         self._ask_landing()
+        self._ask_edited()
 
     def receive(self, name: str, answer: Answer) -> None:
-        if name == "landing":
+        if name == "prior":
+            self._prior = answer.value
+        elif name == "landing":
             self._show_landing(answer.value)
         elif name == "embedding":
             self._show_embedding(answer.value)
+        elif name == "edited" and self._edited is not None:
+            self.seen.show_edited(answer.value.x[0])
         elif name == "example":
             # an example is already as the model expects it
-            self._centre.setChecked(False)
+            self.tools.centre.setChecked(False)
             self.canvas.load(answer.value.x[0] / self.live.spec.brightest)
 
     def can_undo(self) -> bool:
@@ -92,56 +118,21 @@ class DrawIt(Explorer):
     def undo(self) -> None:
         self.canvas.undo()
 
-    def _canvas_card(self) -> Card:
-        card = Card("Drawing")
-        self._brush = SliderRow("Brush", 0.02, 0.3, self.canvas.brush, "{:.0%}", name_width=44)
-        self._brush.setObjectName("brush")
-        self._brush.changed.connect(self._set_brush)
-        self._centre = check(
-            "Centre", "centre", "Move and scale the figure to where those of the data are", True, self._recentred
-        )
-        eraser = check("Eraser", "eraser", "Draw with black (or use the right button)", False, self._set_eraser)
-        self._undo = button("Undo", "undo", "Take the last stroke back (Ctrl+Z)", self.canvas.undo)
-        self._undo.setEnabled(False)
-        clear = button("Clear", "clear", "Begin again", self._clear)
-        self._class = class_choice(self.live.spec)
-        self._class.activated.connect(self._load_example)
-        example = button("Load a test example", "example", "Begin with one the model has not seen", self._load_example)
-        card.column.addWidget(self.canvas, 1)
-        card.column.addWidget(self._brush)
-        tools = row_of(eraser, self._centre, stretch=True)
-        if self.canvas.channels == 3:
-            tools.insertWidget(0, self._ink_button())
-        fill(tools, self._undo, clear)
-        card.column.addLayout(tools)
-        card.column.addLayout(row_of(self._class, example))
-        return card
+    def can_redo(self) -> bool:
+        return self.canvas.can_redo
 
-    def _ink_button(self) -> QPushButton:
-        self._dialog = QColorDialog(self)
-        self._dialog.currentColorChanged.connect(self._set_ink)
-        return button("Colour…", "ink", "The colour that is drawn with", self._dialog.open)
+    def redo(self) -> None:
+        self.canvas.redo()
 
-    def _seen_card(self) -> Card:
-        card = Card("As the model sees it", "x → q(z | x) → p(x | z)")
-        pictures = QGridLayout()
-        pictures.setSpacing(SPACE)
-        for column, (view, text) in enumerate(((self.seen, "input"), (self.made, "reconstruction"))):
-            pictures.addWidget(Caption(text), 0, column)
-            pictures.addWidget(view, 1, column)
-        pictures.setRowStretch(1, 1)
-        card.column.addLayout(pictures, 1)
-        self._terms.setVisible(issubclass(self.live.model_class, BoundsEvidence))
-        card.column.addWidget(self._terms)
-        return card
-
-    def _map_card(self) -> Card:
-        card = Card("Where it lands", "posterior mean and 2σ")
-        card.column.addWidget(self.map, 1)
-        return card
+    @property
+    def code(self) -> np.ndarray | None:
+        """The drawing's code, or what a person made of it: (L,); None without a drawing."""
+        if self._edited is not None:
+            return self._edited
+        return None if self._landing is None else self._landing.mean
 
     def _drawn(self) -> None:
-        self._undo.setEnabled(self.canvas.can_undo)
+        self._forget_edit()
         if not self._due.isActive():
             self._due.start()
 
@@ -152,20 +143,19 @@ class DrawIt(Explorer):
             self.forget("landing")
             self._show_landing(None)
         else:
-            self.ask("landing", Land(self.canvas.picture(), self._centre.isChecked()), standing=True)
+            self.ask("landing", Land(self.canvas.picture(), self.tools.centre.isChecked()), standing=True)
+
+    def _ask_edited(self) -> None:
+        if self._edited is None:
+            self.forget("edited")
+            self.seen.show_edited(None)
+        elif self.isVisible():
+            self.ask("edited", Decode(self._edited[None]), standing=True)
 
     def _show_landing(self, landing: Landing | None) -> None:
         self._landing = landing
-        brightest = self.live.spec.brightest
-        self.seen.show_picture(None if landing is None else landing.input / brightest)
-        self.made.show_picture(None if landing is None else landing.reconstruction / brightest)
-        if landing is None or landing.kl is None or landing.reconstruction_term is None:
-            self._terms.setText("ELBO = E[log p(x | z)] − KL, in nats, appears when something is drawn.")
-        else:
-            elbo = landing.reconstruction_term - landing.kl
-            self._terms.setText(
-                f"ELBO <b>{elbo:.1f}</b> = reconstruction {landing.reconstruction_term:.1f} − KL {landing.kl:.1f} nats"
-            )
+        self.seen.show_landing(landing and landing.input, landing and landing.reconstruction)
+        self.seen.show_bounds(landing and landing.bounds)
         self._place()
 
     def _show_embedding(self, embedding: Embedding) -> None:
@@ -189,33 +179,62 @@ class DrawIt(Explorer):
             points = self._plane.project(self._embedding.means)
             self.map.points.set_groups(class_groups(points, self._embedding.y, self.live.spec.class_names))
 
+    def _restyle(self) -> None:
+        self._repaint_points()
+        self._place()
+
     def _place(self) -> None:
-        """Put the posterior on the map."""
-        shown = self._landing is not None and self._plane is not None
+        """Put posterior and handle on the map, and say what lies around."""
+        landing, plane, code = self._landing, self._plane, self.code
+        shown = landing is not None and plane is not None
+        normal = landing is not None and landing.covariance is not None
         self.map.handle.setVisible(shown)
-        self.map.ellipse.setVisible(shown)
-        if self._landing is not None and self._plane is not None:
-            centre = self._plane.project(self._landing.mean)
-            directions = np.stack([self._plane.u, self._plane.v])
-            self.map.put_handle(*centre.tolist())
-            self.map.set_ellipse(centre, directions @ self._landing.covariance @ directions.T)
+        self.map.ellipse.setVisible(shown and normal)
+        self.map.cloud.setVisible(shown and not normal)
+        self._back.setVisible(self._edited is not None)
+        self._onward.setEnabled(code is not None)
+        self._among.setText("")
+        if landing is None or plane is None or code is None:
+            return
+        if landing.covariance is not None:
+            directions = np.stack([plane.u, plane.v])
+            self.map.set_ellipse(plane.project(landing.mean), directions @ landing.covariance @ directions.T)
+        else:
+            self.map.cloud.set_groups([PointGroup(plane.project(landing.cloud), look.theme.accent)])
+        self.map.put_handle(*plane.project(code).tolist())
+        if self._embedding is not None:
+            self._among.setText(among_classes(self._embedding, code, self.live.spec.class_names))
+
+    # What a person does.
+
+    def _point(self, x: float, y: float) -> None:
+        if self.code is not None and self._plane is not None and self._prior is not None:
+            self.moved_by_hand()
+            self._edited = self._prior.inside(self._plane.lift(np.array([x, y]), self.code))
+            self._ask_edited()
+            self._place()
+
+    def _nudge(self, right: float, up: float) -> None:
+        if self.code is not None and self._plane is not None:
+            self._point(*(self._plane.project(self.code) + np.array([right, up])).tolist())
+
+    def _forget_edit(self) -> None:
+        self._edited = None
+        self._ask_edited()
+        self._place()
+
+    def _lead(self) -> None:
+        if self.code is not None:
+            self.leads.emit(LatentMap.key, self.code)
 
     def _load_example(self) -> None:
-        label = self._class.currentData()
+        label = self.tools.label.currentData()
         self.ask("example", SomeExamples(1, None if label == ANY_CLASS else label))
 
-    def _clear(self) -> None:
-        self._centre.setChecked(True)
-        self.canvas.clear()
-
-    def _recentred(self, on: bool) -> None:
-        self._ask_landing()
-
-    def _set_brush(self, size: float) -> None:
-        self.canvas.brush = size
-
-    def _set_eraser(self, on: bool) -> None:
-        self.canvas.eraser = on
-
-    def _set_ink(self, ink: QColor) -> None:
-        self.canvas.ink = ink
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.matches(QKeySequence.StandardKey.Paste):
+            self.canvas.paste()
+        elif event.key() == Qt.Key.Key_Escape and self._edited is not None:
+            self._forget_edit()
+        else:
+            super().keyPressEvent(event)

@@ -27,12 +27,12 @@ from dgm_studio.questions.examples import SomeExamples
 from dgm_studio.questions.hidden_units import Filters, LookAtUnit
 from models.capabilities import HasChains, RunsChain
 from models.spec import DataSpec, Layout
-from widgets.canvas import PixelBrush
 from widgets.explorers.base import Explorer
 from widgets.explorers.dream_pages import DreamPages
 from widgets.explorers.dream_tools import MEAN, STATE, ChainTools
 from widgets.explorers.parts import Caption, Card
 from widgets.live import Live
+from widgets.pixel_brush import PixelBrush
 
 FRAME = 33  # ms
 AHEAD = 2  # frames that are kept ready, so that the clock decides when the next one is shown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
@@ -72,6 +72,13 @@ class KeyFrameRow(QWidget):
             painter.setPen(QColor(theme.accent if chosen and self.hasFocus() else theme.muted))
             painter.drawText(QRectF(i * step, HEIGHT - 14, step, 14), Qt.AlignmentFlag.AlignCenter, note)
 
+    def event(self, event: QEvent) -> bool:
+        # before the window's own Delete, which takes a run away
+        if event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and _removes(event):
+            event.accept()
+            return True
+        return super().event(event)
+
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() is Qt.MouseButton.LeftButton:
             self._choose(int(event.position().x() // self.step()))
@@ -80,11 +87,16 @@ class KeyFrameRow(QWidget):
         key = Qt.Key(event.key())
         if key in (Qt.Key.Key_Left, Qt.Key.Key_Right):
             self._choose(self.index + (1 if key is Qt.Key.Key_Right else -1))
-        elif key in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace) and self.index >= 0:
-            self.removed.emit(self.index)
+        elif _removes(event):
+            if self.index >= 0:
+                self.removed.emit(self.index)
         else:
             super().keyPressEvent(event)
 
     def _choose(self, index: int) -> None:
         if 0 <= index < len(self.notes):
             self.chosen.emit(index)
+
+
+def _removes(event: QKeyEvent) -> bool:
+    return Qt.Key(event.key()) in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace)

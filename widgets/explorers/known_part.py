@@ -10,9 +10,10 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QPushButton
 
 from models.spec import DataSpec, Support
-from widgets.canvas import PixelBrush, picture_of
+from widgets.canvas import picture_of
 from widgets.explorers.brush_tools import BLACK, DRAW, FREE, KEEP, WHITE, BrushTools, ColourInk, GreyInk
 from widgets.explorers.parts import ANY_CLASS, Card, button, class_choice, row_of
+from widgets.pixel_brush import PixelBrush
 
 UNDO = 50
 DIM = 0.25  # of the brightness of what is not known

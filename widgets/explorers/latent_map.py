@@ -19,6 +19,7 @@ from dgm_studio.questions.latent import (
     Embedding,
     Plane,
     PriorView,
+    nearest,
 )
 from models.capabilities import Decodes, Encodes
 from models.spec import DataSpec, Layout
@@ -51,6 +52,7 @@ class LatentMap(Explorer):
         self._plane: Plane | None = None
         self._sample_bounds: Bounds = (-1, -1, 1, 1)
         self._tool_places: np.ndarray | None = None  # as asked last
+        self._arrival: np.ndarray | None = None  # where a person comes from another view
         self.z = np.zeros(0, np.float32)
 
         self.map = MapView()
@@ -157,7 +159,7 @@ class LatentMap(Explorer):
     def _enter(self, prior: PriorView) -> None:
         """The latent space is known now."""
         size = len(prior.mean)
-        self._prior, self.z = prior, prior.mean
+        self._prior, self.z = prior, prior.mean if self._arrival is None else self._arrival
         self.sliders.set_space(prior, with_kl=self._encodes)
         for tool in self.tools.tools:
             tool.enter(prior)
@@ -306,9 +308,9 @@ class LatentMap(Explorer):
         """Move to the posterior mean that lies nearest, and show the example it belongs to."""
         if self._embedding is None:
             return
-        nearest = int(np.linalg.norm(self._embedding.means - self.z, axis=1).argmin())
-        self._go(self._embedding.means[nearest])
-        label, index = int(self._embedding.y[nearest]), int(self._embedding.index[nearest])
+        [row] = nearest(self._embedding, self.z, 1)
+        self._go(self._embedding.means[row])
+        label, index = int(self._embedding.y[row]), int(self._embedding.index[row])
         self._datum.announce(index, f"class {self.live.spec.class_names[label]}" if label >= 0 else "no label")
         if self._is_picture:
             self.ask("datum", ExamplesAt((index,), self._embedding.split))
@@ -317,6 +319,17 @@ class LatentMap(Explorer):
         if self._plane is not None:
             self.walk.add(self.z)
             self.tools.open(self.walk)
+
+    def can_undo(self) -> bool:
+        return self.tools.current is self.walk and self.walk.can_undo
+
+    def undo(self) -> None:
+        self.walk.undo()
+
+    def arrive(self, z: np.ndarray) -> None:
+        self._arrival = z
+        if self._prior is not None:
+            self._go(z)
 
     def hideEvent(self, event: QHideEvent) -> None:
         self.walk.pause()

@@ -71,6 +71,7 @@ class MapView(Plot):
         self.path = pg.PlotCurveItem(antialias=True)
         self.pins = PointsItem(size=9.0, opacity=1.0)
         self.ellipse = pg.PlotCurveItem(antialias=True)
+        self.cloud = PointsItem(size=3.0, opacity=0.6)
         self.direction = pg.PlotCurveItem(antialias=True)
         # of the prior and of the aggregated posterior
         self.outlines = pg.PlotCurveItem(antialias=True), pg.PlotCurveItem(antialias=True)
@@ -87,7 +88,7 @@ class MapView(Plot):
             (self.veil, self.second_veil, self.manifold),
             (*self.outlines, self.direction, self.path, self.ellipse),
         )
-        for item in (*veils, self.points, *curves, self.pins, self.handle):
+        for item in (*veils, self.points, self.cloud, *curves, self.pins, self.handle):
             self.addItem(item, ignoreBounds=True)
         self.box.sigRangeChanged.connect(lambda *_: self.looked_elsewhere.emit())
         self.box.sigRangeChangedManually.connect(self._chosen_by_hand)

@@ -13,12 +13,12 @@ from dgm_studio.inference import Answer
 from dgm_studio.questions.receptive import Field, ReceptiveField, Way
 from models.capabilities import ScoresEach
 from models.spec import DataSpec, Layout
-from widgets.canvas import outline
 from widgets.colormaps import viridis
 from widgets.explorers.base import Explorer
 from widgets.explorers.parts import Caption, Card, Choice, ColourBar, SliderRow, fill
 from widgets.live import Live
 from widgets.picture_view import PictureView
+from widgets.pixel_brush import outline
 from widgets.theme import SPACE, look
 
 LATE = 0.3  # seconds after which it is said that an answer is being computed

@@ -19,6 +19,7 @@ from widgets.pictures import tile
 from widgets.theme import SPACE
 
 PICTURES = 10
+UNDO = 50
 FINE = 32  # places on each leg of the line on the map
 EASING_TIPS = {
     "even": "at one speed",
@@ -45,6 +46,7 @@ class Walk(LatentTool):
         super().__init__()
         self.frames: list[KeyFrame] = []
         self.index = -1
+        self._before: list[tuple[list[KeyFrame], int]] = []  # what Ctrl+Z brings back
         self._with_pictures = with_pictures
         self._clock, self._begun = QElapsedTimer(), 0.0
         self._tick = QTimer(self, interval=1000 // PER_SECOND, timerType=Qt.TimerType.PreciseTimer)
@@ -142,12 +144,14 @@ class Walk(LatentTool):
 
     def add(self, z: np.ndarray) -> None:
         """A pin at z, after the chosen one."""
+        self._keep()
         last = self.frames[self.index] if self.index >= 0 else KeyFrame(z)
         self.index += 1
         self.frames.insert(self.index, replace(last, z=z.copy()))
         self._changed()
 
     def clear(self) -> None:
+        self._keep()
         self.frames.clear()
         self.index = -1
         self.row.pictures = None
@@ -227,16 +231,31 @@ class Walk(LatentTool):
         self._refresh()
         self.moved.emit(self.frames[index].z)
 
+    @property
+    def can_undo(self) -> bool:
+        return bool(self._before)
+
+    def undo(self) -> None:
+        """The key frames as they were before the last change."""
+        self.frames, self.index = self._before.pop()
+        self._changed()
+
+    def _keep(self) -> None:
+        self._before = [*self._before[-UNDO:], (list(self.frames), self.index)]
+
     def _remove(self, index: int) -> None:
+        self._keep()
         del self.frames[index]
         self.index = min(index, len(self.frames) - 1)
         self._changed()
 
     def _put_here(self) -> None:
+        self._keep()
         self.frames[self.index] = replace(self.frames[self.index], z=self.z.copy())
         self._changed()
 
     def _edit(self) -> None:
+        self._keep()
         frame = self.frames[self.index]
         self.frames[self.index] = replace(frame, seconds=self._seconds.value(), easing=self._easing.currentData())
         self._changed()
