@@ -9,6 +9,7 @@ import pytest
 import torch
 from explorer_runs import cloud, mouse, pictures, recipe
 from latent_maps import PATIENCE, ShowMap, decoded, on_map, press, shows
+from person import Person
 from PIL import Image
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtTest import QTest
@@ -21,6 +22,7 @@ from dgm_studio.paths import interpolate
 from models.distributions import Distribution, Normal
 from models.settings import NoSettings
 from models.spec import DataSpec
+from widgets.explorers.draw_it import DrawIt
 from widgets.explorers.latent_map import LatentMap
 from widgets.explorers.traversals import STEPS
 from widgets.pictures import tile
@@ -454,3 +456,29 @@ def test_where_codes_may_be_anything_the_handle_goes_anywhere(show_map: ShowMap)
     assert isinstance(bench.model.prior(), Normal)
     mouse(view.map.viewport(), QEvent.Type.MouseButtonPress, on_map(view, -3.2, -3.1))
     assert view.z == pytest.approx([-3.2, -3.1], abs=0.05)
+
+
+def test_in_the_window_delete_takes_a_pin_and_not_the_run_and_a_drawing_leads_to_the_map(person: Person) -> None:
+    person.train_a_little()
+    desk = person.desk
+    explore = desk.area.explore
+    desk.area.show_page("Explore")
+    explore.show_explorer(explore.keys.index("latent-map"))
+    view = explore.current
+    assert isinstance(view, LatentMap)
+    person.until(lambda: len(view.z))
+    pin(view, [-1, 0], [1, 0])
+    view.walk.row.setFocus()
+    QTest.keyClick(view.walk.row, Qt.Key.Key_Delete)
+    assert len(view.walk.pins) == 1
+    assert desk.workspace.run is not None
+    QTest.keyClick(view.walk.row, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert len(view.walk.pins) == 2
+    explore.show_explorer(explore.keys.index("draw-it"))
+    drawing = explore.current
+    assert isinstance(drawing, DrawIt)
+    drawing.canvas.load(np.ones((1, 8, 8), np.float32))
+    person.until(lambda: drawing.code is not None)
+    press(drawing, "onward")
+    assert explore.current is view
+    assert view.z == pytest.approx(drawing.code)
