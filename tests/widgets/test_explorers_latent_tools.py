@@ -12,8 +12,9 @@ from latent_maps import PATIENCE, ShowMap, decoded, on_map, press, shows
 from person import Person
 from PIL import Image
 from PySide6.QtCore import QEvent, QPoint, Qt
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QFileDialog, QLabel, QPushButton, QToolButton
+from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 from torch import Generator, Tensor
 
@@ -256,6 +257,23 @@ class TestPath:
         pin(view, [0, 2])
         assert [z.tolist() for z in view.walk.pins] == [[-1, 0], [0, 2], [1, 0]]
 
+    def test_delete_is_not_the_windows_which_takes_a_run_away(self, show_map: ShowMap) -> None:
+        _, view = show_map()
+        pin(view, [-1, 0], [1, 0])
+        asked = QKeyEvent(QEvent.Type.ShortcutOverride, Qt.Key.Key_Delete, Qt.KeyboardModifier.NoModifier)
+        asked.ignore()
+        QApplication.sendEvent(view.walk.row, asked)
+        assert asked.isAccepted()
+
+    def test_changes_of_pins_are_taken_back(self, show_map: ShowMap) -> None:
+        _, view = show_map()
+        pin(view, [-1, 0], [1, 0])
+        press(view, "unpin")
+        QTest.keyClick(view.map, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert [z.tolist() for z in view.walk.pins] == [[-1, 0], [1, 0]]
+        QTest.keyClick(view.map, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert [z.tolist() for z in view.walk.pins] == [[-1, 0]]
+
     def test_slerp_goes_along_the_arc_and_the_map_shows_it(self, show_map: ShowMap) -> None:
         _, view = show_map(latent=2)
         pin(view, [2, 0], [0, 2])
@@ -458,7 +476,7 @@ def test_where_codes_may_be_anything_the_handle_goes_anywhere(show_map: ShowMap)
     assert view.z == pytest.approx([-3.2, -3.1], abs=0.05)
 
 
-def test_in_the_window_delete_takes_a_pin_and_not_the_run_and_a_drawing_leads_to_the_map(person: Person) -> None:
+def test_in_the_window_a_drawing_leads_to_the_map(person: Person) -> None:
     person.train_a_little()
     desk = person.desk
     explore = desk.area.explore
@@ -467,13 +485,6 @@ def test_in_the_window_delete_takes_a_pin_and_not_the_run_and_a_drawing_leads_to
     view = explore.current
     assert isinstance(view, LatentMap)
     person.until(lambda: len(view.z))
-    pin(view, [-1, 0], [1, 0])
-    view.walk.row.setFocus()
-    QTest.keyClick(view.walk.row, Qt.Key.Key_Delete)
-    assert len(view.walk.pins) == 1
-    assert desk.workspace.run is not None
-    QTest.keyClick(view.walk.row, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-    assert len(view.walk.pins) == 2
     explore.show_explorer(explore.keys.index("draw-it"))
     drawing = explore.current
     assert isinstance(drawing, DrawIt)
