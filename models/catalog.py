@@ -49,6 +49,7 @@ from models.learning.mean_field_pcd import MeanFieldPcd, MeanFieldPcdSettings
 from models.learning.noise_contrastive import NoiseContrastive, NoiseContrastiveSettings
 from models.learning.pseudo_likelihood import PseudoLikelihood, PseudoLikelihoodSettings
 from models.learning.reparameterized_elbo import ReparameterizedElbo, ReparameterizedElboSettings
+from models.learning.score_function import ScoreFunction, ScoreFunctionSettings
 from models.learning.up_down import UpDown, UpDownSettings
 from models.learning.wake_sleep import WakeSleep, WakeSleepSettings
 from models.learning.walkback import Walkback, WalkbackSettings
@@ -59,6 +60,7 @@ from models.pixelcnn import PixelCnn, PixelCnnSettings
 from models.rbm import Rbm, RbmSettings
 from models.row_lstm import RowLstm, RowLstmSettings
 from models.settings import NoSettings, Settings, read_settings
+from models.sigmoid_belief import SigmoidBelief, SigmoidBeliefSettings
 from models.spec import DataSpec
 from models.vae import Vae, VaeSettings
 
@@ -211,6 +213,13 @@ LEARNINGS: tuple[Learning, ...] = (
         "Variational auto-encoders",
         GumbelSoftmax,
         GumbelSoftmaxSettings,
+    ),
+    Learning(
+        "score-function",
+        "Score function",
+        "Variational auto-encoders",
+        ScoreFunction,
+        ScoreFunctionSettings,
     ),
     Learning(
         "non-saturating",
@@ -538,7 +547,7 @@ FAMILIES: tuple[Family, ...] = (
         look_for="Reconstruction and KL rise together at first. A KL near 0 means that the decoder ignores z.",
         model=Vae,
         settings=VaeSettings,
-        learners=("reparameterized-elbo", "wake-sleep"),
+        learners=("reparameterized-elbo", "score-function", "wake-sleep"),
         data="digits",
     ),
     Family(
@@ -564,7 +573,22 @@ FAMILIES: tuple[Family, ...] = (
         look_for="A relaxed objective far above the bound of states: the temperature is still too high to believe it.",
         model=DiscreteVae,
         settings=DiscreteVaeSettings,
-        learners=("gumbel-softmax", "wake-sleep"),
+        learners=("gumbel-softmax", "score-function", "wake-sleep"),
+        data="digits",
+        binarization="threshold",
+    ),
+    Family(
+        key="sigmoid-belief",
+        title="Sigmoid belief net",
+        group="variational",
+        lecture="Helmholtz machines",
+        summary="Layers of bits that draw each other downwards, to the pixels. What they were given an example is "
+        "guessed layer after layer upwards, by weights of their own.",
+        look_for="The learning signal shrinks as its baseline learns which examples are hard; the gradient's variance "
+        "tells what a baseline is worth. Filters turn from noise into strokes that are switched on and off.",
+        model=SigmoidBelief,
+        settings=SigmoidBeliefSettings,
+        learners=("score-function", "gumbel-softmax", "wake-sleep"),
         data="digits",
         binarization="threshold",
     ),

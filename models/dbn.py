@@ -5,15 +5,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Generator as Yields
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn import functional as F
 
 from models.belief_layers import BeliefLayers
 from models.distributions import bernoulli, bernoulli_log_prob
-from models.estimation.enumeration import all_states, require_enumerable
+from models.estimation.enumeration import all_states, log_marginal_in_parts, require_enumerable
 from models.estimation.progress import finish
 from models.label_rbm import LabelRbm
 from models.layers import LayerSettings
@@ -173,14 +173,9 @@ class Dbn(BeliefLayers):
             log_p, states = self._marginal(layer, below, states, log_p), below
         return self._marginal(0, flat(x), states, log_p)
 
-    def _marginal(self, layer: int, v: Tensor, states: Tensor, log_p: Tensor, chunk: int = 2**14) -> Tensor:
+    def _marginal(self, layer: int, v: Tensor, states: Tensor, log_p: Tensor) -> Tensor:
         """log Σ_h P(v | h) P(h) over `states` of h that have log-probabilities `log_p`: (B, below) -> (B,)."""
-        total = torch.full_like(v[:, 0], -torch.inf)
-        for some, weights in zip(states.split(chunk), log_p.split(chunk), strict=True):
-            logits = self._generative_logits(layer, some)  # (states, below)
-            scores = v @ logits.t() - F.softplus(logits).sum(1) + weights
-            total = torch.logaddexp(total, scores.logsumexp(1))
-        return total
+        return finish(log_marginal_in_parts(v, partial(self._generative_logits, layer), states, log_p))
 
     # The annealed path is that of the topmost machine: its states are those of the layer below the top.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.harmonium import ChainSettings
-from models.settings import setting
+from models.settings import Settings, setting
 
 
 class LayerSettings(ChainSettings):
@@ -33,6 +33,42 @@ class LayerSettings(ChainSettings):
         help="Binary units above the second layer; 0 leaves this layer out.",
         unit="units",
         reference="Hinton, Osindero & Teh (2006); Salakhutdinov & Hinton (2009)",
+        ge=0,
+        le=8192,
+    )
+
+    def widths(self) -> tuple[int, ...]:
+        """How many units each hidden layer has."""
+        return tuple(width for width in (self.first, self.second, self.third) if width)
+
+
+class BeliefSettings(Settings):
+    """One to three hidden layers of bits in a directed net, the lowest first."""
+
+    first: int = setting(
+        200,
+        title="First hidden layer",
+        help="Binary units next to the data.",
+        unit="units",
+        reference="Mnih & Gregor (2014), section 4.2",
+        ge=1,
+        le=8192,
+    )
+    second: int = setting(
+        0,
+        title="Second hidden layer",
+        help="Binary units above the first layer; 0 leaves this layer out.",
+        unit="units",
+        reference="Mnih & Gregor (2014), section 4.2",
+        ge=0,
+        le=8192,
+    )
+    third: int = setting(
+        0,
+        title="Third hidden layer",
+        help="Binary units above the second layer; 0 leaves this layer out.",
+        unit="units",
+        reference="Mnih & Gregor (2014), section 4.2",
         ge=0,
         le=8192,
     )

@@ -8,6 +8,7 @@ from collections.abc import Generator as Yields
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from models.capabilities import TooLarge
@@ -15,6 +16,7 @@ from models.estimation.progress import finish
 
 LIMIT = 20  # bits; their 2^20 states take about a second for some hundred units
 CHUNK = 2**14  # states looked at together
+ENTRIES = 2**23  # numbers held at once, where each of these states meets each of many examples
 
 
 def require_enumerable(bits: int, what: str, remedy: str = "") -> None:
@@ -56,6 +58,22 @@ def log_sum_in_parts(bits: int, log_weight: Callable[[Tensor], Tensor], like: Te
         done += len(states)
         yield done / 2**bits
     return torch.stack(sums).logsumexp(0)
+
+
+def log_marginal_in_parts(
+    v: Tensor, logits_given: Callable[[Tensor], Tensor], states: Tensor, log_p: Tensor
+) -> Yields[float, None, Tensor]:
+    """log Σ_s p(s) Π_i P(v_i | s), where P(v_i = 1 | s) = σ(logits_given(s)_i), over `states` (S, bits) with their
+    log p, (S,): v (B, D), bits -> (B,). Yields the fraction done after each chunk of states."""
+    size = max(1, min(CHUNK, ENTRIES // max(1, len(v))))
+    total, done = torch.full_like(v[:, 0], -torch.inf), 0
+    for some, weights in zip(states.split(size), log_p.split(size), strict=True):
+        logits = logits_given(some)  # (states, D)
+        scores = torch.addmm(weights - F.softplus(logits).sum(1), v, logits.t())
+        total = torch.logaddexp(total, scores.logsumexp(1))
+        done += len(some)
+        yield done / len(states)
+    return total
 
 
 def log_probabilities(log_prob: Callable[[Tensor], Tensor], event_shape: tuple[int, ...], like: Tensor) -> Tensor:

@@ -54,11 +54,15 @@ class BoundAscent(Learner):
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         loss, reported = self.surrogate(batch.x)
+        self.descend(loss)
+        return {key: value.detach() for key, value in reported.items()}
+
+    def descend(self, loss: Tensor) -> None:
+        """One step of Adam, over the parameters of the model and the learner's own."""
         self.optimizers["model"].zero_grad()
         loss.backward()
         self.optimizers["model"].step()
         self.steps.add_(1)
-        return {key: value.detach() for key, value in reported.items()}
 
     def held_out(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         _, reported = self.surrogate(batch.x, generator)
