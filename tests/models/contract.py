@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise, product
 from typing import Any, Literal, get_args, get_origin
 
@@ -52,6 +53,7 @@ from models.capabilities import (
     ScoresExactly,
     ScoresGivenCode,
     SumsExactly,
+    TooLarge,
     WeighsEvidence,
 )
 from models.catalog import FAMILIES, Recipe
@@ -243,7 +245,8 @@ def answers(learner: Learner, x: Tensor) -> dict[str, Tensor]:
         if isinstance(model, SamplesMeans):
             said["sample_mean"] = model.sample_mean(5, draws())
         if isinstance(model, ScoresExactly):
-            said["log_prob"] = model.log_prob(x)
+            with suppress(TooLarge):  # where the settings ask for more latent states than can be summed
+                said["log_prob"] = model.log_prob(x)
         if isinstance(model, ScoresEach):
             said["log_conditionals"] = model.log_conditionals(x)
         if isinstance(model, PredictsEach):
