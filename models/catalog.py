@@ -534,7 +534,7 @@ FAMILIES: tuple[Family, ...] = (
         "the reparameterised bound, from the same start.",
         model=Helmholtz,
         settings=HelmholtzSettings,
-        learners=("reparameterized-elbo", "wake-sleep"),
+        learners=("reparameterized-elbo", "score-function", "wake-sleep"),
         data="digits",
         binarization="threshold",
     ),
@@ -581,7 +581,7 @@ FAMILIES: tuple[Family, ...] = (
         key="sigmoid-belief",
         title="Sigmoid belief net",
         group="variational",
-        lecture="Helmholtz machines",
+        lecture="Variational auto-encoders",
         summary="Layers of bits that draw each other downwards, to the pixels. What they were given an example is "
         "guessed layer after layer upwards, by weights of their own.",
         look_for="The learning signal shrinks as its baseline learns which examples are hard; the gradient's variance "
