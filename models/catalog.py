@@ -59,7 +59,7 @@ from models.nade import Nade, NadeSettings
 from models.pixelcnn import PixelCnn, PixelCnnSettings
 from models.rbm import Rbm, RbmSettings
 from models.row_lstm import RowLstm, RowLstmSettings
-from models.settings import NoSettings, Settings, read_settings
+from models.settings import NoSettings, Settings, SettingsError, read_settings
 from models.sigmoid_belief import SigmoidBelief, SigmoidBeliefSettings
 from models.spec import DataSpec
 from models.vae import Vae, VaeSettings
@@ -680,12 +680,15 @@ class Recipe:
                 f"{chosen.title} cannot learn by {learner_key!r}. It learns by: {', '.join(chosen.learners)}."
             )
         rule = learning(learner_key)
-        return Recipe(
-            chosen,
-            rule,
-            read_settings(chosen.settings, model, "model"),
-            read_settings(rule.settings, learner, "learner"),
-        )
+        rules = read_settings(rule.settings, learner, "learner")
+        unfit = [
+            (field, f"{why}; leave it at {rule.settings.model_fields[field].default}")
+            for field, why in rule.learner.out_of_reach(chosen.model).items()
+            if getattr(rules, field) != rule.settings.model_fields[field].default
+        ]
+        if unfit:
+            raise SettingsError("learner", unfit)
+        return Recipe(chosen, rule, read_settings(chosen.settings, model, "model"), rules)
 
     def check(self, spec: DataSpec) -> None:
         """Raise UnsuitableData when the model cannot take this data, or the learner has nothing to learn from it."""

@@ -145,7 +145,8 @@ class ModelPanel(QWidget):
         self._learner.setToolTip(f"{rule.title}\n{rule.lecture}")
         self._learner.setEnabled(self._learner.count() > 1)
         self.forms["model"].show_settings(family.settings, config.model)
-        self.forms["learning"].show_settings(rule.settings, config.learning)
+        hidden = tuple(rule.learner.out_of_reach(family.model))
+        self.forms["learning"].show_settings(rule.settings, config.learning, hidden)
         # the device stands in the tool bar
         self.forms["training"].show_settings(TrainingSettings, config.training.model_dump(), hidden=("device",))
 

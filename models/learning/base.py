@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -77,6 +78,12 @@ class Learner(nn.Module):
     @staticmethod
     def check(settings: Any, spec: DataSpec) -> None:
         """Raise UnsuitableData when there is nothing in this data that it could learn from."""
+
+    @staticmethod
+    def out_of_reach(model: type) -> Mapping[str, str]:
+        """Settings that have to stay as they are by default with models of this class, and why: a clause.
+        For capabilities beyond `needs`."""
+        return {}
 
     def begin(self) -> None:
         """Make the optimisers. Called once, when parameters are on their device, before the first step or a resume."""

@@ -25,6 +25,7 @@ from models.spec import Batch
 
 sys.path.insert(0, str(ROOT / "tests" / "faults"))
 import resume
+from contract import DATASETS
 from resume import LEFT_AT, STEPS, Case, cases
 
 ALL = list(cases())
@@ -61,6 +62,18 @@ def test_a_run_that_is_stopped_again_and_again_and_looked_at_ends_at_the_same_bi
 
 @pytest.mark.parametrize("case", of("bits drawn at each visit"))
 def test_bits_that_are_drawn_at_each_visit_are_drawn_again_as_they_were(case: Case, tmp_path: Path) -> None:
+    assert resume.resumed(case, tmp_path, [(LEFT_AT,)]) == {(LEFT_AT,): []}
+
+
+RICH = (
+    {"refinement": 2, "auxiliary": 0.5, "free_bits": 0.1, "kl_annealing": 8, "kl_schedule": "cyclical"},
+    {"importance_samples": 3, "auxiliary": 0.5},
+)
+
+
+@pytest.mark.parametrize("changed", RICH, ids=("refined", "importance weighted"))
+def test_a_bound_that_is_refined_or_weighed_goes_on_where_it_was(changed: dict[str, Any], tmp_path: Path) -> None:
+    case = Case("vae", "reparameterized-elbo", "rich", changed, DATASETS["bits"])
     assert resume.resumed(case, tmp_path, [(LEFT_AT,)]) == {(LEFT_AT,): []}
 
 

@@ -99,7 +99,9 @@ def cases() -> Iterator[Case]:
         for settings in both:
             variants["everything on"] |= switched(settings, on=True)
             variants["everything off"] |= switched(settings, on=False)
+        out_of_reach = catalog.learning(learner).learner.out_of_reach(catalog.family(family).model)
         for name, changed in variants.items():
+            changed = {setting: value for setting, value in changed.items() if setting not in out_of_reach}
             made = recipe(family, learner, **changed)
             fitting = [dataset for dataset in DATASETS.values() if accepts(made, dataset)]
             # the last data that fit, once: some memories are of use with some data only
