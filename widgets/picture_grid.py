@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from widgets.pictures import to_image
@@ -29,6 +29,7 @@ class PictureGrid(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self._sheet: QImage | None = None  # all pictures below each other
         self._count = 0
+        self._marked: int | None = None
         look.changed.connect(self.update)
 
     def show_pictures(self, pictures: np.ndarray | None) -> None:
@@ -38,6 +39,11 @@ class PictureGrid(QWidget):
             n, channels, height, width = pictures.shape
             self._sheet = to_image(pictures.transpose(1, 0, 2, 3).reshape(channels, n * height, width))
             self._count = n
+        self.update()
+
+    def mark(self, number: int | None) -> None:
+        """Frame a picture, or none."""
+        self._marked = number
         self.update()
 
     @property
@@ -94,3 +100,6 @@ class PictureGrid(QWidget):
             wide, high = sheet.width(), sheet.height() // self._count
             for number, place in enumerate(self.places()):
                 painter.drawImage(place, sheet, QRectF(0, number * high, wide, high))
+                if number == self._marked:
+                    painter.setPen(QPen(QColor(look.theme.accent), 2))
+                    painter.drawRect(place.adjusted(1, 1, -1, -1))

@@ -20,6 +20,7 @@ from models.capabilities import (
     BoundsFreeEnergy,
     ChainState,
     Classifies,
+    DrawsDownwards,
     HasFreeEnergy,
     HasHiddenLayers,
     HasLabelUnits,
@@ -123,7 +124,8 @@ class AskAnatomy:
 
     def __call__(self, subject: Subject) -> Anatomy:
         model, spec = subject.model, subject.spec
-        layers = [tuple(shape) for shape in model.hidden_shapes()] if isinstance(model, HasHiddenLayers) else []
+        layered = isinstance(model, (HasHiddenLayers, DrawsDownwards))
+        layers = [tuple(shape) for shape in model.hidden_shapes()] if layered else []
         layers = layers if sum(prod(shape) for shape in layers) else []
         labels = model.label_units() if isinstance(model, HasLabelUnits) else 0
         off = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from widgets.explorers.base import Explorer
+from widgets.explorers.codes import Codes
 from widgets.explorers.complete import CompleteIt
 from widgets.explorers.draw_it import DrawIt
 from widgets.explorers.dream import Dream
@@ -16,6 +17,7 @@ from widgets.explorers.write_on import WriteOn
 EXPLORERS: tuple[type[Explorer], ...] = (
     LatentMap,
     DrawIt,
+    Codes,
     EllipsesView,
     LandscapeView,
     CompleteIt,

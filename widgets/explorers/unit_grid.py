@@ -19,9 +19,9 @@ STEPS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1,
 class UnitGrid(QScrollArea):
     """The units of one layer, from off (grey) to on (the accent); held ones are framed. It scrolls.
 
-    A layer (n,) is filled into rows; (maps, height, width) is shown as maps beside each other. `chosen(unit)` when a
-    person points at another unit or goes to it with the arrow keys, `toggled(unit)` for a click, Space or Return; units
-    are flat indices.
+    A layer (n,) is filled into rows; (maps, height, width) is shown as maps beside each other, and units that have one
+    of several values on, (units, values), as rows of those. `chosen(unit)` when a person points at another unit or goes
+    to it with the arrow keys, `toggled(unit)` for a click, Space or Return; units are flat indices.
     """
 
     chosen = Signal(int)
@@ -43,10 +43,10 @@ class UnitGrid(QScrollArea):
         """Show another layer, all of it off."""
         self.cells.set_layer(shape, self.viewport().size())
 
-    def show_units(self, values: np.ndarray, held: np.ndarray | None, off: float = 0.0) -> None:
+    def show_units(self, values: np.ndarray, held: np.ndarray | None, off: float = 0.0, mark: str = "held") -> None:
         """The states or means of the units, from `off` to 1, (*layer), and the values of held ones, NaN for free ones,
-        (*layer)."""
-        self.cells.off = off
+        (*layer). `mark` says what the frame of a held one means."""
+        self.cells.off, self.cells.mark = off, mark
         self.cells.values = values.reshape(-1)
         self.cells.held = None if held is None else held.reshape(-1)
         self.cells.update()
@@ -89,6 +89,7 @@ class _Cells(QWidget):
         self.values = np.zeros(0, np.float32)
         self.held: np.ndarray | None = None
         self.off = 0.0
+        self.mark = ""
         self.unit = 0
         self._shape: tuple[int, ...] = (0,)
         self._cell = SMALLEST
@@ -106,7 +107,8 @@ class _Cells(QWidget):
     def fit(self, room: QSize) -> None:
         """Lay cells out for a window of this size."""
         width, height = max(room.width(), SMALLEST * 4), max(room.height(), SMALLEST * 4)
-        widest = self._shape[-1] if len(self._shape) == 3 else 1
+        maps = _as_maps(self._shape)
+        widest = maps[-1] if maps else 1
         smallest = max(2, min(SMALLEST, width // widest))
         for cell in range(LARGEST, smallest - 1, -1):
             self._cell = cell
@@ -215,7 +217,7 @@ class _Cells(QWidget):
         if isinstance(event, QHelpEvent):
             unit = self.unit_at(QPointF(event.pos()))
             if unit is not None:
-                state = "" if self.held is None or np.isnan(self.held[unit]) else ", held"
+                state = "" if self.held is None or np.isnan(self.held[unit]) else f", {self.mark}"
                 area = self.place(unit).toRect()
                 text = f"{unit_name(unit, self._shape)}: {self.values[unit]:.2f}{state}"
                 QToolTip.showText(event.globalPos(), text, self, QRect(area))
@@ -225,6 +227,8 @@ class _Cells(QWidget):
 
 def unit_name(unit: int, shape: tuple[int, ...]) -> str:
     """What a unit is called, counted from 1."""
+    if len(shape) == 2:
+        return f"unit {unit // shape[1] + 1:,}, value {unit % shape[1] + 1}"
     if len(shape) != 3:
         return f"unit {unit + 1:,}"
     _, height, width = shape
@@ -234,13 +238,14 @@ def unit_name(unit: int, shape: tuple[int, ...]) -> str:
 
 def _layout(shape: tuple[int, ...], columns: int) -> np.ndarray:
     """The unit in each cell of so many columns, or of as many as a map has: (rows, columns), -1 for none."""
-    if len(shape) != 3:
+    apart = _as_maps(shape)
+    if apart is None:
         n = math.prod(shape)
         columns = min(columns, max(n, 1))
         index = np.full(-(-max(n, 1) // columns) * columns, -1)
         index[:n] = np.arange(n)
         return index.reshape(-1, columns)
-    maps, height, width = shape
+    maps, height, width = apart
     across = max(1, (columns + 1) // (width + 1))
     rows = -(-maps // across)
     index = np.full((rows * (height + 1) - 1, across * (width + 1) - 1), -1)
@@ -250,3 +255,10 @@ def _layout(shape: tuple[int, ...], columns: int) -> np.ndarray:
             np.arange(height * width).reshape(height, width) + i * height * width
         )
     return index
+
+
+def _as_maps(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
+    """The maps that a layer is shown as, (maps, height, width): a unit of several values is one of a single row."""
+    if len(shape) == 2:
+        return shape[0], 1, shape[1]
+    return (shape[0], shape[1], shape[2]) if len(shape) == 3 else None
