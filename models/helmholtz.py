@@ -102,10 +102,6 @@ class Helmholtz(nn.Module):
         """p(hˡ | hˡ⁺¹) of a layer that is not the topmost: (..., above) -> over (..., width)."""
         return _normal(self.generation[layer + 1](above), LIMIT)
 
-    def log_likelihood(self, x: Tensor, lowest: Tensor) -> Tensor:
-        """log p(x | h¹): x (B, *event), h¹ (..., B, width) -> (..., B)."""
-        return self.likelihood.log_prob(x, self._output(lowest))
-
     def _up(
         self, x: Tensor, samples: int, generator: Generator | None, apart: bool = False
     ) -> tuple[list[Normal], list[Tensor]]:
@@ -134,8 +130,12 @@ class Helmholtz(nn.Module):
         said: Tensor = self.generation[0](lowest)
         return said.reshape(*lowest.shape[:-1], self.likelihood.outputs, *self.event_shape)
 
+    def _log_likelihood(self, x: Tensor, lowest: Tensor) -> Tensor:
+        """log p(x | h¹): x (B, *event), h¹ (..., B, width) -> (..., B)."""
+        return self.likelihood.log_prob(x, self._output(lowest))
+
     def _log_joint(self, x: Tensor, states: list[Tensor]) -> Tensor:
-        found = self.log_likelihood(x, states[0]) + self.prior().log_prob(states[-1])
+        found = self._log_likelihood(x, states[0]) + self.prior().log_prob(states[-1])
         for layer, (below, above) in enumerate(pairwise(states)):
             found = found + self.generated(layer, above).log_prob(below)
         return found
@@ -194,7 +194,7 @@ class Helmholtz(nn.Module):
             log_q = gaussian_log_prob(states[layer], q.mean, q.log_scale)
             terms.append(log_q - gaussian_log_prob(states[layer], p.mean, p.log_scale))
         kl = torch.cat([term.reshape(len(x), -1) for term in terms], 1)
-        return Elbo(self.log_likelihood(x, states[0]).squeeze(0), kl.sum(1), kl)
+        return Elbo(self._log_likelihood(x, states[0]).squeeze(0), kl.sum(1), kl)
 
     def log_weights(self, x: Tensor, samples: int, generator: Generator | None = None) -> Tensor:
         of_layers, states = self._up(x, samples, generator)

@@ -100,8 +100,11 @@ def _draw(subject: Subject, settings: SamplesSettings) -> Generator[float, None,
     if isinstance(model, Decodes):
         prior = model.prior()
         z = prior.mean + t * (prior.sample(n, subject.generator) - prior.mean)
+        x = model.decode(z)
+        if t == 1 and isinstance(model, SamplesMeans):  # which may draw more than the code
+            x = model.sample_mean(n, subject.generator)
         yield 1.0
-        return model.decode(z), f"Decoded from {n} draws of the prior at temperature {t:g}."
+        return x, f"Decoded from {n} draws of the prior at temperature {t:g}."
     if isinstance(model, RunsChain):
         if settings.replicas > 1 and isinstance(model, LearnsInPhases):
             return (yield from _draw_tempered(subject, settings))

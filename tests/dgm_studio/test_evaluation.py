@@ -476,7 +476,8 @@ def test_a_bounded_free_energy_stands_beside_the_exact_value_as_a_bound() -> Non
     annealed = found["bound on log p(x), annealed"]
     assert annealed[1:4:2] == (pytest.approx(expected - 0.5, abs=1e-5), "estimate")
     assert "10 temperatures" in annealed[5]
-    assert likelihood.EVALUATION.without_effect(_AnnealedBound) == ("importance_samples", "reverse_examples")
+    idle = likelihood.EVALUATION.without_effect(_AnnealedBound)
+    assert idle == ("importance_samples", "code_temperatures", "code_chains", "code_examples", "reverse_examples")
     assert "temperatures" in likelihood.EVALUATION.without_effect(_Bounded)
 
 

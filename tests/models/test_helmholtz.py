@@ -18,6 +18,7 @@ from models.capabilities import (
     HasCodeMean,
     Samples,
     SamplesMeans,
+    ScoresGivenCode,
     WeighsEvidence,
 )
 from models.distributions import Normal, NormalMixture
@@ -85,6 +86,7 @@ def test_it_has_the_capabilities_it_claims() -> None:
         BoundsEvidence, Decodes, DrawsPosterior, Dreams, Encodes, HasCodeMean, Samples, SamplesMeans, WeighsEvidence,
     ):  # fmt: skip
         assert issubclass(Helmholtz, capability)
+    assert not issubclass(Helmholtz, ScoresGivenCode)  # p(x | top) is an integral over what is between
 
 
 def test_data_that_do_not_fit_are_refused_with_advice() -> None:
