@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
@@ -82,6 +83,10 @@ class ReparameterizedElbo(BoundAscent):
 
     capturable = True
     needs = (BoundsEvidence,)
+    against_collapse: ClassVar = {
+        "free bits": {"free_bits": 0.5},
+        "a smaller KL weight": {"kl_weight": 0.1},
+    }  # what a state that has collapsed can go on with; annealing would have had to come before
     quantities = (
         ELBO,
         RECONSTRUCTION,
