@@ -112,6 +112,18 @@ class HiddenStates:
     deviation: Tensor | None = None  # (K, dims), where values are real
 
 
+@dataclass(frozen=True)
+class DrawnInSteps:
+    """Drawings of T steps as they came about. A window is a square grid of places on the image: centre x, centre y,
+    distance from one place to the next, and σ of the blur there, in pixels from the middle of the upper left pixel."""
+
+    canvases: Tensor  # (B, T, *event)  what stands on the canvas after each step, as means
+    read: Tensor | None  # (B, T, 4)  the window through which each step looked; None where whole images are seen
+    written: Tensor | None  # (B, T, 4)  the window through which each step wrote
+    read_size: int  # places along a side of the windows
+    write_size: int
+
+
 @runtime_checkable
 class Samples(Protocol):
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
@@ -406,6 +418,19 @@ class ScoresGivenCode(Protocol):
 class Encodes(Protocol):
     def encode(self, x: Tensor) -> Distribution:
         """q(z | x): (B, *event) -> a distribution over (B, latent)."""
+        ...
+
+
+@runtime_checkable
+class DrawsInSteps(Protocol):
+    """Makes an example in steps on a canvas, each of which can be looked at."""
+
+    def draw_in_steps(self, n: int, generator: Generator | None = None) -> DrawnInSteps:
+        """n new drawings; nothing is looked at, so `read` is None."""
+        ...
+
+    def redraw_in_steps(self, x: Tensor, generator: Generator | None = None) -> DrawnInSteps:
+        """A drawing of each example x (B, *event), which every step looks at."""
         ...
 
 

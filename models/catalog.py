@@ -21,6 +21,7 @@ from models.dbm import Dbm, DbmSettings
 from models.dbn import Dbn, DbnSettings
 from models.diagonal_bilstm import DiagonalBiLstm, DiagonalBiLstmSettings
 from models.discrete_vae import DiscreteVae, DiscreteVaeSettings
+from models.draw import Draw, DrawSettings
 from models.energy_network import EnergyNetwork, EnergyNetworkSettings
 from models.eonade import EoNadeSettings, OrderlessNade
 from models.fvbn import Fvbn, FvbnSettings
@@ -589,6 +590,21 @@ FAMILIES: tuple[Family, ...] = (
         model=SigmoidBelief,
         settings=SigmoidBeliefSettings,
         learners=("score-function", "gumbel-softmax", "wake-sleep"),
+        data="digits",
+        binarization="threshold",
+    ),
+    Family(
+        key="draw",
+        title="DRAW",
+        group="variational",
+        lecture="Variational auto-encoders",
+        summary="A variational auto-encoder that draws its image in steps on a canvas. Before each step it looks again "
+        "at what is still missing, and with attention only through a small window.",
+        look_for="Early steps sketch, later ones refine. The write window learns to follow the strokes; each step has "
+        "a KL of its own.",
+        model=Draw,
+        settings=DrawSettings,
+        learners=("reparameterized-elbo",),
         data="digits",
         binarization="threshold",
     ),

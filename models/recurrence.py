@@ -17,8 +17,9 @@ def lstm_cell(before: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     c ← σ(f) ⊙ c + σ(i) ⊙ tanh(g) and h = σ(o) ⊙ tanh(c) (van den Oord et al., 2016, equation 3).
     """
     size = cell.shape[-1]
-    output, forget, enter = before[..., : 3 * size].sigmoid().chunk(3, -1)
-    cell = forget * cell + enter * before[..., 3 * size :].tanh()
+    gates, content = before.split((3 * size, size), -1)  # whose gradient is one tensor, other than that of slices
+    output, forget, enter = gates.sigmoid().chunk(3, -1)
+    cell = forget * cell + enter * content.tanh()
     return output * cell.tanh(), cell
 
 

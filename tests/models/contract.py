@@ -24,6 +24,7 @@ from models.capabilities import (
     ConditionsOnClass,
     Decodes,
     DrawsDownwards,
+    DrawsInSteps,
     DrawsPosterior,
     Dreams,
     Encodes,
@@ -65,6 +66,7 @@ from models.spec import Batch, DataSpec, Layout, Support, UnsuitableData
 
 TRAIN, HELD = 48, 8
 SMALL = 6  # what sizes in settings are cut to
+SMALLER = {"glimpses": 2}  # and those of which each costs a pass through networks
 CPU = torch.device("cpu")
 
 
@@ -122,7 +124,7 @@ def small(settings: type[Settings]) -> dict[str, Any]:
         default = field.default
         if isinstance(default, int) and not isinstance(default, bool) and default > SMALL:
             lowest = max([m.ge for m in field.metadata if hasattr(m, "ge")], default=SMALL)
-            values[name] = max(SMALL, lowest)
+            values[name] = max(SMALLER.get(name, SMALL), lowest)
     return values
 
 
@@ -308,6 +310,10 @@ def answers(learner: Learner, x: Tensor) -> dict[str, Tensor]:
             said |= {"prior": z, "decode": model.decode(z)}
         if isinstance(model, Encodes):
             said["encode"] = model.encode(x).mean
+        if isinstance(model, DrawsInSteps):
+            drawn, redrawn = model.draw_in_steps(4, draws()), model.redraw_in_steps(x, draws())
+            said |= {f"drawn/{key}": value for key, value in vars(drawn).items() if isinstance(value, Tensor)}
+            said |= {f"redrawn/{key}": value for key, value in vars(redrawn).items() if isinstance(value, Tensor)}
         if isinstance(model, Completes):
             done = model.complete(x, torch.zeros_like(x, dtype=torch.bool), draws())
             said |= {"complete": done.x, "complete_mean": done.mean, "complete_log_prob": done.log_prob}

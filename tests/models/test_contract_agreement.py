@@ -29,6 +29,7 @@ from models.capabilities import (
     CompletesAtTemperature,
     CompletesInAnyOrder,
     Decodes,
+    DrawsInSteps,
     Encodes,
     Ensembles,
     EstimatesBound,
@@ -41,6 +42,7 @@ from models.capabilities import (
     PredictsEach,
     RunsChain,
     Samples,
+    SamplesMeans,
     ScoresEach,
     ScoresExactly,
     SumsExactly,
@@ -330,6 +332,28 @@ def test_an_encoded_example_decodes_to_an_example(family: str, data: str) -> Non
     assert decoded.shape == dataset.valid.x.shape
     if dataset.spec.support is not Support.REALS and not isinstance(model, ScoresExactly):  # a density over all reals
         assert decoded.min() >= 0
+
+
+@pytest.mark.parametrize(("family", "data"), with_capabilities(DrawsInSteps))
+def test_a_drawing_ends_as_an_example_and_its_windows_have_a_size(family: str, data: str) -> None:
+    model, dataset = first_trained(family, data), DATASETS[data]
+    x = dataset.valid.x.double()
+    with torch.no_grad():
+        drawn, redrawn = model.draw_in_steps(4, draws()), model.redraw_in_steps(x, draws())
+        assert drawn.read is None
+        for found, n in ((drawn, 4), (redrawn, len(x))):
+            steps = found.canvases.shape[1]
+            assert found.canvases.shape == (n, steps, *dataset.spec.event_shape)
+            assert not torch.equal(found.canvases[:, 0], found.canvases[:, -1]) or steps == 1
+            assert found.canvases.min() >= 0
+            assert found.canvases.max() <= dataset.spec.brightest
+            for windows, size in ((found.read, found.read_size), (found.written, found.write_size)):
+                if windows is not None:
+                    assert windows.shape == (n, steps, 4)
+                    assert (windows[..., 2:] > 0).all()
+                    assert size >= 1
+        if isinstance(model, SamplesMeans):
+            assert torch.equal(drawn.canvases[:, -1], model.sample_mean(4, draws()))
 
 
 @pytest.mark.parametrize(("family", "data"), with_capabilities(Completes))
