@@ -20,8 +20,7 @@ class Window:
     """A grid of side × side Gaussian filters for each image. Lengths are in pixels, places from the middle of the upper
     left pixel, so that the middle of an image of width A is at (A - 1) / 2."""
 
-    x: Tensor  # (B,)  the centre
-    y: Tensor  # (B,)
+    centre: Tensor  # (B, 2)  x and y
     stride: Tensor  # (B,)  δ, from one filter to the next
     precision: Tensor  # (B,)  1/σ of each filter
     gain: Tensor  # (B,)  γ
@@ -29,47 +28,49 @@ class Window:
 
     def places(self) -> Tensor:
         """Centre x, centre y, stride, σ: (B, 4)."""
-        return torch.stack([self.x, self.y, self.stride, 1 / self.precision], -1)
+        return torch.cat([self.centre, self.stride[:, None], 1 / self.precision[:, None]], -1)
 
 
-def window(parameters: Tensor, side: int, height: int, width: int) -> Window:
-    """The window that (g̃_X, g̃_Y, log 1/σ, log δ̃, log γ), (B, 5), stand for (equations 21 to 24).
+def middle(height: int, width: int) -> Tensor:
+    """x and y of the middle of an image: (2,)."""
+    return torch.tensor([(width - 1) / 2, (height - 1) / 2])
 
-    At 0 it is in the middle and spans the longer side of the image. The paper counts pixels from 1.
+
+def window(parameters: Tensor, side: int, middle: Tensor, longer: int) -> Window:
+    """The window that (g̃_X, g̃_Y, log 1/σ, log δ̃, log γ), (B, 5), stand for, on images with this middle whose longer
+    side has `longer` pixels (equations 21 to 24).
+
+    At 0 it is in the middle and spans the longer side. The paper counts pixels from 1.
     """
     centre, shape = parameters.split((2, PARAMETERS - 2), -1)
-    x, y = centre.unbind(-1)
     precision, stride, gain = shape.clamp(max=LARGEST).exp().unbind(-1)
-    spread = (max(height, width) - 1) / max(side - 1, 1)
-    return Window(
-        (width + 1) / 2 * x + (width - 1) / 2,
-        (height + 1) / 2 * y + (height - 1) / 2,
-        spread * stride,
-        precision,
-        gain,
-        side,
-    )
+    spread = (longer - 1) / max(side - 1, 1)
+    return Window(torch.addcmul(middle, middle + 1, centre), spread * stride, precision, gain, side)
 
 
-def filters(centre: Tensor, window: Window, length: int) -> Tensor:
-    """F_X or F_Y for windows centred at `centre` (B,) on an axis of `length` pixels: (B, side, length).
+def filters(window: Window, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """F_Y (B, side, height) and F_X (B, side, width).
 
     F[i, a] = exp(-(a - μ_i)² / 2σ²) / Z with μ_i = centre + (i - N/2 - 1/2) δ, i = 1 … N (equations 19, 20, 25, 26).
     Rows sum to 1 exactly: a softmax needs no small number that keeps Z from 0. A filter outside the image therefore
     rests on the pixels at the border.
     """
-    offsets = torch.arange(window.side, device=centre.device, dtype=centre.dtype) - (window.side - 1) / 2
-    pixels = torch.arange(length, device=centre.device, dtype=centre.dtype)
-    means = torch.addcmul(centre[:, None], window.stride[:, None], offsets)
-    away = (pixels[:, None] - means[:, None, :]) * window.precision[:, None, None]
-    return (-0.5 * away.square()).softmax(1).mT  # over the middle axis, which is faster than over the last
+    like = window.centre
+    offsets = torch.arange(window.side, device=like.device, dtype=like.dtype) - (window.side - 1) / 2
+    pixels = torch.arange(max(height, width), device=like.device, dtype=like.dtype)
+    means = torch.addcmul(like[:, :, None], window.stride[:, None, None], offsets)
+    # both axes together, pixels before filters: a softmax over the last axis is the slower one
+    away = (pixels[:, None] - means[:, :, None, :]) * window.precision[:, None, None, None]
+    of_x, of_y = (-0.5 * away.square()).unbind(1)
+    return of_y[:, :height].softmax(1).mT, of_x[:, :width].softmax(1).mT
 
 
 def read(images: Tensor, window: Window) -> Tensor:
     """γ F_Y x F_Xᵀ of each channel (equation 27): (B, height, channels, width) -> (B, side, channels, side)."""
     batch, height, channels, width = images.shape
-    rows = filters(window.y, window, height) @ images.reshape(batch, height, channels * width)
-    columns = rows.reshape(batch, -1, width) @ filters(window.x, window, width).mT
+    of_y, of_x = filters(window, height, width)
+    rows = of_y @ images.reshape(batch, height, channels * width)
+    columns = rows.reshape(batch, -1, width) @ of_x.mT
     return (window.gain[:, None, None] * columns).reshape(batch, window.side, channels, window.side)
 
 
@@ -79,6 +80,7 @@ def write(patch: Tensor, window: Window, height: int, width: int) -> Tensor:
     But for the gain it is the transpose of reading: γ² ⟨write(w), x⟩ = ⟨w, read(x)⟩."""
     batch, side, channels, _ = patch.shape
     patch = patch.reshape(batch, side * channels, side) / window.gain[:, None, None]
-    columns = patch @ filters(window.x, window, width)
-    rows = filters(window.y, window, height).mT @ columns.reshape(batch, side, channels * width)
+    of_y, of_x = filters(window, height, width)
+    columns = patch @ of_x
+    rows = of_y.mT @ columns.reshape(batch, side, channels * width)
     return rows.reshape(batch, height, channels, width)

@@ -92,6 +92,8 @@ class Draw(nn.Module):
     x: (B, channels, height, width); z: (B, T · latent), step after step.
     """
 
+    middle: Tensor
+
     def __init__(self, settings: DrawSettings, spec: DataSpec) -> None:
         super().__init__()
         self.check(settings, spec)
@@ -108,6 +110,7 @@ class Draw(nn.Module):
         self.decoder = nn.Linear(settings.latent + hidden, 4 * hidden)
         self.sizes = (written, PARAMETERS, PARAMETERS) if self.attention else (written,)
         self.output = nn.Linear(hidden, sum(self.sizes))  # what is written, and the windows to write and to read next
+        self.register_buffer("middle", attention.middle(self.height, self.width))
         self.first_canvas = nn.Parameter(torch.zeros(self.height, self.channels, self.width))
         self.first_encoded = nn.Parameter(torch.zeros(hidden))
         self.first_decoded = nn.Parameter(torch.zeros(hidden))
@@ -132,7 +135,7 @@ class Draw(nn.Module):
             if image is not None:
                 seen = torch.cat([image, image - canvas.sigmoid()], 2)  # as further channels
                 if self.attention:
-                    reading = attention.window(places, self.read_size, self.height, self.width)
+                    reading = self._window(places, self.read_size)
                     seen = attention.read(seen, reading)
                 heard = torch.cat([seen.flatten(1), decoded, encoded], 1)
                 encoded, encoder_cell = lstm_cell(self.encoder(heard), encoder_cell)
@@ -141,11 +144,14 @@ class Draw(nn.Module):
             decoded, decoder_cell = lstm_cell(self.decoder(torch.cat([z, decoded], 1)), decoder_cell)
             patch, *windows = self.output(decoded).split(self.sizes, -1)
             if self.attention:
-                writing, places = attention.window(windows[0], self.write_size, self.height, self.width), windows[1]
+                writing, places = self._window(windows[0], self.write_size), windows[1]
                 patch = patch.reshape(n, self.write_size, self.channels, self.write_size)
                 patch = attention.write(patch, writing, self.height, self.width)
             canvas = canvas + patch.reshape_as(canvas)
             yield _Step(z, q, canvas, reading, writing)
+
+    def _window(self, parameters: Tensor, side: int) -> Window:
+        return attention.window(parameters, side, self.middle, max(self.height, self.width))
 
     def _mean(self, canvas: Tensor) -> Tensor:
         """(B, height, channels, width) -> (B, *event)."""
@@ -183,7 +189,7 @@ class Draw(nn.Module):
     def _weigh(self, x: Tensor, generator: Generator | None) -> Tensor:
         """log p(x, z) - log q(z | x) for one z each: (B,)."""
         prior = standard_normal(self.latent, like=self.first_canvas)
-        weight, canvas = x.new_zeros(len(x)), self.first_canvas
+        weight, canvas = x.new_zeros(len(x)), x
         for step in self._steps(len(x), _drawn(generator), x):
             assert step.posterior is not None
             weight = weight + prior.log_prob(step.z) - step.posterior.log_prob(step.z)

@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from models import attention, draw
-from models.attention import PARAMETERS, filters, window
+from models.attention import PARAMETERS, Window, filters
 from models.draw import Draw, DrawSettings
 from models.spec import DataSpec, Layout, Support
 from models.vae import Vae, VaeSettings
@@ -49,11 +49,14 @@ def model(spread: float = 0.4, **settings: object) -> Draw:
 # Windows.
 
 
+def placed(parameters: Tensor, side: int, height: int = HEIGHT, width: int = WIDTH) -> Window:
+    return attention.window(parameters, side, attention.middle(height, width), max(height, width))
+
+
 def test_every_filter_sums_to_one_also_far_outside_the_image() -> None:
     parameters = torch.randn(50, PARAMETERS, generator=draws()) * torch.tensor([20.0, 20.0, 3.0, 3.0, 1.0])
-    w = window(parameters, 3, HEIGHT, WIDTH)
-    for centre, length in ((w.x, WIDTH), (w.y, HEIGHT)):
-        found = filters(centre, w, length)
+    found_y, found_x = filters(placed(parameters, 3), HEIGHT, WIDTH)
+    for found, length in ((found_x, WIDTH), (found_y, HEIGHT)):
         assert found.shape == (50, 3, length)
         assert torch.allclose(found.sum(-1), torch.ones(50, 3), atol=1e-12)
 
@@ -74,7 +77,7 @@ def test_reading_is_the_papers_formula_written_out() -> None:
         banks.append(bank)
     for c in range(2):
         expected[c] = math.exp(log_gain) * banks[0] @ image[0, c] @ banks[1].T
-    found = attention.read(image.transpose(1, 2), window(parameters[None], side, HEIGHT, WIDTH))
+    found = attention.read(image.transpose(1, 2), placed(parameters[None], side))
     assert torch.allclose(found.transpose(1, 2)[0], expected, atol=1e-12)
 
 
@@ -83,16 +86,16 @@ def test_a_narrow_window_at_rest_reads_the_pixels_of_its_grid() -> None:
     image[0, 0, 2, 2] = 1  # the middle
     image[0, 0, 0, 4] = 0.5  # the corner at the end of the first row
     parameters = torch.tensor([[0.0, 0.0, 4.0, 0.0, math.log(3.0)]])
-    found = attention.read(image.transpose(1, 2), window(parameters, 3, 5, 5)).transpose(1, 2)
+    found = attention.read(image.transpose(1, 2), placed(parameters, 3, 5, 5)).transpose(1, 2)
     expected = torch.zeros(3, 3)
     expected[1, 1], expected[0, 2] = 3, 1.5
     assert torch.allclose(found[0, 0], expected, atol=1e-12)
-    places = window(parameters, 3, 5, 5).places()
+    places = placed(parameters, 3, 5, 5).places()
     assert torch.allclose(places, torch.tensor([[2.0, 2.0, 2.0, math.exp(-4)]]))
 
 
 def test_writing_is_the_transpose_of_reading_but_for_the_gain() -> None:
-    w = window(0.3 * torch.randn(3, PARAMETERS, generator=draws()), 2, HEIGHT, WIDTH)
+    w = placed(0.3 * torch.randn(3, PARAMETERS, generator=draws()), 2)
     image = torch.randn(3, HEIGHT, 2, WIDTH, generator=draws(1))
     patch = torch.randn(3, 2, 2, 2, generator=draws(2))
     there = (attention.write(patch, w, HEIGHT, WIDTH) * image).flatten(1).sum(1)
@@ -106,7 +109,7 @@ def test_gradients_of_windows_are_those_of_finite_differences() -> None:
     patch = torch.randn(1, 2, 1, 2, generator=draws(2))
 
     def both(parameters: Tensor, image: Tensor, patch: Tensor) -> tuple[Tensor, Tensor]:
-        w = window(parameters, 2, HEIGHT, WIDTH)
+        w = placed(parameters, 2)
         return attention.read(image, w), attention.write(patch, w, HEIGHT, WIDTH)
 
     assert torch.autograd.gradcheck(both, [t.requires_grad_() for t in (parameters, image, patch)])
