@@ -114,6 +114,16 @@ class Draw(nn.Module):
         self.first_canvas = nn.Parameter(torch.zeros(self.height, self.channels, self.width))
         self.first_encoded = nn.Parameter(torch.zeros(hidden))
         self.first_decoded = nn.Parameter(torch.zeros(hidden))
+        self._begin(read, written)
+
+    def _begin(self, read: int, written: int) -> None:
+        """Weights at which the code is heard from the first step on, which an LSTM's usual ones leave to be learned:
+        what is seen, what the code says and what is written have about unit variance each, and cells remember
+        (Jozefowicz, Zaremba & Sutskever, 2015)."""
+        for cell, inputs in ((self.encoder, read), (self.decoder, self.latent)):
+            nn.init.normal_(cell.weight[:, :inputs], std=inputs**-0.5)
+            nn.init.ones_(cell.bias[self.hidden : 2 * self.hidden])  # of the gate that forgets
+        nn.init.normal_(self.output.weight[:written], std=self.hidden**-0.5)
 
     @staticmethod
     def check(settings: DrawSettings, spec: DataSpec) -> None:

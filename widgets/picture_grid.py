@@ -41,6 +41,10 @@ class PictureGrid(QWidget):
             self._count = n
         self.update()
 
+    @property
+    def marked(self) -> int | None:
+        return self._marked
+
     def mark(self, number: int | None) -> None:
         """Frame a picture, or none."""
         self._marked = number

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from dgm_studio.inference import Answer, Subject
+from models.draw import Draw
 from models.energy_network import EnergyNetwork
 from models.gan import Gan
 from models.learning.adversarial import Adversarial
@@ -174,6 +175,7 @@ VECTOR = DataSpec((5,), Support.REALS, Layout.VECTOR)
         (Vae, object, VECTOR, set()),
         (Gan, Adversarial, IMAGE, {"latent-map"}),
         (Gan, Adversarial, POINTS, {"latent-map", "landscape"}),
+        (Draw, object, IMAGE, {"latent-map", "draw-it", "canvases"}),
         (Nade, object, IMAGE, {"complete", "receptive-field"}),
         (Rbm, object, IMAGE, {"dream"}),
         (EnergyNetwork, LangevinMl, IMAGE, {"dream"}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from widgets.explorers.base import Explorer
+from widgets.explorers.canvases import CanvasesView
 from widgets.explorers.codes import Codes
 from widgets.explorers.complete import CompleteIt
 from widgets.explorers.draw_it import DrawIt
@@ -17,6 +18,7 @@ from widgets.explorers.write_on import WriteOn
 EXPLORERS: tuple[type[Explorer], ...] = (
     LatentMap,
     DrawIt,
+    CanvasesView,
     Codes,
     EllipsesView,
     LandscapeView,

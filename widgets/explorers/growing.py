@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Signal
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
-from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout
 
 from dgm_studio.questions.completions import Completions
 from models.spec import DataSpec, Support
 from widgets.colormaps import viridis
-from widgets.explorers.parts import Caption, Card, Choice, ColourBar, SliderRow, button, fill, row_of
+from widgets.explorers.parts import Caption, Card, Choice, ColourBar, fill
+from widgets.explorers.player import Player
 from widgets.picture_view import PictureView
 from widgets.pictures import tile
 from widgets.theme import SPACE, look
 
-FRAME = 33  # ms
 COLUMNS, ROWS = 4, 2
 NOT_YET, GAP = 0.12, 0.2  # greys of a pixel whose turn has not come, and of what is between pictures
 MEAN, SURPRISE = "mean", "surprise"
@@ -53,79 +53,6 @@ class CompletionSheet(PictureView):
         if not (0 <= place.x() < width and 0 <= place.y() < height):
             return None
         return int(place.y() / height * ROWS) * COLUMNS + int(place.x() / width * COLUMNS)
-
-
-class Player(QWidget):
-    """Play, pause, and a slider over the order: `done` of `size` coordinates are there. `moved` follows each change."""
-
-    moved = Signal()
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.size, self.done = size, 0.0
-        self._clock = QTimer(self, interval=FRAME)
-        self._clock.timeout.connect(self._advance)
-        self._button = button("Pause", "play", "Let the completions grow, or hold them", self._switch)
-        self._button.setFixedWidth(72)
-        self.slider = SliderRow("", 0, size, 0, "{:.0f}", name_width=0)
-        self.slider.setObjectName("turn")
-        self.slider.key_step = 1
-        self.slider.setAccessibleName("How many values have been drawn")
-        self.slider.setToolTip("How many values have had their turn in the order")
-        self.slider.changed.connect(self._drag)
-        self.duration = SliderRow("Takes", 0.1, 10, 1.5, "{:.1f} s", name_width=44)
-        self.duration.setObjectName("duration")
-        row = row_of(self._button)
-        row.addWidget(self.slider, 5)
-        row.addSpacing(SPACE)
-        row.addWidget(self.duration, 4)
-        row.setContentsMargins(0, 0, 0, 0)
-        self.setLayout(row)
-        self._tell()
-
-    @property
-    def playing(self) -> bool:
-        return self._clock.isActive()
-
-    def restart(self) -> None:
-        """Grow from the beginning."""
-        self.done = 0.0
-        self._clock.start()
-        self._tell()
-
-    def stop(self) -> None:
-        self._clock.stop()
-        self._tell()
-
-    def rewind(self) -> None:
-        """Stand at the beginning."""
-        self.done = 0.0
-        self.stop()
-
-    def _switch(self) -> None:
-        if self.playing:
-            self.stop()
-        elif self.done >= self.size:
-            self.restart()
-        else:
-            self._clock.start()
-            self._tell()
-
-    def _advance(self) -> None:
-        self.done = min(float(self.size), self.done + self.size * FRAME / 1000 / self.duration.value)
-        if self.done >= self.size:
-            self._clock.stop()
-        self._tell()
-
-    def _drag(self, value: float) -> None:
-        self._clock.stop()
-        self.done = float(round(value))
-        self._tell()
-
-    def _tell(self) -> None:
-        self._button.setText("Pause" if self.playing else "Play")
-        self.slider.set_value(self.done)
-        self.moved.emit()
 
 
 class PixelHeat(Card):
@@ -238,7 +165,12 @@ class GrowingCard(Card):
         self.setToolTip("x_d ~ p(x_d | those before d), for one d after the other")
         self.sheet = CompletionSheet()
         self.sheet.setObjectName("completions")
-        self.player = Player(spec.dimensions)
+        self.player = Player(
+            spec.dimensions,
+            "Let the completions grow, or hold them",
+            "How many values have been drawn",
+            "How many values have had their turn in the order",
+        )
         self.working = Caption(name="working")
         self.note = Caption(name="orderNote")
         self.note.setWordWrap(True)
