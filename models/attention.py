@@ -6,6 +6,7 @@ without a copy.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 
 PARAMETERS = 5  # numbers that place a window
 LARGEST = 10.0  # log 1/σ, log δ̃ and log γ at most: filters of σ = 0.00005 pixels, from where squares would overflow
+OVERLAP = 3  # strides are so many σ in a window that tiles its image
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,26 @@ def window(parameters: Tensor, side: int, middle: Tensor, longer: int) -> Window
     """
     centre, shape = parameters.split((2, PARAMETERS - 2), -1)
     precision, stride, gain = shape.clamp(max=LARGEST).exp().unbind(-1)
-    spread = (longer - 1) / max(side - 1, 1)
-    return Window(torch.addcmul(middle, middle + 1, centre), spread * stride, precision, gain, side)
+    return Window(torch.addcmul(middle, middle + 1, centre), _spread(side, longer) * stride, precision, gain, side)
+
+
+def tile(parameters: Tensor, side: int, longer: int, gain: float) -> None:
+    """Sets the parameters (5,) of a window, in place, to one at rest whose filters tile the image: they overlap a
+    little. Of images smaller than the paper's, σ = 1 would see, and write, nothing but blur."""
+    with torch.no_grad():
+        parameters.zero_()
+        parameters[2] = math.log(OVERLAP / _spread(side, longer))
+        parameters[4] = math.log(gain)
+
+
+def area(side: int, longer: int) -> float:
+    """Pixels that a filter of a tiling window has to itself."""
+    return _spread(side, longer) ** 2
+
+
+def _spread(side: int, longer: int) -> float:
+    """From one filter to the next in a window that spans the longer side of an image."""
+    return max(longer - 1, 1) / max(side - 1, 1)
 
 
 def filters(window: Window, height: int, width: int) -> tuple[Tensor, Tensor]:

@@ -11,16 +11,16 @@ from torch import Generator, Tensor, nn
 from models import attention
 from models.attention import PARAMETERS, Window
 from models.capabilities import DrawnInSteps, Elbo
-from models.distributions import Distribution, Normal, bernoulli, bernoulli_log_prob, standard_normal
-from models.networks import flat
+from models.distributions import Distribution, Normal, standard_normal
+from models.likelihoods import LikelihoodSettings, check_likelihood, chosen_likelihood
 from models.recurrence import lstm_cell
-from models.settings import Settings, setting
-from models.spec import DataSpec, Layout, Support, require, require_layout
+from models.settings import setting
+from models.spec import DataSpec, Layout, require_layout
 
 ROWS = 4096  # examples that are weighed at once: bounds the memory whatever the number of samples
 
 
-class DrawSettings(Settings):
+class DrawSettings(LikelihoodSettings):
     glimpses: int = setting(
         8,
         title="Steps T",
@@ -75,7 +75,7 @@ class _Step:
 
     z: Tensor  # (B, latent)
     posterior: Normal | None  # q(z_t | x, z before t); None where nothing is looked at
-    canvas: Tensor  # (B, height, channels, width), logits after the step
+    canvas: Tensor  # (B, height, outputs · channels, width) after the step
     reading: Window | None
     writing: Window | None
 
@@ -84,11 +84,12 @@ Choose = Callable[[int, Normal | None], Tensor]  # z of step t, given its poster
 
 
 class Draw(nn.Module):
-    """p(x) = ∫ Bernoulli(x; σ(c_T)) Π_t N(z_t; 0, I) dz, with a canvas that every step adds to: c_t = c_{t-1} +
-    write(h_t), h_t = LSTM(h_{t-1}, z_t) (Gregor et al., 2015, section 2).
+    """p(x) = ∫ p(x | c_T) Π_t N(z_t; 0, I) dz, with a canvas that every step adds to: c_t = c_{t-1} + write(h_t),
+    h_t = LSTM(h_{t-1}, z_t) (Gregor et al., 2015, section 2). The canvas holds what the likelihood reads: of bits,
+    log-odds.
 
     q(z | x) = Π_t N(z_t; μ_t, diag σ_t²), where μ_t and σ_t come from an encoding LSTM that reads the image and what
-    the canvas still lacks, x - σ(c_{t-1}) (equations 3 to 8): each step's posterior depends on the draws before it.
+    the canvas still lacks, x - E[x | c_{t-1}] (equations 3 to 8): each step's posterior depends on the draws before it.
     x: (B, channels, height, width); z: (B, T · latent), step after step.
     """
 
@@ -101,17 +102,20 @@ class Draw(nn.Module):
         self.glimpses, self.latent, self.hidden = settings.glimpses, settings.latent, settings.hidden
         self.attention = settings.attention
         self.read_size, self.write_size = settings.read_size, settings.write_size
-        self.is_bits = spec.support is Support.BITS
+        self.brightest = spec.brightest
+        self.likelihood = chosen_likelihood(settings, spec)
+        self.layers = self.likelihood.outputs * self.channels  # of the canvas
         hidden = settings.hidden
         read = 2 * (self.channels * settings.read_size**2 if self.attention else spec.dimensions)
-        written = self.channels * settings.write_size**2 if self.attention else spec.dimensions
+        area = settings.write_size**2 if self.attention else self.height * self.width
+        written = self.layers * area
         self.encoder = nn.Linear(read + 2 * hidden, 4 * hidden)
         self.code = nn.Linear(hidden, 2 * settings.latent)
         self.decoder = nn.Linear(settings.latent + hidden, 4 * hidden)
         self.sizes = (written, PARAMETERS, PARAMETERS) if self.attention else (written,)
         self.output = nn.Linear(hidden, sum(self.sizes))  # what is written, and the windows to write and to read next
         self.register_buffer("middle", attention.middle(self.height, self.width))
-        self.first_canvas = nn.Parameter(torch.zeros(self.height, self.channels, self.width))
+        self.first_canvas = nn.Parameter(torch.zeros(self.height, self.layers, self.width))
         self.first_encoded = nn.Parameter(torch.zeros(hidden))
         self.first_decoded = nn.Parameter(torch.zeros(hidden))
         self._begin(read, written)
@@ -124,18 +128,24 @@ class Draw(nn.Module):
             nn.init.normal_(cell.weight[:, :inputs], std=inputs**-0.5)
             nn.init.ones_(cell.bias[self.hidden : 2 * self.hidden])  # of the gate that forgets
         nn.init.normal_(self.output.weight[:written], std=self.hidden**-0.5)
+        if self.attention:
+            longer = max(self.height, self.width)
+            writing, reading = self.output.bias[written:].split(PARAMETERS)
+            attention.tile(reading, self.read_size, longer, 1.0)
+            # a patch is spread over pixels by filters of sum 1: so much more, and the canvas has about its height
+            attention.tile(writing, self.write_size, longer, 1 / attention.area(self.write_size, longer))
 
     @staticmethod
     def check(settings: DrawSettings, spec: DataSpec) -> None:
-        """Raise UnsuitableData when the data is not made of images of bits or of values in 0…1."""
+        """Raise UnsuitableData when the data is not made of images, or the likelihood cannot be theirs."""
         require_layout(spec, Layout.IMAGE, model="DRAW")
-        require(spec, Support.BITS, Support.UNIT, model="DRAW")
+        check_likelihood(settings, spec, "DRAW")
 
     # One drawing.
 
     def _steps(self, n: int, choose: Choose, x: Tensor | None = None) -> Iterator[_Step]:
         """n drawings, step by step: of examples x (n, *event) where there are any."""
-        image = None if x is None else x.transpose(1, 2).contiguous()
+        image = None if x is None else self._rows(x)
         canvas = self.first_canvas.expand(n, -1, -1, -1)
         encoded, decoded = self.first_encoded.expand(n, -1), self.first_decoded.expand(n, -1)
         encoder_cell = decoder_cell = torch.zeros_like(decoded)
@@ -143,7 +153,7 @@ class Draw(nn.Module):
         for t in range(self.glimpses):
             q, reading, writing = None, None, None
             if image is not None:
-                seen = torch.cat([image, image - canvas.sigmoid()], 2)  # as further channels
+                seen = torch.cat([image, image - self._rows(self._mean(canvas))], 2)  # as further channels
                 if self.attention:
                     reading = self._window(places, self.read_size)
                     seen = attention.read(seen, reading)
@@ -155,7 +165,7 @@ class Draw(nn.Module):
             patch, *windows = self.output(decoded).split(self.sizes, -1)
             if self.attention:
                 writing, places = self._window(windows[0], self.write_size), windows[1]
-                patch = patch.reshape(n, self.write_size, self.channels, self.write_size)
+                patch = patch.reshape(n, self.write_size, self.layers, self.write_size)
                 patch = attention.write(patch, writing, self.height, self.width)
             canvas = canvas + patch.reshape_as(canvas)
             yield _Step(z, q, canvas, reading, writing)
@@ -163,13 +173,16 @@ class Draw(nn.Module):
     def _window(self, parameters: Tensor, side: int) -> Window:
         return attention.window(parameters, side, self.middle, max(self.height, self.width))
 
-    def _mean(self, canvas: Tensor) -> Tensor:
-        """(B, height, channels, width) -> (B, *event)."""
-        return canvas.sigmoid().transpose(1, 2)
+    def _rows(self, x: Tensor) -> Tensor:
+        """Examples (B, channels, height, width) in 0…1, with their rows first."""
+        return (x if self.brightest == 1 else x / self.brightest).transpose(1, 2)
 
-    def _log_likelihood(self, x: Tensor, canvas: Tensor) -> Tensor:
-        """log p(x | z) by the last canvas: (B,)."""
-        return flat(bernoulli_log_prob(x, canvas.transpose(1, 2))).sum(-1)
+    def _output(self, canvas: Tensor) -> Tensor:
+        """A canvas as the likelihood reads it: (B, height, outputs · channels, width) -> (B, outputs, *event)."""
+        return canvas.unflatten(2, (-1, self.channels)).permute(0, 2, 3, 1, 4)
+
+    def _mean(self, canvas: Tensor) -> Tensor:
+        return self.likelihood.mean(self._output(canvas))
 
     # What can be asked of it.
 
@@ -180,13 +193,12 @@ class Draw(nn.Module):
         return StepwisePosterior(self, x)
 
     def decode(self, z: Tensor) -> Tensor:
-        *_, last = self._steps(len(z), self._given(z))
-        return self._mean(last.canvas)
+        return self._mean(self._drawn_from(z))
 
     def elbo(self, x: Tensor, generator: Generator | None = None) -> Elbo:
         steps = list(self._steps(len(x), _drawn(generator), x))
         kl = torch.cat([step.posterior.kl_from_standard() for step in steps if step.posterior is not None], 1)
-        return Elbo(self._log_likelihood(x, steps[-1].canvas), kl.sum(-1), kl)
+        return Elbo(self.likelihood.log_prob(x, self._output(steps[-1].canvas)), kl.sum(-1), kl)
 
     def log_weights(self, x: Tensor, samples: int, generator: Generator | None = None) -> Tensor:
         at_once = max(1, ROWS // len(x))
@@ -199,19 +211,18 @@ class Draw(nn.Module):
     def _weigh(self, x: Tensor, generator: Generator | None) -> Tensor:
         """log p(x, z) - log q(z | x) for one z each: (B,)."""
         prior = standard_normal(self.latent, like=self.first_canvas)
-        weight, canvas = x.new_zeros(len(x)), x
+        weight = x.new_zeros(len(x))
         for step in self._steps(len(x), _drawn(generator), x):
             assert step.posterior is not None
             weight = weight + prior.log_prob(step.z) - step.posterior.log_prob(step.z)
-            canvas = step.canvas
-        return weight + self._log_likelihood(x, canvas)
+        return weight + self.likelihood.log_prob(x, self._output(step.canvas))
 
     def sample_mean(self, n: int, generator: Generator | None = None) -> Tensor:
         return self.decode(self.prior().sample(n, generator))
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        mean = self.sample_mean(n, generator)
-        return bernoulli(mean, generator) if self.is_bits else mean
+        canvas = self._drawn_from(self.prior().sample(n, generator))
+        return self.likelihood.sample(self._output(canvas), generator)
 
     def draw_in_steps(self, n: int, generator: Generator | None = None) -> DrawnInSteps:
         return self._shown(self._steps(n, self._given(self.prior().sample(n, generator))))
@@ -232,6 +243,11 @@ class Draw(nn.Module):
             self.read_size,
             self.write_size,
         )
+
+    def _drawn_from(self, z: Tensor) -> Tensor:
+        """The last canvas."""
+        *_, last = self._steps(len(z), self._given(z))
+        return last.canvas
 
     def _given(self, z: Tensor) -> Choose:
         """Codes (B, T · latent) that are known."""

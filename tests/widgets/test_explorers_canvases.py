@@ -133,9 +133,7 @@ def test_examples_are_drawn_again_with_what_was_looked_at_beside(bench: Bench, q
     assert view._answer.read is None
 
 
-def test_drawing_again_gives_other_drawings_and_newer_weights_the_same_ones_changed(
-    bench: Bench, qtbot: QtBot
-) -> None:
+def test_drawing_again_gives_other_drawings_and_newer_weights_the_same_ones_changed(bench: Bench, qtbot: QtBot) -> None:
     view = opened(bench, qtbot)
     first = view._answer
     press(view, "again")
