@@ -193,7 +193,15 @@ class Draw(nn.Module):
         return StepwisePosterior(self, x)
 
     def decode(self, z: Tensor) -> Tensor:
-        return self._mean(self._drawn_from(z))
+        return self.likelihood.mean(self._drawn_from(z))
+
+    def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
+        """log p(x | z): x (B, *event), z (..., B, T · latent) -> (..., B)."""
+        output = self._drawn_from(z.reshape(-1, z.shape[-1]))
+        return self.likelihood.log_prob(x, output.unflatten(0, z.shape[:-1]))
+
+    def draw_given(self, z: Tensor, generator: Generator | None = None) -> Tensor:
+        return self.likelihood.simulate(self._drawn_from(z), generator)
 
     def elbo(self, x: Tensor, generator: Generator | None = None) -> Elbo:
         steps = list(self._steps(len(x), _drawn(generator), x))
@@ -221,8 +229,7 @@ class Draw(nn.Module):
         return self.decode(self.prior().sample(n, generator))
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        canvas = self._drawn_from(self.prior().sample(n, generator))
-        return self.likelihood.sample(self._output(canvas), generator)
+        return self.likelihood.sample(self._drawn_from(self.prior().sample(n, generator)), generator)
 
     def draw_in_steps(self, n: int, generator: Generator | None = None) -> DrawnInSteps:
         return self._shown(self._steps(n, self._given(self.prior().sample(n, generator))))
@@ -245,9 +252,9 @@ class Draw(nn.Module):
         )
 
     def _drawn_from(self, z: Tensor) -> Tensor:
-        """The last canvas."""
+        """The last canvas, as the likelihood reads it: (B, T · latent) -> (B, outputs, *event)."""
         *_, last = self._steps(len(z), self._given(z))
-        return last.canvas
+        return self._output(last.canvas)
 
     def _given(self, z: Tensor) -> Choose:
         """Codes (B, T · latent) that are known."""

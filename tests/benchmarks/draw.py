@@ -76,7 +76,7 @@ def _figure(kind: str, given: argparse.Namespace) -> None:
         f"\n{kind}, {SHARED | KINDS[kind] | LEARNING}: {state['step']} steps of {BATCH}, seed {given.seed}, "
         f"{seconds:.0f} s ({worked:.0f} s of one core), torch {torch.__version__}\n"
     )
-    settings = {"likelihood": {"importance_samples": SAMPLES}}
+    settings = {"likelihood": {"importance_samples": SAMPLES, "code_examples": 0}}
     for event in evaluate(recipe, dataset, state, ["likelihood"], torch.device("cpu"), given.seed, settings):
         if isinstance(event, Unmeasured):
             raise RuntimeError(event.text)

@@ -158,6 +158,8 @@ def test_one_step_without_attention_is_a_variational_auto_encoder() -> None:
         x, z = bits(6), torch.randn(4, latent, generator=draws(3))
         found, wanted = made.elbo(x, draws()), same.elbo(x, draws())
         assert torch.allclose(made.decode(z), same.decode(z), atol=1e-12)
+        codes = z[:, None].expand(-1, 6, -1)
+        assert torch.allclose(made.log_likelihood(x, codes), same.log_likelihood(x, codes), atol=1e-10)
         assert torch.allclose(found.reconstruction, wanted.reconstruction, atol=1e-10)
         assert torch.allclose(found.kl_per_dimension, wanted.kl_per_dimension, atol=1e-10)
         assert torch.allclose(made.log_weights(x, 5, draws()), same.log_weights(x, 5, draws()), atol=1e-10)
@@ -172,8 +174,7 @@ def test_posterior_bound_and_weights_are_those_of_quadrature_over_the_code(atten
     with torch.no_grad():
         q = made.encode(x)
         log_q = q.log_prob(grid[:, None])[:, 0]
-        log_joint = made.likelihood.log_prob(x.expand(len(grid), -1, -1, -1), made.decode(grid).logit().unsqueeze(1))
-        log_joint = log_joint + made.prior().log_prob(grid)
+        log_joint = made.log_likelihood(x, grid[:, None])[:, 0] + made.prior().log_prob(grid)
         assert (log_q.exp().sum() * area).item() == pytest.approx(1, abs=1e-6)
         log_evidence = log_joint.logsumexp(0) + math.log(area)
         bound = ((log_joint - log_q) * log_q.exp()).sum() * area
