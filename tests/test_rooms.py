@@ -36,8 +36,12 @@ def test_the_top_level_is_as_given() -> None:
     assert {line.partition("/")[0] for line in listed.splitlines()} == TOP | EVERY_PROJECT
 
 
-# a key that is also an English word, where it stands as that: when an evaluation was made, a tool that draws
-WORDS = {"dgm_studio/store/run.py": {"made"}, "widgets/explorers/brush_tools.py": {"draw"}}
+# a key that is also an English word, where it stands as that: when an evaluation was made, what draws
+WORDS = {
+    "dgm_studio/store/run.py": {"made"},
+    "widgets/explorers/brush_tools.py": {"draw"},
+    "widgets/explorers/code_parts.py": {"draw"},
+}
 
 
 @pytest.mark.parametrize("path", GENERIC, ids=lambda path: str(path.relative_to(ROOT)))
