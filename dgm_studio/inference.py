@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import threading
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from collections.abc import Generator as Yields
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import monotonic
@@ -84,6 +86,26 @@ class _GivingWay(TorchFunctionMode):
 Question = Callable[[Subject], Any]
 
 
+class InParts(ABC):
+    """A question that takes long. Between its parts other questions are answered; all of it is of one state of the
+    model. One such question is in work at a time."""
+
+    @abstractmethod
+    def parts(self, subject: Subject) -> Parts:
+        """Yields after each part and returns the answer."""
+
+    def __call__(self, subject: Subject) -> Any:
+        parts = self.parts(subject)
+        while True:
+            try:
+                next(parts)
+            except StopIteration as end:
+                return end.value
+
+
+Parts = Yields[None, None, Any]
+
+
 @dataclass(frozen=True)
 class Answer:
     """`value` is what the question returned (arrays on the CPU by convention); or `error` says why there is none."""
@@ -110,6 +132,26 @@ class _Waiting:
     repeated: bool = False  # asked again because newer weights arrived, not by the person
 
 
+@dataclass
+class _Twin:
+    """A learner to look at, and the weights in it."""
+
+    learner: Learner
+    loaded: Snapshot | None = None
+
+
+@dataclass(frozen=True)
+class _InWork:
+    """A question of which some parts are done."""
+
+    channel: str
+    waiting: _Waiting
+    forgotten: int  # how often its channel had been forgotten when it began
+    parts: Parts
+    twin: _Twin
+    step: int
+
+
 class Inference:
     """`events()` is consumed by one thread, which does the work; the other methods may be called from any."""
 
@@ -123,6 +165,8 @@ class Inference:
         self._forgotten: dict[str, int] = {}  # channel -> how often
         self._serial = 0
         self._closed = False
+        self._in_work: _InWork | None = None
+        self._idle_twins: list[_Twin] = []
 
     @property
     def newest(self) -> Snapshot | None:
@@ -179,50 +223,101 @@ class Inference:
         if self._device.type == "cuda":
             # a stream of its own, so that looking never waits in the queue of training
             torch.cuda.set_stream(torch.cuda.Stream(self._device))
-        twin: Learner | None = None
         told: Snapshot | None = None
-        loaded: Snapshot | None = None
         generators: dict[str, Generator] = {}
         while True:
             with self._changed:
-                while not self._closed and (self._snapshot is None or (self._snapshot is told and not self._slots)):
+                while not self._closed and (self._snapshot is None or (self._snapshot is told and not self._busy())):
                     self._changed.wait()
                 if self._closed:
                     return
                 newest = self._snapshot
-                channel = self._next_channel() if self._slots else ""
+                self._drop_unwanted()
+                channel = self._next_channel()
                 waiting = self._slots.pop(channel, None)
             assert newest is not None
             if newest is not told:
                 told = newest
                 yield Moved(newest.step)
-            if waiting is None:
-                continue
-            try:
-                if twin is None:
-                    twin = self._recipe.build_empty(self._dataset.spec, len(self._dataset.train), self._device)
-                    twin.eval()
-                if loaded is not newest:
-                    if newest.ready is not None:
-                        newest.ready.wait()
-                    twin.load_state_dict(newest.tensors)
-                    loaded = newest  # also keeps the copies from being reused before the queued loads have read them
+            if waiting is not None:
                 generator = generators.setdefault(channel, Generator(self._device))
-                subject = Subject(twin, self._dataset, newest.step, generator, self._superseding(channel))
-                with torch.no_grad():
-                    value = waiting.question(subject)
-                answer = Answer(channel, waiting.serial, newest.step, value)
-            except Superseded:
-                continue
-            except Exception as error:
-                answer = Answer(
-                    channel,
-                    waiting.serial,
-                    newest.step,
-                    error=str(error) or type(error).__name__,
-                    details=traceback.format_exc(),
-                )
-            yield answer
+                answer = self._begin(channel, waiting, newest, generator)
+                if answer is not None:
+                    yield answer
+            if self._in_work is not None:
+                # one part after each answer, so that neither keeps the other waiting
+                answer = self._go_on(self._in_work)
+                if answer is not None:
+                    yield answer
+
+    def _begin(self, channel: str, waiting: _Waiting, newest: Snapshot, generator: Generator) -> Answer | None:
+        """Answer a question, or do the first part of one that takes long."""
+        twin: _Twin | None = None
+        try:
+            twin = self._twin_with(newest)
+            subject = Subject(twin.learner, self._dataset, newest.step, generator, self._superseding(channel))
+            if isinstance(waiting.question, InParts):
+                parts = waiting.question.parts(subject)
+                forgotten = self._forgotten.get(channel, 0)
+                self._in_work = _InWork(channel, waiting, forgotten, parts, twin, newest.step)
+                return None
+            with torch.no_grad():
+                answer = Answer(channel, waiting.serial, newest.step, waiting.question(subject))
+        except Superseded:
+            answer = None
+        except Exception as error:
+            answer = _failed(channel, waiting, newest.step, error)
+        if twin is not None:
+            self._idle_twins.append(twin)
+        return answer
+
+    def _go_on(self, work: _InWork) -> Answer | None:
+        """Do one more part; its answer when that was the last one."""
+        try:
+            with torch.no_grad():
+                next(work.parts)
+            return None
+        except StopIteration as end:
+            answer: Answer | None = Answer(work.channel, work.waiting.serial, work.step, end.value)
+        except Superseded:
+            answer = None
+        except Exception as error:
+            answer = _failed(work.channel, work.waiting, work.step, error)
+        self._put_away()
+        return answer
+
+    def _put_away(self) -> None:
+        assert self._in_work is not None
+        self._in_work.parts.close()
+        self._idle_twins.append(self._in_work.twin)
+        self._in_work = None
+
+    def _drop_unwanted(self) -> None:
+        """End the long question if a person asked something else on its channel, or looks elsewhere."""
+        work = self._in_work
+        if work is not None:
+            newer = self._slots.get(work.channel)
+            asked = newer is not None and not newer.repeated
+            if asked or self._forgotten.get(work.channel, 0) != work.forgotten:
+                self._put_away()
+
+    def _twin_with(self, snapshot: Snapshot) -> _Twin:
+        """A twin that holds these weights, and is not in work."""
+        twins = self._idle_twins
+        if not twins:
+            learner = self._recipe.build_empty(self._dataset.spec, len(self._dataset.train), self._device)
+            twins.append(_Twin(learner.eval()))
+        twin = next((twin for twin in twins if twin.loaded is snapshot), twins[0])
+        twins.remove(twin)
+        if twin.loaded is not snapshot:
+            if snapshot.ready is not None:
+                snapshot.ready.wait()
+            twin.learner.load_state_dict(snapshot.tensors)
+            twin.loaded = snapshot  # also keeps the copies from being reused before the queued loads have read them
+        return twin
+
+    def _busy(self) -> bool:
+        return bool(self._slots) or self._in_work is not None
 
     def _superseding(self, channel: str) -> Callable[[], bool]:
         """Whether the question that begins now on `channel` should give way: to what a person asked there since, not
@@ -237,11 +332,24 @@ class Inference:
         return superseded
 
     def _next_channel(self) -> str:
-        """What was asked last is what the person is doing now; standing questions fill the gaps, each in its turn."""
-        asked = [channel for channel, waiting in self._slots.items() if not waiting.repeated]
+        """What was asked last is what the person is doing now; standing questions fill the gaps, each in its turn. No
+        long question begins while another is in work. Empty when nothing can begin."""
+        free = {
+            channel: waiting
+            for channel, waiting in self._slots.items()
+            if self._in_work is None or not isinstance(waiting.question, InParts)
+        }
+        if not free:
+            return ""
+        asked = [channel for channel, waiting in free.items() if not waiting.repeated]
         if asked:
-            channel = max(asked, key=lambda name: self._slots[name].serial)
+            channel = max(asked, key=lambda name: free[name].serial)
         else:
-            channel = min(self._slots, key=lambda name: self._answered.get(name, 0))
+            channel = min(free, key=lambda name: self._answered.get(name, 0))
         self._answered[channel] = max(self._answered.values(), default=0) + 1
         return channel
+
+
+def _failed(channel: str, waiting: _Waiting, step: int, error: Exception) -> Answer:
+    text = str(error) or type(error).__name__
+    return Answer(channel, waiting.serial, step, error=text, details=traceback.format_exc())

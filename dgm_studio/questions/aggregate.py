@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from torch import Tensor
 
-from dgm_studio.inference import Subject
+from dgm_studio.inference import InParts, Parts, Subject
 from dgm_studio.questions.arrays import array, seeded
 from dgm_studio.questions.examples import SplitName, split_of, spread_out
 from dgm_studio.questions.latent import Bounds, Plane
+from dgm_studio.questions.parts import by_parts
 
 SMOOTH = 1.2  # cells: the standard deviation of the kernel that the counts are smoothed with
 PRIOR_DRAWS = 40_000
@@ -31,7 +33,7 @@ class Aggregate:
 
 
 @dataclass(frozen=True)
-class AskAggregate:
+class AskAggregate(InParts):
     """Draw from q(z | x) of at most `limit` examples, and from the prior; project both on `plane`."""
 
     plane: Plane
@@ -40,13 +42,17 @@ class AskAggregate:
     resolution: int = 64
     split: SplitName = "train"
 
-    def __call__(self, subject: Subject) -> Aggregate:
+    def parts(self, subject: Subject) -> Parts:
         split = split_of(subject.dataset, self.split)
         index = spread_out(len(split), self.limit).to(split.x.device)
-        posterior = subject.model.encode(split.x[index].to(subject.device))
-        of_data = posterior.sample(self.draws, seeded(subject, 0)).flatten(0, 1)
-        of_prior = subject.model.prior().sample(PRIOR_DRAWS, seeded(subject, 1))
-        q, p = (self.plane.project(array(draws)) for draws in (of_data, of_prior))
+        noise = seeded(subject, 0)
+
+        def draw(x: Tensor) -> np.ndarray:
+            drawn = subject.model.encode(x.to(subject.device)).sample(self.draws, noise)
+            return self.plane.project(array(drawn.flatten(0, 1)))
+
+        q = np.concatenate((yield from by_parts(draw, split.x[index])))
+        p = self.plane.project(array(subject.model.prior().sample(PRIOR_DRAWS, seeded(subject, 1))))
         low, high = np.quantile(np.concatenate([q, p]), [0.001, 0.999], axis=0)
         margin = 0.1 * (high - low)
         low, high = low - margin, high + margin

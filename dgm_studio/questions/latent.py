@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import perf_counter
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dgm_studio.inference import Subject
+from dgm_studio.inference import InParts, Parts, Subject
 from dgm_studio.questions.arrays import array, seeded, tensor
 from dgm_studio.questions.examples import SplitName, split_of, spread_out
+from dgm_studio.questions.parts import by_parts
 from models.capabilities import BoundsEvidence
 from models.distributions import Distribution
 
 DRAWS = 8  # from each q(z | x), where its scale is measured
+LONG = 1.5  # seconds that encoding may take
+LEAST = 500  # examples are encoded at least
+TRIED = 8  # examples that show how long one takes
 
 
 @dataclass(frozen=True)
@@ -168,7 +173,18 @@ class Decode:
 
 
 @dataclass(frozen=True)
-class DecodeGrid:
+class DecodeMany(InParts):
+    """The same of many places, in parts."""
+
+    z: np.ndarray
+
+    def parts(self, subject: Subject) -> Parts:
+        x = yield from by_parts(lambda z: array(subject.model.decode(z)), tensor(subject, self.z))
+        return Decoded(self.z, np.concatenate(x))
+
+
+@dataclass(frozen=True)
+class DecodeGrid(InParts):
     """Decode the centres of a grid of cells over part of a plane through z (L,): the learned manifold (Kingma &
     Welling, 2014, figure 4)."""
 
@@ -178,9 +194,9 @@ class DecodeGrid:
     columns: int
     rows: int
 
-    def __call__(self, subject: Subject) -> Sheet:
+    def parts(self, subject: Subject) -> Parts:
         z = grid(self.plane, self.z, self.bounds, self.columns, self.rows)
-        x = array(subject.model.decode(tensor(subject, z)))
+        x = np.concatenate((yield from by_parts(lambda z: array(subject.model.decode(z)), tensor(subject, z))))
         return Sheet(x.reshape(self.rows, self.columns, *x.shape[1:]), self.bounds)
 
 
@@ -214,33 +230,41 @@ def nearest(embedding: Embedding, z: np.ndarray, n: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Embed:
-    """Encode at most `limit` examples. `previous` is the plane that the new one should agree with."""
+class Embed(InParts):
+    """Encode at most `limit` examples, fewer where that would take long. `previous` is the plane that the new one
+    should agree with."""
 
     limit: int = 4000
     split: SplitName = "train"
     previous: Plane | None = None
 
-    def __call__(self, subject: Subject) -> Embedding:
+    def parts(self, subject: Subject) -> Parts:
         split = split_of(subject.dataset, self.split)
-        index = spread_out(len(split), self.limit).to(split.x.device)
-        x = split.x[index].to(subject.device)
         model = subject.model
-        means, variances, kl = [], [], []
-        for part in x.split(1000):
-            posterior = model.encode(part)
-            means.append(posterior.mean)
-            variances.append(posterior.sample(DRAWS, seeded(subject, 0)).var(0))
+
+        def encode(x: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+            x = x.to(subject.device)
+            posterior = model.encode(x)
+            variances = posterior.sample(DRAWS, seeded(subject, 0)).var(0)
+            kl = None
             if isinstance(model, BoundsEvidence):
-                of_units = model.elbo(part, seeded(subject, 0)).kl_per_dimension
-                kl.append(of_units[:, : means[0].shape[1]])  # of the code, without units of other layers
-        z = array(torch.cat(means))
-        return Embedding(
-            self.split,
-            array(index),
-            z,
-            array(split.y[index]),
-            array(torch.cat(variances).mean(0).sqrt()),
-            array(torch.cat(kl).mean(0)) if kl else None,
-            principal_plane(z, self.previous) if z.shape[1] > 1 and len(z) > 2 else None,
-        )
+                kl = array(model.elbo(x, seeded(subject, 0)).kl_per_dimension)
+            return array(posterior.mean), array(variances), kl
+
+        began = perf_counter()
+        encode(split.x[:TRIED])
+        limit = affordable(self.limit, (perf_counter() - began) / TRIED)
+        index = spread_out(len(split), limit).to(split.x.device)
+        encoded = yield from by_parts(encode, split.x[index])
+        z, variances = (np.concatenate([part[i] for part in encoded]) for i in (0, 1))
+        kl = None if encoded[0][2] is None else np.concatenate([part[2] for part in encoded]).mean(0)
+        plane = principal_plane(z, self.previous) if z.shape[1] > 1 and len(z) > 2 else None
+        y = array(split.y[index])
+        return Embedding(self.split, array(index), z, y, np.sqrt(variances.mean(0)), kl, plane)
+
+
+def affordable(limit: int, each: float) -> int:
+    """How many examples to look at where one takes `each` seconds: `limit`, or the half of it and so on, but LEAST."""
+    while limit > LEAST and limit * each > LONG:
+        limit //= 2
+    return limit

@@ -1,12 +1,14 @@
 """From a mouse move on the latent map to the painted picture it decodes to: idle, and while the same run trains.
 
-The mouse moves at 60 Hz over a map with the encoded digits and the manifold. Each move is timed from the call that
+The mouse moves at 60 Hz over a map with the encoded data and the manifold. Each move is timed from the call that
 delivers it until the picture of that very place, or of a later one, has been painted: what a hand that drags feels.
+Measured on the digits with a small auto-encoder, and on sprites of 64 × 64 colours with a convolutional one.
 """
 
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +31,14 @@ MOVES = 300
 EVERY = 16  # ms between moves
 SNAPSHOT_EVERY = 66  # ms, as the window asks for newer weights
 GOALS = {"idle": 16.0, "while training": 33.0}  # ms, p95
+CASES = {
+    "vae on digits": ("vae", {"latent": 2}, DataChoice()),
+    "conv-vae on 64 × 64 colours": (
+        "conv-vae",
+        {"latent": 2, "layers": 4},
+        DataChoice(source="sprites", settings={"side": 64, "colour": True, "examples": 4000}),
+    ),
+}
 
 
 class Training(QThread):
@@ -115,18 +125,13 @@ def _curve(angle: float) -> QPointF:
     return QPointF(1.8 * np.cos(angle), 1.8 * np.sin(1.7 * angle))
 
 
-def main() -> int:
-    torch.set_num_threads(1)
-    app = QApplication([])
-    look.apply(app, DARK)
-    data = load(DataChoice())
-    config = RunConfig(
-        family="vae",
-        learner="reparameterized-elbo",
-        model={"latent": 2},
-        training=TrainingSettings(steps=10_000_000, device="cpu"),
-    )
-    live = Live(config, Recipe.read("vae", "reparameterized-elbo", config.model, {}), data, torch.device("cpu"))
+def _measure(family: str, settings: dict[str, Any], choice: DataChoice) -> bool:
+    """Print what a hand feels, and whether a goal was missed."""
+    data = load(choice)
+    learner = "reparameterized-elbo"
+    training_settings = TrainingSettings(steps=10_000_000, device="cpu")
+    config = RunConfig(family=family, learner=learner, model=settings, data=choice, training=training_settings)
+    live = Live(config, Recipe.read(family, learner, settings, {}), data, torch.device("cpu"))
     training = Training(config, data, live)
     pulse = QTimer(interval=SNAPSHOT_EVERY)
     pulse.timeout.connect(training.session.want_snapshot)
@@ -148,8 +153,8 @@ def main() -> int:
         median, p95 = np.percentile(times, [50, 95])
         steps = f", {training.steps - first:,} steps meanwhile" if training.steps > first else ""
         print(
-            f"mouse move to painted picture, {state}: p95 {p95:.1f} ms (goal {GOALS[state]:.0f}), "
-            f"median {median:.1f} ms, {len(times)} of {MOVES} moves{steps}"
+            f"  {state}: p95 {p95:.1f} ms (goal {GOALS[state]:.0f}), median {median:.1f} ms, "
+            f"worst {max(times):.0f} ms, {len(times)} of {MOVES} moves{steps}"
         )
         missed = missed or p95 > GOALS[state]
     pulse.stop()
@@ -157,7 +162,18 @@ def main() -> int:
     training.wait()
     view.close()
     live.close()
-    return 1 if missed else 0
+    return missed
+
+
+def main() -> int:
+    torch.set_num_threads(1)
+    app = QApplication([])
+    look.apply(app, DARK)
+    missed = []
+    for title, case in CASES.items():
+        print(f"mouse move to painted picture, {title}:")
+        missed.append(_measure(*case))
+    return int(any(missed))
 
 
 if __name__ == "__main__":

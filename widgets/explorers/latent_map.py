@@ -14,6 +14,7 @@ from dgm_studio.questions.latent import (
     AskPrior,
     Decode,
     Decoded,
+    DecodeMany,
     DrawPrior,
     Embed,
     Embedding,
@@ -200,7 +201,7 @@ class LatentMap(Explorer):
             self.forget("tool")
         else:
             self.tools.asked()
-            self.ask("tool", Decode(self._tool_places), standing=True)
+            self.ask("tool", DecodeMany(self._tool_places), standing=True)
 
     def _show_tool(self, decoded: Decoded) -> None:
         self.tools.answered()

@@ -77,6 +77,7 @@ class MapView(Plot):
         self.outlines = pg.PlotCurveItem(antialias=True), pg.PlotCurveItem(antialias=True)
         self.handle = HandleItem()
         self._pins = np.zeros((0, 2))
+        self._directed = False
         self._dragging = False
         self.by_hand = False  # a person has chosen what is visible
         super().__init__(parent)
@@ -128,6 +129,8 @@ class MapView(Plot):
 
     def set_path(self, curve: np.ndarray, pins: np.ndarray) -> None:
         """Pins (M, 2) and the way between them (N, 2)."""
+        if not len(curve) and not len(pins) and not len(self._pins):
+            return  # nothing to paint anew, at each move of a hand
         self._pins = pins
         self.path.setData(curve[:, 0], curve[:, 1])
         self.pins.set_groups([PointGroup(pins, look.theme.accent)])
@@ -142,6 +145,9 @@ class MapView(Plot):
 
     def set_direction(self, line: np.ndarray) -> None:
         """A line (N, 2) along which the handle can go; none where N is 0."""
+        if not len(line) and not self._directed:
+            return
+        self._directed = len(line) > 0
         self.direction.setData(line[:, 0], line[:, 1])
 
     def set_manifold(self, image: np.ndarray | None, bounds: Bounds | None = None) -> None:
