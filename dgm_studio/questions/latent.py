@@ -219,7 +219,7 @@ class Embedding:
     means: np.ndarray  # (N, L)
     y: np.ndarray  # (N,) int64, -1 without a label
     scale: np.ndarray  # (L,) standard deviation of q(z_l | x), its square averaged over the data; measured on draws
-    kl: np.ndarray | None  # (L,) KL(q(z_l | x) || p(z_l)) in nats, averaged over the data; None without a bound
+    kl: np.ndarray | None  # (L,) KL(q(z_l | x) || p(z_l)) in nats, averaged over data; None without a bound
     plane: Plane | None  # the plane of largest variance; None with fewer than two dimensions
 
 
@@ -248,13 +248,17 @@ class Embed(InParts):
             variances = posterior.sample(DRAWS, seeded(subject, 0)).var(0)
             kl = None
             if isinstance(model, BoundsEvidence):
-                kl = array(model.elbo(x, seeded(subject, 0)).kl_per_dimension)
+                kl = array(model.elbo(x[::stride], seeded(subject, 0)).kl_per_dimension)
             return array(posterior.mean), array(variances), kl
 
-        began = perf_counter()
-        encode(split.x[:TRIED])
-        limit = affordable(self.limit, (perf_counter() - began) / TRIED)
+        stride = 1
+        times = [perf_counter()]
+        for _ in range(3):  # the first time may wait for much else
+            encode(split.x[:TRIED])
+            times.append(perf_counter())
+        limit = affordable(min(self.limit, len(split)), min(np.diff(times)) / TRIED)
         index = spread_out(len(split), limit).to(split.x.device)
+        stride = -(-len(index) // LEAST)  # a bound decodes as well, which costs more than it tells
         encoded = yield from by_parts(encode, split.x[index])
         z, variances = (np.concatenate([part[i] for part in encoded]) for i in (0, 1))
         kl = None if encoded[0][2] is None else np.concatenate([part[2] for part in encoded]).mean(0)

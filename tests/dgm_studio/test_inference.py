@@ -13,7 +13,7 @@ from torch import Generator
 
 from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.events import Snapshot
-from dgm_studio.inference import PATIENCE, Answer, Inference, Subject
+from dgm_studio.inference import PATIENCE, Answer, Inference, InParts, Parts, Subject
 from models.catalog import Recipe
 from models.spec import DataSpec, Layout, Support
 
@@ -375,3 +375,107 @@ class TestGivingWay:
 
         asker.inference.ask("a", quick)
         assert [answer.value for answer in asker.until(lambda answers: len(answers) == 2)] == ["quick", "newer"]
+
+
+class ThreeParts(InParts):
+    """Three parts, each of which waits to be let go and looks at the weights."""
+
+    def __init__(self) -> None:
+        self.gates = [Gate(), Gate(), Gate()]
+        self.closed = threading.Event()
+
+    def parts(self, subject: Subject) -> Parts:
+        seen = []
+        try:
+            for gate in self.gates:
+                seen.append(seen_weight(subject))
+                gate(subject)
+                yield
+        finally:
+            self.closed.set()
+        return seen
+
+    def go_on(self, part: int) -> None:
+        assert self.gates[part].entered.wait(20)
+        self.gates[part].leave.set()
+
+
+class TestInParts:
+    def test_others_are_answered_between_its_parts_by_newer_weights_while_it_stays_with_its_own(
+        self, asker: Asker
+    ) -> None:
+        asker.inference.publish(weights(1))
+        long = ThreeParts()
+        serial = asker.inference.ask("long", long)
+        for part in range(3):
+            assert long.gates[part].entered.wait(20)
+            asker.inference.publish(weights(10 + part))
+            asker.inference.ask(f"short {part}", seen_weight)
+            long.go_on(part)
+        answers = asker.until(lambda a: "long" in channels(a) and len(a) == 4)
+        assert [a for a in answers if a.channel == "long"] == [Answer("long", serial, 1, [1.0, 1.0, 1.0])]
+        assert channels(answers)[:2] == ["short 0", "short 1"]
+        assert [a.value for a in answers if a.channel.startswith("short")] == [10.0, 11.0, 12.0]
+
+    def test_another_long_question_waits_for_its_end(self, asker: Asker) -> None:
+        asker.inference.publish(weights(1))
+        first, second = ThreeParts(), ThreeParts()
+        asker.inference.ask("first", first)
+        assert first.gates[0].entered.wait(20)
+        asker.inference.ask("second", second)
+        for part in range(3):
+            assert not second.gates[0].entered.is_set()
+            first.go_on(part)
+        for part in range(3):
+            second.go_on(part)
+        assert channels(asker.until(lambda a: len(a) == 2)) == ["first", "second"]
+
+    @pytest.mark.parametrize("how", ["asked anew", "forgotten"])
+    def test_it_is_given_up_when_nobody_waits_for_it(self, asker: Asker, how: str) -> None:
+        asker.inference.publish(weights(1))
+        long = ThreeParts()
+        asker.inference.ask("long", long)
+        assert long.gates[0].entered.wait(20)
+        if how == "forgotten":
+            asker.inference.forget("long")
+        else:
+            asker.inference.ask("long", seen_weight)
+        long.go_on(0)
+        assert long.closed.wait(20)
+        assert not long.gates[1].entered.is_set()
+        asker.inference.ask("end", seen_weight)
+        answers = asker.until(lambda a: "end" in channels(a))
+        assert [a.value for a in answers if a.channel == "long"] == ([] if how == "forgotten" else [1.0])
+
+    def test_newer_weights_do_not_make_a_standing_one_begin_again(self, asker: Asker) -> None:
+        asker.inference.publish(weights(1))
+        long = ThreeParts()
+        asker.inference.ask("long", long, standing=True)
+        for part in range(3):
+            assert long.gates[part].entered.wait(20)
+            asker.inference.publish(weights(2 + part))
+            long.go_on(part)
+        answers = asker.until(lambda a: len(a) == 2)
+        assert [(a.step, a.value) for a in answers] == [(1, [1.0] * 3), (4, [4.0] * 3)]
+
+    def test_an_error_in_a_part_is_its_answer_and_the_next_question_is_served(self, asker: Asker) -> None:
+        class Breaks(InParts):
+            def parts(self, subject: Subject) -> Parts:
+                yield
+                raise ValueError("it broke")
+
+        asker.inference.publish(weights(1))
+        asker.inference.ask("breaks", Breaks())
+        [answer] = asker.until(len)
+        assert answer.error == "it broke"
+        asker.inference.ask("next", seen_weight)
+        assert asker.until(lambda a: len(a) == 2)[1].value == 1.0
+
+    def test_called_by_itself_it_gives_its_answer(self) -> None:
+        class Counts(InParts):
+            def parts(self, subject: Subject) -> Parts:
+                yield
+                yield
+                return 3
+
+        assert Counts()(None) == 3  # type: ignore[arg-type]

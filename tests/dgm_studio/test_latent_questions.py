@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,11 +14,12 @@ from scipy import stats
 from torch import Generator, Tensor
 
 from dgm_studio.datasets.base import Dataset, Provenance, Split
-from dgm_studio.inference import Subject
+from dgm_studio.inference import Parts, Subject
 from dgm_studio.questions.aggregate import SMOOTH, AskAggregate, density_of
 from dgm_studio.questions.attributes import OVERALL, attribute, mean_code
 from dgm_studio.questions.films import DecodeFilm
-from dgm_studio.questions.latent import AskPrior, Embed, Plane
+from dgm_studio.questions.latent import AskPrior, Embed, Plane, affordable
+from dgm_studio.questions.parts import by_parts
 from models.distributions import Distribution, Normal, Uniform
 from models.spec import DataSpec, Layout, Support
 
@@ -102,6 +104,38 @@ class TestEmbedding:
         assert attribute(embedding, 1, 2) == pytest.approx(codes[1::3].mean(0) - codes[2::3].mean(0), abs=1e-6)
         assert attribute(embedding, 0, OVERALL) == pytest.approx(codes[::3].mean(0) - codes.mean(0), abs=1e-6)
         assert attribute(embedding, 0, 7) is None
+
+
+class TestParts:
+    @pytest.mark.parametrize("n", [1, 7, 8, 9, 1000])
+    def test_every_row_is_computed_once_and_in_order(self, n: int) -> None:
+        def all_of_them() -> Parts:
+            return torch.cat((yield from by_parts(lambda rows: rows.clone(), torch.arange(n))))
+
+        parts, pauses = all_of_them(), 0
+        with pytest.raises(StopIteration) as end:
+            while True:
+                next(parts)
+                pauses += 1
+        assert torch.equal(end.value.value, torch.arange(n))
+        assert (pauses > 0) == (n > 8)
+
+    def test_a_part_becomes_as_large_as_its_time_allows(self) -> None:
+        sizes: list[int] = []
+
+        def slow(rows: Tensor) -> None:
+            sizes.append(len(rows))
+            time.sleep(0.002 * len(rows))
+
+        for _ in by_parts(slow, torch.arange(60)):
+            pass
+        assert max(sizes[1:]) <= 6
+
+    def test_a_dear_encoder_encodes_fewer_examples(self) -> None:
+        assert affordable(4000, 0.0001) == 4000
+        assert affordable(4000, 0.001) == 1000
+        assert affordable(4000, 1.0) == 500
+        assert affordable(60, 1.0) == 60
 
 
 class TestAggregate:
