@@ -109,15 +109,13 @@ class TestEmbedding:
 class TestParts:
     @pytest.mark.parametrize("n", [1, 7, 8, 9, 1000])
     def test_every_row_is_computed_once_and_in_order(self, n: int) -> None:
-        def all_of_them() -> Parts:
-            return torch.cat((yield from by_parts(lambda rows: rows.clone(), torch.arange(n))))
+        found: list[Tensor] = []
 
-        parts, pauses = all_of_them(), 0
-        with pytest.raises(StopIteration) as end:
-            while True:
-                next(parts)
-                pauses += 1
-        assert torch.equal(end.value.value, torch.arange(n))
+        def all_of_them() -> Parts:
+            found.extend((yield from by_parts(lambda rows: rows.clone(), torch.arange(n))))
+
+        pauses = sum(1 for _ in all_of_them())
+        assert torch.equal(torch.cat(found), torch.arange(n))
         assert (pauses > 0) == (n > 8)
 
     def test_a_part_becomes_as_large_as_its_time_allows(self) -> None:
