@@ -98,3 +98,9 @@ class BoundAscent(Learner):
                 found = torch.autograd.grad(loss, parameters, allow_unused=True)
                 gradients.append(torch.cat([g.flatten() for g in found if g is not None]))
         return torch.stack(gradients).var(0).sum()
+
+
+def terms_of(bound: Elbo) -> dict[str, Tensor]:
+    """The mean of a bound and of its terms, as they are reported."""
+    reconstruction, kl = bound.reconstruction.mean(), bound.kl.mean()
+    return {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}

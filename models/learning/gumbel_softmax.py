@@ -6,14 +6,15 @@ from typing import Literal
 
 from torch import Generator, Tensor
 
-from models.capabilities import Elbo, RelaxesDiscrete
+from models.capabilities import RelaxesDiscrete
 from models.learning.base import Quantity
-from models.learning.bound import ELBO, GRADIENT_VARIANCE, KL, RECONSTRUCTION, BoundAscent, BoundSettings
+from models.learning.bound import ELBO, GRADIENT_VARIANCE, KL, RECONSTRUCTION, BoundAscent, BoundSettings, terms_of
+from models.learning.kl_weight import KlSettings, charged_kl, kl_weight
 from models.settings import setting
 from models.spec import Batch
 
 
-class GumbelSoftmaxSettings(BoundSettings):
+class GumbelSoftmaxSettings(KlSettings, BoundSettings):
     straight_through: bool = setting(
         False,
         title="Straight-through",
@@ -53,8 +54,8 @@ class GumbelSoftmaxSettings(BoundSettings):
 
 
 class GumbelSoftmax(BoundAscent):
-    """Maximises E[log p(x | h)] - KL(q ‖ p) with relaxed draws h, through which gradients flow as through any other
-    (Jang, Gu & Poole, 2017; Maddison, Mnih & Teh, 2017).
+    """Maximises E[log p(x | h)] - w KL(q ‖ p) with relaxed draws h, through which gradients flow as through any other
+    (Jang, Gu & Poole, 2017; Maddison, Mnih & Teh, 2017). What is reported is not weighted.
 
     With relaxed draws the objective is no bound on log p(x), as the model is of states: it is reported as `relaxed`,
     and `elbo` is always that of states.
@@ -84,16 +85,12 @@ class GumbelSoftmax(BoundAscent):
     def surrogate(self, x: Tensor, generator: Generator | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         temperature, hard = self.temperature(), self.settings.straight_through
         terms = self.model.relaxed_elbo(x, temperature, hard, generator)
-        objective = terms.value.mean()
-        reported = _of_states(terms) if hard else {"relaxed": objective, "kl": terms.kl.mean()}
-        return -objective, reported | {"temperature": objective.new_zeros(()) + temperature}
+        weighed = kl_weight(self.settings, self.steps) * charged_kl(self.settings, terms.kl_per_dimension)
+        loss = weighed - terms.reconstruction.mean()
+        reported = terms_of(terms) if hard else {"relaxed": terms.value.mean(), "kl": terms.kl.mean()}
+        return loss, reported | {"temperature": loss.new_zeros(()) + temperature}
 
     def held_out(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         reported = super().held_out(batch, generator)
         del reported["temperature"]
-        return reported | _of_states(self.model.relaxed_elbo(batch.x, self.temperature(), True, generator))
-
-
-def _of_states(terms: Elbo) -> dict[str, Tensor]:
-    reconstruction, kl = terms.reconstruction.mean(), terms.kl.mean()
-    return {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}
+        return reported | terms_of(self.model.relaxed_elbo(batch.x, self.temperature(), True, generator))

@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 from models.capabilities import BoundsEvidence, Decodes, Elbo, Encodes, RefinesPosterior, WeighsEvidence
 from models.learning.auxiliary import AuxiliaryDecoder
 from models.learning.base import Quantity, Symptom
-from models.learning.bound import ELBO, GRADIENT_VARIANCE, KL, RECONSTRUCTION, BoundAscent, BoundSettings
+from models.learning.bound import ELBO, GRADIENT_VARIANCE, KL, RECONSTRUCTION, BoundAscent, BoundSettings, terms_of
 from models.learning.kl_weight import KlSettings, annealing_steps, charged_kl, kl_weight
 from models.learning.refinement import refine
 from models.settings import setting
@@ -132,7 +132,7 @@ class ReparameterizedElbo(BoundAscent):
             loss, reported = self._refined(x, generator)
         else:
             terms = self.model.elbo(x, generator)
-            loss, reported = self._plain(terms), _reported(terms)
+            loss, reported = self._plain(terms), terms_of(terms)
         if self.auxiliary is not None:
             z = self.model.encode(x).sample(1, generator).squeeze(0)
             reported["auxiliary"] = self.auxiliary.log_likelihood(x, z).mean()
@@ -147,7 +147,7 @@ class ReparameterizedElbo(BoundAscent):
         k = self.settings.importance_samples
         bound = (self.model.log_weights(x, k, generator).logsumexp(0) - math.log(k)).mean()
         with torch.no_grad():
-            reported = _reported(self.model.elbo(x, generator))
+            reported = terms_of(self.model.elbo(x, generator))
         return -bound, {**reported, "importance_weighted": bound}
 
     def _refined(self, x: Tensor, generator: Generator | None) -> Parts:
@@ -157,9 +157,4 @@ class ReparameterizedElbo(BoundAscent):
         terms = self.model.elbo_of(x, found.parameters, generator)
         # of the decoder, then of the encoder: the product's gradient is that of the bound where the encoder put q
         loss = self._plain(terms) - (said * found.gradient).sum(-1).mean()
-        return loss, {**_reported(terms), "refined": (terms.value - found.bound).mean()}
-
-
-def _reported(terms: Elbo) -> dict[str, Tensor]:
-    reconstruction, kl = terms.reconstruction.mean(), terms.kl.mean()
-    return {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}
+        return loss, {**terms_of(terms), "refined": (terms.value - found.bound).mean()}

@@ -65,6 +65,17 @@ def test_straight_through_steps_report_the_bound_of_states() -> None:
     assert {"elbo", "reconstruction", "kl"} < set(learner(small(), straight_through=True).step(batch(X)))
 
 
+def test_the_kl_weight_is_in_the_loss_and_in_nothing_that_is_reported() -> None:
+    losses, reports = [], []
+    for weight in (0.0, 1.0, 3.0):
+        loss, reported = learner(small(), kl_weight=weight).surrogate(X, Generator().manual_seed(0))
+        losses.append(loss.item())
+        reports.append({key: value.item() for key, value in reported.items()})
+    assert reports[0] == reports[1] == reports[2]
+    assert losses[1] == pytest.approx(-reports[0]["relaxed"])
+    assert losses[2] - losses[0] == pytest.approx(3 * reports[0]["kl"])
+
+
 def _gradient(model: DiscreteVae, value: Tensor) -> Tensor:
     return torch.cat([g.flatten() for g in torch.autograd.grad(value, list(model.parameters()))])
 
