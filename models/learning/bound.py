@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Generator, Tensor, nn
 
+from models.capabilities import Elbo
 from models.estimation.active_units import ACTIVE, active_units, code_means
 from models.learning.base import AdamSettings, Learner, Quantity, Symptom, adam
 from models.settings import Settings, setting
