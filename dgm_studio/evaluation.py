@@ -20,6 +20,7 @@ from dgm_studio import __version__
 from dgm_studio import device as devices
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.evaluations import (
+    aggregated,
     classification,
     conditionals,
     coverage,
@@ -53,6 +54,7 @@ EVALUATIONS: tuple[Evaluation, ...] = (
     samples.EVALUATION,
     texts.EVALUATION,
     rate_distortion.EVALUATION,
+    aggregated.EVALUATION,
     disentanglement.EVALUATION,
     posterior.EVALUATION,
     layers.EVALUATION,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Generator, Tensor
@@ -31,6 +32,13 @@ class Distribution(ABC):
 
     @abstractmethod
     def log_prob(self, z: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
+class HasMarginals(Protocol):
+    def log_prob_each(self, z: Tensor) -> Tensor:
+        """The log-density of each dimension by itself: (..., D). Of independent ones, log_prob is the sum."""
+        ...
 
 
 class LocationScale(Distribution):
@@ -58,7 +66,6 @@ class LocationScale(Distribution):
         return self.location + self.log_scale.exp() * self.noise((n, *self.location.shape), self.location, generator)
 
     def log_prob_each(self, z: Tensor) -> Tensor:
-        """The log-density of each dimension: (..., D)."""
         return self.standard_log_prob((z - self.location) * (-self.log_scale).exp()) - self.log_scale
 
     def log_prob(self, z: Tensor) -> Tensor:
@@ -125,8 +132,11 @@ class LogNormal(Distribution):
         return self.log.sample(n, generator).exp()
 
     def log_prob(self, z: Tensor) -> Tensor:
+        return self.log_prob_each(z).sum(-1)
+
+    def log_prob_each(self, z: Tensor) -> Tensor:
         y = z.clamp(min=torch.finfo(z.dtype).tiny).log()
-        return torch.where(z > 0, self.log.log_prob_each(y) - y, -math.inf).sum(-1)
+        return torch.where(z > 0, self.log.log_prob_each(y) - y, -math.inf)
 
     def kl_from_standard(self) -> Tensor:
         """KL(self || the law of e^y, y ~ N(0, I)) per dimension, which is that of y, e^y being one to one."""
@@ -147,8 +157,11 @@ class Exponential(Distribution):
         return self.mean * exponential((n, *self.log_scale.shape), self.log_scale, generator)
 
     def log_prob(self, z: Tensor) -> Tensor:
+        return self.log_prob_each(z).sum(-1)
+
+    def log_prob_each(self, z: Tensor) -> Tensor:
         log_p = -z * (-self.log_scale).exp() - self.log_scale
-        return torch.where(z >= 0, log_p, -math.inf).sum(-1)
+        return torch.where(z >= 0, log_p, -math.inf)
 
     def kl_from_standard(self) -> Tensor:
         """KL(self || Exponential(1)) per dimension: (..., D)."""
@@ -206,6 +219,9 @@ class FullNormal(Distribution):
             standard = standard.transpose(0, -1)
         return (-0.5 * standard.squeeze(-1).square() - self._log_diagonal() - 0.5 * LOG_2PI).sum(-1)
 
+    def log_prob_each(self, z: Tensor) -> Tensor:
+        return gaussian_log_prob(z, self._mean, 0.5 * self.factor.square().sum(-1).log())
+
     def kl_from_standard(self) -> Tensor:
         """KL(self || N(0, I)) by the chain rule: the share of each dimension given those before it, (..., D)."""
         variances = self.factor.square().sum(-1)
@@ -255,9 +271,10 @@ class Uniform(Distribution):
         return self.low + (self.high - self.low) * u
 
     def log_prob(self, z: Tensor) -> Tensor:
-        inside = ((z >= self.low) & (z <= self.high)).all(-1)
-        log_volume = (self.high - self.low).log().sum(-1)
-        return torch.where(inside, -log_volume, -math.inf)
+        return self.log_prob_each(z).sum(-1)
+
+    def log_prob_each(self, z: Tensor) -> Tensor:
+        return torch.where((z >= self.low) & (z <= self.high), -(self.high - self.low).log(), -math.inf)
 
 
 def require_temperature(temperature: float) -> None:
