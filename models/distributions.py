@@ -300,6 +300,29 @@ def bernoulli_log_prob(x: Tensor, logits: Tensor) -> Tensor:
     return -F.binary_cross_entropy_with_logits(logits, x, reduction="none")
 
 
+def bernoulli_log_likelihood(x: Tensor, logits: Tensor) -> Tensor:
+    """The sum of `bernoulli_log_prob` over the last dimension: x (B, D), logits (..., B, D) -> (..., B).
+
+    Where no gradient is asked for, in about half the time on the CPU: with σ(|a|) ≥ ½,
+
+        x a - log(1 + e^a) = (x - ½) a - |a| / 2 + log σ(|a|),
+
+    and of 16 factors the product never vanishes, so that one logarithm serves them.
+    """
+    if torch.is_grad_enabled():
+        return bernoulli_log_prob(x.expand_as(logits), logits).sum(-1)
+    linear = torch.einsum("...bd,bd->...b", logits, x - 0.5)
+    factors = logits.abs()
+    size = factors.sum(-1)
+    factors.sigmoid_()
+    together = 1
+    while factors.shape[-1] % 2 == 0 and together < 16:
+        half = factors.shape[-1] // 2
+        factors = factors[..., :half] * factors[..., half:]
+        together *= 2
+    return linear - size / 2 + factors.log_().sum(-1)
+
+
 def gaussian_log_prob(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
     """Elementwise log N(x; mean, exp(log_scale)^2)."""
     return -0.5 * ((x - mean) * (-log_scale).exp()).square() - log_scale - 0.5 * LOG_2PI

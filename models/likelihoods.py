@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from models.distributions import bernoulli, bernoulli_log_prob, gaussian_log_prob, limited, logistic
+from models.distributions import bernoulli, bernoulli_log_likelihood, gaussian_log_prob, limited, logistic
 from models.settings import Settings, setting
 from models.spec import DataSpec, Support, require
 
@@ -77,7 +77,7 @@ class Bernoulli(Likelihood):
 
     def log_prob(self, x: Tensor, output: Tensor) -> Tensor:
         logits = self._of(output, 0)
-        return self._sum(bernoulli_log_prob(x.expand_as(logits), logits))
+        return bernoulli_log_likelihood(x.flatten(1), logits.flatten(-len(self.event_shape)))
 
     def log_prob_of_each(self, x: Tensor, output: Tensor) -> Tensor:
         """x · logits - Σ_d softplus(logits): a product of matrices."""

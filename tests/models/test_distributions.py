@@ -12,6 +12,7 @@ from models.distributions import (
     Normal,
     Uniform,
     bernoulli,
+    bernoulli_log_likelihood,
     bernoulli_log_prob,
     gaussian_log_prob,
     standard_normal,
@@ -62,6 +63,23 @@ def test_uniform_lies_in_its_box_with_its_density() -> None:
     torch.testing.assert_close(z.mean(0), uniform.mean, atol=0.05, rtol=0)
     assert uniform.log_prob(torch.tensor([0.0, 2.2])).item() == pytest.approx(0)  # an area of 1
     assert uniform.log_prob(torch.tensor([0.0, 3.0])).item() == -math.inf
+
+
+@pytest.mark.parametrize("size", [1, 12, 64, 105])
+@pytest.mark.parametrize("scale", [1.0, 30.0, 300.0])
+def test_the_sum_over_bits_is_the_same_with_and_without_a_gradient(size: int, scale: float) -> None:
+    generator = Generator().manual_seed(0)
+    x = torch.rand(4, size, generator=generator)
+    x[:2] = x[:2].round()  # bits, and values between
+    logits = scale * torch.randn(3, 4, size, generator=generator)
+    kept = logits.clone()
+    exact = bernoulli_log_prob(x.double().expand(3, 4, size), logits.double()).sum(-1)
+    with torch.no_grad():
+        fast = bernoulli_log_likelihood(x, logits)
+        torch.testing.assert_close(bernoulli_log_likelihood(x.double(), logits.double()), exact, rtol=1e-12, atol=1e-10)
+    torch.testing.assert_close(fast.double(), exact, rtol=2e-6, atol=2e-5)
+    torch.testing.assert_close(bernoulli_log_likelihood(x, logits).double(), exact, rtol=2e-6, atol=2e-5)
+    assert torch.equal(logits, kept)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
