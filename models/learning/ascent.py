@@ -9,23 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from models.capabilities import StartsFromData
-from models.learning.base import Learner, adam
-from models.settings import Settings, setting
+from models.learning.base import AdamSettings, Learner, adam
+from models.settings import setting
 from models.spec import DataSpec
 
 FINAL_RATE = 0.02  # where the decay of the learning rate ends, as a part of its start
 
 
-class AscentSettings(Settings):
-    learning_rate: float = setting(
-        1e-3,
-        title="Learning rate",
-        help="Step size of Adam.",
-        reference="Kingma & Ba (2015), α",
-        gt=0,
-        le=1,
-        log=True,
-    )
+class DecaySettings(AdamSettings):
+    """For a learning rate that may fall."""
+
     decay: int = setting(
         0,
         title="Learning-rate decay",
@@ -36,6 +29,9 @@ class AscentSettings(Settings):
         ge=0,
         le=100_000_000,
     )
+
+
+class AscentSettings(DecaySettings):
     clip: float = setting(
         0.0,
         title="Largest gradient norm",
@@ -44,6 +40,21 @@ class AscentSettings(Settings):
         ge=0,
         le=1e6,
     )
+
+
+def begin_decay(optimizer: torch.optim.Optimizer, settings: DecaySettings, steps: Tensor) -> None:
+    """Before the first step, where `settings.decay` is not 0."""
+    for group in optimizer.param_groups:
+        # a tensor, so that nothing waits for the device when it changes
+        group["lr"] = torch.full_like(steps, settings.learning_rate)
+
+
+def decay(optimizer: torch.optim.Optimizer, settings: DecaySettings, steps: Tensor) -> None:
+    """Set the learning rate as it is after `steps` steps, 0-d."""
+    part = (steps / settings.decay).clamp(max=1)
+    fallen = FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + (math.pi * part).cos())
+    for group in optimizer.param_groups:  # which are others after a resume
+        group["lr"].copy_(settings.learning_rate * fallen)
 
 
 class GradientAscent(Learner):
@@ -61,9 +72,7 @@ class GradientAscent(Learner):
     def begin(self) -> None:
         self.optimizers = {"model": adam(self, self.settings.learning_rate)}
         if self.settings.decay:
-            for group in self.optimizers["model"].param_groups:
-                # a tensor, so that nothing waits for the device when it changes
-                group["lr"] = torch.full_like(self.steps, self.settings.learning_rate)
+            begin_decay(self.optimizers["model"], self.settings, self.steps)
 
     def start(self, x: Tensor) -> None:
         """Before the first step, of which Adam knows, a model that starts from data does so with its batch x."""
@@ -73,11 +82,7 @@ class GradientAscent(Learner):
     def ascend(self, objective: Tensor) -> None:
         """One step of Adam up the gradient of `objective`, a 0-d tensor."""
         if self.settings.decay:
-            part = (self.steps / self.settings.decay).clamp(max=1)
-            fallen = FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + (math.pi * part).cos())
-            rate = self.settings.learning_rate * fallen
-            for group in self.optimizers["model"].param_groups:  # which are others after a resume
-                group["lr"].copy_(rate)
+            decay(self.optimizers["model"], self.settings, self.steps)
             self.steps.add_(1)
         self.optimizers["model"].zero_grad()
         (-objective).backward()

@@ -10,7 +10,8 @@ from torch import Generator, Tensor, nn
 
 from models.capabilities import Elbo
 from models.estimation.active_units import ACTIVE, active_units, code_means
-from models.learning.base import AdamSettings, Learner, Quantity, Symptom, adam
+from models.learning.ascent import DecaySettings, begin_decay, decay
+from models.learning.base import Learner, Quantity, Symptom, adam
 from models.settings import Settings, setting
 from models.spec import Batch, DataSpec
 
@@ -24,7 +25,7 @@ KL = Quantity("kl", "KL(q‖p)")
 GRADIENT_VARIANCE = Quantity("gradient_variance", "Variance of the gradient", "nats²", goal="lower")
 
 
-class BoundSettings(AdamSettings):
+class BoundSettings(DecaySettings):
     gradient_variance: bool = setting(
         True,
         title="Measure the gradient's variance",
@@ -47,6 +48,8 @@ class BoundAscent(Learner):
 
     def begin(self) -> None:
         self.optimizers = {"model": adam(self, self.settings.learning_rate)}
+        if self.settings.decay:
+            begin_decay(self.optimizers["model"], self.settings, self.steps)
 
     @abstractmethod
     def surrogate(self, x: Tensor, generator: Generator | None = None) -> tuple[Tensor, dict[str, Tensor]]:
@@ -60,6 +63,8 @@ class BoundAscent(Learner):
 
     def descend(self, loss: Tensor) -> None:
         """One step of Adam, over the parameters of the model and the learner's own."""
+        if self.settings.decay:
+            decay(self.optimizers["model"], self.settings, self.steps)
         self.optimizers["model"].zero_grad()
         loss.backward()
         self.optimizers["model"].step()

@@ -40,9 +40,9 @@ class ScoreFunctionSettings(BoundSettings):
         "learns at one pace throughout.",
         reference="Mnih & Gregor (2014), section 2.3.2",
     )
-    decay: float = setting(
+    memory: float = setting(
         0.9,
-        title="Decay of the running mean",
+        title="Memory of the running mean",
         help="How much of the signal's running mean and variance is kept from step to step.",
         reference="Mnih & Gregor (2014), algorithm 1, α",
         ge=0,
@@ -98,7 +98,7 @@ class ScoreFunction(BoundAscent):
         if self.guess is not None:
             loss = loss + ((signal - mean) / scale - self.guess(flat(batch.x)).squeeze(1)).square().mean()
         with torch.no_grad():
-            part = torch.where(self.steps == 0, 1.0, 1 - self.settings.decay).to(signal)
+            part = torch.where(self.steps == 0, 1.0, 1 - self.settings.memory).to(signal)
             self.signal_mean.lerp_(signal.mean(), part)
             self.signal_variance.lerp_((signal - mean).square().mean(), part)
         self.descend(loss)

@@ -116,7 +116,7 @@ def test_every_baseline_is_worth_something_where_some_examples_are_hard() -> Non
 
 def test_the_signal_is_remembered_as_it_was_before_the_step() -> None:
     model, x = net((3, 0, 0)).float(), STATES.float()
-    made = learner_of(model, baseline="running mean", decay=0.75)
+    made = learner_of(model, baseline="running mean", memory=0.75)
     first = made.step(batch_of(x))
     assert made.signal_mean.item() == pytest.approx(first["elbo"].item(), rel=1e-5)
     assert first["signal"].item() == pytest.approx(made.signal_variance.sqrt().item(), rel=1e-5)
@@ -145,3 +145,15 @@ def test_a_baseline_of_other_draws_takes_two_at_least() -> None:
     assert learner_of(net((3, 0, 0)), baseline="other draws").samples == 2
     assert learner_of(net((3, 0, 0)), baseline="other draws", draws=5).samples == 5
     assert learner_of(net((3, 0, 0))).samples == 1
+
+
+def test_the_learning_rate_of_a_bound_falls_to_a_fiftieth_and_stays() -> None:
+    made = learner_of(net((3, 0, 0)).float(), learning_rate=0.1, decay=10)
+    rates = []
+    for _ in range(14):
+        made.step(batch_of(STATES.float()))
+        rates.append(made.optimizers["model"].param_groups[0]["lr"].item())
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[5] == pytest.approx(0.051)
+    assert rates[:11] == sorted(rates[:11], reverse=True)
+    assert rates[10:] == pytest.approx([0.002] * 4)
