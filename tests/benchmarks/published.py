@@ -68,6 +68,7 @@ PIXELCNN = "81.30, van den Oord et al. (2016)"
 ROW_LSTM = "80.54, remembered (van den Oord et al., 2016)"
 BILSTM = "79.20 with 7 layers of 16, van den Oord et al. (2016)"
 RBM = "86.34, Salakhutdinov & Murray (2008), CD-25, by annealing, on other bits of MNIST"
+BELIEF = "113.1 by the score function, 116.3 by wake-sleep, remembered (Mnih & Gregor, 2014), 200 units"
 CROP = "none for this crop"
 
 ROWS: dict[str, Row] = {
@@ -89,6 +90,22 @@ ROWS: dict[str, Row] = {
         RBM,
         105,
         learner="persistent-cd",
+    ),
+    "belief-score": Row(
+        "sigmoid-belief", {"first": 200}, {"learning_rate": 2e-3}, 60_000, 100, BELIEF, 125, learner="score-function"
+    ),
+    "belief-wake-sleep": Row(
+        "sigmoid-belief", {"first": 200}, {"learning_rate": 2e-3}, 60_000, 100, BELIEF, 125, learner="wake-sleep"
+    ),
+    "belief-gumbel": Row(
+        "sigmoid-belief",
+        {"first": 200},
+        {"learning_rate": 2e-3, "cooling_steps": 30_000},
+        60_000,
+        100,
+        BELIEF,
+        125,
+        learner="gumbel-softmax",
     ),
     # minutes on a GPU
     "fvbn-gpu": Row("fvbn", {}, {"learning_rate": 1e-3}, 20_000, 250, FVBN, 97.5),
