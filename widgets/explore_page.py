@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QStackedLayout, QVBoxLayout, QWidget
 
@@ -23,6 +25,7 @@ class ExplorePage(QWidget):
         self._kinds: list[type[Explorer]] = []
         self._made: dict[type[Explorer], Explorer] = {}
         self._preferred = ""
+        self._choices: dict[str, dict[str, Any]] = {}  # of each explorer
         self.switch = QWidget()
         self.switch.setObjectName("explorerSwitch")
         self._segments = QHBoxLayout(self.switch)
@@ -63,6 +66,7 @@ class ExplorePage(QWidget):
         if kind not in self._made:
             self._made[kind] = kind(self._live)
             self._made[kind].leads.connect(self._lead)
+            self._made[kind].restore(self._choices.get(kind.key, {}))
             self._stack.addWidget(self._made[kind])
         self._stack.setCurrentWidget(self._made[kind])
         self._group.button(index).setChecked(True)
@@ -77,6 +81,7 @@ class ExplorePage(QWidget):
         self._live = live
         self._stack.setCurrentWidget(self._empty)
         for explorer in self._made.values():
+            self._choices.setdefault(explorer.key, {}).update(explorer.choices())
             self._stack.removeWidget(explorer)
             explorer.hide()
             explorer.deleteLater()

@@ -131,6 +131,13 @@ class Explorer(QWidget):
         self._notice.setToolTip(details)
         self._notice.setVisible(bool(text))
 
+    def choices(self) -> dict[str, Any]:
+        """What a person chose here that is to hold for the next run they look at as well."""
+        return {}
+
+    def restore(self, choices: dict[str, Any]) -> None:
+        """Take over what was chosen at another run. Called once, before the view is shown."""
+
     def can_undo(self) -> bool:
         """Whether there is something that Ctrl+Z takes back here, while the focus is in this view."""
         return False

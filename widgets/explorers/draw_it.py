@@ -53,7 +53,10 @@ class DrawIt(Explorer):
         self.map = MapView()
         self.map.setObjectName("landing")
         self.map.setAccessibleName("Where the drawing lands")
-        self.map.setToolTip("Press or drag to change the code; arrow keys nudge it (Esc: back to the drawing's own).")
+        self.map.setToolTip(
+            "The mean of q(z|x) and two standard deviations around it, or draws of it where it is no normal.\n"
+            "Press or drag to change the code; arrow keys nudge it (Esc: back to the drawing's own)."
+        )
         self.map.handle.hide()
         self.map.pointed.connect(self._point)
         self.map.nudged.connect(self._nudge)
@@ -70,7 +73,7 @@ class DrawIt(Explorer):
         look.changed.connect(self._restyle)
 
     def _map_card(self) -> Card:
-        card = Card("Where it lands", "q(z | x), 2σ")
+        card = Card("Where it lands", "q(z | x)")
         self._back = button("Back", "backToCode", "Back to the code of the drawing (Esc)", self._forget_edit)
         self._onward = button(
             "Latent map",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QHideEvent, QKeyEvent
@@ -166,6 +168,7 @@ class LatentMap(Explorer):
             tool.enter(prior)
         self.map.handle.show()
         self.map.box.setAspectLocked(size > 1)
+        self.map.getAxis("left").setVisible(size > 1)
         self._choice.set_space(size, self._encodes)
         self._choose_plane()
         self._look_around()
@@ -320,6 +323,19 @@ class LatentMap(Explorer):
         if self._plane is not None:
             self.walk.add(self.z)
             self.tools.open(self.walk)
+
+    def choices(self) -> dict[str, Any]:
+        tool = self.tools.current
+        return {"tool": tool.key if tool is not None else "", self._kind: self.layers.choices()}
+
+    def restore(self, choices: dict[str, Any]) -> None:
+        self.layers.restore(choices.get(self._kind, {}))
+        self.tools.open_key(choices.get("tool", ""))
+
+    @property
+    def _kind(self) -> str:
+        """Which layers make sense: what was chosen for one kind of run says nothing about another."""
+        return f"layers, picture {self._is_picture}, encoder {self._encodes}"
 
     def can_undo(self) -> bool:
         return self.tools.current is self.walk and self.walk.can_undo

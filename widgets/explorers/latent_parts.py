@@ -208,9 +208,12 @@ def around(plane: Plane, prior: PriorView, data: np.ndarray | None) -> Bounds:
     weight = np.abs(plane.u) / np.abs(plane.u).sum()
     centre, reach = plane.project(middle), float(weight @ half)
     lowest, highest = centre - reach, centre + reach
+    if not plane.v.any():  # a line, over which classes are a row each
+        lowest[1], highest[1] = -0.75, 0.75
     if data is not None:
         ends = np.quantile(data, [0.002, 0.998], axis=0)
-        lowest, highest = np.minimum(lowest, ends[0] - 0.05 * reach), np.maximum(highest, ends[1] + 0.05 * reach)
+        margin = 0.05 * reach * np.array([1.0, float(plane.v.any())])
+        lowest, highest = np.minimum(lowest, ends[0] - margin), np.maximum(highest, ends[1] + margin)
     return (*lowest.tolist(), *highest.tolist())
 
 

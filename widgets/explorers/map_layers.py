@@ -19,7 +19,7 @@ from widgets.explorers.map_view import MapView
 from widgets.explorers.parts import check
 from widgets.theme import SPACE, look
 
-SHARES = (0.5, 0.9, 0.99)  # of the prior's mass, that its lines hold
+SHARES = (0.5, 0.9, 0.95)  # of the prior's mass, that its lines hold
 NO_LINE = np.zeros((0, 2))
 
 
@@ -41,7 +41,7 @@ class MapLayers(QWidget):
         self.aggregate = self._switch(
             "q(z)",
             "aggregate",
-            "The aggregated posterior, the mean of q(z|x) over the data, as a veil, and lines around 50, 90 and 99 %\n"
+            "The aggregated posterior, the mean of q(z|x) over the data, as a veil, and lines around 50, 90 and 95 %\n"
             "of the prior's mass: both estimated from draws and projected on this plane. Where only the prior has\n"
             "mass, its samples decode to what no data led to (A)",
             False,
@@ -52,8 +52,18 @@ class MapLayers(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SPACE)
-        for box in (self.manifold, self.data, self.prior, self.aggregate):
+        self._boxes = (self.manifold, self.data, self.prior, self.aggregate)
+        for box in self._boxes:
             row.addWidget(box)
+
+    def choices(self) -> dict[str, bool]:
+        """What is switched on, by name."""
+        return {box.objectName(): box.isChecked() for box in self._boxes}
+
+    def restore(self, choices: dict[str, bool]) -> None:
+        """Switch on what was."""
+        for box in self._boxes:
+            box.setChecked(choices.get(box.objectName(), box.isChecked()))
 
     def _switch(self, text: str, name: str, tip: str, on: bool) -> QCheckBox:
         return check(text, name, tip, on, lambda on: self.switched.emit())
