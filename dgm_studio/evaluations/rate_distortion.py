@@ -79,7 +79,7 @@ def _collapse(active: Tensor) -> Note:
         return Note(
             "Some units collapsed", f"{said} {rest} With more units than the data need this is no fault.", "warn"
         )
-    remedy = "Remedies: anneal the KL weight from 0, a smaller KL weight, a weaker decoder."
+    remedy = "Remedies: anneal the KL weight from 0, free bits, an auxiliary loss, a weaker decoder."
     return Note("Posterior collapse", f"{said} The decoder ignores z. {remedy}", "bad")
 
 
