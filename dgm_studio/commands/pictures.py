@@ -163,12 +163,11 @@ def _card(subject: Subject) -> Image.Image:
     rows, columns = CARD[1] // ((height + 1) * scale), CARD[0] // ((width + 1) * scale)
     model = subject.model
     if isinstance(model, Decodes) and model.prior().mean.shape == (2,):
-        normal = torch.distributions.Normal(0.0, 1.0)
-        down = normal.icdf(torch.linspace(0.97, 0.03, rows))
-        right = normal.icdf(torch.linspace(0.02, 0.98, columns))
-        z = torch.cartesian_prod(down, right).flip(1)
         with torch.no_grad():
-            images = model.decode(z).numpy()
+            draws = model.prior().sample(100_000, subject.generator)
+            down = draws[:, 1].quantile(torch.linspace(0.97, 0.03, rows))
+            right = draws[:, 0].quantile(torch.linspace(0.02, 0.98, columns))
+            images = model.decode(torch.cartesian_prod(down, right).flip(1)).numpy()
     else:
         images = samples_of(subject, rows * columns, means=True)
     page = Image.new("RGBA", CARD)
