@@ -269,6 +269,16 @@ def test_undo_and_redo_of_settings(person: Person) -> None:
     assert desk.model.forms["training"].editor("steps").value() == 78  # type: ignore[attr-defined]
 
 
+def test_what_a_model_cannot_do_is_not_among_its_learners_settings(person: Person) -> None:
+    desk = person.desk
+    for family, offered in (("vae", True), ("linear-gaussian", False)):
+        desk.draft.set_family(family)
+        desk.draft.set_learner("reparameterized-elbo")
+        fields = desk.model.forms["learning"]._editors  # type: ignore[attr-defined]
+        assert ("refinement" in fields) == offered
+        assert "kl_weight" in fields
+
+
 def test_out_of_memory_offers_half_the_batch_one_click_away(person: Person) -> None:
     person.train_a_little()
     workspace = person.desk.workspace
