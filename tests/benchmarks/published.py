@@ -213,7 +213,7 @@ def _figure(key: str, row: Row, given: argparse.Namespace) -> tuple[str, float]:
     if k:
         apart = len(dataset.test) // some  # spread out, because neighbours in the file are alike
         test = Split(dataset.test.x[::apart], dataset.test.y[::apart])
-        closer, _ = _measured(recipe, replace(dataset, test=test), state, device, given.seed, k)
+        closer, _ = _measured(recipe, replace(dataset, test=test), state, device, given.seed, k, annealed=0)
         how = f", k = {k}, every {apart}th of them"
         texts += [_text(line, how) for line in closer if IMPORTANCE in line["Measure"]]
     settings = json.dumps(row.model | row.learning, ensure_ascii=False).strip("{}").replace('"', "")
@@ -224,11 +224,11 @@ def _figure(key: str, row: Row, given: argparse.Namespace) -> tuple[str, float]:
 
 
 def _measured(
-    recipe: Recipe, dataset: Dataset, state: Tree, device: torch.device, seed: int, k: int = 500
+    recipe: Recipe, dataset: Dataset, state: Tree, device: torch.device, seed: int, k: int = 500, annealed: int = 20
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """The rows of the likelihood table, and all there is to say of them."""
     table, warnings = None, []
-    settings = {"likelihood": {"importance_samples": k}}
+    settings = {"likelihood": {"importance_samples": k, "code_examples": annealed}}
     for event in evaluate(recipe, dataset, state, ["likelihood"], device, seed, settings):
         if isinstance(event, Unmeasured):
             raise RuntimeError(event.text)
