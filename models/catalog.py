@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from models.ar_vae import ArVae, ArVaeSettings
 from models.boltzmann import Boltzmann, BoltzmannSettings
 from models.char_rnn import CharRnn, CharRnnSettings
 from models.conv_rbm import ConvRbm, ConvRbmSettings
@@ -564,6 +565,21 @@ FAMILIES: tuple[Family, ...] = (
         settings=ConvVaeSettings,
         learners=("reparameterized-elbo", "wake-sleep"),
         data="digits",
+    ),
+    Family(
+        key="ar-vae",
+        title="Auto-encoder with an autoregressive decoder",
+        group="variational",
+        lecture="Variational auto-encoders",
+        summary="The decoder draws pixel after pixel, and hears of the code at each. It can do without the code, and "
+        "then often does: the posterior collapses.",
+        look_for="A KL that falls to 0 while samples are good all the same: what the code would say, the pixels before "
+        "say already. KL annealing, free bits or a decoder that sees less keep the code alive.",
+        model=ArVae,
+        settings=ArVaeSettings,
+        learners=("reparameterized-elbo", "wake-sleep"),
+        data="digits",
+        binarization="threshold",
     ),
     Family(
         key="discrete-vae",

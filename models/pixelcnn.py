@@ -50,14 +50,13 @@ class PixelCnn(PixelByPixel):
     to the right would stay unseen however many layers there are (their figure 1). The first layer's window is 7 × 7.
     """
 
-    def __init__(self, settings: PixelCnnSettings, spec: DataSpec) -> None:
+    def __init__(self, settings: PixelCnnSettings, spec: DataSpec, reach: int = MARGIN) -> None:
+        """`reach`: how many pixels the first layer's window reaches to each side, MARGIN at most."""
         self.check(settings, spec)
         super().__init__(spec, settings.condition)
         channels, colours = settings.channels, self.colours
-        self.first_vertical = RowsAbove(colours, channels, MARGIN, own_row=False)
-        self.first_horizontal = RowSoFar(
-            colours, channels, MARGIN, colour_mask(channels, colours, colours, strict=True)
-        )
+        self.first_vertical = RowsAbove(colours, channels, reach, own_row=False)
+        self.first_horizontal = RowSoFar(colours, channels, reach, colour_mask(channels, colours, colours, strict=True))
         self.layers = nn.ModuleList(
             _Gated(channels, colours, settings.window // 2, self.classes) for _ in range(settings.layers)
         )
@@ -70,12 +69,20 @@ class PixelCnn(PixelByPixel):
 
     def predict(self, x: Tensor, y: Tensor | None) -> Tensor:
         v, h = self.first_vertical(x), self.first_horizontal(x)
+        told = self.told(y)
+        if told is not None:
+            v, h = v + told[0], h + told[1]
         for layer in self.layers:
             v, h = layer(v, h, y)
         return self.head(h)
 
     def painter(self, canvas: Tensor, y: Tensor | None) -> _Painter:
         return _Painter(self, canvas, y)
+
+    def told(self, y: Tensor | None) -> tuple[Tensor, Tensor] | None:
+        """What is added to both stacks after their first layer, each (B, channels, H, W): nothing, as classes speak to
+        the other layers."""
+        return None
 
 
 class _Gated(nn.Module):
@@ -119,7 +126,7 @@ class _Painter:
     def __init__(self, model: PixelCnn, canvas: Tensor, y: Tensor | None) -> None:
         self.model, self.canvas = model, canvas
         n, width = len(canvas), canvas.shape[2] - MARGIN
-        self.first, self.head = AtPixel(model.first_horizontal), HeadAtPixel(model.head)
+        self.first, self.head, self.told = AtPixel(model.first_horizontal), HeadAtPixel(model.head), model.told(y)
         self.layers: list[_Gated] = list(model.layers)  # type: ignore[arg-type]
         self.horizontal = [AtPixel(layer.horizontal) for layer in self.layers]
         self.out = [AtPixel(layer.out) for layer in self.layers]
@@ -130,7 +137,10 @@ class _Painter:
         self.from_above = list[Tensor]()  # what the vertical stack tells each layer: (n, W, 2 channels)
 
     def start_row(self, row: int) -> None:
-        v = self.model.first_vertical.of_rows(self.canvas[:, row : row + MARGIN, MARGIN:].permute(0, 3, 1, 2))
+        above = self.canvas[:, row + MARGIN - self.first.reach : row + MARGIN, MARGIN:]
+        v = self.model.first_vertical.of_rows(above.permute(0, 3, 1, 2))
+        if self.told is not None:
+            v = v + self.told[0][:, :, row : row + 1]
         self.from_above = []
         for k, (layer, told) in enumerate(zip(self.layers, self.classes, strict=True)):
             window = torch.cat((self.rows[k], v), 2)
@@ -143,7 +153,10 @@ class _Painter:
             self.from_above.append(to_h.squeeze(2).transpose(1, 2).contiguous())
 
     def look(self, row: int, column: int) -> Tensor:
-        h = self.first(self.canvas[:, row + MARGIN, column : column + MARGIN + 1])
+        seen = self.canvas[:, row + MARGIN, column + MARGIN - self.first.reach : column + MARGIN + 1]
+        h = self.first(seen)
+        if self.told is not None:
+            h = h + self.told[1][:, :, row, column]
         for kept, above, horizontal, out in zip(self.row, self.from_above, self.horizontal, self.out, strict=True):
             last = column + horizontal.reach
             kept[:, last] = h

@@ -158,10 +158,13 @@ class PixelByPixel(nn.Module):
         generator: Generator | None,
         x: Tensor | None = None,
         known: Tensor | None = None,
+        ways: int = 1,
+        noise: Tensor | None = None,
     ) -> Completion:
-        """n examples; `x` where `known`. Without `y`, a model of classes paints each example once for each class, and
-        weighs them."""
-        ways, like = 1, self._like()
+        """n examples; `x` where `known`. An equal mixture of several ways paints each example once for each, with y of
+        (n · ways,), and weighs them by what has been seen: so does a model of classes without `y`. `noise` (H, W ·
+        colours) is the same uniform numbers for all examples, in place of drawn ones."""
+        like = self._like()
         if self.classes and y is None:
             ways = self.classes
             y = torch.arange(ways, device=like.device).repeat(n)
@@ -172,7 +175,10 @@ class PixelByPixel(nn.Module):
         for row in range(self.height):
             painter.start_row(row)
             line, size = canvas[:, MARGIN + row, MARGIN:], self.width * self.colours
-            uniform = torch.rand(size, n, generator=generator, device=like.device, dtype=like.dtype).unbind()
+            if noise is None:
+                uniform = torch.rand(size, n, generator=generator, device=like.device, dtype=like.dtype).unbind()
+            else:
+                uniform = noise[row][:, None].expand(size, n).unbind()
             given = None if x is None or known is None else (_by_place(x, row), _by_place(known, row))
             said, values = [], []
             for place in range(size):
