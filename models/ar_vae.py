@@ -26,7 +26,7 @@ class ArVaeSettings(PosteriorSettings):
         8, title="Latent size", help="Dimensions of z.", reference="Kingma & Welling (2014), z", ge=1, le=256
     )
     layers: int = setting(
-        4,
+        3,
         title="Gated layers",
         help="Of the decoder. Each widens what a pixel has heard of by one pixel. The more it has heard of, the better "
         "the decoder does without the code.",

@@ -577,7 +577,7 @@ FAMILIES: tuple[Family, ...] = (
         "say already. KL annealing, free bits or a decoder that sees less keep the code alive.",
         model=ArVae,
         settings=ArVaeSettings,
-        learners=("reparameterized-elbo", "wake-sleep"),
+        learners=("reparameterized-elbo",),
         data="digits",
         binarization="threshold",
     ),
