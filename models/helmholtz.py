@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn import functional as F
 
 from models.capabilities import Elbo, PosteriorDraw
 from models.distributions import Distribution, Normal, NormalMixture, gaussian_log_prob, limited, standard_normal
 from models.likelihoods import LikelihoodSettings, check_likelihood, chosen_likelihood
 from models.networks import Activation, flat, mlp
-from models.posteriors import LARGEST
+from models.posteriors import LARGEST, SMALLEST
 from models.settings import setting
 from models.spec import DataSpec
 
 PAIRS = 8  # of opposite ways up through the layers, of which q(top | x) is made
-LIMIT = 4.0  # of |log σ| of a layer given another
 
 
 class HelmholtzSettings(LikelihoodSettings):
@@ -66,10 +67,13 @@ class Helmholtz(nn.Module):
     """p(x, h¹ … hᴸ) = p(x | h¹) p(h¹ | h²) … p(hᴸ), generated downwards, and a recognition network that goes upwards,
     q(h¹ … hᴸ | x) = q(h¹ | x) q(h² | h¹) … (Dayan, Hinton, Neal & Zemel, 1995).
 
-    Units are real numbers: every layer is a Gaussian whose means and log standard deviations are what a small network
+    Units are real numbers: every layer is a Gaussian whose means and standard deviations are what a small network
     says of the layer above, or below for q; p(hᴸ) = N(0, I) (a deep latent Gaussian model; Rezende, Mohamed & Wierstra,
-    2014). So the bound can be ascended through draws as well as by wake-sleep. What one layer says of the log σ of
-    another is kept within ±LIMIT: a chain of exponentials of Gaussians would have no moments.
+    2014). So the bound can be ascended through draws as well as by wake-sleep.
+
+    Between layers σ is twice a sigmoid and not an exponential. Nothing else fixes the scale of a layer: by wake-sleep,
+    where each network follows the other's draws, it would drift upwards; and a chain of exponentials of Gaussians has
+    no moments.
 
     x: (B, *event); hˡ: (..., B, width of l). z, the code, is the topmost layer: (B, latent).
     """
@@ -96,11 +100,12 @@ class Helmholtz(nn.Module):
 
     def recognised(self, layer: int, below: Tensor) -> Normal:
         """q(hˡ | what is below it): (..., below) -> over (..., width)."""
-        return _normal(self.recognition[layer](below), LIMIT if layer else LARGEST)
+        said = self.recognition[layer](below)
+        return _between(said) if layer else _from_data(said)
 
     def generated(self, layer: int, above: Tensor) -> Normal:
         """p(hˡ | hˡ⁺¹) of a layer that is not the topmost: (..., above) -> over (..., width)."""
-        return _normal(self.generation[layer + 1](above), LIMIT)
+        return _between(self.generation[layer + 1](above))
 
     def _up(
         self, x: Tensor, samples: int, generator: Generator | None, apart: bool = False
@@ -214,9 +219,16 @@ class Helmholtz(nn.Module):
         return _log_prob([self.recognised(layer, b) for layer, b in enumerate(below)], states)
 
 
-def _normal(said: Tensor, limit: float) -> Normal:
+def _from_data(said: Tensor) -> Normal:
+    """As of a variational auto-encoder: means, then log standard deviations."""
     mean, log_scale = said.chunk(2, dim=-1)
-    return Normal(mean, limited(log_scale, -limit, limit))
+    return Normal(mean, limited(log_scale, SMALLEST, LARGEST))
+
+
+def _between(said: Tensor) -> Normal:
+    """Of one layer given another: means, then logits of half the standard deviations, which begin near 1."""
+    mean, logit = said.chunk(2, dim=-1)
+    return Normal(mean, math.log(2) + F.logsigmoid(logit))
 
 
 def _log_prob(of_layers: list[Normal], states: list[Tensor]) -> Tensor:

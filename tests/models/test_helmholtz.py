@@ -23,8 +23,9 @@ from models.capabilities import (
 )
 from models.distributions import Normal, NormalMixture
 from models.estimation.likelihood import log_mean_weight
-from models.helmholtz import LIMIT, Helmholtz, HelmholtzSettings
-from models.spec import DataSpec, Layout, Support, UnsuitableData
+from models.helmholtz import Helmholtz, HelmholtzSettings
+from models.learning.wake_sleep import WakeSleep, WakeSleepSettings
+from models.spec import Batch, DataSpec, Layout, Support, UnsuitableData
 from models.vae import Vae, VaeSettings
 
 REALS = DataSpec((5,), Support.REALS, Layout.VECTOR)
@@ -52,14 +53,14 @@ def linear(size: int = 2) -> tuple[Helmholtz, Tensor, Tensor]:
 
     with torch.no_grad():
         put(model.generation[0], weight, mean, None)
-        put(model.generation[1], tied.diag(), offset, scale.log())
+        put(model.generation[1], tied.diag(), offset, (scale / 2).logit())
         prior = tied**2 + scale**2  # variances of h¹
         variance = 1 / (1 / prior + (weight**2).sum(0) / NOISE**2)
         towards = variance[:, None] * weight.T / NOISE**2
         put(model.recognition[0], towards, variance * offset / prior - towards @ mean, variance.sqrt().log())
         above = 1 / (1 + tied**2 / scale**2)
         back = above * tied / scale**2
-        put(model.recognition[1], back.diag(), -back * offset, above.sqrt().log())
+        put(model.recognition[1], back.diag(), -back * offset, (above.sqrt() / 2).logit())
     covariance = weight @ prior.diag() @ weight.T + NOISE**2 * torch.eye(5).double()
     return model, mean + weight @ offset, covariance
 
@@ -103,8 +104,8 @@ def test_with_exact_recognition_every_weight_and_the_mean_bound_are_the_evidence
     torch.testing.assert_close(weights, exact.expand(4, -1))
     drawn = model.draw_posterior(x, 4, draws())
     torch.testing.assert_close(drawn.log_joint - drawn.log_posterior, exact.expand(4, -1))
-    bounds = torch.stack([model.elbo(x, generator).value for generator in [draws()] for _ in range(400)])
-    assert ((bounds.mean(0) - exact).abs() <= 5 * bounds.std(0) / 400**0.5).all()
+    bounds = torch.stack([model.elbo(x, generator).value for generator in [draws()] for _ in range(200)])
+    assert ((bounds.mean(0) - exact).abs() <= 5 * bounds.std(0) / 200**0.5).all()
 
 
 @torch.no_grad()
@@ -233,21 +234,24 @@ def test_gradients_through_draws_are_those_of_the_evidence_where_recognition_is_
         found.append(torch.autograd.grad(bound, parameter)[0])
     each = torch.stack(found)
     weight, tied = model.generation[0][0].weight.detach(), model.generation[1][0].weight[:2].detach()
-    variance = (2 * parameter[2:]).exp()
+    variance = (2 * parameter[2:].sigmoid()).square()
     covariance = weight @ (tied @ tied.T + variance.diag()) @ weight.T + NOISE**2 * torch.eye(5).double()
     mean = model.generation[0][0].bias.detach() + weight @ parameter[:2]
     (wanted,) = torch.autograd.grad(evidence(x, mean, covariance).mean(), parameter)
     assert ((each.mean(0) - wanted).abs() <= 5 * each.std(0) / 300**0.5).all()
 
 
-@torch.no_grad()
-def test_the_chain_of_scales_has_moments_whatever_its_networks_say() -> None:
-    model = nonlinear()
-    for parameter in model.generation.parameters():
-        parameter.mul_(20)
-    for layer in (0, 1):
-        assert (
-            model.generated(layer, 100 * torch.randn(50, model.widths[layer + 1]).double()).log_scale.abs().max()
-            == LIMIT
-        )
-    assert model.sample(1000, draws()).isfinite().all()
+def test_wake_sleep_keeps_the_scale_of_a_layer_that_nothing_else_fixes() -> None:
+    """With σ = e^s it drifts upwards without end, and after these steps no number is left."""
+    torch.manual_seed(0)
+    model = Helmholtz(HelmholtzSettings(latent=2, units=4, hidden=16), BITS)
+    learner = WakeSleep(model, WakeSleepSettings(learning_rate=0.02), BITS, 100)
+    learner.begin()
+    x = torch.zeros(100, 1, 2, 3)
+    x[torch.arange(100), 0, torch.arange(100) % 2] = 1
+    batch = Batch(x, torch.zeros(100), torch.arange(100))
+    for _ in range(120):
+        learner.step(batch)
+    with torch.no_grad():
+        _, (lowest, _) = model._up(x, 20, draws())
+        assert lowest.std() < 4
