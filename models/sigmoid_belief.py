@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from models.capabilities import Elbo, PosteriorDraw
 from models.concrete import Bits
-from models.distributions import bernoulli, bernoulli_log_prob
+from models.distributions import bernoulli, bernoulli_log_likelihood, bernoulli_log_prob
 from models.estimation.enumeration import LIMIT, all_states, log_marginal_in_parts, require_enumerable
 from models.estimation.progress import finish
 from models.layers import BeliefSettings
@@ -145,7 +145,9 @@ class SigmoidBelief(nn.Module):
             h = bernoulli(logits.sigmoid(), generator)
             log_posterior = log_posterior + bernoulli_log_prob(h, logits).sum(-1)
             given = downwards(h)
-            log_joint = log_joint + bernoulli_log_prob(below.expand_as(given), given).sum(-1)
+            # x is the same for all draws
+            score = bernoulli_log_prob(below, given).sum(-1) if number else bernoulli_log_likelihood(below, given)
+            log_joint = log_joint + score
             below = h
         log_joint = log_joint + bernoulli_log_prob(below, self.prior.expand_as(below)).sum(-1)
         return PosteriorDraw(log_joint, log_posterior)
