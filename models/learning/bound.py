@@ -22,7 +22,7 @@ SETTLED = 500  # steps: before, a code that says nothing is a code that has yet 
 ELBO = Quantity("elbo", "Evidence lower bound", goal="higher")
 RECONSTRUCTION = Quantity("reconstruction", "Reconstruction E[log p(x|z)]", goal="higher")
 KL = Quantity("kl", "KL(q‖p)")
-GRADIENT_VARIANCE = Quantity("gradient_variance", "Variance of the gradient", "nats²", goal="lower")
+GRADIENT_VARIANCE = Quantity("gradient_variance", "Gradient variance", "nats²", goal="lower")
 
 
 class BoundSettings(DecaySettings):

@@ -67,12 +67,13 @@ class ScoreFunction(BoundAscent):
     5 and 7). Running mean and variance of l are those of the steps before; only the first step, which has none, takes
     those of its own batch. The network of an input-dependent baseline learns (l - mean) / deviation by least squares.
 
-    The variance that is measured is that of this estimate itself, before the signal is normalised.
+    The signal is reported as the root mean square of l - b. The variance that is measured is that of this estimate
+    itself, before the signal is normalised.
     """
 
     capturable = True
     needs = (DrawsPosterior,)
-    quantities = (ELBO, Quantity("signal", "Learning signal, root mean square", goal="lower"), GRADIENT_VARIANCE)
+    quantities = (ELBO, Quantity("signal", "Learning signal", goal="lower"), GRADIENT_VARIANCE)
     signal_mean: Tensor
     signal_variance: Tensor
 
