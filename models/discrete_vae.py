@@ -23,7 +23,7 @@ CELLS = 2**21  # coordinates of examples under states, looked at together when a
 
 class DiscreteVaeSettings(LikelihoodSettings):
     units: int = setting(
-        20,
+        6,
         title="Code units N",
         help="How many discrete variables the code has. While K to the power of N is at most a million, the exact "
         "likelihood is summed.",
@@ -41,7 +41,7 @@ class DiscreteVaeSettings(LikelihoodSettings):
     )
     hidden: int = setting(256, title="Hidden units", help="Width of the hidden layers of both networks.", ge=1, le=4096)
     layers: int = setting(
-        2, title="Hidden layers", help="Hidden layers in each network. With 0 both are linear.", ge=0, le=8
+        1, title="Hidden layers", help="Hidden layers in each network. With 0 both are linear.", ge=0, le=8
     )
     activation: Activation = setting("relu", title="Activation", help="Non-linearity of the hidden layers.")
     learn_prior: bool = setting(
