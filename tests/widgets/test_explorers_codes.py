@@ -205,4 +205,7 @@ def test_units_of_several_values_are_rows_of_cells(qtbot: QtBot) -> None:
         assert places[2].x() - places[0].x() == 2 * places[0].width()
     assert len({place.topLeft().toTuple() for places in of_unit for place in places}) == 15
     assert cells.unit_at(of_unit[4][1].center()) == 13
+    grid.set_layer((3, 14))  # wider than the largest cells allow
+    assert cells.place(13).right() <= grid.viewport().width()
+    grid.set_layer((5, 3))
     assert cells.unit_at(of_unit[0][2].center() + QPoint(round(of_unit[0][2].width()), 0)) is None  # a gap

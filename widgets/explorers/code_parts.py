@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QWidget
 
 from dgm_studio.questions.codes import Code, CodeWalk, units_that_differ
 from models.spec import DataSpec
@@ -151,12 +151,13 @@ class UnitCard(Card):
         self.effect.setAccessibleName("The effect of the value")
         self.effect.setToolTip("E[x | this value] − the mean over the unit's other values. Blue: more, red: less")
         self._caption = Caption("effect", "codeEffectCaption")
-        pictures = QHBoxLayout()
-        pictures.setSpacing(SPACE)
-        pictures.addWidget(self.values, 3)
-        pictures.addWidget(self.effect, 2)
-        self.column.addLayout(pictures, 1)
-        self.column.addWidget(self._caption)
+        effect = QHBoxLayout()
+        effect.setSpacing(SPACE)
+        effect.addWidget(self.effect, 1)
+        effect.addWidget(self._caption, 1)
+        _as_there_is_room(self.values, self.effect)
+        self.column.addWidget(self.values, 3)
+        self.column.addLayout(effect, 2)
         look.changed.connect(self._show_effect)
 
     def show_unit(self, h: np.ndarray, place: int) -> None:
@@ -197,6 +198,7 @@ class WalkCard(Card):
         self._pin = button("Pin", "pin", "Walks begin at the code as it is now", self.pinned.emit, "P")
         self._let_go = button("Let go", "unpin", "No longer walk from the pinned code", self.let_go.emit)
         self.head.addLayout(row_of(self._pin, self._let_go))
+        _as_there_is_room(self.grid)
         self.column.addWidget(self.grid, 1)
         self.column.addWidget(self._caption)
         self.set_pinned(False)
@@ -214,9 +216,16 @@ class WalkCard(Card):
         self._states = walk.states
         self.grid.show_pictures(np.clip(pictures, 0, 1))
         steps = len(walk.states) - 1
-        text = f"{walk.differ:,} units changed one by one" if walk.differ else "This is the pinned code"
+        text = f"{walk.differ:,} units changed one by one" if walk.differ > 1 else "One unit changed"
+        text = text if walk.differ else "This is the pinned code"
         self._caption.setText(f"{text}, in {steps} steps." if steps < walk.differ else f"{text}.")
 
     def _press(self, number: int) -> None:
         if self._states is not None:
             self.chosen.emit(self._states[number].copy())
+
+
+def _as_there_is_room(*views: QWidget) -> None:
+    """They take the share of a card that is left to them, and ask for none."""
+    for view in views:
+        view.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)

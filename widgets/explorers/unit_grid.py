@@ -110,7 +110,8 @@ class _Cells(QWidget):
         maps = _as_maps(self._shape)
         widest = maps[-1] if maps else 1
         smallest = max(2, min(SMALLEST, width // widest))
-        for cell in range(LARGEST, smallest - 1, -1):
+        largest = max(smallest, min(LARGEST, width // widest))  # so that a map is as wide as there is room
+        for cell in range(largest, smallest - 1, -1):
             self._cell = cell
             self._index = _layout(self._shape, max(1, width // cell))
             if len(self._index) * cell <= height:
