@@ -13,6 +13,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QComboBox, QPushButton
 from pytestqt.qtbot import QtBot
 
+from models.discrete_vae import DiscreteVae, DiscreteVaeSettings
 from models.rbm import Rbm
 from models.settings import NoSettings
 from models.spec import DataSpec, Layout, Support
@@ -183,6 +184,21 @@ def test_walks_lead_from_the_pinned_code_unit_by_unit(view: Codes, bench: Bench,
     assert np.isnan(view.card.grid.cells.held).tolist() == [False, True, True, True]
     press(view, "unpin")
     assert view.walk.grid.count == 0
+
+
+def test_pictures_in_colour_and_500_units_are_shown(qtbot: QtBot) -> None:
+    bench = Bench(recipe(DiscreteVae, DiscreteVaeSettings(units=500, values=2, hidden=4)), pictures((3, 8, 8)))
+    bench.publish(1)
+    view = Codes(bench.live)
+    qtbot.addWidget(view)
+    view.resize(748, 672)
+    view.show()
+    qtbot.waitUntil(lambda: view.unit.values.count == 2, timeout=PATIENCE)
+    assert view.made.made.picture is not None
+    assert view.made.made.picture.shape == (3, 8, 8)
+    cells = view.card.grid.cells
+    assert cells.place(499).bottom() <= view.card.grid.viewport().height()
+    bench.live.close()
 
 
 def test_it_is_for_images_of_models_that_draw_discrete_layers_downwards() -> None:
