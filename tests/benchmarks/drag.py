@@ -19,7 +19,7 @@ from PySide6.QtWidgets import QApplication
 from dgm_studio.config import DataChoice, RunConfig, TrainingSettings
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.datasets.sources import load
-from dgm_studio.events import Snapshot
+from dgm_studio.events import Paused, Snapshot
 from dgm_studio.inference import Answer
 from dgm_studio.training import Order, TrainingSession
 from models.catalog import Recipe
@@ -49,11 +49,13 @@ class Training(QThread):
         self.session = TrainingSession(config, data)
         self._live = live
         self.steps = 0
+        self.paused = False
 
     def run(self) -> None:
         for event in self.session.events():
             if isinstance(event, Snapshot):
                 self._live.publish(event)
+            self.paused = isinstance(event, Paused)
             self.steps = getattr(event, "step", self.steps)
 
 
@@ -147,6 +149,8 @@ def _measure(family: str, settings: dict[str, Any], choice: DataChoice) -> bool:
     for state in ("while training", "idle"):
         if state == "idle":
             training.session.tell(Order.PAUSE)
+            while not training.paused or view.waiting("embedding") or view.waiting("manifold"):
+                _wait(200)
             _wait(1000)
         first = training.steps
         times = _drag(view)
