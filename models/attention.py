@@ -90,7 +90,7 @@ def read(images: Tensor, window: Window) -> Tensor:
     batch, height, channels, width = images.shape
     of_y, of_x = filters(window, height, width)
     rows = of_y @ images.reshape(batch, height, channels * width)
-    columns = rows.reshape(batch, -1, width) @ of_x.mT
+    columns = rows.reshape(batch, window.side * channels, width) @ of_x.mT
     return (window.gain[:, None, None] * columns).reshape(batch, window.side, channels, window.side)
 
 

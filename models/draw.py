@@ -179,7 +179,7 @@ class Draw(nn.Module):
 
     def _output(self, canvas: Tensor) -> Tensor:
         """A canvas as the likelihood reads it: (B, height, outputs · channels, width) -> (B, outputs, *event)."""
-        return canvas.unflatten(2, (-1, self.channels)).permute(0, 2, 3, 1, 4)
+        return canvas.unflatten(2, (self.likelihood.outputs, self.channels)).permute(0, 2, 3, 1, 4)
 
     def _mean(self, canvas: Tensor) -> Tensor:
         return self.likelihood.mean(self._output(canvas))

@@ -260,3 +260,10 @@ def test_the_bound_has_a_gradient_in_every_parameter(attends: bool) -> None:
     made = model(attention=attends)
     made.elbo(bits(4), draws()).value.sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in made.parameters())
+
+
+def test_no_example_is_drawn_again_as_no_drawing() -> None:
+    with torch.no_grad():
+        drawn = model().redraw_in_steps(bits(0))
+    assert drawn.canvases.shape == (0, 2, *SPEC.event_shape)
+    assert drawn.read.shape == drawn.written.shape == (0, 2, 4)

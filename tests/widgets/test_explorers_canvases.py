@@ -133,6 +133,20 @@ def test_examples_are_drawn_again_with_what_was_looked_at_beside(bench: Bench, q
     assert view._answer.read is None
 
 
+def test_a_class_without_examples_shows_nothing_and_says_so(bench: Bench, qtbot: QtBot) -> None:
+    view = opened(bench, qtbot)
+    bench.data.test.y[:] = 0
+    press(view, "drawn.test")
+    settle(view, qtbot)
+    box = view.findChild(QComboBox, "class")
+    box.setCurrentIndex(2)
+    box.activated.emit(2)
+    qtbot.waitUntil(lambda: not len(view._answer.canvases), timeout=PATIENCE)
+    assert view.canvas.picture is None
+    assert view.others.count == 0
+    assert view.findChild(QLabel, "none").isVisible()
+
+
 def test_drawing_again_gives_other_drawings_and_newer_weights_the_same_ones_changed(bench: Bench, qtbot: QtBot) -> None:
     view = opened(bench, qtbot)
     first = view._answer

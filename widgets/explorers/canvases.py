@@ -113,7 +113,13 @@ class CanvasesView(Explorer):
 
     def _show(self) -> None:
         answer = self._answer
-        if answer is None or not len(answer.canvases):
+        if answer is None:
+            return
+        if not len(answer.canvases):
+            for view in (self.canvas, self.example):
+                view.show_picture(None)
+            for grid in (self.others, self.strip):
+                grid.show_pictures(None)
             return
         at = (id(answer), self._chosen, self.step - 1)
         if at == self._painted:
@@ -186,7 +192,6 @@ class CanvasesView(Explorer):
         self._writes = Caption(name="writes")
         card.column.addWidget(self.canvas, 1)
         card.column.addWidget(self._writes)
-        card.column.addWidget(self.player)
         return card
 
     def _side(self) -> QVBoxLayout:
@@ -228,6 +233,7 @@ class CanvasesView(Explorer):
 
     def _strip_card(self) -> Card:
         card = Card("All steps")
+        card.column.addWidget(self.player)
         card.column.addWidget(self.strip, 1)
         return card
 
