@@ -14,6 +14,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import published
 
 from dgm_studio.config import RunConfig, TrainingSettings
+from dgm_studio.datasets.base import Split
 from dgm_studio.evaluation import Measured, Unmeasured, evaluate
 from dgm_studio.reports import Table, to_markdown
 from models.catalog import Recipe
@@ -71,7 +73,8 @@ def _figure(kind: str, given: argparse.Namespace) -> None:
     state = published.trained(kind, config, dataset, given.minutes)
     seconds, worked = time.perf_counter() - begin, time.process_time() - worked
     if given.examples:
-        dataset.test.x, dataset.test.y = dataset.test.x[: given.examples], dataset.test.y[: given.examples]
+        some = Split(dataset.test.x[: given.examples], dataset.test.y[: given.examples])
+        dataset = replace(dataset, test=some)
     print(
         f"\n{kind}, {SHARED | KINDS[kind] | LEARNING}: {state['step']} steps of {BATCH}, seed {given.seed}, "
         f"{seconds:.0f} s ({worked:.0f} s of one core), torch {torch.__version__}\n"
