@@ -20,7 +20,7 @@ EXAMPLES = 50  # the same each time
 SETTLED = 500  # steps: before, a code that says nothing is a code that has yet to be learned
 
 ELBO = Quantity("elbo", "Evidence lower bound", goal="higher")
-RECONSTRUCTION = Quantity("reconstruction", "Reconstruction E[log p(x|z)]", goal="higher")
+RECONSTRUCTION = Quantity("reconstruction", "Reconstruction", goal="higher")
 KL = Quantity("kl", "KL(q‖p)")
 GRADIENT_VARIANCE = Quantity("gradient_variance", "Gradient variance", "nats²", goal="lower")
 
