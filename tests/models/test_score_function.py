@@ -46,7 +46,7 @@ def test_the_mean_of_the_estimate_is_the_enumerated_gradient(widths: tuple[int, 
     bound = (log_q.exp() * (log_p - log_q)).sum(0).mean()
     exact = torch.cat([g.flatten() for g in torch.autograd.grad(-bound, parameters)])
     generator, found = Generator().manual_seed(1), []
-    for _ in range(120):
+    for _ in range(60):
         loss, _ = made.surrogate(x, generator)
         found.append(torch.cat([g.flatten() for g in torch.autograd.grad(loss, parameters)]))
     estimates = torch.stack(found)
@@ -105,7 +105,7 @@ def test_every_baseline_is_worth_something_where_some_examples_are_hard() -> Non
     variance = {}
     for baseline in BASELINES:
         made = learner_of(model, spec, baseline=baseline, learning_rate=0.01, draws=2)
-        for _ in range(150):
+        for _ in range(120):
             made.step(batch_of(x))
             model.load_state_dict(start)  # one model for all, to which only the baseline adapts
         variance[baseline] = made.variance_of_gradient(x, Generator().manual_seed(1), 50).item()
