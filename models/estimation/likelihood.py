@@ -30,7 +30,7 @@ from models.estimation.progress import stage
 
 EXAMPLES = 500  # measured at once: bounds the memory and how long a cancel waits
 SUMMING = 0.9  # of the time of an exact likelihood goes into log Z, where that is summed
-FEW = 10  # the same on a CPU: what 25 draws each decode to then lies in its cache, and in memory that is used again
+FEW = 20  # the same on a CPU, whose cache then holds about what a chunk of draws decodes to
 COORDINATES = 20  # of each example, in a pseudo-likelihood
 
 
@@ -133,7 +133,7 @@ def evidence_lower_bound(
     )
 
 
-def log_mean_weight(model: Any, x: Tensor, samples: int, generator: Generator | None = None, chunk: int = 25) -> Tensor:
+def log_mean_weight(model: Any, x: Tensor, samples: int, generator: Generator | None = None, chunk: int = 50) -> Tensor:
     """log (1/k) Σ_k p(x, z_k) / q(z_k | x) for k = `samples`: (B, *event) -> (B,), float64.
 
     A lower bound on log p(x) in expectation, tighter for larger k (Burda, Grosse & Salakhutdinov, 2016, equation 8).

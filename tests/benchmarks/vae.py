@@ -29,7 +29,7 @@ SIZES = ((784, 400, 20), (64, 256, 2))  # dimensions, hidden units of the two hi
 STEPS = 20
 ROUNDS = 15
 DRAWS = 5000  # k, of which a tenth are timed
-IMAGES = 10
+IMAGES = 20
 PASSES = 500  # rows at which the decoder alone is fastest (of 100, 250, 500, 1000, 2000, 5000)
 
 

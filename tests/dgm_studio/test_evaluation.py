@@ -287,6 +287,12 @@ def test_the_density_of_the_data_is_scored_beside_the_model() -> None:
     recipe, weights = made("vae", "reparameterized-elbo", dataset)
     table = next(r for r in result(run(recipe, dataset, weights, "likelihood")).reports if isinstance(r, Table))
     names, last = [row[0] for row in table.rows], table.rows[-1]
+    of_code = rows(table)["log p(x), annealed code"]
+    assert of_code[3] == "lower bound"
+    assert "of which 20 at random" in of_code[-1]
+    assert "8 chains for each example, 200 temperatures" in of_code[-1]
+    assert "annealing back from the exact posterior" in of_code[-1]
+    assert not {"code_chains", "code_examples"} & set(likelihood.EVALUATION.without_effect(recipe.family.model))
     assert names[-1] == "log p(x) under the data's own distribution"
     assert last[1] == pytest.approx(dataset.density.log_prob(dataset.test.x.double()).mean().item())
     assert last[3] == "exact"

@@ -39,6 +39,7 @@ EVERY_TYPE: tuple[Report, ...] = (
     Points("Plane", "x", "y", (XY,), iso=(3.0,), iso_title="sum", plane="tiny"),
     Curves("Curves", "x", "y", (XY,)),
     HeatMap("Map", np.array([[0.1, 0.2, 0.7], [0.0, 0.5, 0.3]]), "nats"),
+    HeatMap("Matrix", np.array([[0.1, 0.2, 0.7], [0.0, 0.5, 0.3]]), "nats", "", ("x", "turn"), ("z1", "z2", "z3")),
     Pictures("Samples", np.full((4, 1, 3, 3), 200, np.uint8), ("sample", "nearest"), ("", "1.0", "", "2.0")),
     Note("Finding", "All is well.", "good"),
 )
