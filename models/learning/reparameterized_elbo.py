@@ -92,7 +92,7 @@ class ReparameterizedElbo(BoundAscent):
         RECONSTRUCTION,
         KL,
         Quantity("importance_weighted", "Importance-weighted bound", goal="higher"),
-        Quantity("auxiliary", "Auxiliary reconstruction", goal="higher"),
+        Quantity("auxiliary", "Auxiliary log p(x|z)", goal="higher"),
         Quantity("refined", "Gained by refinement", goal="higher"),
         GRADIENT_VARIANCE,
     )
