@@ -74,6 +74,7 @@ RBM = "86.34, Salakhutdinov & Murray (2008), CD-25, by annealing, on other bits 
 BELIEF = "113.1 by the score function, 116.3 by wake-sleep, remembered (Mnih & Gregor, 2014), 200 units"
 VAE = "88.71 with k = 5000, Burda et al. (2016), batches of 20, 3280 epochs"
 IWAE = "k = 1 / 5 / 50: 86.76 / 85.54 / 84.78 with k = 5000, Burda et al. (2016), bits drawn at each visit, 3280 epochs"
+CONV = "none with this network"
 CROP = "none for this crop"
 
 WIDTHS = {"latent": 50, "hidden": 200, "layers": 2}  # 784-200-200-50, as published
@@ -115,6 +116,9 @@ ROWS: dict[str, Row] = {
         learner="gumbel-softmax",
     ),
     "vae": Row("vae", WIDTHS, {}, 30_000, 100, VAE, 100, learner="reparameterized-elbo", importance=(5000, 1000)),
+    "conv-vae": Row(
+        "conv-vae", {"latent": 40}, {}, 10_000, 100, CONV, learner="reparameterized-elbo", importance=(5000, 1000)
+    ),
     **{
         f"iwae-{k}": Row(
             "vae",
