@@ -187,7 +187,7 @@ def test_results_are_shown_and_kept_with_what_made_them(
     for text in ("Likelihood", "ELBO", "−20.50", "A note.", "All is well.", "draws 3, seed 0"):
         assert text in shown
     assert part(page, QComboBox, "results-quick").currentText().startswith("step 100")
-    assert len(plots(page)) == 4
+    assert len(plots(page)) == 5
     assert part(page, QPushButton, "run-quick").text() == "Measure again"
 
 
@@ -335,7 +335,7 @@ def test_results_are_there_after_the_project_was_reopened(
     with Project.open(project.path) as again:
         page.show_run(again, again.runs[run.id], live)
         assert "−20.50" in texts(page)
-        assert len(plots(page)) == 4
+        assert len(plots(page)) == 5
         page.show_run(None, None, None)
 
 
