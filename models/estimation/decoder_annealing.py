@@ -24,7 +24,7 @@ from torch import Generator, Tensor
 from models.estimation.measure import Kind, Measure, mean_measure
 from models.estimation.progress import stage
 
-LEAPFROG = 5  # steps of a trajectory. At equal cost, 10 left a gap 2 to 5 times as large on two decoders of digits
+LEAPFROG = 5  # steps of a trajectory. At equal cost, 10 left larger gaps on all of three decoders, one run each
 WANTED = 0.65  # acceptance that step sizes are adapted to (Neal, 2011, section 4.4)
 JITTER = 0.2  # part by which a step is drawn longer or shorter, so that no trajectory closes on itself
 PILOT = 5  # the pilot run has one temperature for so many

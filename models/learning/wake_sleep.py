@@ -43,7 +43,7 @@ class WakeSleep(BoundAscent):
     quantities = (
         ELBO,
         Quantity("wake", "Awake: log p(x, h)", goal="higher"),
-        Quantity("sleep", "Asleep: log q(h | x)", goal="higher"),
+        Quantity("sleep", "Asleep: log q(h | x)"),
         GRADIENT_VARIANCE,
     )
 

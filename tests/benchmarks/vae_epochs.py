@@ -3,8 +3,9 @@ and Adam, on the CPU, by one thread.
 
 pythae is given networks of the same layers as its encoder and decoder, written as one writes them (beside that: our
 own modules, whose features lie with their channels last), and all else is as it comes: its trainer, its data set and
-loader, its loss, torch's Adam in the way it asks for it. Ours is a training session without anybody watching: its
-sampler, its learner and its reports, but no held-out figures or previews, as pythae has no evaluation set. In turn,
+loader, its loss, torch's Adam in the way it asks for it. Ours is the learner in the loop of a training session
+that nobody watches: a permutation, batches of copies, one report, and no held-out figures, as pythae has no evaluation
+set. In turn,
 timed by the processor time of the thread. "bare" is both networks once forwards and once backwards on the same batches,
 and nothing else: what remains if all the rest were free.
 
