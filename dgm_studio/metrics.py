@@ -44,6 +44,7 @@ class Metrics:
         self._limits = {prefix + q.key: q.limit for q in learner.quantities for prefix in ("", "valid/")}
         self._rows: list[tuple[int, str, Tensor]] = []
         self._due = Allowance(share=0.03, at_least_every=0.5)
+        self._looks = Allowance(share=0.01, at_least_every=0.5)
         self.doctor = Doctor()
         # the same examples each time, from all over the split: files are often sorted by class
         index = torch.randperm(len(dataset.valid), generator=Generator().manual_seed(0))[:HELD_OUT_EXAMPLES]
@@ -59,9 +60,17 @@ class Metrics:
         started = time.perf_counter()
         with looking(self._learner):
             values = self._learner.held_out(self._valid, Generator(self._device).manual_seed(0))
-            self.doctor.hear(self._learner.diagnose(self._valid, Generator(self._device).manual_seed(0)))
         self.add(step, values, "valid/")
         self._due.charge(started)
+
+    def diagnose(self) -> None:
+        """Let the doctor hear what ails the model, if it is time to: often, as this costs less than held-out values."""
+        if not self._looks.due():
+            return
+        started = time.perf_counter()
+        with looking(self._learner):
+            self.doctor.hear(self._learner.diagnose(self._valid, Generator(self._device).manual_seed(0)))
+        self._looks.charge(started)
 
     def take(self) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], str]:
         """Steps and values by key since the last call, up to the first step with a value that is not finite or beyond

@@ -106,8 +106,8 @@ class Learner(nn.Module):
         return {}
 
     def diagnose(self, batch: Batch, generator: Generator) -> Symptom | None:
-        """What ails the model on held-out data, if anything does. It is asked beside `held_out`, and believed when it
-        says the same several times in succession."""
+        """What ails the model on held-out data, if anything does. It is asked again and again, and believed when
+        it says the same several times in succession."""
         return None
 
     @property

@@ -17,7 +17,7 @@ from models.spec import Batch, DataSpec
 
 DRAWS = 5  # of the gradient, from which its variance is estimated
 EXAMPLES = 50  # the same each time
-SETTLED = 500  # steps: before, a code that says nothing is a code that has yet to be learned
+SETTLED = 300  # steps: before, a code that says nothing is a code that has yet to be learned
 
 ELBO = Quantity("elbo", "Evidence lower bound", goal="higher")
 RECONSTRUCTION = Quantity("reconstruction", "Reconstruction", goal="higher")

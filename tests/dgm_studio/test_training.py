@@ -31,9 +31,11 @@ from dgm_studio.events import (
     Snapshot,
     Started,
 )
+from dgm_studio.metrics import Allowance
 from dgm_studio.state import StateMismatch, load_tensors
 from dgm_studio.training import Order, Resume, TrainingSession
 from models.catalog import Recipe
+from models.learning.bound import SETTLED
 from models.learning.reparameterized_elbo import ReparameterizedElbo
 from models.spec import Batch, DataSpec, Layout, Support
 from models.vae import Vae
@@ -566,3 +568,15 @@ def test_a_driver_that_goes_away_ends_the_session_quietly() -> None:
     stream.close()  # type: ignore[attr-defined]
     with pytest.raises(StopIteration):
         next(stream)
+
+
+def test_a_posterior_that_collapses_is_found_once_with_ways_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, slow_steps: None
+) -> None:
+    monkeypatch.setattr(Allowance, "due", lambda self: True)
+    steps = SETTLED + 200
+    seen = events(TrainingSession(config(steps, kl_weight=100.0, learning_rate=0.01), data()))
+    (found,) = of(Finding, seen)
+    assert found.kind == "posterior collapse"
+    assert found.changes == ReparameterizedElbo.against_collapse
+    assert isinstance(closing(seen), Finished)
