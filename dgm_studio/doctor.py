@@ -5,7 +5,8 @@ from __future__ import annotations
 from dgm_studio.events import Finding
 from models.learning.base import Symptom
 
-BELIEVED = 3  # times in succession that a symptom is seen: early in training much looks ill
+SETTLED = 300  # steps of a session: before, what ails a model is mostly that it has yet to learn, or to change
+BELIEVED = 3  # times in succession that a symptom is seen
 
 
 class Doctor:

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from dgm_studio.datasets.base import Dataset
-from dgm_studio.doctor import Doctor
+from dgm_studio.doctor import SETTLED, Doctor
 from dgm_studio.state import looking
 from models.learning.base import Learner
 from models.spec import Batch
@@ -63,9 +63,10 @@ class Metrics:
         self.add(step, values, "valid/")
         self._due.charge(started)
 
-    def diagnose(self) -> None:
-        """Let the doctor hear what ails the model, if it is time to: often, as this costs less than held-out values."""
-        if not self._looks.due():
+    def diagnose(self, steps: int) -> None:
+        """Let the doctor hear what ails the model after `steps` of this session, if it is time to: more often than
+        held-out values are measured, as it costs less."""
+        if steps < SETTLED or not self._looks.due():
             return
         started = time.perf_counter()
         with looking(self._learner):

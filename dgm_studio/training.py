@@ -225,7 +225,7 @@ class TrainingSession:
     def _report(self, learner: Learner, metrics: Metrics) -> Iterator[Event]:
         """What was measured since the last report. Raises Diverged when some of it is not as it should be."""
         metrics.hold_out(self._step)
-        metrics.diagnose()
+        metrics.diagnose(self._step - self._first)
         values, broken = metrics.take()
         seconds = time.perf_counter() - self._begin
         rate = (self._step - self._first) / seconds if seconds > 0 else 0.0

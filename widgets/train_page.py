@@ -52,8 +52,8 @@ class TrainPage(QWidget):
         self._findings.hide()
         self._ways = QWidget()
         self._ways.setObjectName("findingWays")
-        self._ways_row = QHBoxLayout(self._ways)
-        self._ways_row.setContentsMargins(0, 0, 0, 0)
+        self._ways_column = QVBoxLayout(self._ways)
+        self._ways_column.setContentsMargins(0, 0, 0, 0)
         self._offered: dict[str, dict[str, Any]] = {}
         self._empty = Empty(
             "Nothing has been trained yet",
@@ -132,16 +132,15 @@ class TrainPage(QWidget):
         if ways == self._offered:
             return
         self._offered = ways
-        while self._ways_row.count():
-            part = self._ways_row.takeAt(0).widget()
+        while self._ways_column.count():
+            part = self._ways_column.takeAt(0).widget()
             if part is not None:
                 part.deleteLater()
         for title, learning in ways.items():
             button = QPushButton(f"Branch with {title}")
             button.setToolTip("Train a run that goes on from the newest kept state of this one, with this changed.")
             button.clicked.connect(lambda _=False, learning=learning: self._choose(learning))
-            self._ways_row.addWidget(button)
-        self._ways_row.addStretch(1)
+            self._ways_column.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
 
     def _choose(self, learning: dict[str, Any]) -> None:
         if self._run is not None:

@@ -17,12 +17,11 @@ from models.spec import Batch, DataSpec
 
 DRAWS = 5  # of the gradient, from which its variance is estimated
 EXAMPLES = 50  # the same each time
-SETTLED = 300  # steps: before, a code that says nothing is a code that has yet to be learned
 
-ELBO = Quantity("elbo", "Evidence lower bound", goal="higher")
+ELBO = Quantity("elbo", "Evidence bound", goal="higher")
 RECONSTRUCTION = Quantity("reconstruction", "Reconstruction", goal="higher")
 KL = Quantity("kl", "KL(q‖p)")
-GRADIENT_VARIANCE = Quantity("gradient_variance", "Gradient variance", "nats²", goal="lower")
+GRADIENT_VARIANCE = Quantity("gradient_variance", "Gradient variance", "nats²")
 
 
 class BoundSettings(DecaySettings):
@@ -80,7 +79,7 @@ class BoundAscent(Learner):
 
     def diagnose(self, batch: Batch, generator: Generator) -> Symptom | None:
         """Posterior collapse."""
-        means = code_means(self.model, batch.x) if self.steps >= SETTLED else None
+        means = code_means(self.model, batch.x)
         if means is None or active_units(means).any():
             return None
         ways = " or ".join(self.against_collapse) or "a weaker decoder"

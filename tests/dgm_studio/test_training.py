@@ -17,6 +17,7 @@ from torch import Generator, Tensor
 
 from dgm_studio.config import RunConfig, TrainingSettings
 from dgm_studio.datasets.base import Dataset, Provenance, Split
+from dgm_studio.doctor import SETTLED
 from dgm_studio.events import (
     CLOSING,
     Cancelled,
@@ -35,7 +36,6 @@ from dgm_studio.metrics import Allowance
 from dgm_studio.state import StateMismatch, load_tensors
 from dgm_studio.training import Order, Resume, TrainingSession
 from models.catalog import Recipe
-from models.learning.bound import SETTLED
 from models.learning.reparameterized_elbo import ReparameterizedElbo
 from models.spec import Batch, DataSpec, Layout, Support
 from models.vae import Vae
