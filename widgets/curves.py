@@ -27,6 +27,7 @@ LEGEND = (
     f'<span style="color:{TRAINING}">■</span> training &nbsp;'
     f'<span style="color:{HELD_OUT}">■</span> held-out &nbsp;<span style="color:{HELD_OUT}">●</span> best'
 )
+EMPTY = 4  # plots at most before there is anything to plot: more would ask for a higher window
 
 
 class QuantityView(QWidget):
@@ -127,7 +128,7 @@ class Curves(QWidget):
     def show_quantities(self, quantities: Sequence[Quantity]) -> None:
         """One plot for each, in this order, on one axis; of those that the run reports, once it has reported any."""
         self._quantities = tuple(quantities)
-        self._build(self._quantities)
+        self._build(self._quantities[:EMPTY])
 
     def _build(self, quantities: Sequence[Quantity]) -> None:
         for view in self.views:
@@ -172,10 +173,10 @@ class Curves(QWidget):
         self._seconds += time.thread_time() - begin
 
     def _reported(self, history: History) -> list[Quantity]:
-        """The quantities with values; all while there are none. A learner may know one and the same objective by
-        several names, of which a run reports one."""
+        """The quantities with values; the first few while there are none. A learner may know one and the same objective
+        by several names, of which a run reports one."""
         filled = {key.removeprefix("valid/") for key, series in history.series.items() if series}
-        return [q for q in self._quantities if q.key in filled] or list(self._quantities)
+        return [q for q in self._quantities if q.key in filled] or list(self._quantities[:EMPTY])
 
     def _choose_axis(self, history: History) -> None:
         """The axis that was asked for, or that of steps where the history knows no times."""
