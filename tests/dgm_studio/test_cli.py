@@ -300,13 +300,16 @@ def test_a_time_limit_ends_a_training(answer: Any) -> None:
     assert 0 < made["step"] < 4000
 
 
+QUICK = ("--set", "likelihood.code_temperatures=10", "--set", "likelihood.code_examples=2")
+
+
 def test_an_evaluation_is_printed_and_kept(command: Command, answer: Any, copied: str) -> None:
-    made = answer("evaluate", copied, "--what", "likelihood", "--set", "likelihood.importance_samples=5")
+    made = answer("evaluate", copied, "--what", "likelihood", "--set", "likelihood.importance_samples=5", *QUICK)
     assert [entry["key"] for entry in made["evaluations"]] == ["likelihood"]
     assert made["evaluations"][0]["settings"]["importance_samples"] == 5
     with Project.open(Path(copied), read_only=True) as opened:
         assert [kept.key for kept in opened.runs[made["run"]].evaluations] == ["likelihood"]
-    code, out, _ = command("evaluate", copied, "--what", "likelihood", "samples")
+    code, out, _ = command("evaluate", copied, "--what", "likelihood", "samples", *QUICK)
     assert code == 0
     assert "ELBO" in out
 
@@ -319,7 +322,7 @@ def test_brackets_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_evaluating_twice_gives_the_same_figures(answer: Any, copied: str) -> None:
-    first, second = (answer("evaluate", copied)["evaluations"] for _ in range(2))
+    first, second = (answer("evaluate", copied, *QUICK)["evaluations"] for _ in range(2))
     assert [entry["reports"] for entry in first] == [entry["reports"] for entry in second]
 
 

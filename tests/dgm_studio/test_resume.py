@@ -32,17 +32,20 @@ ALL = list(cases())
 LEARNERS = sorted({(case.family, case.learner) for case in ALL})
 
 
-def of(variant: str) -> list[ParameterSet]:
-    """The cases with these settings or data, as parameters; slow are all but the first learner of each family."""
-    return [
-        pytest.param(
-            case,
-            id=f"{case.family}-{case.learner}",
-            marks=() if case.learner == catalog.family(case.family).learners[0] else pytest.mark.slow,
-        )
-        for case in ALL
-        if case.variant == variant
-    ]
+def of(variant: str, each_learner_once: bool = False) -> list[ParameterSet]:
+    """The cases with these settings or data, as parameters; slow are all but the first learner of each family, and of
+    these, if asked for, all but the first family of each learner."""
+    found, seen = [], set()
+    for case in ALL:
+        if case.variant == variant:
+            slow = case.learner != catalog.family(case.family).learners[0] or (
+                each_learner_once and case.learner in seen
+            )
+            if not slow:
+                seen.add(case.learner)
+            marks = pytest.mark.slow if slow else ()
+            found.append(pytest.param(case, id=f"{case.family}-{case.learner}", marks=marks))
+    return found
 
 
 PLAIN = of("settings as they are")
@@ -104,7 +107,7 @@ def test_two_threads_are_resumed_with_two_threads(case: Case, tmp_path: Path, mo
     assert resume.apart(case, straight, resumed) == []
 
 
-@pytest.mark.parametrize("case", of("everything on"))
+@pytest.mark.parametrize("case", of("everything on", each_learner_once=True))
 def test_whatever_kind_of_thing_is_missing_in_a_kept_state_is_noticed(case: Case) -> None:
     found = resume.lacking(case, few=True)
     assert {"step", "model"} <= {place.split("/")[1] for place in (*found.noticed, *found.seen_at_once)}
