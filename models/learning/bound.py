@@ -27,7 +27,7 @@ GRADIENT_VARIANCE = Quantity("gradient_variance", "Gradient variance", "nats²")
 class BoundSettings(DecaySettings):
     gradient_variance: bool = setting(
         True,
-        title="Measure the gradient's variance",
+        title="Gradient variance",
         help=f"Beside held-out values: the variance of the gradient of {EXAMPLES} held-out examples' mean, over "
         f"{DRAWS} draws of the latent variables and summed over the model's parameters, to compare estimators by.",
         reference="Mnih & Gregor (2014), section 3.3",
