@@ -1,4 +1,4 @@
-"""What deep machines are set by: the widths of their hidden layers."""
+"""What deep machines and belief nets are set by: the widths of their hidden layers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,19 @@ from models.harmonium import ChainSettings
 from models.settings import Settings, setting
 
 
-class LayerSettings(ChainSettings):
+class HiddenWidths(Settings):
+    """Up to three hidden layers of bits, the lowest first; a width of 0 leaves a layer out."""
+
+    first: int
+    second: int
+    third: int
+
+    def widths(self) -> tuple[int, ...]:
+        """How many units each hidden layer has."""
+        return tuple(width for width in (self.first, self.second, self.third) if width)
+
+
+class LayerSettings(HiddenWidths, ChainSettings):
     """Two or three hidden layers of bits, the lowest first."""
 
     first: int = setting(
@@ -37,12 +49,8 @@ class LayerSettings(ChainSettings):
         le=8192,
     )
 
-    def widths(self) -> tuple[int, ...]:
-        """How many units each hidden layer has."""
-        return tuple(width for width in (self.first, self.second, self.third) if width)
 
-
-class BeliefSettings(Settings):
+class BeliefSettings(HiddenWidths):
     """One to three hidden layers of bits in a directed net, the lowest first."""
 
     first: int = setting(
@@ -72,7 +80,3 @@ class BeliefSettings(Settings):
         ge=0,
         le=8192,
     )
-
-    def widths(self) -> tuple[int, ...]:
-        """How many units each hidden layer has."""
-        return tuple(width for width in (self.first, self.second, self.third) if width)
