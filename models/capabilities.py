@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Generator as Yields
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from torch import Generator, Tensor
 
 from models.distributions import Distribution, FullNormal
+from models.spec import Batch
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,23 @@ class DrawnInSteps:
     written: Tensor | None  # (B, T, 4)  the window through which each step wrote
     read_size: int  # places along a side of the windows
     write_size: int
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a discriminator is shown: examples, and beside each of them a vector where there is one: a code, a class."""
+
+    x: Tensor  # (B, *shape)
+    beside: Tensor | None = None  # (B, K)
+
+
+@dataclass(frozen=True)
+class ShownAs:
+    """What `Shown` consists of, and the network that suits it."""
+
+    shape: tuple[int, ...]  # of what stands for one example
+    beside: int = 0  # K; 0 where nothing stands beside it
+    network: Literal["dense", "convolutional"] = "dense"
 
 
 @runtime_checkable
@@ -323,6 +341,25 @@ class DrawsDownwards(Protocol):
     def top_down(self, layer: int, h: Tensor) -> Tensor:
         """What hidden layer `layer` in state h makes of the visible units, through means of the layers between:
         (B, *layer) -> (B, *event)."""
+        ...
+
+
+@runtime_checkable
+class FacesDiscriminator(Protocol):
+    """Learns from a discriminator that tries to tell what is shown of samples from what is shown of data."""
+
+    def shown_as(self) -> ShownAs:
+        """What a discriminator has to be made for."""
+        ...
+
+    def show_data(self, batch: Batch, generator: Generator | None = None) -> Shown:
+        """The examples of a batch. Differentiable in the model's parameters where it says itself what stands beside
+        them: their codes, for one."""
+        ...
+
+    def show_samples(self, batch: Batch, generator: Generator | None = None) -> Shown:
+        """As many samples as the batch has examples, with the same classes if the model is conditional; differentiable
+        in the model's parameters."""
         ...
 
 

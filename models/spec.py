@@ -85,6 +85,12 @@ class Batch:
     index: Tensor  # (B,), int64: the example's place in its split
     other: Batch | None = None
 
+    def chunk(self, parts: int) -> list[Batch]:
+        """As many batches of the same size, one after the other."""
+        others = [None] * parts if self.other is None else self.other.chunk(parts)
+        pieces = (self.x.chunk(parts), self.y.chunk(parts), self.index.chunk(parts))
+        return [Batch(x, y, index, other) for x, y, index, other in zip(*pieces, others, strict=True)]
+
 
 def require(spec: DataSpec, *supports: Support, model: str) -> None:
     """Raise UnsuitableData unless the data lies in one of `supports`."""

@@ -8,11 +8,21 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
-from models.capabilities import BoundsEvidence, Decodes, HasDiscriminator, HasFreeEnergy, Samples, ScoresExactly
-from models.distributions import Distribution, standard_normal
+from models.capabilities import (
+    BoundsEvidence,
+    Decodes,
+    HasDiscriminator,
+    HasFreeEnergy,
+    Samples,
+    ScoresExactly,
+    Shown,
+    ShownAs,
+)
 from models.estimation.divergence import Grid, jensen_shannon, optimal_discriminator
 from models.gan import Gan, GanSettings
+from models.implicit import ImplicitModel, ImplicitSettings
 from models.learning.adversarial import MINIMAX, NON_SATURATING, Adversarial, AdversarialSettings, Objective
+from models.learning.critics import Critic, CriticSettings, both
 from models.spec import Batch, DataSpec, Layout, Support, UnsuitableData
 
 PLANE = DataSpec((2,), Support.REALS, Layout.POINTS)
@@ -20,19 +30,16 @@ IMAGE = DataSpec((1, 4, 4), Support.UNIT, Layout.IMAGE)
 BITS = DataSpec((1, 4, 4), Support.BITS, Layout.IMAGE)
 
 
-class Gaussian(nn.Module):
+class Gaussian(ImplicitModel):
     """G(z) = μ + σz with a known density, to play the game against."""
 
     def __init__(self, mean: float, sigma: float = 1.0) -> None:
-        super().__init__()
+        super().__init__(ImplicitSettings(latent=2), PLANE, nn.Identity())
         self.mean = nn.Parameter(torch.tensor([mean, 0.0]))
         self.sigma = sigma
 
-    def prior(self) -> Distribution:
-        return standard_normal(2, like=self.mean)
-
-    def decode(self, z: Tensor) -> Tensor:
-        return self.mean + self.sigma * z
+    def example(self, output: Tensor) -> Tensor:
+        return self.mean + self.sigma * output
 
     def log_prob(self, x: Tensor) -> Tensor:
         z = (x - self.mean.detach()) / self.sigma
@@ -58,7 +65,7 @@ def trained_discriminator(data: Gaussian, model: Gaussian, steps: int) -> Advers
             group["lr"] = 2e-3 * (1 - step / steps)
         with torch.no_grad():
             x = data.decode(data.prior().sample(256))
-        learner._discriminator_step(x)
+        learner._turn("discriminator", batch(x))
     return learner
 
 
@@ -152,10 +159,10 @@ def test_the_generators_gradient_is_that_of_its_loss_by_finite_differences(objec
 
     def loss(mean: float) -> Tensor:
         x = torch.tensor([mean, 0.0], dtype=torch.float64) + z
-        return objective.loss(learner.discriminator(x)).mean()
+        return objective.loss(learner.discriminator(Shown(x))).mean()
 
     learner.model.mean.grad = None
-    objective.loss(learner.discriminator(learner.model.decode(z))).mean().backward()
+    objective.loss(learner.discriminator(Shown(learner.model.decode(z)))).mean().backward()
     numeric = (loss(0.3 + 1e-5) - loss(0.3 - 1e-5)).item() / 2e-5
     assert learner.model.mean.grad[0].item() == pytest.approx(numeric, rel=1e-4)
 
@@ -171,20 +178,58 @@ def test_the_discriminators_step_leaves_the_generator_alone_and_the_other_way_ro
         return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
 
     generator, discriminator = copies(learner.model), copies(learner.discriminator)
-    learner._discriminator_step(torch.randn(16, 2))
+    learner._turn("discriminator", batch(torch.randn(16, 2)))
     assert same(generator, copies(learner.model))
     assert not same(discriminator, copies(learner.discriminator))
     discriminator = copies(learner.discriminator)
-    learner._generator_step(16)
+    learner._turn("generator", batch(torch.randn(16, 2)))
     assert not same(generator, copies(learner.model))
     assert same(discriminator, copies(learner.discriminator))
+
+
+def test_a_player_that_does_not_move_is_reported_all_the_same() -> None:
+    torch.manual_seed(0)
+    learner = game(Gan(GanSettings(hidden=8), PLANE), hidden=8)
+    for mover, still in ((learner.model, learner.discriminator), (learner.discriminator, learner.model)):
+        learner.moves = frozenset({"generator" if mover is learner.model else "discriminator"})
+        before = [[p.detach().clone() for p in module.parameters()] for module in (mover, still)]
+        reported = learner.step(batch(torch.randn(16, 2)))
+        assert reported.keys() == {quantity.key for quantity in learner.quantities}
+        assert not all(torch.equal(a, b) for a, b in zip(before[0], mover.parameters(), strict=True))
+        assert all(torch.equal(a, b) for a, b in zip(before[1], still.parameters(), strict=True))
+
+
+def test_what_stands_beside_an_example_is_judged_with_it() -> None:
+    torch.manual_seed(0)
+    for network, shape, spec in (("dense", (2,), PLANE), ("convolutional", (1, 4, 4), IMAGE)):
+        critic = Critic(CriticSettings(hidden=8, channels=2, layers=1), ShownAs(shape, 3, network), spec)
+        x, beside = torch.rand(5, *shape), torch.rand(5, 3, requires_grad=True)
+        critic(Shown(x, beside)).sum().backward()
+        assert beside.grad is not None
+        assert (beside.grad.abs().sum(0) > 0).all()
+        two = critic(both(Shown(x, beside), Shown(1 - x, -beside)))
+        assert torch.allclose(two, torch.cat([critic(Shown(x, beside)), critic(Shown(1 - x, -beside))]), atol=1e-6)
+
+
+def test_a_convolutional_discriminator_asks_for_images() -> None:
+    with pytest.raises(UnsuitableData, match=r"judges images.*choose dense"):
+        Adversarial.check(AdversarialSettings(network="convolutional"), PLANE)
+
+
+def test_the_average_takes_buffers_as_they_are() -> None:
+    model = Gaussian(0.5)
+    model.register_buffer("seen", torch.zeros(()))
+    learner = game(model, hidden=8, average=0.9)
+    model.seen.add_(3)
+    learner.step(batch(torch.randn(16, 2)))
+    assert learner.sampler().seen == 3
 
 
 def test_every_discriminator_step_sees_a_minibatch_of_its_own() -> None:
     torch.manual_seed(0)
     learner = game(Gan(GanSettings(hidden=8), PLANE), hidden=8, discriminator_steps=3)
     seen: list[Tensor] = []
-    learner.discriminator.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].detach()))
+    learner.discriminator.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].x.detach()))
     x = torch.arange(24.0).reshape(12, 2)
     learner.step(batch(x))
     assert learner.minibatches == 3

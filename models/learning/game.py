@@ -1,0 +1,141 @@
+"""What adversarial learners share: two players that move in turn, each with a step size of its own."""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from models.capabilities import FacesDiscriminator
+from models.learning.base import Learner, adam, means
+from models.learning.critics import Critic, CriticSettings
+from models.settings import setting
+from models.spec import Batch, DataSpec
+
+Player = Literal["discriminator", "generator"]
+PLAYERS: tuple[Player, ...] = ("discriminator", "generator")  # in the order of their turns
+
+
+class GameSettings(CriticSettings):
+    generator_rate: float = setting(
+        1e-3, title="Generator learning rate", help="Step size of the generator's Adam.", gt=0, le=1, log=True
+    )
+    discriminator_rate: float = setting(
+        2e-4,
+        title="Discriminator learning rate",
+        help="Step size of the discriminator's Adam. Slower than the generator's keeps it from being sure too early on "
+        "images; on points in the plane equal rates find more modes.",
+        reference="Heusel et al. (2017), two time scales",
+        gt=0,
+        le=1,
+        log=True,
+    )
+    beta1: float = setting(
+        0.5,
+        title="Momentum β₁",
+        help="Adam's average of gradients, for both players. High values let the game oscillate.",
+        reference="Radford et al. (2016)",
+        ge=0,
+        lt=1,
+    )
+    discriminator_steps: int = setting(
+        1,
+        title="Discriminator steps",
+        help="Discriminator updates before each generator update, each on a minibatch of its own.",
+        reference="Goodfellow et al. (2014), algorithm 1, k",
+        ge=1,
+        le=100,
+    )
+    average: float = setting(
+        0.99,
+        title="Generator average",
+        help="Samples are shown from a moving average of the generator's weights with this decay; 0 shows the "
+        "generator itself. The game circles its solution, and the average lies nearer to it.",
+        reference="Yazıcı et al. (2019), β",
+        ge=0,
+        lt=1,
+    )
+
+
+class Game(Learner):
+    """Alternating Adam steps of a discriminator and a generator (Goodfellow et al., 2014, algorithm 1).
+
+    A subclass says what each player lowers. What is reported of a turn is from before its step.
+    """
+
+    capturable = True
+    needs = (FacesDiscriminator,)
+    moves: frozenset[Player] = frozenset(PLAYERS)  # who changes at a step; the others' turns are only reported
+
+    def __init__(self, model: nn.Module, settings: GameSettings, spec: DataSpec, examples: int) -> None:
+        super().__init__(model, settings, spec, examples)
+        self.settings = settings
+        self.minibatches = settings.discriminator_steps
+        self.discriminator = self.make_discriminator()
+        # kept also with a decay of 0, when it equals the generator, so that there is one way to save and to show
+        self.average = copy.deepcopy(model).requires_grad_(False)
+        self._follow = get_ema_multi_avg_fn(settings.average)
+
+    @staticmethod
+    def check(settings: GameSettings, spec: DataSpec) -> None:
+        Critic.check(settings, spec)
+
+    def make_discriminator(self) -> nn.Module:
+        return Critic(self.settings, self.model.shown_as(), self.spec)
+
+    def begin(self) -> None:
+        settings = self.settings
+        betas = (settings.beta1, 0.999)
+        self.optimizers = {
+            "generator": adam(self.model, settings.generator_rate, betas),
+            "discriminator": adam(self.discriminator, settings.discriminator_rate, betas),
+        }
+
+    def sampler(self) -> nn.Module:
+        return self.average
+
+    @abstractmethod
+    def discriminator_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """What the discriminator lowers, 0-d, and what is reported of it."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def generator_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """What the generator lowers, 0-d, and what is reported of it."""
+        raise NotImplementedError
+
+    def moved(self, player: Player) -> None:
+        """A player's parameters have just changed."""
+
+    def step(self, batch: Batch) -> dict[str, Tensor]:
+        for part in batch.chunk(self.minibatches):
+            reported = self._turn("discriminator", part)
+        return {**reported, **self._turn("generator", part)}
+
+    def _turn(self, player: Player, batch: Batch) -> dict[str, Tensor]:
+        module, lowers = (
+            (self.discriminator, self.discriminator_loss)
+            if player == "discriminator"
+            else (self.model, self.generator_loss)
+        )
+        loss, reported = lowers(batch)
+        if player in self.moves:
+            optimizer = self.optimizers[player]
+            optimizer.zero_grad()
+            # a generator's gradients pass through the discriminator, but are kept for the generator only
+            loss.backward(inputs=list(module.parameters()))
+            optimizer.step()
+            if player == "generator":
+                self._average()
+            self.moved(player)
+        return means(**reported)
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        self._follow(list(self.average.parameters()), list(self.model.parameters()), None)
+        for kept, latest in zip(self.average.buffers(), self.model.buffers(), strict=True):
+            kept.copy_(latest)
