@@ -60,6 +60,8 @@ class Row:
     target: float | None = None  # nats per example, from above
     crop: int = 28  # the central crop × crop pixels
     learner: str = "maximum-likelihood"
+    draws: int = 500  # of z, for the importance-weighted bound of all test examples
+    annealed: int = 20  # test examples whose codes are annealed
     importance: tuple[int, int] = (0, 0)  # so many draws of z for so many of the test examples, beside the rest
 
 
@@ -75,8 +77,12 @@ BELIEF = "113.1 by the score function, 116.3 by wake-sleep, remembered (Mnih & G
 VAE = "88.71 with k = 5000, Burda et al. (2016), batches of 20, 3280 epochs"
 IWAE = "k = 1 / 5 / 50: 86.76 / 85.54 / 84.78 with k = 5000, Burda et al. (2016), bits drawn at each visit, 3280 epochs"
 CONV = "none with this network"
+DRAW = "≤ 80.97 with attention, Gregor et al. (2015), table 2; ≤ 87.40 without, remembered; T = 64, LSTMs of 256"
 CROP = "none for this crop"
 
+GLIMPSES: dict[str, Any] = {"glimpses": 8, "latent": 8, "hidden": 128}
+WINDOWS = {"attention": True, "read_size": 5, "write_size": 5}
+LOOKS: dict[str, Any] = {"learner": "reparameterized-elbo", "draws": 50, "annealed": 0}
 WIDTHS = {"latent": 50, "hidden": 200, "layers": 2}  # 784-200-200-50, as published
 
 ROWS: dict[str, Row] = {
@@ -132,7 +138,21 @@ ROWS: dict[str, Row] = {
         )
         for k in (1, 5, 50)
     },
+    "draw-14": Row("draw", GLIMPSES | WINDOWS, {"learning_rate": 2e-3}, 12_000, 100, CROP, crop=14, **LOOKS),
+    "draw-14-without": Row(
+        "draw", GLIMPSES | {"attention": False}, {"learning_rate": 2e-3}, 12_000, 100, CROP, crop=14, **LOOKS
+    ),
     # minutes on a GPU
+    "draw-gpu": Row(
+        "draw",
+        {"glimpses": 32, "latent": 16, "hidden": 256, "attention": True, "read_size": 2, "write_size": 5},
+        {"learning_rate": 1e-3},
+        15_000,
+        100,
+        DRAW,
+        95,
+        **LOOKS,
+    ),
     "fvbn-gpu": Row("fvbn", {}, {"learning_rate": 1e-3}, 20_000, 250, FVBN, 97.5),
     "nade-gpu": Row("nade", {"hidden": 500}, {"learning_rate": 1.5e-3}, 15_000, 200, NADE, 90),
     "eonade-gpu": Row(
@@ -212,7 +232,7 @@ def _figure(key: str, row: Row, given: argparse.Namespace) -> tuple[str, float]:
     state = trained(key, config, dataset, LATE * given.minutes if given.minutes else None)
     seconds, worked = time.perf_counter() - begin, time.process_time() - worked
     device = devices.resolve(given.device)
-    found, texts = _measured(recipe, dataset, state, device, given.seed)
+    found, texts = _measured(recipe, dataset, state, device, given.seed, row.draws, row.annealed)
     k, some = row.importance
     if k:
         apart = len(dataset.test) // some  # spread out, because neighbours in the file are alike
@@ -228,7 +248,7 @@ def _figure(key: str, row: Row, given: argparse.Namespace) -> tuple[str, float]:
 
 
 def _measured(
-    recipe: Recipe, dataset: Dataset, state: Tree, device: torch.device, seed: int, k: int = 500, annealed: int = 20
+    recipe: Recipe, dataset: Dataset, state: Tree, device: torch.device, seed: int, k: int, annealed: int
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """The rows of the likelihood table, and all there is to say of them."""
     table, warnings = None, []
