@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -116,18 +115,30 @@ class TestParts:
 
         pauses = sum(1 for _ in all_of_them())
         assert torch.equal(torch.cat(found), torch.arange(n))
-        assert (pauses > 0) == (n > 8)
+        assert (pauses > 0) == (n > 1)
 
-    def test_a_part_becomes_as_large_as_its_time_allows(self) -> None:
-        sizes: list[int] = []
+    @pytest.mark.parametrize(
+        ("fixed", "each", "longest", "parts"),
+        [
+            (0.0, 0.002, 0.0065, 60),  # parts of three rows
+            (0.023, 0.0001, 1.6 * 0.023, 20),  # no part can be short: then few of them
+            (0.0, 0.00001, 0.0065, 8),
+        ],
+    )
+    def test_a_part_becomes_as_large_as_its_time_allows(
+        self, fixed: float, each: float, longest: float, parts: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now, took = [0.0], []
+        monkeypatch.setattr("dgm_studio.questions.parts.perf_counter", lambda: now[0])
 
         def slow(rows: Tensor) -> None:
-            sizes.append(len(rows))
-            time.sleep(0.002 * len(rows))
+            took.append(fixed + each * len(rows))
+            now[0] += took[-1]
 
-        for _ in by_parts(slow, torch.arange(60)):
+        for _ in by_parts(slow, torch.arange(144)):
             pass
-        assert max(sizes[1:]) <= 6
+        assert max(took) <= longest
+        assert len(took) <= parts
 
     def test_a_dear_encoder_encodes_fewer_examples(self) -> None:
         assert affordable(4000, 0.0001) == 4000
