@@ -52,6 +52,7 @@ from models.learning.noise_contrastive import NoiseContrastive, NoiseContrastive
 from models.learning.pseudo_likelihood import PseudoLikelihood, PseudoLikelihoodSettings
 from models.learning.reparameterized_elbo import ReparameterizedElbo, ReparameterizedElboSettings
 from models.learning.score_function import ScoreFunction, ScoreFunctionSettings
+from models.learning.unrolled import Unrolled, UnrolledSettings
 from models.learning.up_down import UpDown, UpDownSettings
 from models.learning.wake_sleep import WakeSleep, WakeSleepSettings
 from models.learning.walkback import Walkback, WalkbackSettings
@@ -238,6 +239,13 @@ LEARNINGS: tuple[Learning, ...] = (
         Adversarial,
         AdversarialSettings,
         variant={"objective": MINIMAX},
+    ),
+    Learning(
+        "unrolled",
+        "Adversarial, unrolled",
+        "Generative adversarial networks",
+        Unrolled,
+        UnrolledSettings,
     ),
 )
 
@@ -633,7 +641,7 @@ FAMILIES: tuple[Family, ...] = (
         look_for="D(x) on data and on samples should meet near ½. Samples that all look alike are mode collapse.",
         model=Gan,
         settings=GanSettings,
-        learners=("non-saturating", "minimax"),
+        learners=("non-saturating", "minimax", "unrolled"),
         data="digits",
     ),
     Family(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
@@ -11,8 +12,9 @@ from torch.nn import functional as F
 
 from models.capabilities import Shown
 from models.learning.base import Quantity, means
-from models.learning.critics import both
+from models.learning.critics import feature_distance, judge
 from models.learning.game import Game, GameSettings
+from models.settings import setting
 from models.spec import Batch, DataSpec
 
 
@@ -37,49 +39,74 @@ MINIMAX = Objective(_cross_entropy, lambda samples: F.logsigmoid(-samples))
 NON_SATURATING = Objective(_cross_entropy, lambda samples: -F.logsigmoid(samples))
 
 
-class AdversarialSettings(GameSettings):
+class ProbabilitySettings(GameSettings):
     """For games whose discriminator gives probabilities."""
 
+    label_smoothing: float = setting(
+        0.0,
+        title="Label smoothing",
+        help="The discriminator shall be no surer of data than one minus this; of samples it may be. A sure "
+        "discriminator has no gradient left. 0 lets it be sure of both.",
+        reference="Salimans et al. (2016), section 3.4, one-sided; 1 − α",
+        ge=0,
+        le=0.5,
+    )
 
-class Adversarial(Game):
+
+class AdversarialSettings(ProbabilitySettings):
+    feature_matching: bool = setting(
+        False,
+        title="Feature matching",
+        help="The generator's samples shall have the discriminator's features of data on average, and need not be "
+        "taken for data one by one.",
+        reference="Salimans et al. (2016), section 3.1",
+    )
+
+
+class ProbabilityGame(Game):
     """The game min_G max_D V(D, G) (Goodfellow et al., 2014, equation 1).
 
     The value reported is the discriminator's, before its step: -log 4 = -1.386 when it cannot tell samples from data,
     0 when it always can. Neither player's objective says how good the samples are: each moves with the other player.
+
+    With one-sided label smoothing 1 - α, D(x) is asked to be α on data: it raises
+    α log D(x) + (1 - α) log(1 - D(x)) + log(1 - D(G(z))), which is best at α p / (p + q). V is reported all the same.
     """
 
-    quantities = (
+    quantities: ClassVar[tuple[Quantity, ...]] = (
         Quantity("value", "Value of the game V(D, G)"),
         Quantity("generator", "Generator's loss"),
         Quantity("on_data", "D(x) on data", unit="probability"),
         Quantity("on_samples", "D(G(z)) on samples", unit="probability"),
     )
-
-    def __init__(
-        self, model: nn.Module, settings: GameSettings, spec: DataSpec, examples: int, objective: Objective
-    ) -> None:
-        super().__init__(model, settings, spec, examples)
-        self.objective = objective
+    settings: Any
+    discriminator: Any
+    objective: Objective
 
     def discriminate(self, x: Tensor) -> Tensor:
         unlabelled = torch.full((len(x),), -1, device=x.device)
-        return torch.sigmoid(self.discriminator(self.model.show_data(Batch(x, unlabelled, unlabelled))))
-
-    def judge(self, data: Shown, samples: Shown) -> tuple[Tensor, Tensor]:
-        """The logits of both, each (B,)."""
-        on_data, on_samples = self.discriminator(both(data, samples)).chunk(2)
-        return on_data, on_samples
+        return torch.sigmoid(self.discriminator.alone(self.model.show_data(Batch(x, unlabelled, unlabelled))))
 
     def discriminator_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         with torch.no_grad():
             shown = self.model.show_data(batch), self.model.show_samples(batch)
-        data, samples = self.judge(*shown)
+        data, samples = judge(self.discriminator, *shown)
+        return -self.raised(data, samples).mean(), self._report(data, samples)
+
+    def raised(self, data: Tensor, samples: Tensor) -> Tensor:
+        """What the discriminator raises, by its logits on data and on samples: (B,)."""
         value = self.objective.value(data, samples)
-        return -value.mean(), self._report(data, samples)
+        smoothing = self.settings.label_smoothing
+        # log(1 - D) = log D - logit
+        return value - smoothing * data if smoothing else value
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        loss = self.objective.loss(self.discriminator(self.model.show_samples(batch)))
-        data = self.model.show_data(batch)
+        samples = self.model.show_samples(batch)
+        return self.lowered(self.model.show_data(batch), samples)
+
+    def lowered(self, data: Shown, samples: Shown) -> tuple[Tensor, dict[str, Tensor]]:
+        """What the generator lowers, 0-d, and what is reported of it."""
+        loss = self.objective.loss(self.discriminator(samples))
         if data.beside is not None and data.beside.requires_grad:
             loss = loss + self.objective.loss(-self.discriminator(data))
         return loss.mean(), {"generator": loss}
@@ -95,3 +122,27 @@ class Adversarial(Game):
             "on_data": data.sigmoid(),
             "on_samples": samples.sigmoid(),
         }
+
+
+class Adversarial(ProbabilityGame):
+    """The generator lowers what its objective says, or, with feature matching, the distance of the mean features of its
+    samples from those of data: ‖E f(x) - E f(G(z))‖², f being what the discriminator's last layer sees.
+    """
+
+    quantities = (
+        *ProbabilityGame.quantities,
+        Quantity("features", "Distance of features", unit="", goal="lower"),
+    )
+
+    def __init__(
+        self, model: nn.Module, settings: AdversarialSettings, spec: DataSpec, examples: int, objective: Objective
+    ) -> None:
+        super().__init__(model, settings, spec, examples)
+        self.objective = objective
+
+    def lowered(self, data: Shown, samples: Shown) -> tuple[Tensor, dict[str, Tensor]]:
+        loss, reported = super().lowered(data, samples)
+        if not self.settings.feature_matching:
+            return loss, reported
+        distance = feature_distance(self.discriminator, data, samples)
+        return distance, {**reported, "features": distance}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -14,6 +16,10 @@ from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support, UnsuitableData
 
 Network = Literal["as the generator's", "dense", "convolutional"]
+KERNEL = 5  # numbers that two examples are compared by, for each minibatch feature
+USUAL = 0.01  # the part that a batch has in what is usual
+
+Judge = Callable[[Shown], Tensor]  # Shown of B -> scores (B,)
 
 
 class CriticSettings(Settings):
@@ -43,14 +49,43 @@ class CriticSettings(Settings):
     activation: Activation = setting(
         "leaky relu", title="Discriminator activation", help="Non-linearity of the discriminator's hidden layers."
     )
+    packing: int = setting(
+        1,
+        title="Packing",
+        help="Examples, or samples, that the discriminator judges together. Several that are all alike are rare in "
+        "data: a remedy for mode collapse.",
+        reference="Lin et al. (2018), m",
+        ge=1,
+        le=16,
+    )
+    minibatch_features: int = setting(
+        0,
+        title="Minibatch features",
+        help="Numbers that tell the discriminator how near an example is to the others of its minibatch, so that it "
+        "sees a collapse. 0 lets it judge each for itself.",
+        reference="Salimans et al. (2016), section 3.2",
+        ge=0,
+        le=256,
+    )
 
 
 class Critic(nn.Module):
-    """One number for each thing that is shown, a linear map of its features: `Shown` of B -> (B,)."""
+    """One number for each thing that is shown, a linear map of its features: `Shown` of B -> (B,).
+
+    With packing m an example is judged together with the m - 1 that follow it in its batch, and the last ones with the
+    first (Lin et al., 2018, section 2). There are as many packs as examples, then, whatever m is; packs that share no
+    examples would be fewer, with the same expectation.
+
+    What is judged by its batch is all data or all samples: never pass both at once (see `judge`).
+    """
 
     def __init__(self, settings: CriticSettings, shown: ShownAs, spec: DataSpec) -> None:
         super().__init__()
         self.is_unit = spec.support in (Support.UNIT, Support.BITS)
+        self.packing = settings.packing
+        shown = replace(
+            shown, shape=(self.packing * shown.shape[0], *shown.shape[1:]), beside=self.packing * shown.beside
+        )
         self.body: nn.Module
         network = shown.network if settings.network == "as the generator's" else settings.network
         if network == "convolutional":
@@ -59,7 +94,8 @@ class Critic(nn.Module):
         else:
             self.body = _Dense(settings, shown)
             features = self.body.features
-        self.head = nn.Linear(features, 1)
+        self.closeness = Closeness(features, settings.minibatch_features) if settings.minibatch_features else None
+        self.head = nn.Linear(features + settings.minibatch_features, 1)
 
     @staticmethod
     def check(settings: CriticSettings, spec: DataSpec) -> None:
@@ -67,15 +103,64 @@ class Critic(nn.Module):
         if settings.network == "convolutional" and spec.layout is not Layout.IMAGE:
             raise UnsuitableData("A convolutional discriminator judges images, and these data are none: choose dense.")
 
+    @property
+    def looks_around(self) -> bool:
+        """Whether what it says of an example depends on the others in the batch."""
+        return self.packing > 1 or self.closeness is not None
+
     def features(self, shown: Shown) -> Tensor:
-        """What the last layer sees: (B, features)."""
+        """What the last layer sees of each, but for how near the others are: (B, features)."""
+        return self._features(_together([_rolled(shown, i) for i in range(self.packing)]))
+
+    def forward(self, shown: Shown) -> Tensor:
+        features = self.features(shown)
+        return self._score(features, None if self.closeness is None else self.closeness(features))
+
+    def alone(self, shown: Shown) -> Tensor:
+        """The score of each for itself, whatever the others are: (B,).
+
+        With packing it is shown m times, and has a part of m in what is said of that: with m independent examples
+        log p/q is the sum of theirs. With minibatch features the others are as near as they usually were.
+        """
+        features = self._features(_together([shown] * self.packing))
+        usual = None if self.closeness is None else self.closeness.usual.expand(len(features), -1)
+        return self._score(features, usual) / self.packing
+
+    def _features(self, shown: Shown) -> Tensor:
         centred = 2 * shown.x - 1 if self.is_unit else shown.x
         features: Tensor = self.body(centred, shown.beside)
         return features
 
-    def forward(self, shown: Shown) -> Tensor:
-        score: Tensor = self.head(self.features(shown)).squeeze(-1)
+    def _score(self, features: Tensor, closeness: Tensor | None) -> Tensor:
+        score: Tensor = self.head(features if closeness is None else torch.cat([features, closeness], 1)).squeeze(-1)
         return score
+
+
+class Closeness(nn.Module):
+    """How near each of a batch is to the others: o_k(x_i) = mean over j ≠ i of exp(-|M_k f(x_i) - M_k f(x_j)|₁), with
+    M_k of KERNEL rows: features f (B, D) -> (B, K), in 0…1.
+
+    Salimans et al. (2016) sum over j; the mean does not depend on the size of a batch.
+    """
+
+    usual: Tensor  # (K,)  a moving average over the batches that were seen in training
+
+    def __init__(self, features: int, kernels: int) -> None:
+        super().__init__()
+        self.kernels = kernels
+        self.compare = nn.Linear(features, kernels * KERNEL, bias=False)
+        self.register_buffer("usual", torch.zeros(kernels))
+
+    def forward(self, features: Tensor) -> Tensor:
+        n = len(features)
+        compared = self.compare(features).reshape(n, self.kernels, KERNEL)
+        # no torch.cdist: unrolling differentiates twice
+        near = (-(compared[:, None] - compared[None]).abs().sum(-1)).exp()  # (B, B, K)
+        closeness: Tensor = (near.sum(1) - 1) / max(n - 1, 1)  # each is at 1 from itself
+        if self.training:
+            with torch.no_grad():
+                self.usual.lerp_(closeness.mean(0), USUAL)
+        return closeness
 
 
 class _Dense(nn.Module):
@@ -109,9 +194,37 @@ class _Convolutional(nn.Module):
         return features
 
 
+def judge(critic: nn.Module, data: Shown, samples: Shown, by: Judge | None = None) -> tuple[Tensor, Tensor]:
+    """The scores of both, each (B,), by the critic, or by what stands for it with other parameters."""
+    by = by or critic
+    if isinstance(critic, Critic) and critic.looks_around:
+        return by(data), by(samples)
+    on_data, on_samples = by(both(data, samples)).chunk(2)
+    return on_data, on_samples
+
+
+def feature_distance(critic: Critic, data: Shown, samples: Shown) -> Tensor:
+    """‖E f(x) - E f(G(z))‖² over the critic's features, 0-d (Salimans et al., 2016, section 3.1)."""
+    return (critic.features(data).mean(0) - critic.features(samples).mean(0)).square().sum()
+
+
 def both(data: Shown, samples: Shown) -> Shown:
     """Examples, then samples, so that one pass judges them: the same numbers as two passes, with half the calls."""
-    beside = None
-    if data.beside is not None and samples.beside is not None:
-        beside = torch.cat([data.beside, samples.beside])
-    return Shown(torch.cat([data.x, samples.x]), beside)
+    return _joined([data, samples], 0)
+
+
+def _together(parts: list[Shown]) -> Shown:
+    """What is judged together as one, side by side."""
+    return parts[0] if len(parts) == 1 else _joined(parts, 1)
+
+
+def _rolled(shown: Shown, places: int) -> Shown:
+    """Each in the place of one before it, in a circle."""
+    if not places:
+        return shown
+    return Shown(shown.x.roll(-places, 0), None if shown.beside is None else shown.beside.roll(-places, 0))
+
+
+def _joined(parts: list[Shown], axis: int) -> Shown:
+    beside = [part.beside for part in parts if part.beside is not None]
+    return Shown(torch.cat([part.x for part in parts], axis), torch.cat(beside, axis) if beside else None)
