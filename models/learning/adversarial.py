@@ -131,7 +131,7 @@ class Adversarial(ProbabilityGame):
 
     quantities = (
         *ProbabilityGame.quantities,
-        Quantity("features", "Distance of features", unit="", goal="lower"),
+        Quantity("features", "Distance of features", unit=""),
     )
 
     def __init__(

@@ -80,6 +80,13 @@ def test_a_bound_that_is_refined_or_weighed_goes_on_where_it_was(changed: dict[s
     assert resume.resumed(case, tmp_path, [(LEFT_AT,)]) == {(LEFT_AT,): []}
 
 
+@pytest.mark.parametrize("learner", ["non-saturating", "unrolled"])
+def test_a_game_with_its_remedies_goes_on_where_it_was(learner: str, tmp_path: Path) -> None:
+    changed = {"packing": 2, "minibatch_features": 3, "label_smoothing": 0.1, "feature_matching": True, "unrolled": 2}
+    case = Case("gan", learner, "remedies", changed, DATASETS["reals"])
+    assert resume.resumed(case, tmp_path, [(LEFT_AT,)]) == {(LEFT_AT,): []}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in ALL])
 def test_a_run_can_be_stopped_at_any_step(case: Case, tmp_path: Path) -> None:
