@@ -49,14 +49,14 @@ class CapturedSteps:
 
     def _replay(self, graph: torch.cuda.CUDAGraph, batch: Batch) -> dict[str, Tensor]:
         assert self._batch is not None
-        for kept, new in ((self._batch.x, batch.x), (self._batch.y, batch.y), (self._batch.index, batch.index)):
+        for kept, new in zip(_tensors(self._batch), _tensors(batch), strict=True):
             kept.copy_(new)
         graph.replay()
         return {key: value.clone() for key, value in self._reported.items()}
 
     def _capture(self, batch: Batch) -> None:
         """Record a step without taking it."""
-        kept = Batch(batch.x.clone(), batch.y.clone(), batch.index.clone())
+        kept = _cloned(batch)
         graph = torch.cuda.CUDAGraph()
         try:
             # other threads may look at the model meanwhile: their calls are not part of the recording
@@ -68,3 +68,13 @@ class CapturedSteps:
             logging.getLogger(__name__).warning("The step could not be recorded: %s", error)
             return
         self._graph, self._batch, self._reported = graph, kept, reported
+
+
+def _tensors(batch: Batch) -> list[Tensor]:
+    own = [batch.x, batch.y, batch.index]
+    return own if batch.other is None else own + _tensors(batch.other)
+
+
+def _cloned(batch: Batch) -> Batch:
+    other = None if batch.other is None else _cloned(batch.other)
+    return Batch(batch.x.clone(), batch.y.clone(), batch.index.clone(), other)

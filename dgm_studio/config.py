@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from models.settings import Settings, setting
+
+if TYPE_CHECKING:
+    from models.catalog import Family
 
 MAX_STEPS = 100_000_000
 
@@ -21,7 +24,8 @@ BINARIZATION_TEXT: dict[Binarization, str] = {
 
 
 class DataChoice(Settings):
-    """Which data a run is trained on, and how it is prepared."""
+    """Which data a run is trained on, and how it is prepared. `other` chooses the second domain, for what learns from
+    two; each is prepared by itself."""
 
     source: str = setting("digits", title="Data", help="Where the examples come from.")
     settings: dict[str, Any] = Field(default_factory=dict)
@@ -42,6 +46,32 @@ class DataChoice(Settings):
     split_seed: int = setting(
         0, title="Split seed", help="Decides which examples are held out, and fixed bits.", ge=0, le=2**31 - 1
     )
+    # left out where there is none, as in projects from before there were two domains
+    other: DataChoice | None = Field(default=None, exclude_if=lambda other: other is None)
+
+    @field_validator("other")
+    @classmethod
+    def _no_third(cls, other: DataChoice | None) -> DataChoice | None:
+        if other is not None and other.other is not None:
+            raise ValueError("the second domain has no further one")
+        return other
+
+    @property
+    def domains(self) -> tuple[DataChoice, ...]:
+        """The choice of each domain, without the other."""
+        first = self.model_copy(update={"other": None})
+        return (first,) if self.other is None else (first, self.other)
+
+
+def of_domains(first: DataChoice, *second: DataChoice) -> DataChoice:
+    """The choice of these domains, one or two."""
+    return first.model_copy(update={"other": second[0] if second else None})
+
+
+def default_data(family: Family) -> DataChoice:
+    """The data of a run of which nothing else is said."""
+    other = None if family.other is None else {"binarization": family.binarization, **family.other}
+    return DataChoice.model_validate({"source": family.data, "binarization": family.binarization, "other": other})
 
 
 def takes_back(field: str, value: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from dgm_studio.state import looking
 from models.learning.base import Learner
 from models.spec import Batch
 
-HELD_OUT_EXAMPLES = 500
+HELD_OUT_EXAMPLES = 500  # of each domain
 
 
 class Allowance:
@@ -36,6 +37,18 @@ class Allowance:
         self._spent += self._last - started
 
 
+def _held_out_batch(dataset: Dataset, device: torch.device) -> Batch:
+    """Validation examples, of two domains as many of one as of the other."""
+    n = min(HELD_OUT_EXAMPLES, *(len(domain.valid) for domain in dataset.domains))
+
+    def of(domain: Dataset) -> Batch:
+        index = torch.randperm(len(domain.valid), generator=Generator().manual_seed(0))[:n]
+        return Batch(domain.valid.x[index].to(device), domain.valid.y[index].to(device), index.to(device))
+
+    first, *second = [of(domain) for domain in dataset.domains]
+    return replace(first, other=second[0]) if second else first
+
+
 class Metrics:
     """Keeps reported tensors as they are, and reads them together when asked to."""
 
@@ -47,8 +60,7 @@ class Metrics:
         self._looks = Allowance(share=0.01, at_least_every=0.5)
         self.doctor = Doctor()
         # the same examples each time, from all over the split: files are often sorted by class
-        index = torch.randperm(len(dataset.valid), generator=Generator().manual_seed(0))[:HELD_OUT_EXAMPLES]
-        self._valid = Batch(dataset.valid.x[index].to(device), dataset.valid.y[index].to(device), index.to(device))
+        self._valid = _held_out_batch(dataset, device)
 
     def add(self, step: int, values: dict[str, Tensor], prefix: str = "") -> None:
         self._rows += [(step, prefix + key, value) for key, value in values.items()]

@@ -15,10 +15,16 @@ from dgm_studio.datasets.base import BadData, Dataset
 from dgm_studio.datasets.identity import same_data
 from dgm_studio.datasets.sources import source
 from dgm_studio.store import Project, Run
+from models.settings import SettingsError
 
 
-def has_place(choice: DataChoice) -> bool:
-    """Whether this data is read from a file or folder that a person named."""
+def places(choice: DataChoice) -> dict[int, str]:
+    """The file or folder, which a person named, that each domain of this data is read from; 0 is the first domain.
+    Domains that are read from nowhere are left out."""
+    return {number: choice.settings["path"] for number, choice in enumerate(choice.domains) if _has_place(choice)}
+
+
+def _has_place(choice: DataChoice) -> bool:
     try:
         return "path" in source(choice.source).settings.model_fields and bool(choice.settings.get("path"))
     except BadData:
@@ -26,41 +32,60 @@ def has_place(choice: DataChoice) -> bool:
 
 
 def at(choice: DataChoice, place: Path) -> DataChoice:
-    """The same choice, read from `place`. Raises BadData when it is not read from a place at all."""
-    if not has_place(choice):
-        raise BadData(f"The data of this run ({choice.source}) is not read from a file or folder that can be named.")
+    """The same choice of one domain, read from `place`."""
     return choice.model_copy(update={"settings": {**choice.settings, "path": str(place.expanduser().absolute())}})
 
 
-def found(run: Run, choice: DataChoice, place: Path, load: Callable[[DataChoice], Dataset]) -> Dataset:
-    """The data that `choice` of `run` names, read from `place`. Raises BadData, SettingsError, and BadData unless it
-    is what the run was trained on; a run that was never trained takes any."""
-    dataset = load(at(choice, place))
-    if same_data(recorded(run), dataset):
-        raise BadData(
+def found(run: Run, choice: DataChoice, place: Path, load: Callable[[DataChoice], Dataset]) -> tuple[int, Dataset]:
+    """Which domain of the data that `choice` of `run` names lies at `place`, and what was read from there: of two, the
+    first that is proved to. Raises BadData or SettingsError when it cannot be read, and BadData when the run was not
+    trained on it; a run that was never trained takes any."""
+    candidates = places(choice)
+    if not candidates:
+        raise BadData(f"The data of this run ({choice.source}) is not read from a file or folder that can be named.")
+    problem: Exception | None = None
+    for number in candidates:
+        try:
+            dataset = load(at(choice.domains[number], place))
+        except (BadData, SettingsError) as error:
+            problem = problem or error
+            continue
+        if not same_data(_records(run)[number], dataset):
+            return number, dataset
+        problem = BadData(
             f"{place} does not hold the data that {run.name} was trained on: its checksum differs. It was not taken, "
             f"and the run is as it was."
         )
-    return dataset
+    assert problem is not None
+    raise problem
 
 
-def move(project: Project, run: Run, place: Path) -> list[Run]:
-    """From now on `run`, and every run of the project that was trained on the same files in the same place, reads its
-    data from `place`. Returns these runs; they are in the file after the next save."""
+def move(project: Project, run: Run, place: Path, number: int = 0) -> list[Run]:
+    """From now on the domain `number` of `run`, and whatever runs of the project were trained on the same files in the
+    same place, are read from `place`. Returns these runs; they are in the file after the next save."""
     assert run.config is not None
-    before, files = run.config.data, recorded(run).get("files")
+    before, files = run.config.data.domains[number], _records(run)[number].get("files")
     moved = []
     for other in project.all_runs.values():
         choice = other.config.data if other.config is not None else None
-        if choice is None or not has_place(choice):
-            continue
-        same_place = (choice.source, choice.settings["path"]) == (before.source, before.settings["path"])
-        if other is run or (same_place and files and recorded(other).get("files") == files):
-            other.read_data_from(at(choice, place).settings["path"])
-            moved.append(other)
+        for domain in places(choice) if choice is not None else ():
+            assert choice is not None
+            now = choice.domains[domain]
+            same_place = (now.source, now.settings["path"]) == (before.source, before.settings["path"])
+            same_files = bool(files) and _records(other)[domain].get("files") == files
+            if (other is run and domain == number) or (same_place and same_files):
+                other.read_data_from(at(now, place).settings["path"], domain)
+                moved += [other] if other not in moved else []
     return moved
 
 
 def recorded(run: Run) -> dict[str, Any]:
     """Where the run's data came from when it was trained; empty for one that was not."""
     return run.provenance.get("data") or {}
+
+
+def _records(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same of each domain; empty for one that is not known."""
+    first = recorded(run)
+    other = first.get("other")
+    return first, other if isinstance(other, dict) else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from dgm_studio.config import BINARIZATION_TEXT, DataChoice, RunConfig
+from dgm_studio.config import BINARIZATION_TEXT, DataChoice, RunConfig, default_data
 from dgm_studio.datasets import sources
 from dgm_studio.datasets.base import Dataset
 from models import catalog
@@ -44,7 +44,7 @@ def remedies(config: RunConfig, given: DataSpec) -> tuple[Remedy, ...]:
             break
     family = catalog.family(config.family)
     if not found and family.data != config.data.source:
-        own = DataChoice.model_validate({"source": family.data, "binarization": family.binarization})
+        own = default_data(family)
         found.append(Remedy(f"Use {sources.source(own.source).title}", own))
     return tuple(found[:AT_MOST])
 

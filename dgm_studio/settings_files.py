@@ -8,6 +8,10 @@ The file holds what a RunConfig holds, and only what differs from the defaults o
     source = "numpy"
     settings = { path = "digits.npz" }    # a relative path begins where this file lies
 
+    [data.other]              # the second domain, for what learns from two
+    source = "images"
+    settings = { path = "photos" }
+
     [model]
     hidden = 200
 
@@ -27,9 +31,9 @@ from typing import Any, TypeVar
 
 from pydantic import Field
 
-from dgm_studio.config import DataChoice, RunConfig
+from dgm_studio.config import DataChoice, RunConfig, default_data, of_domains
 from dgm_studio.datasets.base import BadData
-from dgm_studio.datasets.sources import source
+from dgm_studio.datasets.sources import WHERE, source
 from dgm_studio.presets import UnknownPreset, preset
 from models.catalog import UnknownKey, family, learning
 from models.settings import Settings, SettingsError, read_settings
@@ -62,10 +66,9 @@ def read_config(path: Path) -> RunConfig:
         values = family_defaults(_known(name, "family", family, str(given.family)).key)
     if given.learner not in (None, values["learner"]):
         values |= {"learner": given.learner, "learning": {}}
-    if given.data.get("source", values["data"]["source"]) != values["data"]["source"]:
-        values["data"]["settings"] = {}
-    for group in ("data", "model", "learning", "training"):
+    for group in ("model", "learning", "training"):
         values[group] = values[group] | getattr(given, group)
+    values["data"] = _data(values["data"], given.data)
     config = read_settings(RunConfig, values, "", name)
     chosen = family(config.family)
     if config.learner not in chosen.learners:
@@ -73,20 +76,34 @@ def read_config(path: Path) -> RunConfig:
         raise SettingsError("", [("learner", text)], name)
     read_settings(chosen.settings, config.model, "model", name)
     read_settings(learning(config.learner).settings, config.learning, "learning", name)
-    kind = _known(name, "data.source", source, config.data.source)
-    read_settings(kind.settings, config.data.settings, "data.settings", name)
-    lies = config.data.settings.get("path")
+    data = [_placed(domain, where, path) for domain, where in zip(config.data.domains, WHERE, strict=False)]
+    return config.model_copy(update={"data": of_domains(*data)})
+
+
+def _data(values: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """What is given of the data over what there was; of another source nothing is kept that was set for the one
+    before."""
+    if given.get("source", values["source"]) != values["source"]:
+        values = values | {"settings": {}}
+    other, before = given.get("other"), values.get("other")
+    inner = {"other": _data(before, other)} if isinstance(other, dict) and before else {}
+    return values | given | inner
+
+
+def _placed(choice: DataChoice, where: str, path: Path) -> DataChoice:
+    """The choice with what it is set to checked, and a relative path made one from where the settings file lies."""
+    kind = _known(str(path), f"{where}.source", source, choice.source)
+    read_settings(kind.settings, choice.settings, f"{where}.settings", str(path))
+    lies = choice.settings.get("path")
     if lies and "path" in kind.settings.model_fields:
         lies = str(path.parent.absolute() / Path(lies).expanduser())
-    data = config.data.model_copy(update={"settings": config.data.settings | ({"path": lies} if lies else {})})
-    return config.model_copy(update={"data": data})
+    return choice.model_copy(update={"settings": choice.settings | ({"path": lies} if lies else {})})
 
 
 def family_defaults(key: str) -> dict[str, Any]:
     """The values of a RunConfig for a family that nothing is said about. Raises UnknownKey."""
     chosen = family(key)
-    data = DataChoice(source=chosen.data).model_dump() | {"binarization": chosen.binarization}
-    return RunConfig(family=key, learner=chosen.learners[0]).model_dump() | {"data": data}
+    return RunConfig(family=key, learner=chosen.learners[0], data=default_data(chosen)).model_dump()
 
 
 def _values(path: Path) -> dict[str, Any]:

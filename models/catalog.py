@@ -33,7 +33,7 @@ from models.gsn import Gsn, GsnSettings
 from models.helmholtz import Helmholtz, HelmholtzSettings
 from models.hmm import Hmm, HmmSettings
 from models.learning.adversarial import MINIMAX, NON_SATURATING, Adversarial, AdversarialSettings
-from models.learning.base import Learner
+from models.learning.base import Feed, Learner
 from models.learning.conjugate_vi import CoordinateAscent, StochasticVi, StochasticViSettings
 from models.learning.contrastive_divergence import (
     ContrastiveDivergence,
@@ -64,7 +64,7 @@ from models.rbm import Rbm, RbmSettings
 from models.row_lstm import RowLstm, RowLstmSettings
 from models.settings import NoSettings, Settings, SettingsError, read_settings
 from models.sigmoid_belief import SigmoidBelief, SigmoidBeliefSettings
-from models.spec import DataSpec
+from models.spec import DataSpec, UnsuitableData
 from models.vae import Vae, VaeSettings
 
 
@@ -95,6 +95,8 @@ class Family:
     learners: tuple[str, ...]  # keys; the first is the default
     data: str  # key of the data set that `train --family` takes when none is named
     binarization: str = "none"
+    # the second domain, for families that learn from two: its "source", and what is not as by default there
+    other: Mapping[str, Any] | None = None
 
 
 LEARNINGS: tuple[Learning, ...] = (
@@ -732,6 +734,11 @@ class Recipe:
 
     def check(self, spec: DataSpec) -> None:
         """Raise UnsuitableData when the model cannot take this data, or the learner has nothing to learn from it."""
+        fed_two = self.learning.learner.feed is Feed.TWO_DOMAINS
+        if fed_two and spec.other is None:
+            raise UnsuitableData(f"{self.learning.title} learns from two sets of data: choose a second one.")
+        if spec.other is not None and not fed_two:
+            raise UnsuitableData(f"{self.learning.title} learns from one set of data: leave out the second one.")
         self.family.model.check(self.model, spec)  # type: ignore[attr-defined]
         self.learning.learner.check(self.learner, spec)
 

@@ -73,7 +73,8 @@ def read_settings(cls: type[S], values: Mapping[str, Any], where: str, file: str
             if item["type"] == "extra_forbidden":
                 problems.append((field[-NAME:], _unknown(cls, item["loc"])))
             else:
-                problems.append((field[-NAME:], f"{item['msg']} (it was {reprlib.repr(item['input'])})"))
+                said = item["msg"].removeprefix("Value error, ")
+                problems.append((field[-NAME:], f"{said} (it was {reprlib.repr(item['input'])})"))
         raise SettingsError(where, problems, file) from None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
-from dgm_studio.config import DataChoice, RunConfig, TrainingSettings, takes_back
+from dgm_studio.config import DataChoice, RunConfig, TrainingSettings, default_data, takes_back
 from models import catalog
 from models.catalog import Recipe
 
@@ -16,8 +16,7 @@ from models.catalog import Recipe
 def default_config(family: str) -> RunConfig:
     """A run of `family` with everything at its default."""
     entry = catalog.family(family)
-    data = DataChoice(source=entry.data, binarization=entry.binarization)
-    return RunConfig(family=family, learner=entry.learners[0], data=data)
+    return RunConfig(family=family, learner=entry.learners[0], data=default_data(entry))
 
 
 def completed(config: RunConfig) -> RunConfig:

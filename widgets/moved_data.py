@@ -8,6 +8,8 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog, QMainWindow
 
+from dgm_studio.config import DataChoice
+from dgm_studio.datasets.base import Dataset
 from dgm_studio.moved_data import found, move
 from dgm_studio.store import Run
 from widgets.background import Problem
@@ -40,18 +42,20 @@ class MovedData(QObject):
         assert config is not None
         workspace.log.say(Notice("info", f"Comparing {place.name} with the data of {run.name} …", lasting=False))
 
-        def work() -> None:
-            found(
-                run, config.data, place, lambda choice: workspace.data.load_fresh(choice, lambda fraction, text: None)
-            )
+        def work() -> int:
+            def load(choice: DataChoice) -> Dataset:
+                return workspace.data.load_fresh(choice, lambda fraction, text: None)
 
-        def done(_: None) -> None:
+            return found(run, config.data, place, load)[0]
+
+        def done(domain: int) -> None:
             project = workspace.project
             if project is None or project.all_runs.get(run.id) is not run:
                 return  # it was closed meanwhile
-            moved = move(project, run, place)
+            moved = move(project, run, place, domain)
             others = f" So do {len(moved) - 1} more." if len(moved) > 1 else ""
-            workspace.log.say(Notice("good", f"{run.name} reads its data from {place} now.{others}", lasting=False))
+            text = f"{run.name} reads its data from {place} now.{others}"
+            workspace.log.say(Notice("good", text, lasting=False))
             workspace.changed()
             if workspace.run in moved:
                 workspace.viewing.found_again()

@@ -16,7 +16,7 @@ from dgm_studio.config import RunConfig
 from dgm_studio.datasets.base import BadData, Dataset
 from dgm_studio.datasets.identity import same_data
 from dgm_studio.events import Event, Preview, Progress, Snapshot, Started, Tree
-from dgm_studio.moved_data import has_place, recorded
+from dgm_studio.moved_data import places, recorded
 from dgm_studio.state import learner_tensors
 from dgm_studio.store import ProjectError, Run
 from models.catalog import Recipe
@@ -180,7 +180,7 @@ class Viewing(QObject):
 
     def say_astray(self, run: Run, notice: Notice) -> None:
         """Say what became of the data of a run, and offer to find it if it came from a place that can be named."""
-        if run.config is not None and has_place(run.config.data):
+        if run.config is not None and places(run.config.data):
             notice = replace(notice, remedies=self.ways_to_find(run))
             if run is self._run:
                 self._astray = notice
@@ -189,7 +189,8 @@ class Viewing(QObject):
     def ways_to_find(self, run: Run) -> tuple[Remedy, ...]:
         """Offers to choose where the data of a run lies now. Without a suffix it may have been a file or a folder."""
         assert run.config is not None
-        titles = ["Find it …"] if Path(run.config.data.settings["path"]).suffix else ["Find the file …", "… the folder"]
+        file = all(Path(path).suffix for path in places(run.config.data).values())
+        titles = ["Find it …"] if file else ["Find the file …", "… the folder"]
         wants = [partial(self.find_wanted.emit, run, number > 0) for number in range(len(titles))]
         return tuple(Remedy(title, want) for title, want in zip(titles, wants, strict=True))
 

@@ -14,7 +14,7 @@ from dgm_studio.settings_files import family_defaults, read_config
 from models.catalog import Recipe
 from models.settings import read_settings
 
-GROUPS = ("model", "learning", "training", "data")
+GROUPS = ("model", "learning", "training", "data", "other")
 
 
 def configure(
@@ -26,9 +26,10 @@ def configure(
     assignments: Iterable[str],
     training: dict[str, Any],
     file: Path | None = None,
+    other: str | None = None,
 ) -> RunConfig:
     """A preset (the first, where nothing is named), a family's defaults or a settings file, changed by what was said
-    explicitly.
+    explicitly. `other`: the second data set; "none" takes it away.
 
     `assignments` are "GROUP.FIELD=VALUE"; `training` holds training settings that have options of their own. Another
     learner or data set than the preset's starts from the defaults of its settings. Every setting is written out in
@@ -45,15 +46,22 @@ def configure(
         values |= {"learner": learner, "learning": {}}
     if data and data != values["data"]["source"]:
         values["data"] |= {"source": data, "settings": {}}
-    chosen: dict[str, Any] = {"binarization": binarization} if binarization else {}
+    if other == "none":
+        values["data"].pop("other", None)
+    elif other and other != (values["data"].get("other") or {}).get("source"):
+        values["data"]["other"] = DataChoice(source=other).model_dump()
+    chosen: dict[str, dict[str, Any]] = {"data": {"binarization": binarization} if binarization else {}, "other": {}}
     for assignment in assignments:
         group, field, value = parse_assignment(assignment, GROUPS)
-        if group == "data" and field in ("binarization", "levels"):
-            chosen[field] = value
+        if group == "other" and not values["data"].get("other"):
+            raise CommandError(f"--set {assignment}: there is no second data set. Choose one by --other KEY.")
+        if group in chosen and field in ("binarization", "levels"):
+            chosen[group][field] = value
         else:
             _assign(values, group, field, value)
-    for field, value in chosen.items():  # bits or levels; who asks for both is told that they exclude each other
-        values["data"] |= {**takes_back(field, value), **chosen}
+    for group, fields in chosen.items():
+        for field, value in fields.items():  # bits or levels; who asks for both is told that they exclude each other
+            _domain(values, group).update({**takes_back(field, value), **fields})
     values["training"] |= training
     recipe = Recipe.read(values["family"], values["learner"], values["model"], values["learning"])
     return read_settings(
@@ -68,13 +76,19 @@ def _of_preset(key: str) -> dict[str, Any]:
 
 
 def _assign(values: dict[str, Any], group: str, field: str, value: Any) -> None:
-    if group == "data" and field not in DataChoice.model_fields:
-        values["data"]["settings"][field] = value
+    if group in ("data", "other") and field not in DataChoice.model_fields:
+        _domain(values, group)["settings"][field] = value
     elif group == "training" and field not in TrainingSettings.model_fields:
         known = ", ".join(TrainingSettings.model_fields)
         raise CommandError(f"training.{field}: unknown setting (there are: {known})")
     else:
-        values[group][field] = value
+        _domain(values, group)[field] = value
+
+
+def _domain(values: dict[str, Any], group: str) -> dict[str, Any]:
+    """The values of a group; "other" is the second domain."""
+    found: dict[str, Any] = values["data"]["other"] if group == "other" else values[group]
+    return found
 
 
 def parse_assignment(assignment: str, groups: Sequence[str]) -> tuple[str, str, Any]:

@@ -29,7 +29,7 @@ def evaluate(
     set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
     seed: int = 0,
     device: str = "auto",
-    data_path: Path | None = None,
+    data_path: list[Path] | None = None,
     json: bool = False,
 ) -> int:
     """Measure a run and keep the result in its project.
@@ -50,7 +50,7 @@ def evaluate(
         auto, cpu, cuda, cuda:N or mps.
     data_path
         Where the file or folder of the run's data lies now, if it was moved. It must be the same data; the project
-        remembers the place.
+        remembers the place. May be given for each of two data sets.
     json
         Print one JSON document instead of text.
     """

@@ -19,7 +19,9 @@ from models.spec import Layout
 SAMPLES = 64
 
 
-def export(file: Path, *, to: Path, run: str | None = None, data_path: Path | None = None, json: bool = False) -> int:
+def export(
+    file: Path, *, to: Path, run: str | None = None, data_path: list[Path] | None = None, json: bool = False
+) -> int:
     """Write a run for use without the studio: weights, configuration and samples.
 
     The folder gets weights.safetensors (the model's tensors by the names of its state_dict), config.json (all that is
@@ -35,7 +37,7 @@ def export(file: Path, *, to: Path, run: str | None = None, data_path: Path | No
         Name or id of the run; the newest if not given.
     data_path
         Where the file or folder of the run's data lies now, if it was moved. It must be the same data; nothing
-        is written to the project.
+        is written to the project. May be given for each of two data sets.
     json
         Print one JSON document instead of text.
     """

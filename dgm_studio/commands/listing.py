@@ -51,6 +51,7 @@ def _families() -> list[dict[str, Any]]:
             "learners": list(family.learners),
             "data": family.data,
             "binarization": family.binarization,
+            "other": family.other,
             "settings": _fields(family.settings),
         }
         for family in FAMILIES

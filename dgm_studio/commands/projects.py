@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -14,8 +14,8 @@ from cyclopts import Parameter
 from dgm_studio import device as devices
 from dgm_studio import moved_data
 from dgm_studio.commands.output import CommandError, Output
-from dgm_studio.config import RunConfig
-from dgm_studio.datasets.base import BadData, Dataset
+from dgm_studio.config import DataChoice, RunConfig
+from dgm_studio.datasets.base import BadData, Dataset, joined
 from dgm_studio.datasets.identity import same_data
 from dgm_studio.datasets.sources import load
 from dgm_studio.evaluation import subject_from
@@ -175,18 +175,18 @@ def recipe_of(config: RunConfig) -> Recipe:
     return Recipe.read(config.family, config.learner, config.model, config.learning)
 
 
-def data_of(run: Run, place: Path | None = None, project: Project | None = None, strict: bool = False) -> Dataset:
-    """The run's data; with `place`, read from there and, in `project`, from now on. Raises BadData, SettingsError, and
-    CommandError when it is not what the run was trained on. Without `place` and unless `strict`, that is only said."""
+def data_of(
+    run: Run, places: Sequence[Path] | None = None, project: Project | None = None, strict: bool = False
+) -> Dataset:
+    """The run's data; with `places`, of one domain each, read from there and, in `project`, from now on. Raises
+    BadData, SettingsError, and CommandError when it is not what the run was trained on. Of what is not read from
+    `places`, and unless `strict`, that is only said."""
     choice = config_of(run).data
-    if place is not None:
-        dataset = moved_data.found(run, choice, place, load)
-        if project is not None:
-            moved_data.move(project, run, place)
-        return dataset
-    hint = " --data-path PATH says where it lies now." if moved_data.has_place(choice) else ""
+    domains = dict(_moved(run, choice, place, project) for place in places or ())
+    hint = " --data-path PATH says where it lies now." if moved_data.places(choice) else ""
     try:
-        dataset = load(choice)
+        domains |= {n: load(domain) for n, domain in enumerate(choice.domains) if n not in domains}
+        dataset = joined(*(domains[n] for n in sorted(domains)))
     except BadData as error:
         raise CommandError(f"{error}{hint}") from None
     changed = same_data(moved_data.recorded(run), dataset)
@@ -197,7 +197,14 @@ def data_of(run: Run, place: Path | None = None, project: Project | None = None,
     return dataset
 
 
-def subject_of(run: Run, device: str, seed: int, place: Path | None = None) -> Subject:
-    """The run's newest weights, ready to be asked, with randomness from `seed`. `place`: see `data_of`."""
-    dataset = data_of(run, place)
+def _moved(run: Run, choice: DataChoice, place: Path, project: Project | None) -> tuple[int, Dataset]:
+    number, dataset = moved_data.found(run, choice, place, load)
+    if project is not None:
+        moved_data.move(project, run, place, number)
+    return number, dataset
+
+
+def subject_of(run: Run, device: str, seed: int, places: Sequence[Path] | None = None) -> Subject:
+    """The run's newest weights, ready to be asked, with randomness from `seed`. `places`: see `data_of`."""
+    dataset = data_of(run, places)
     return subject_from(recipe_of(config_of(run)), dataset, state_of(run), devices.resolve(device), seed)

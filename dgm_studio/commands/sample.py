@@ -23,7 +23,7 @@ def sample(
     means: bool = False,
     seed: int = 0,
     device: str = "auto",
-    data_path: Path | None = None,
+    data_path: list[Path] | None = None,
     json: bool = False,
 ) -> int:
     """Draw examples from a run and write them to a picture, a text or a file of numbers.
@@ -47,7 +47,7 @@ def sample(
         auto, cpu, cuda, cuda:N or mps.
     data_path
         Where the file or folder of the run's data lies now, if it was moved. It must be the same data; nothing
-        is written to the project.
+        is written to the project. May be given for each of two data sets.
     json
         Print one JSON document instead of text.
     """

@@ -31,6 +31,7 @@ def train(
     family: str | None = None,
     learner: str | None = None,
     data: str | None = None,
+    other: str | None = None,
     binarization: Binarization | None = None,
     set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
     settings_file: Annotated[Path | None, Parameter(name="--config")] = None,
@@ -54,11 +55,13 @@ def train(
         A key of `list learners`; the family's first if not given.
     data
         A key of `list datasets`; the family's own if not given.
+    other
+        The second data set, for what learns from two: a key of `list datasets`, or none.
     binarization
         How values in 0…1 become bits.
     set_
         A setting, as GROUP.FIELD=VALUE: model.hidden=200, learning.learning_rate=3e-4, training.batch_size=64,
-        data.path=FILE. May be given again.
+        data.path=FILE, and other.path=FILE of the second data set. May be given again.
     settings_file
         A TOML file with family = "KEY" (or preset = "KEY") and the groups [data], [model], [learning] and [training]:
         only what differs from the defaults. Or the config.json of an export. Options change what it says.
@@ -83,12 +86,13 @@ def train(
         raise CommandError("--minutes must be more than 0.")
     given = {"steps": MAX_STEPS if minutes and steps is None else steps, "seed": seed, "device": device}
     training = {key: value for key, value in given.items() if value is not None}
-    config = configure(preset, family, learner, data, binarization, set_ or (), training, settings_file)
+    config = configure(preset, family, learner, data, binarization, set_ or (), training, settings_file, other)
     devices.resolve(config.training.device)
     try:
         dataset = load(config.data)
     except BadPreparation as problem:
-        recipe_of(config).check(problem.given)  # what no preparation would make fit
+        if config.data.other is None:
+            recipe_of(config).check(problem.given)  # what no preparation would make fit
         raise
     recipe_of(config).check(dataset.spec)
     named = preset or (settings_file.stem if settings_file else "")
@@ -105,7 +109,7 @@ def resume(
     run: str | None = None,
     steps: int | None = None,
     minutes: float | None = None,
-    data_path: Path | None = None,
+    data_path: list[Path] | None = None,
     json: bool = False,
 ) -> int:
     """Go on with a run exactly where it stopped.
@@ -122,7 +126,7 @@ def resume(
         Train for this long instead (or at most this long, when --steps is given too).
     data_path
         Where the file or folder of the run's data lies now, if it was moved. It must be the same data; the project
-        remembers the place.
+        remembers the place. May be given for each of two data sets.
     json
         Print one JSON document instead of text.
     """

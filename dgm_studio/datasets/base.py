@@ -55,6 +55,7 @@ class Provenance:
     steps: tuple[str, ...] = ()  # preprocessing, in order
     licence: str = ""
     fingerprint: str = ""  # of the prepared data, see `_fingerprint`
+    other: Provenance | None = None  # of the second domain
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ class Split:
 @dataclass(frozen=True)
 class Dataset:
     """Data as a run sees it. With dynamic binarisation `train.x` holds probabilities, and `draws_bits` is True;
-    `valid` and `test` always hold what likelihoods are measured on."""
+    `valid` and `test` always hold what likelihoods are measured on. `other` is the second domain, where there are two;
+    its examples are in no order that has to do with those of the first."""
 
     spec: DataSpec
     train: Split
@@ -116,12 +118,36 @@ class Dataset:
     draws_bits: bool = False
     density: Density | None = None
     warnings: tuple[str, ...] = ()  # sentences about what is odd but can be used
+    other: Dataset | None = None
 
     @property
     def nbytes(self) -> int:
         """What its examples take in memory."""
         tensors = [t for split in (self.train, self.valid, self.test) for t in (split.x, split.y, split.factors)]
-        return sum(tensor.nbytes for tensor in tensors if tensor is not None)
+        own = sum(tensor.nbytes for tensor in tensors if tensor is not None)
+        return own + (self.other.nbytes if self.other is not None else 0)
+
+    @property
+    def domains(self) -> tuple[Dataset, ...]:
+        """Each domain as a data set of its own, as it was before it was `joined`."""
+        if self.other is None:
+            return (self,)
+        alone, provenance = replace(self.spec, other=None), replace(self.provenance, other=None)
+        return replace(self, spec=alone, provenance=provenance, other=None), self.other
+
+    @property
+    def title(self) -> str:
+        """What is called so by its provenance; of both domains, where there are two."""
+        return " and ".join(domain.provenance.title for domain in self.domains)
+
+
+def joined(first: Dataset, *second: Dataset) -> Dataset:
+    """The data set of these domains, one or two: the first, described together with the second."""
+    if not second:
+        return first
+    (other,) = second
+    spec, provenance = replace(first.spec, other=other.spec), replace(first.provenance, other=other.provenance)
+    return replace(first, spec=spec, provenance=provenance, other=other)
 
 
 PARTS = ("training", "validation", "test")

@@ -11,8 +11,16 @@ from dgm_studio.datasets.base import Dataset
 
 def same_data(stored: Mapping[str, Any], dataset: Dataset) -> str | None:
     """None if `dataset` is the one whose provenance a project file holds as `stored`, else a sentence that says what
-    changed. That files lie elsewhere or have other names, with the same content, is no change; a run without a record
-    is not compared."""
+    changed, in either domain. That files lie elsewhere or have other names, with the same content, is no change; a run
+    without a record is not compared."""
+    first = _same(stored, dataset)
+    other = stored.get("other") if stored else None
+    if first is None and dataset.other is not None and isinstance(other, Mapping):
+        return _same(other, dataset.other)
+    return first
+
+
+def _same(stored: Mapping[str, Any], dataset: Dataset) -> str | None:
     if not stored:
         return None
     now = dataset.provenance

@@ -18,7 +18,7 @@ from dgm_studio.datasets import (
     text,
     toys,
 )
-from dgm_studio.datasets.base import BadData, Dataset, Report, Source, prepare
+from dgm_studio.datasets.base import BadData, Dataset, Report, Source, joined, prepare
 from dgm_studio.datasets.recognise import recognise
 from models.settings import read_settings
 
@@ -43,6 +43,9 @@ SOURCES: tuple[Source, ...] = (
 )
 
 
+WHERE = ("data", "data.other")  # of the settings of each domain
+
+
 def source(key: str) -> Source:
     """The source named `key`. Raises BadData that lists those there are."""
     for entry in SOURCES:
@@ -52,10 +55,15 @@ def source(key: str) -> Source:
 
 
 def load(choice: DataChoice, report: Report = lambda fraction, text: None) -> Dataset:
-    """Read and prepare what `choice` names. Raises BadData or SettingsError; nothing is changed."""
+    """Read and prepare what `choice` names, of both domains where there are two. Raises BadData or
+    SettingsError; nothing is changed."""
+    return joined(*(_load(domain, where, report) for domain, where in zip(choice.domains, WHERE, strict=False)))
+
+
+def _load(choice: DataChoice, where: str, report: Report) -> Dataset:
     chosen = source(choice.source)
     try:
-        raw = chosen.load(read_settings(chosen.settings, choice.settings, "data"), report)
+        raw = chosen.load(read_settings(chosen.settings, choice.settings, where), report)
         return prepare(raw, choice.binarization, choice.split_seed, choice.levels)
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):  # what torch raises on the CPU

@@ -160,13 +160,15 @@ class Described:
         begin = self.provenance.get(PLANNED_FROM, 0)
         return plan - begin if isinstance(begin, int) and 0 <= begin < plan else plan
 
-    def read_data_from(self, path: str) -> None:
-        """The file or folder of its data lies here now. The provenance keeps where it lay when the run was trained."""
+    def read_data_from(self, path: str, domain: int = 0) -> None:
+        """The file or folder of its data, of two domains the first or (1) the second, lies here now. The provenance
+        keeps where it lay when the run was trained."""
         with self.lock:
             data = self.raw_config.get("data", {})
-            settings = {**data.get("settings", {}), "path": path}
-            if settings != data.get("settings"):
-                self._change(config={**self.raw_config, "data": {**data, "settings": settings}})
+            of = data.get("other", {}) if domain else data
+            moved = {**of, "settings": {**of.get("settings", {}), "path": path}}
+            if moved != of:
+                self._change(config={**self.raw_config, "data": {**data, "other": moved} if domain else moved})
 
     # What trainings and the project bring.
 
