@@ -738,7 +738,7 @@ class Recipe:
         if fed_two and spec.other is None:
             raise UnsuitableData(f"{self.learning.title} learns from two sets of data: choose a second one.")
         if spec.other is not None and not fed_two:
-            raise UnsuitableData(f"{self.learning.title} learns from one set of data: leave out the second one.")
+            raise UnsuitableData(f"{self.learning.title} learns from one set of data: choose it without a second one.")
         self.family.model.check(self.model, spec)  # type: ignore[attr-defined]
         self.learning.learner.check(self.learner, spec)
 

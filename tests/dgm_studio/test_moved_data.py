@@ -121,10 +121,12 @@ def test_a_deleted_run_is_found_too(project: Path, tmp_path: Path) -> None:
 
 def test_data_without_a_place_cannot_be_told_one(project: Path) -> None:
     digits = DataChoice(source="digits")
-    assert not moved_data.has_place(digits)
-    assert not moved_data.has_place(DataChoice(source="from a newer studio", settings={"path": "x"}))
-    with pytest.raises(BadData, match="not read from a file or folder"):
-        moved_data.at(digits, Path("x"))
+    assert moved_data.places(digits) == {}
+    assert moved_data.places(DataChoice(source="from a newer studio", settings={"path": "x"})) == {}
+    with Project.open(project) as opened:
+        new = opened.new_run(RunConfig(family=FAMILIES[0].key, learner=FAMILIES[0].learners[0], data=digits))
+        with pytest.raises(BadData, match="not read from a file or folder"):
+            moved_data.found(new, digits, Path("x"), load)
 
 
 def test_a_run_that_was_never_trained_takes_any_data(project: Path, tmp_path: Path) -> None:
@@ -133,5 +135,5 @@ def test_a_run_that_was_never_trained_takes_any_data(project: Path, tmp_path: Pa
         assert isinstance(config, RunConfig)
         new = opened.new_run(config)
         place = tmp_path / "new" / "other too.npy"
-        assert len(moved_data.found(new, config.data, place, load).train) == 48
+        assert len(moved_data.found(new, config.data, place, load)[1].train) == 48
         assert moved_data.move(opened, new, place) == [new]

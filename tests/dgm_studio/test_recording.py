@@ -17,7 +17,7 @@ import torch
 
 from dgm_studio import backlog, journal_backlog, recording
 from dgm_studio.circumstances import resume_warnings
-from dgm_studio.config import MAX_STEPS, DataChoice, RunConfig, TrainingSettings
+from dgm_studio.config import MAX_STEPS, RunConfig, TrainingSettings, default_data
 from dgm_studio.datasets.sources import load
 from dgm_studio.events import Cancelled, Checkpoint, Event, Failed, Finished, Paused, Preview, Progress, Started
 from dgm_studio.recording import Recorder
@@ -104,7 +104,7 @@ def test_a_run_that_is_stored_and_resumed_ends_as_an_uninterrupted_one_bit_for_b
     config = RunConfig(
         family=family,
         learner=chosen.learners[0],
-        data=DataChoice(source=chosen.data, binarization=chosen.binarization),
+        data=default_data(chosen),
         training=TrainingSettings(steps=40, batch_size=50, device="cpu"),
     )
     data = load(config.data)

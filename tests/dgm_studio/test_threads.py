@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from dgm_studio import ROOT
-from dgm_studio.config import DataChoice, RunConfig, TrainingSettings
+from dgm_studio.config import RunConfig, TrainingSettings, default_data
 from dgm_studio.datasets.sources import load
 from dgm_studio.events import Failed, Started
 from dgm_studio.training import TrainingSession
@@ -99,7 +99,7 @@ def test_signals_of_threads_carry_whole_numbers_as_objects() -> None:
 def test_nothing_of_a_failed_step_is_alive_when_the_failure_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even while the session still stands at that event: whoever hears of it may try again at once."""
     family = FAMILIES[0]
-    choice = DataChoice(source=family.data, binarization=family.binarization)
+    choice = default_data(family)
     training = TrainingSettings(steps=20, device="cpu")
     config = RunConfig(family=family.key, learner=family.learners[0], data=choice, training=training)
     learner = catalog.learning(config.learner).learner

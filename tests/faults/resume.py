@@ -34,7 +34,7 @@ import torch  # noqa: E402
 from contract import CPU, DATASETS, LEARNERS, TRAIN, accepts, answers, recipe, small  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-from dgm_studio.config import DataChoice, RunConfig, TrainingSettings  # noqa: E402
+from dgm_studio.config import DataChoice, RunConfig, TrainingSettings, default_data  # noqa: E402
 from dgm_studio.datasets.base import Dataset  # noqa: E402
 from dgm_studio.datasets.sources import load  # noqa: E402
 from dgm_studio.evaluation import admitted, evaluate  # noqa: E402
@@ -113,7 +113,7 @@ def cases() -> Iterator[Case]:
 def read_cases() -> Iterator[Case]:
     """Every family and learner of the catalogue, on the data of the family, which the run reads by itself."""
     for family in catalog.FAMILIES:
-        choice = DataChoice(source=family.data, binarization=family.binarization)
+        choice = default_data(family)
         for learner in family.learners:
             yield Case(family.key, learner, "settings as they are", {}, load(choice), choice)
 

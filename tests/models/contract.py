@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from itertools import pairwise, product
 from typing import Any, Literal, get_args, get_origin
 
@@ -11,7 +12,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from dgm_studio.datasets.base import Dataset, Provenance, Split
+from dgm_studio.datasets.base import Dataset, Provenance, Split, joined
 from models import catalog
 from models.capabilities import (
     BoundsEvidence,
@@ -115,6 +116,15 @@ DATASETS = {
         0.1,
     ),
 }
+# Two domains: of the same shape, and not.
+_inverse = _data(DATASETS["unit"].spec, 0.9 - 0.8 * _bars, 0.1)
+_turned = _data(DATASETS["reals"].spec, torch.tensor([[0.0, 1.0], [-0.8, -0.5], [0.8, -0.5]]), 0.1)
+_coloured = _data(replace(DATASETS["unit"].spec, event_shape=(3, 3, 3)), (0.1 + 0.8 * _bars).repeat(1, 3, 1, 1), 0.1)
+DATASETS |= {
+    "two planes": joined(DATASETS["reals"], _turned),
+    "two styles": joined(DATASETS["unit"], _inverse),
+    "two shapes": joined(DATASETS["unit"], _coloured),
+}
 
 
 def small(settings: type[Settings]) -> dict[str, Any]:
@@ -181,13 +191,34 @@ def built(family: str, learner: str, data: str, seed: int = 0, **changed: Any) -
 
 def batches(learner: Learner, data: str, size: int = 16) -> Iterator[Batch]:
     """Minibatches in an order of their own, or the whole set, for ever."""
-    train = DATASETS[data].train
     generator = Generator().manual_seed(1)
-    while True:
+
+    def of(train: Split) -> Batch:
         index = torch.arange(TRAIN)
         if learner.feed is not Feed.WHOLE_SET:
             index = torch.randint(TRAIN, (size * learner.minibatches,), generator=generator)
-        yield Batch(train.x[index], train.y[index], index)
+        return Batch(train.x[index], train.y[index], index)
+
+    while True:
+        first, *second = [of(domain.train) for domain in DATASETS[data].domains]
+        yield replace(first, other=second[0]) if second else first
+
+
+def other_domain(learner: Learner, like: Tensor) -> Tensor | None:
+    """As many examples of the learner's second domain, if it has one: all 0 or all 1 where `like` is."""
+    if learner.spec.other is None:
+        return None
+    dataset = next(data for data in DATASETS.values() if data.spec == learner.spec)
+    assert dataset.other is not None
+    x = dataset.other.train.x[: len(like)]
+    return torch.full_like(x, float(like.flatten()[0])) if (like == like.flatten()[0]).all() else x
+
+
+def batch_like(learner: Learner, x: Tensor) -> Batch:
+    """A batch of these examples, whose classes follow each other, and of as many of the second domain if there is."""
+    index = torch.arange(len(x))
+    other = other_domain(learner, x)
+    return Batch(x, index % 3, index, None if other is None else Batch(other, index % 3, index))
 
 
 def train(learner: Learner, data: str, steps: int) -> list[dict[str, float]]:
@@ -367,8 +398,7 @@ def answers(learner: Learner, x: Tensor) -> dict[str, Tensor]:
             said["frames/values"] = frames.values
         if isinstance(learner, HasChains):
             said["chains"] = learner.chains()
-        index = torch.arange(len(x))
-        held = learner.held_out(Batch(x, index % 3, index), draws())
+        held = learner.held_out(batch_like(learner, x), draws())
         said |= {f"valid/{key}": value for key, value in held.items()}
     return said
 

@@ -15,6 +15,7 @@ from contract import (
     accepts,
     answers,
     assert_equal,
+    batch_like,
     batches,
     built,
     choices,
@@ -33,8 +34,9 @@ from models.capabilities import (
     HasHiddenLayers,
 )
 from models.catalog import FAMILIES, LEARNINGS, Recipe
+from models.learning.base import Feed
 from models.settings import Settings, SettingsError
-from models.spec import Batch, Support, UnsuitableData
+from models.spec import Support, UnsuitableData
 
 LONGER = {"layer_steps": 50, "decay": 0}  # of learners with phases: enough for each to learn something
 
@@ -176,7 +178,10 @@ def test_data_that_does_not_fit_is_refused_with_advice(family: catalog.Family) -
     assert len(refused) < len(DATASETS), f"give {family.key} a tiny data set that it accepts"
     for dataset in refused:
         with pytest.raises(UnsuitableData, match=r"choose|Choose"):
-            family.model(made.model, dataset.spec)
+            made.check(dataset.spec)
+        if (dataset.other is not None) == (made.learning.learner.feed is Feed.TWO_DOMAINS):
+            with pytest.raises(UnsuitableData):
+                family.model(made.model, dataset.spec)
 
 
 # The learner.
@@ -264,9 +269,8 @@ def test_extreme_batches_leave_everything_finite(family: str, learner: str, data
     size = 1 if batch == "single" else 16
     x = dataset.train.x[: size * made.minibatches]
     x = {"zeros": torch.zeros_like(x), "ones": torch.ones_like(x), "single": x}[batch]
-    index = torch.arange(len(x))
     for _ in range(5):
-        reported = made.step(Batch(x, index % 3, index))
+        reported = made.step(batch_like(made, x))
         assert all(value.isfinite() for value in reported.values()), reported
     assert all(tensor.isfinite().all() for tensor in made.state_dict().values())
     made.eval()

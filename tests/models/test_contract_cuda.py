@@ -50,7 +50,8 @@ def events(made: TrainingSession) -> list[Event]:
 
 
 def on_gpu(batch: Batch) -> Batch:
-    return Batch(batch.x.to(GPU), batch.y.to(GPU), batch.index.to(GPU))
+    other = None if batch.other is None else on_gpu(batch.other)
+    return Batch(batch.x.to(GPU), batch.y.to(GPU), batch.index.to(GPU), other)
 
 
 @every_learner
