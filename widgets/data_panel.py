@@ -115,7 +115,7 @@ class DataPanel(QWidget):
         except BadData as problem:
             return str(problem)
         now = self._draft.config.data
-        data = choice.model_copy(update={"binarization": now.binarization, "levels": now.levels})
+        data = now.model_copy(update={"source": choice.source, "settings": choice.settings})
         self._draft.replace(self._draft.config.model_copy(update={"data": data}), f"data {path.name}")
         return ""
 
@@ -158,7 +158,7 @@ class DataPanel(QWidget):
     def _show_choice(self, choice: DataChoice) -> None:
         """What can be set of any data. How values become bits or levels is left out where they are known to be none in
         0…1, unless something is set there, which can then be taken back."""
-        hidden = ["source", "settings"]
+        hidden = ["source", "settings", "other"]
         if (choice.source, choice.settings) == self._as_they_are:
             defaults = DataChoice()
             hidden += [f for f in ("binarization", "levels") if getattr(choice, f) == getattr(defaults, f)]
