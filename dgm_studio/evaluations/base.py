@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,11 +13,12 @@ from torch import Tensor
 from dgm_studio.datasets.base import Dataset, Split
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Report
+from models.capabilities import Samples, SamplesMeans
 from models.distributions import bernoulli
-from models.estimation.measure import Kind, mean_measure
+from models.estimation.measure import Kind, Measure, mean_measure
 from models.estimation.progress import stage as stage
 from models.settings import Settings
-from models.spec import DataSpec
+from models.spec import DataSpec, Layout, Support
 
 CHUNK = 500  # examples measured at once: bounds the memory, and how long a cancel waits
 
@@ -54,6 +55,43 @@ def training_examples(dataset: Dataset, subject: Subject, limit: int | None = No
     draws them anew at each visit."""
     x = dataset.train.x[:limit].to(subject.device)
     return bernoulli(x, subject.generator) if dataset.draws_bits else x
+
+
+def samples_can_be_compared(model: type, spec: DataSpec) -> bool:
+    """Whether the model draws examples between which there is a distance."""
+    supports = (Support.BITS, Support.UNIT, Support.REALS, Support.LEVELS)
+    layouts = (Layout.IMAGE, Layout.VECTOR, Layout.POINTS)
+    return issubclass(model, Samples) and spec.layout in layouts and spec.support in supports
+
+
+def draw(subject: Subject, n: int, means: bool = False) -> Generator[float, None, tuple[Tensor, str]]:
+    """n samples (n, *event), and what is to be said about them: means of p(x | latent state) where `means` and the
+    model has them, draws otherwise."""
+    means = means and isinstance(subject.model, SamplesMeans)
+    sample = subject.model.sample_mean if means else subject.model.sample
+    parts = []
+    for begin in range(0, n, CHUNK):
+        parts.append(sample(min(CHUNK, n - begin), subject.generator))
+        yield min(1.0, (begin + CHUNK) / n)
+    return torch.cat(parts), ", as means" if means else ""
+
+
+def held_out_examples(subject: Subject) -> Tensor:
+    """All examples that nothing was learned from: those of the validation and of the test part."""
+    return torch.cat([subject.dataset.valid.x, subject.dataset.test.x]).to(subject.device)
+
+
+def shuffled(x: Tensor, subject: Subject) -> Tensor:
+    return x[torch.randperm(len(x), generator=subject.generator, device=x.device)]
+
+
+def finite(x: Tensor) -> Tensor:
+    """Whether all values of each sample are numbers: (N, *event) -> (N,)."""
+    return x.flatten(1).isfinite().all(1)
+
+
+def small_print(measure: Measure) -> str:
+    return measure.protocol + (f"; {measure.note}" if measure.note else "")
 
 
 def describe(dataset: Dataset, split: Split, name: str = "test") -> str:

@@ -9,13 +9,12 @@ import torch
 from torch import Tensor
 
 from dgm_studio.datasets.base import Density
-from dgm_studio.evaluations.base import Evaluation, stage
+from dgm_studio.evaluations.base import Evaluation, small_print, stage
 from dgm_studio.inference import Subject
 from dgm_studio.reports import NO_INTERVAL, Cell, Column, Note, Points, Report, Series, Table
 from models.capabilities import Samples
 from models.estimation.coverage import Mixture, coverage_of, perfect_quality
 from models.estimation.divergence import Grid, divergences_of
-from models.estimation.measure import Measure
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout
 
@@ -81,7 +80,7 @@ def _modes(x: Tensor, perfect: Tensor, mixture: Mixture) -> Table:
             NO_INTERVAL,
             f"{theirs.modes.value:.0f} {theirs.modes.unit}",
             str(ours.modes.kind),
-            _small_print(ours.modes),
+            small_print(ours.modes),
         ),
         (
             "High-quality samples (%)",
@@ -89,7 +88,7 @@ def _modes(x: Tensor, perfect: Tensor, mixture: Mixture) -> Table:
             (100 * ours.quality.low, 100 * ours.quality.high),
             100 * theirs.quality.value,
             str(ours.quality.kind),
-            _small_print(ours.quality),
+            small_print(ours.quality),
         ),
     )
     expected = 100 * perfect_quality(x.shape[1])
@@ -113,7 +112,7 @@ def _divergences(x: Tensor, perfect: Tensor, density: Density, data: Tensor) -> 
             (a.low, a.high) if a.low < a.high else NO_INTERVAL,
             b.value,
             str(a.kind),
-            _small_print(a),
+            small_print(a),
         )
         for a, b in zip(ours, theirs, strict=True)
     )
@@ -129,10 +128,6 @@ def _columns(decimals: int) -> tuple[Column, ...]:
         Column("Kind", "kind"),
         Column("Protocol", "detail"),
     )
-
-
-def _small_print(measure: Measure) -> str:
-    return measure.protocol + (f"; {measure.note}" if measure.note else "")
 
 
 def _series(name: str, x: Tensor) -> Series:

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 import torch
 from torch import Tensor
 
-from dgm_studio.evaluations.base import Evaluation, describe, stage, training_examples
+from dgm_studio.evaluations.base import Evaluation, describe, draw, stage, training_examples
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Curves, Note, Report, Series, Table
 from models.capabilities import Samples, SamplesMeans
@@ -16,7 +16,6 @@ from models.estimation.parzen import Parzen, parzen_log_likelihood
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support
 
-DRAWN_AT_ONCE = 500
 EXAMPLES_PER_CENTROID = 5  # at least: with fewer, centroids are little else than training examples
 
 
@@ -70,13 +69,14 @@ def _run(subject: Subject, settings: ParzenSettings) -> Iterator[float | Report]
     train = training_examples(dataset, subject).flatten(1)
     train = train[torch.randperm(len(train), generator=subject.generator, device=train.device)]
     n = min(settings.samples, len(train))
-    samples, how = yield from stage(_draw(subject, n, settings.means), 0.0, 0.4)
+    means = settings.means and subject.spec.support is not Support.REALS
+    samples, how = yield from stage(draw(subject, n, means), 0.0, 0.4)
     rows: list[tuple[str, Parzen]] = []
 
     def measured(name: str, x: Tensor, start: float) -> Generator[float, None, None]:
         rows.append((name, (yield from stage(parzen_log_likelihood(x, valid, test, where), start, 0.1))))
 
-    yield from measured(f"Samples of the model{how}", samples, 0.4)
+    yield from measured(f"Samples of the model{how}", samples.flatten(1), 0.4)
     yield from measured("Training examples, as if they were samples", train[:n], 0.5)
     k = max(1, min(n, len(train) // EXAMPLES_PER_CENTROID))
     centroids = yield from stage(k_means(train, k, settings.iterations, subject.generator), 0.6, 0.3)
@@ -84,18 +84,6 @@ def _run(subject: Subject, settings: ParzenSettings) -> Iterator[float | Report]
     yield _table(rows)
     yield _warning(rows)
     yield _choice(rows)
-
-
-def _draw(subject: Subject, n: int, means: bool) -> Generator[float, None, tuple[Tensor, str]]:
-    """n flattened samples, and what is to be said about them."""
-    model = subject.model
-    means = means and isinstance(model, SamplesMeans) and subject.spec.support is not Support.REALS
-    draw = model.sample_mean if means else model.sample
-    parts = []
-    for begin in range(0, n, DRAWN_AT_ONCE):
-        parts.append(draw(min(DRAWN_AT_ONCE, n - begin), subject.generator).flatten(1))
-        yield min(1.0, (begin + DRAWN_AT_ONCE) / n)
-    return torch.cat(parts), ", as means" if means else ""
 
 
 def _table(rows: list[tuple[str, Parzen]]) -> Table:

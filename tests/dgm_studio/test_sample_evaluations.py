@@ -1,0 +1,205 @@
+"""Fidelity, copies, sharpness and transport as evaluations: their rows, what they are measured on, what they say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Generator, Tensor, nn
+
+from dgm_studio.datasets.base import Dataset, Provenance, Split
+from dgm_studio.evaluations import copies, fidelity, sharpness, transport
+from dgm_studio.evaluations.base import Evaluation
+from dgm_studio.inference import Subject
+from dgm_studio.reports import Curves, Note, Pictures, Report, Table
+from models.estimation.frechet import frechet_distance
+from models.estimation.transport import wasserstein_distance
+from models.spec import DataSpec, Layout, Support
+
+N = 60
+SHAPE = (1, 4, 4)
+
+
+def dataset(shape: tuple[int, ...] = SHAPE, layout: Layout = Layout.IMAGE, classes: int = 0) -> Dataset:
+    g = Generator().manual_seed(0)
+    x = torch.rand(3 * N, *shape, generator=g)
+    y = torch.randint(2, (3 * N,), generator=g) if classes else torch.full((3 * N,), -1)
+    if classes:
+        x.flatten(1)[:, 0] = y.float()
+    splits = [Split(part.contiguous(), label) for part, label in zip(x.split(N), y.split(N), strict=True)]
+    support = Support.UNIT if layout is Layout.IMAGE else Support.REALS
+    names = ("a", "b")[:classes]
+    return Dataset(DataSpec(shape, support, layout, class_names=names), *splits, Provenance("tiny"))
+
+
+class Sampler(nn.Module):
+    """Draws what it is given, in order."""
+
+    def __init__(self, x: Tensor) -> None:
+        super().__init__()
+        self.x, self.at = x, 0
+
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        places = (self.at + torch.arange(n)) % len(self.x)
+        self.at += n
+        return self.x[places]
+
+
+class Smoothing(Sampler):
+    def sample_mean(self, n: int, generator: Generator | None = None) -> Tensor:
+        return torch.full((n, *self.x.shape[1:]), 0.5)
+
+
+class Learned(nn.Module):
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def sampler(self) -> nn.Module:
+        return self.model
+
+
+def reports(entry: Evaluation, data: Dataset, model: nn.Module, **settings: Any) -> list[Report]:
+    subject = Subject(Learned(model), data, 7, Generator().manual_seed(0))  # type: ignore[arg-type]
+    with torch.no_grad():
+        items = list(entry.run(subject, entry.settings(**settings)))
+    fractions = [item for item in items if isinstance(item, float)]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] <= 1 + 1e-9
+    return [item for item in items if not isinstance(item, float)]
+
+
+def rows(report: Report) -> dict[str, tuple[Any, ...]]:
+    assert isinstance(report, Table)
+    return {str(row[0]): row for row in report.rows}
+
+
+def fresh(seed: int = 9) -> Tensor:
+    return torch.rand(2 * N, *SHAPE, generator=Generator().manual_seed(seed))
+
+
+def held_out(data: Dataset) -> Tensor:
+    return torch.cat([data.valid.x, data.test.x])
+
+
+def test_held_out_examples_as_samples_are_perfect_and_stand_beside_training_examples() -> None:
+    data = dataset()
+    data = replace(data, train=Split(data.train.x.repeat(2, 1, 1, 1), data.train.y.repeat(2)))
+    (table,) = reports(fidelity.EVALUATION, data, Sampler(held_out(data)))
+    found = rows(table)
+    # in the ball of an example lie its 5 neighbours and itself
+    assert [row[1] for row in found.values()] == pytest.approx([1.0, 1.0, 1.2, 1.0, 0.0], abs=1e-6)
+    for row in found.values():
+        assert row[4] == "estimate"
+        assert "60 test and 60 validation examples" in row[5]
+        assert row[3] != row[1]
+    assert isinstance(table, Table)
+    assert "pixels" in table.title
+
+
+def test_the_perfect_samplers_row_is_of_training_examples_at_the_same_number() -> None:
+    data = dataset()
+    (table,) = reports(fidelity.EVALUATION, data, Sampler(fresh()), samples=10_000)
+    found = rows(table)
+    expected = [frechet_distance(data.train.x.flatten(1), x.flatten(1), "") for x in (held_out(data),)]
+    assert found["Fréchet distance, squared"][3] == pytest.approx(expected[0].value, rel=0.5)
+    assert f"{N} samples against {N} examples" in found["Fréchet distance, squared"][5]
+
+
+def test_where_data_have_classes_features_of_a_classifier_are_a_second_space() -> None:
+    data = dataset(classes=2)
+    values, features = reports(fidelity.EVALUATION, data, Sampler(fresh()), steps=30)
+    assert isinstance(values, Table)
+    assert isinstance(features, Table)
+    assert "features of a classifier" in features.title
+    assert "for another class" in features.note
+    # samples with any value in the pixel that tells the class are not like data, which only features see
+    assert rows(values)["Precision: samples among the data"][1] > 0.5
+    only = reports(fidelity.EVALUATION, data, Sampler(fresh()), space="classifier", steps=30)
+    assert [report for report in only if isinstance(report, Table)] == [features]
+    (note,) = reports(fidelity.EVALUATION, dataset(), Sampler(fresh()), space="classifier")
+    assert isinstance(note, Note)
+    assert "no classes" in note.text
+
+
+@pytest.mark.parametrize("entry", [fidelity.EVALUATION, copies.EVALUATION, sharpness.EVALUATION])
+def test_samples_that_are_not_numbers_are_said_and_not_measured(entry: Evaluation) -> None:
+    x = fresh()
+    x[3, 0, 0, 0] = torch.nan
+    (note,) = reports(entry, dataset(), Sampler(x), samples=50)
+    assert isinstance(note, Note)
+    assert "1 of 50" in note.text
+    assert note.tone == "bad"
+
+
+def test_copies_are_found_and_shown_beside_their_originals() -> None:
+    data = dataset()
+    table, note, curves, pictures = reports(copies.EVALUATION, data, Sampler(data.train.x), samples=40, shown=3)
+    first, second = rows(table).values()
+    assert first[1] == second[1] == 100.0
+    assert 30 < first[3] < 70  # validation examples in place of samples
+    assert isinstance(note, Note)
+    assert note.tone == "bad"
+    assert isinstance(curves, Curves)
+    assert [series.name for series in curves.series] == ["samples", "test examples", "validation examples"]
+    assert isinstance(pictures, Pictures)
+    assert pictures.pictures.shape == (12, 1, 4, 4)
+    assert (pictures.pictures[0::4] == pictures.pictures[1::4]).all()
+    assert pictures.captions[1] == "0.00"
+
+
+def test_new_samples_are_not_called_copies_and_a_few_copies_among_them_are_noticed() -> None:
+    data = dataset()
+    _, note, *_ = reports(copies.EVALUATION, data, Sampler(fresh()), samples=100)
+    assert isinstance(note, Note)
+    assert note.tone == "good"
+    mixed = torch.cat([fresh()[:80], data.train.x[:20]])
+    _, note, *_ = reports(copies.EVALUATION, data, Sampler(mixed), samples=100)
+    assert isinstance(note, Note)
+    assert note.tone == "warn"
+
+
+def test_means_of_grey_values_are_measured_unless_draws_are_asked_for() -> None:
+    data, model = dataset(), Smoothing(fresh())
+    for means in (True, False):
+        table, *_ = reports(copies.EVALUATION, data, model, samples=40, means=means)
+        assert isinstance(table, Table)
+        assert ("as means" in table.note) is means
+    table, first, second, curves = reports(sharpness.EVALUATION, data, model, samples=120)
+    found = rows(table)
+    assert found["Samples, as means"][1] == 0.0
+    assert found["Samples"][3] == pytest.approx(1.0, abs=0.15)
+    assert found["Test examples"][3] == 1.0
+    assert isinstance(first, Note)
+    assert isinstance(second, Note)
+    assert (first.tone, second.tone) == ("good", "warn")
+    assert "blurred" in second.title
+    assert isinstance(curves, Curves)
+    assert len(curves.series) == 3
+
+
+def test_the_distance_is_that_of_the_assignment_and_a_perfect_samplers_stands_below() -> None:
+    data = dataset((2,), Layout.POINTS)
+    moved = held_out(data)[:N] + 3
+    # the held-out examples arrive in an order of their own, but all of them take part when there are as many
+    data = replace(data, valid=Split(data.valid.x[:1], data.valid.y[:1]), test=Split(data.test.x[1:], data.test.y[1:]))
+    table, *_ = reports(transport.EVALUATION, data, Sampler(moved), repeats=2)
+    model, perfect = rows(table).values()
+    assert model[1] == pytest.approx(wasserstein_distance(moved, held_out(data)))
+    assert perfect[1] == pytest.approx(wasserstein_distance(data.train.x, held_out(data)))
+    assert perfect[1] < 0.3 < 3 < model[1]
+
+
+def test_they_are_admitted_where_there_is_a_distance() -> None:
+    points, image = DataSpec((2,), Support.REALS, Layout.POINTS), DataSpec(SHAPE, Support.BITS, Layout.IMAGE)
+    symbols, long = DataSpec((5,), Support.SYMBOLS, Layout.SEQUENCE, 3), DataSpec((50,), Support.REALS, Layout.VECTOR)
+    for entry, admitted in (
+        (fidelity.EVALUATION, (True, True, False, True)),
+        (copies.EVALUATION, (True, True, False, True)),
+        (sharpness.EVALUATION, (False, True, False, False)),
+        (transport.EVALUATION, (True, False, False, False)),
+    ):
+        assert tuple(entry.admits(Sampler, Learned, spec) for spec in (points, image, symbols, long)) == admitted
+        assert not entry.admits(Learned, Learned, points)
