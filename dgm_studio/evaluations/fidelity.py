@@ -54,7 +54,7 @@ class FidelitySettings(Settings):
         "both",
         title="Compared by",
         help="Values: pixels or coordinates as they are. Classifier: the last hidden layer of a small network that "
-        "learns the classes of the training examples first, where data have classes.",
+        "learns the classes of half of the training examples first, where data have classes.",
         reference="Heusel et al. (2017)",
     )
     steps: int = setting(
@@ -77,9 +77,12 @@ def _without_effect(model: type) -> tuple[str, ...]:
 
 
 def _run(subject: Subject, settings: FidelitySettings) -> Iterator[float | Report]:
-    train = shuffled(training_examples(subject.dataset, subject), subject)
+    train = training_examples(subject.dataset, subject)
+    # a classifier's features of what it learned from are not those of new data, so that its examples are others
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(SEED))
+    perfect, learned = order.chunk(2)
     data = shuffled(held_out_examples(subject), subject)
-    n = min(settings.samples, len(data), len(train))
+    n = min(settings.samples, len(data), len(perfect))
     if n <= settings.neighbours:
         text = f"{n} samples and held-out examples are too few for balls to the {settings.neighbours}. neighbour."
         yield Note("Not measured", text)
@@ -90,30 +93,31 @@ def _run(subject: Subject, settings: FidelitySettings) -> Iterator[float | Repor
     if broken:
         yield Note("Not measured", f"{broken} of {n} samples are not finite numbers: training has diverged.", "bad")
         return
-    spaces = yield from stage(_spaces(subject, settings), 0.4, 0.3)
+    spaces = yield from stage(_spaces(subject, settings, train, learned), 0.4, 0.3)
     for i, (name, network) in enumerate(spaces):
-        ours, theirs, theirs_again = (features_of(network, x, subject.spec.brightest) for x in (samples, data, train))
-        found = yield from stage(
-            _measured(subject, settings, ours, theirs[:n], theirs_again[:n], name), 0.7 + 0.3 * i / len(spaces),
-            0.3 / len(spaces),
-        )  # fmt: skip
+        compared = (samples, data[:n], train[perfect[:n].to(train.device)])
+        work = _measured(subject, settings, *(features_of(network, x, subject.spec.brightest) for x in compared))
+        found = yield from stage(work, 0.7 + 0.3 * i / len(spaces), 0.3 / len(spaces))
         yield _table(found, name, how, n, settings.neighbours)
     if not spaces:
         yield Note("Not measured", "These data have no classes that a network could learn: compare values instead.")
 
 
 def _spaces(
-    subject: Subject, settings: FidelitySettings
+    subject: Subject, settings: FidelitySettings, train: Tensor, learned: Tensor
 ) -> Generator[float, None, list[tuple[str, Classifier | None]]]:
     spec, spaces = subject.spec, list[tuple[str, Classifier | None]]()
     if settings.space != "classifier":
         spaces.append(("coordinates" if spec.layout is not Layout.IMAGE else "pixels, white at 1", None))
-    labelled = subject.dataset.train.y >= 0
-    if settings.space != "values" and spec.classes > 1 and spec.layout is not Layout.POINTS and labelled.any():
-        x = training_examples(subject.dataset, subject)[labelled.to(subject.device)]
-        y = subject.dataset.train.y[labelled].to(subject.device)
+    learned = learned[subject.dataset.train.y[learned] >= 0]
+    if settings.space != "values" and spec.classes > 1 and spec.layout is not Layout.POINTS and len(learned):
+        y = subject.dataset.train.y[learned].to(train.device)
+        x = train[learned.to(train.device)]
         network = yield from trained_classifier(spec, x, y, settings.steps, BATCH, SEED)
-        name = f"{WIDTH} features of a classifier, {settings.steps} steps of {BATCH}, seed {SEED}"
+        name = (
+            f"{WIDTH} features of a classifier of {len(x)} other training examples, {settings.steps} steps of {BATCH}, "
+            f"seed {SEED}"
+        )
         spaces.append((f"{name}{_error(subject, network)}", network))
     return spaces
 
@@ -131,7 +135,7 @@ Row = tuple[Measure, Measure]  # the model's samples, and training examples in t
 
 
 def _measured(
-    subject: Subject, settings: FidelitySettings, samples: Tensor, data: Tensor, train: Tensor, name: str
+    subject: Subject, settings: FidelitySettings, samples: Tensor, data: Tensor, train: Tensor
 ) -> Generator[float, None, list[Row]]:
     where = describe_held_out(subject)
     ours = yield from stage(fidelity(samples, data, settings.neighbours, where), 0.0, 0.4)
