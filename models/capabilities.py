@@ -7,8 +7,8 @@ whoever only looks at a model passes a generator of its own.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Generator as Yields
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -810,6 +810,20 @@ class HasConjugatePosterior(Protocol):
 class HasDiscriminator(Protocol):
     def discriminate(self, x: Tensor) -> Tensor:
         """P(real | x) by the discriminator of the game: (B, *event) -> (B,)."""
+        ...
+
+
+@runtime_checkable
+class TakesTurns(Protocol):
+    """Each step is a turn of every player in a game, of whom some can be told to stand still. `Learner.held_out` gives
+    what the players are measured by."""
+
+    def players(self) -> Mapping[str, Any]:
+        """What each player changes at its turn, a module, in the order of turns."""
+        ...
+
+    def let_move(self, players: Collection[str]) -> None:
+        """Who changes at a step from now on; the turns of others are only reported. All do at first."""
         ...
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,8 +14,9 @@ from torch import Tensor
 from dgm_studio.inference import Subject
 from dgm_studio.questions.arrays import array, seeded, tensor
 from dgm_studio.questions.examples import spread_out
-from models.capabilities import Decodes, HasDiscriminator, Samples
+from models.capabilities import Decodes, HasDiscriminator, Samples, TakesTurns
 from models.estimation.progress import finish
+from models.estimation.pushforward import warp_of
 from models.estimation.quadrature import normalised
 
 Bounds = tuple[float, float, float, float]  # left, bottom, right, top
@@ -52,6 +54,21 @@ class DataPoints:
 
 
 @dataclass(frozen=True)
+class Warped:
+    """Where a regular grid over the middle 99 % of each coordinate of a 2-D latent space goes, by p(G(z)) =
+    p(z) / |det ∂G/∂z|. n cells to a side."""
+
+    corners: np.ndarray  # (n + 1, n + 1, 2)
+    density: np.ndarray  # (n, n): a cell's probability divided by the area of its image
+    folded: np.ndarray  # (n, n) bool: turned over
+    folds: float  # the share of the probability that is
+
+    @property
+    def cells(self) -> int:
+        return self.folded.size
+
+
+@dataclass(frozen=True)
 class Landscape:
     """Everything drawn over the plane, at one step of the run."""
 
@@ -60,7 +77,7 @@ class Landscape:
     field: np.ndarray | None = None  # (rows, columns) over the bounds, first row at the lower edge
     samples: np.ndarray | None = None  # (n, 2)
     gradients: np.ndarray | None = None  # (k, 2): ∇D at the first k samples
-    warp: np.ndarray | None = None  # (2, lines, points, 2): images of the latent grid's columns and rows
+    warp: Warped | None = None
 
 
 @dataclass(frozen=True)
@@ -73,12 +90,13 @@ class AskLandscape:
     samples: int = 0
     arrows: int = 0
     warp: bool = False
+    averaged: bool = False  # of a game: samples of the average that it keeps, not of the generator that plays
     seed: int = 0
 
     def __call__(self, subject: Subject) -> Landscape:
-        samples = None
-        if self.samples and isinstance(subject.model, Samples):
-            samples = subject.model.sample(self.samples, seeded(subject, self.seed))
+        samples, model = None, sampling(subject, self.averaged)
+        if self.samples and isinstance(model, Samples):
+            samples = model.sample(self.samples, seeded(subject, self.seed))
         gradients = None
         if samples is not None and self.arrows and isinstance(subject.learner, HasDiscriminator):
             gradients = array(discriminator_gradient(subject.learner, samples[: self.arrows]))
@@ -88,7 +106,7 @@ class AskLandscape:
             None if self.field is None else self._field(subject, self.field),
             None if samples is None else array(samples),
             gradients,
-            warped_grid(subject) if self.warp and isinstance(subject.model, Decodes) else None,
+            warped_grid(subject, model) if self.warp and isinstance(model, Decodes) else None,
         )
 
     def _field(self, subject: Subject, field: Field) -> np.ndarray:
@@ -125,20 +143,21 @@ def discriminator_gradient(learner: HasDiscriminator, x: Tensor) -> Tensor:
     return gradient
 
 
-def warped_grid(subject: Subject, lines: int = 17, points: int = 65) -> np.ndarray | None:
-    """Where a regular grid over the middle 95 % of each coordinate of a 2-D latent space is decoded to:
-    (2, lines, points, 2), the grid's columns, then its rows. None for other latent sizes."""
-    prior = subject.model.prior()
+def sampling(subject: Subject, averaged: bool) -> Any:
+    """Whose samples are looked at: of a game's two generators, the one that plays, or the average of it."""
+    learner = subject.learner
+    return learner.model if isinstance(learner, TakesTurns) and not averaged else subject.model
+
+
+def warped_grid(subject: Subject, model: Decodes, cells: int = 32) -> Warped | None:
+    """None for other latent sizes than 2."""
+    prior = model.prior()
     if prior.mean.numel() != 2:
         return None
     draws = prior.sample(2000, seeded(subject, 0))
-    low, high = draws.quantile(0.025, dim=0), draws.quantile(0.975, dim=0)
-    fine = torch.linspace(0, 1, points, device=subject.device)
-    coarse = torch.linspace(0, 1, lines, device=subject.device)
-    across, along = torch.meshgrid(coarse, fine, indexing="ij")
-    share = torch.stack([torch.stack([across, along], -1), torch.stack([along, across], -1)])
-    decoded = subject.model.decode((low + share * (high - low)).reshape(-1, 2))
-    return array(decoded).reshape(2, lines, points, 2)
+    low, high = draws.quantile(0.005, dim=0), draws.quantile(0.995, dim=0)
+    warp = warp_of(model.decode, prior, low, high, cells)
+    return Warped(array(warp.corners), array(warp.density), array(warp.folded), warp.folds)
 
 
 def _discriminator(subject: Subject) -> HasDiscriminator:

@@ -91,6 +91,66 @@ def kullback_leibler(log_p: Tensor, log_q: Tensor) -> float:
     return terms.sum().item()
 
 
+class Binned:
+    """A known density over the cells of a grid, against which draws are counted, as often as one likes."""
+
+    def __init__(self, density: KnownDensity, grid: Grid) -> None:
+        """Raises ValueError when the density is too narrow for the grid."""
+        self.grid, self.log_p = grid, grid.log_mass(density)
+        self._perfect: dict[int, float] = {}
+
+    def perfect(self, samples: int) -> float:
+        """The JS that a perfect sampler scores on average with so many draws."""
+        if samples not in self._perfect:
+            self._perfect[samples] = perfect_score(self.log_p, samples)
+        return self._perfect[samples]
+
+    def divergences(self, x: Tensor) -> tuple[Measure, Measure, Measure]:
+        """JS, KL(data ‖ model) and KL(model ‖ data) between cells, the model counted in a histogram of draws x (N, 2).
+
+        The histogram makes each figure too large on average, because its counts scatter; the note on JS says by how
+        much for a perfect sampler, which is what a model's figure should be held against. Nothing is subtracted.
+        KL(data ‖ model) would be infinite with one empty cell, so there ½ is added to every count (Krichevsky &
+        Trofimov, 1981).
+        """
+        log_p, grid = self.log_p, self.grid
+        counts = grid.counts(x)
+        n = counts.sum()
+        q = counts / n
+        log_q = q.log()
+        protocol = f"{len(x)} samples in a histogram of {grid.bins}×{grid.bins} cells and one outside"
+        js = jensen_shannon(log_p, log_q)
+        # by the delta method, from dJS/dq = ½ log(q / m)
+        slope = torch.where(q > 0, 0.5 * (log_q - torch.logaddexp(log_p, log_q) + math.log(2)), 0.0)
+        half = 1.96 * math.sqrt(max(0.0, ((q * slope.square()).sum() - (q * slope).sum().square()).item()) / n.item())
+        log_smooth = ((counts + 0.5) / (n + 0.5 * len(counts))).log()
+        forward, backward = kullback_leibler(log_p, log_smooth), kullback_leibler(log_q, log_p)
+        unit = "nats"
+        return (
+            Measure(
+                "Jensen–Shannon divergence", js, js - half, js + half, Kind.ESTIMATE, unit, protocol,
+                f"a perfect sampler scores {self.perfect(len(x)):.4f} on average; the most is log 2 = 0.6931",
+            ),
+            Measure(
+                "KL(data ‖ model)", forward, forward, forward, Kind.ESTIMATE, unit, f"{protocol}; each count + ½",
+                "large when the model leaves out what the data has; without an interval",
+            ),
+            Measure(
+                "KL(model ‖ data)", backward, backward, backward, Kind.ESTIMATE, unit, protocol,
+                "large when the model draws what the data has not; without an interval",
+            ),
+        )  # fmt: skip
+
+    def optimal_discriminator(self, x: Tensor) -> Tensor:
+        """D* in each cell, the model counted in a histogram of draws x (N, 2): (bins, bins), lowest row first. NaN
+        where less than one of N draws of the data is expected, and none of the model's fell: nobody has been there."""
+        counts = self.grid.counts(x)[:-1]
+        log_p = self.log_p[:-1]
+        seen = (counts > 0) | (log_p.exp() * len(x) >= 1)
+        best = optimal_discriminator(log_p, (counts / len(x)).log())
+        return torch.where(seen, best, math.nan).reshape(self.grid.bins, self.grid.bins)
+
+
 def binned_divergences(
     model: Samples, density: KnownDensity, grid: Grid, generator: Generator, samples: int = 50_000
 ) -> tuple[Measure, Measure, Measure]:
@@ -100,39 +160,8 @@ def binned_divergences(
 
 
 def divergences_of(x: Tensor, density: KnownDensity, grid: Grid) -> tuple[Measure, Measure, Measure]:
-    """The same for draws x (N, 2) that are already there.
-
-    The histogram makes each figure too large on average, because its counts scatter; the note on JS says by how much
-    for a perfect sampler, which is what a model's figure should be held against. Nothing is subtracted.
-    KL(data ‖ model) would be infinite with one empty cell, so there ½ is added to every count (Krichevsky & Trofimov,
-    1981).
-    """
-    log_p, counts = grid.log_mass(density), grid.counts(x)
-    n = counts.sum()
-    q = counts / n
-    log_q = q.log()
-    protocol = f"{len(x)} samples in a histogram of {grid.bins}×{grid.bins} cells and one outside"
-    js = jensen_shannon(log_p, log_q)
-    # by the delta method, from dJS/dq = ½ log(q / m)
-    slope = torch.where(q > 0, 0.5 * (log_q - torch.logaddexp(log_p, log_q) + math.log(2)), 0.0)
-    half = 1.96 * math.sqrt(max(0.0, ((q * slope.square()).sum() - (q * slope).sum().square()).item()) / n.item())
-    log_smooth = ((counts + 0.5) / (n + 0.5 * len(counts))).log()
-    forward, backward = kullback_leibler(log_p, log_smooth), kullback_leibler(log_q, log_p)
-    unit = "nats"
-    return (
-        Measure(
-            "Jensen–Shannon divergence", js, js - half, js + half, Kind.ESTIMATE, unit, protocol,
-            f"a perfect sampler scores {perfect_score(log_p, len(x)):.4f} on average; the most is log 2 = 0.6931",
-        ),
-        Measure(
-            "KL(data ‖ model)", forward, forward, forward, Kind.ESTIMATE, unit, protocol + ", ½ added to each count",
-            "large when the model leaves out what the data has; without an interval",
-        ),
-        Measure(
-            "KL(model ‖ data)", backward, backward, backward, Kind.ESTIMATE, unit, protocol,
-            "large when the model draws what the data has not; without an interval",
-        ),
-    )  # fmt: skip
+    """The same for draws x (N, 2) that are already there."""
+    return Binned(density, grid).divergences(x)
 
 
 def perfect_score(log_p: Tensor, samples: int, repeats: int = 32) -> float:
@@ -153,6 +182,11 @@ def optimal_discriminator(log_p: Tensor, log_q: Tensor) -> Tensor:
     With it the game's value is 2 JS(p, q) - log 4: -log 4 where samples are distributed as the data.
     """
     return torch.sigmoid(log_p - log_q)
+
+
+def optimal_value(js: float) -> float:
+    """The value of the game with the best discriminator, in nats: 2 JS - log 4 (Goodfellow et al., 2014, theorem 1)."""
+    return 2 * js - math.log(4)
 
 
 class KernelDensity:

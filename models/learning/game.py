@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
+from collections.abc import Collection
 from typing import Literal
 
 import torch
@@ -108,6 +109,12 @@ class Game(Learner):
         """What the generator lowers, 0-d, and what is reported of it."""
         raise NotImplementedError
 
+    def players(self) -> dict[str, nn.Module]:
+        return {"discriminator": self.discriminator, "generator": self.model}
+
+    def let_move(self, players: Collection[str]) -> None:
+        self.moves = frozenset(player for player in PLAYERS if player in players)
+
     def moved(self, player: Player) -> None:
         """A player's parameters have just changed."""
 
@@ -117,17 +124,12 @@ class Game(Learner):
         return {**reported, **self._turn("generator", part)}
 
     def _turn(self, player: Player, batch: Batch) -> dict[str, Tensor]:
-        module, lowers = (
-            (self.discriminator, self.discriminator_loss)
-            if player == "discriminator"
-            else (self.model, self.generator_loss)
-        )
-        loss, reported = lowers(batch)
+        loss, reported = (self.discriminator_loss if player == "discriminator" else self.generator_loss)(batch)
         if player in self.moves:
             optimizer = self.optimizers[player]
             optimizer.zero_grad()
             # a generator's gradients pass through the discriminator, but are kept for the generator only
-            loss.backward(inputs=list(module.parameters()))
+            loss.backward(inputs=list(self.players()[player].parameters()))
             optimizer.step()
             if player == "generator":
                 self._average()

@@ -463,6 +463,11 @@ class Identity:
         return likelihood.log_prob(x) + self.prior().log_prob(z) - posterior.log_prob(z)
 
 
+class Halved(Identity):
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        return super().sample(n, generator) / 2
+
+
 BOUNDS = (-1.0, -2.0, 3.0, 2.0)
 W = torch.tensor([1.0, -2.0])
 
@@ -527,13 +532,25 @@ class TestLandscapes:
         with pytest.raises(ValueError, match="not known"):
             AskLandscape(BOUNDS, Field.DATA)(subject(Identity(), points(torch.zeros(5, 2))))
 
-    def test_a_decoder_that_changes_nothing_leaves_the_grid_straight(self) -> None:
+    def test_a_decoder_that_changes_nothing_leaves_the_grid_straight_and_the_prior_as_it_is(self) -> None:
         warp = AskLandscape(BOUNDS, warp=True)(subject(Identity(), self.CLOUD)).warp
         assert warp is not None
-        columns, rows = warp
-        assert np.ptp(columns[:, :, 0], axis=1) == pytest.approx(0, abs=1e-6)
-        assert np.ptp(rows[:, :, 1], axis=1) == pytest.approx(0, abs=1e-6)
-        assert warp[0, 0, 0] == pytest.approx([-1.96, -1.96], abs=0.15)  # the middle 95 % of a standard normal
+        assert np.ptp(warp.corners[:, :, 0], axis=0) == pytest.approx(0, abs=1e-6)
+        assert np.ptp(warp.corners[:, :, 1], axis=1) == pytest.approx(0, abs=1e-6)
+        assert warp.corners[0, 0] == pytest.approx([-2.576, -2.576], abs=0.3)  # the middle 99 % of a standard normal
+        assert warp.folds == 0
+        centre = torch.from_numpy((warp.corners[5, 7] + warp.corners[6, 8])[None] / 2)
+        prior = float(standard_normal(2, like=centre).log_prob(centre).exp())
+        assert warp.density[5, 7] == pytest.approx(prior, rel=1e-3)
+
+    def test_a_game_shows_the_generator_that_plays_unless_its_average_is_asked_for(self) -> None:
+        game = subject(Identity(), self.CLOUD, players=dict, let_move=lambda players: None)
+        game.learner.model = Halved()
+        playing = AskLandscape(BOUNDS, samples=10)(game).samples
+        average = AskLandscape(BOUNDS, samples=10, averaged=True)(game).samples
+        assert playing is not None
+        assert average is not None
+        assert playing == pytest.approx(average / 2)
 
     def test_data_points_come_with_square_bounds_around_most_of_them(self) -> None:
         shown, (left, bottom, right, top) = DataPoints(limit=500)(subject(None, self.CLOUD))

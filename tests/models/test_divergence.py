@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from models.estimation.divergence import (
+    Binned,
     Grid,
     KernelDensity,
     binned_divergences,
@@ -17,6 +18,7 @@ from models.estimation.divergence import (
     jensen_shannon,
     kullback_leibler,
     optimal_discriminator,
+    optimal_value,
     perfect_score,
 )
 
@@ -132,6 +134,27 @@ def test_the_optimal_discriminator_gives_the_value_minus_log_4_plus_twice_js() -
     value = (p.exp() * d.log() + q.exp() * (1 - d).log()).sum().item()
     assert value == pytest.approx(2 * jensen_shannon(p, q) - math.log(4), abs=1e-9)
     assert torch.allclose(optimal_discriminator(p, p), torch.tensor(0.5, dtype=torch.float64))
+
+
+def test_the_best_discriminator_of_draws_is_one_half_of_the_data_itself_and_nowhere_where_nobody_was() -> None:
+    best = Binned(Gaussian(), PLANE).optimal_discriminator(Gaussian().sample(200_000, draws()))
+    assert best.shape == (48, 48)
+    assert best[22:26, 22:26].flatten().tolist() == pytest.approx([0.5] * 16, abs=0.02)
+    assert best[0].isnan().all()
+
+
+def test_the_best_discriminator_of_draws_comes_near_the_exact_one_of_two_gaussians() -> None:
+    model = Gaussian((1, 0))
+    best = Binned(Gaussian(), PLANE).optimal_discriminator(model.sample(400_000, draws()))
+    exact = optimal_discriminator(PLANE.log_mass(Gaussian()), PLANE.log_mass(model))[:-1].reshape(48, 48)
+    middle = slice(18, 30)
+    assert (best - exact)[middle, middle].abs().max().item() < 0.06
+    assert best[24, 12] > 0.9 > 0.1 > best[24, 38]  # columns go to the right
+
+
+def test_the_best_value_is_minus_log_4_where_model_and_data_are_one() -> None:
+    assert optimal_value(0.0) == pytest.approx(-1.3862943611)
+    assert optimal_value(math.log(2)) == pytest.approx(0)
 
 
 def test_a_kernel_density_integrates_to_one_and_comes_near_the_true_density() -> None:
