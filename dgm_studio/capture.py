@@ -47,6 +47,15 @@ class CapturedSteps:
         outside.wait_stream(self._stream)
         return reported
 
+    def as_usual(self, batch: Batch) -> dict[str, Tensor]:
+        """One step that is neither recorded nor replayed: for one that differs from the others."""
+        outside = torch.cuda.current_stream(self._device)
+        self._stream.wait_stream(outside)
+        with torch.cuda.stream(self._stream):
+            reported = self._learner.step(batch)
+        outside.wait_stream(self._stream)
+        return reported
+
     def _replay(self, graph: torch.cuda.CUDAGraph, batch: Batch) -> dict[str, Tensor]:
         assert self._batch is not None
         for kept, new in zip(_tensors(self._batch), _tensors(batch), strict=True):

@@ -75,6 +75,18 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """What a single step did of a learner that takes turns. Measured on the step's own batch, and with the same noise
+    before and after it, by the keys of the learner's quantities."""
+
+    step: int  # that was done
+    moved: tuple[str, ...]  # the players that did
+    before: dict[str, float]
+    after: dict[str, float]
+    gradients: dict[str, float]  # by player that moved: the norm of what it followed
+
+
+@dataclass(frozen=True)
 class Paused:
     step: int
 
@@ -98,5 +110,5 @@ class Failed:
     details: str = field(default="", repr=False)
 
 
-Event = Started | Progress | Snapshot | Preview | Checkpoint | Finding | Paused | Finished | Cancelled | Failed
+Event = Started | Progress | Snapshot | Preview | Checkpoint | Finding | Turn | Paused | Finished | Cancelled | Failed
 CLOSING = (Finished, Cancelled, Failed)

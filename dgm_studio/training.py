@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -31,7 +31,8 @@ from dgm_studio.events import (
 from dgm_studio.feeds import Feeder
 from dgm_studio.metrics import Allowance, Metrics
 from dgm_studio.state import StateMismatch, device_of, learner_tensors, preview, restore, snapshot, state_of
-from models.capabilities import TooLarge
+from dgm_studio.turns import take_turns
+from models.capabilities import TakesTurns, TooLarge
 from models.catalog import Recipe, UnknownKey
 from models.learning.base import Learner
 from models.settings import SettingsError
@@ -85,6 +86,7 @@ class TrainingSession:
         self._checkpoint_seconds = checkpoint_seconds
         self._deadline = None if minutes is None else minutes * 60
         self._order = Order.RUN
+        self._movers: Collection[str] | None = None  # at a single step
         self._changed = threading.Condition()
         self._snapshot_wanted = threading.Event()
         self._step = self._first = 0
@@ -94,12 +96,13 @@ class TrainingSession:
 
     # Requests, from any thread.
 
-    def tell(self, order: Order) -> None:
+    def tell(self, order: Order, movers: Collection[str] | None = None) -> None:
         """Run, pause, do one step and pause, stop and keep, or discard. Takes effect at the next step boundary; nothing
-        comes after stop or discard."""
+        comes after stop or discard. `movers`: at one step of a learner that takes turns, which players move; all
+        without it, and at every other step."""
         with self._changed:
             if self._order not in (Order.STOP, Order.DISCARD):
-                self._order = order
+                self._order, self._movers = order, movers
                 self._changed.notify_all()
 
     def extend(self, steps: int) -> None:
@@ -144,7 +147,9 @@ class TrainingSession:
         yield Started(self._step, self.steps, devices.title(device), parameters)
 
         captured = device.type == "cuda" and learner.capturable
-        step = CapturedSteps(learner, device) if captured else learner.step
+        recorded = CapturedSteps(learner, device) if captured else None
+        step = learner.step if recorded is None else recorded
+        as_usual = learner.step if recorded is None else recorded.as_usual
         metrics = Metrics(learner, self.dataset, device)
         frames = Allowance(share=0.02)
         saves = Allowance(share=0.02, at_least_every=self._checkpoint_seconds)
@@ -153,7 +158,7 @@ class TrainingSession:
         yield self._checkpoint(learner, feeder)
         saves.charge(self._begin)
         while True:
-            order = self._next_order()
+            order, movers = self._next_order()
             if order is Order.PAUSE:
                 yield from self._pause(learner, metrics)
                 last = time.perf_counter()
@@ -174,7 +179,10 @@ class TrainingSession:
             if self._step >= self.steps or self._out_of_time():
                 break
 
-            metrics.add(self._step, step(feeder.next()))
+            if order is Order.STEP and isinstance(learner, TakesTurns):
+                yield take_turns(learner, as_usual, feeder.next(), self._step, metrics, movers)
+            else:
+                metrics.add(self._step, step(feeder.next()))
             self._step += 1
 
             now = time.perf_counter()
@@ -202,13 +210,13 @@ class TrainingSession:
         learner.begin()
         return learner
 
-    def _next_order(self) -> Order:
-        """What to do at this step boundary. A single step is followed by a pause."""
+    def _next_order(self) -> tuple[Order, Collection[str] | None]:
+        """What to do at this step boundary, and who moves. A single step is followed by a pause."""
         with self._changed:
-            order = self._order
+            order, movers = self._order, self._movers
             if order is Order.STEP:
-                self._order = Order.PAUSE
-            return order
+                self._order, self._movers = Order.PAUSE, None
+            return order, movers
 
     def _pause(self, learner: Learner, metrics: Metrics) -> Iterator[Event]:
         yield from self._report(learner, metrics)

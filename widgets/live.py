@@ -36,12 +36,17 @@ class Live(QObject):
     """One run, as views see it: they ask questions by channel and get answers; they never touch a tensor.
 
     Signals: `answered(Answer)`, never one that is older than an answer already given on the channel;
-    `moved(step)` when newer weights arrived. Belongs to the window's thread, methods included; what trains publishes to
-    its `inference`, which knows no Qt and may outlive it.
+    `moved(step)` when newer weights arrived; `turned(Turn)` after a single step of a game; `steerable(bool)` when the
+    run begins or ends to train here, so that single steps can be asked for: `step_wanted(players that move)`.
+    Belongs to the window's thread, methods included; what trains publishes to its `inference`, which knows no Qt and
+    may outlive it.
     """
 
     answered = Signal(object)
     moved = Signal(object)
+    turned = Signal(object)
+    steerable = Signal(bool)
+    step_wanted = Signal(object)
 
     def __init__(
         self,
@@ -56,6 +61,7 @@ class Live(QObject):
         self.inference = Inference(recipe, dataset, device)
         self._newest: dict[str, int] = {}
         self._retired = False
+        self.can_step = False  # the run trains here, or is paused
         self._thread = _AnswerThread(self.inference, self)
         self._thread.setObjectName("inference")
         self._thread.answered.connect(self._deliver)
@@ -98,6 +104,12 @@ class Live(QObject):
 
     def forget(self, channel: str) -> None:
         self.inference.forget(channel)
+
+    def let_step(self, possible: bool) -> None:
+        """Whether single steps can be asked for."""
+        if possible != self.can_step:
+            self.can_step = possible
+            self.steerable.emit(possible)
 
     def close(self) -> None:
         """End the thread and wait for it: for the end of the window, and for tests."""

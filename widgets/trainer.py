@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import Enum, auto
 
 from PySide6.QtCore import QObject, Signal
@@ -84,11 +85,11 @@ class Trainer(QObject):
         self._queue = []
         self.changed.emit()
 
-    def tell(self, order: Order) -> None:
-        """Pass an order to the run in training."""
+    def tell(self, order: Order, movers: Collection[str] | None = None) -> None:
+        """Pass an order to the run in training; `movers`: who moves at a single step."""
         if self._thread is None:
             return
-        self._thread.tell(order)
+        self._thread.tell(order, movers)
         if order in (Order.STOP, Order.DISCARD):
             self._enter(Phase.ENDING)
         elif order is Order.RUN and self._phase is Phase.PAUSED:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,17 +70,19 @@ class TrainingThread(QThread):
         self._lock = threading.Lock()
         self._session: TrainingSession | None = None
         self._order = Order.RUN
+        self._movers: Collection[str] | None = None
         self._line: Inference | None = None
 
     # Requests, from the window's thread.
 
-    def tell(self, order: Order) -> None:
-        """Run, pause, step, stop and keep, or discard; also while data is still being read."""
+    def tell(self, order: Order, movers: Collection[str] | None = None) -> None:
+        """Run, pause, step, stop and keep, or discard; also while data is still being read. `movers`: who moves at the
+        single step, see TrainingSession."""
         with self._lock:
             if self._order not in (Order.STOP, Order.DISCARD):
-                self._order = order
+                self._order, self._movers = order, movers
             if self._session is not None:
-                self._session.tell(order)
+                self._session.tell(order, movers)
 
     def extend(self, steps: int) -> None:
         """Train for `steps` more than planned."""
@@ -146,7 +148,7 @@ class TrainingThread(QThread):
         with self._lock:
             self._session = session
             if self._order is not Order.RUN:
-                session.tell(self._order)
+                session.tell(self._order, self._movers)
         self.prepared.emit(dataset)
         for event in session.events():
             recorder.record(event)

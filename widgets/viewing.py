@@ -15,10 +15,11 @@ from dgm_studio import device as devices
 from dgm_studio.config import RunConfig
 from dgm_studio.datasets.base import BadData, Dataset
 from dgm_studio.datasets.identity import same_data
-from dgm_studio.events import Event, Preview, Progress, Snapshot, Started, Tree
+from dgm_studio.events import Event, Preview, Progress, Snapshot, Started, Tree, Turn
 from dgm_studio.moved_data import places, recorded
 from dgm_studio.state import learner_tensors
 from dgm_studio.store import ProjectError, Run
+from dgm_studio.training import Order
 from models.catalog import Recipe
 from widgets.background import Background, Problem
 from widgets.data_cache import DataCache
@@ -67,6 +68,7 @@ class Viewing(QObject):
         self._pulse = QTimer(self)
         self._pulse.timeout.connect(self._want_snapshot)
         trainer.prepared.connect(self._prepared)
+        trainer.changed.connect(self._tell_steerable)
 
     def of(self, run_id: str) -> Shown:
         """What is kept of a run; empty at first."""
@@ -98,6 +100,8 @@ class Viewing(QObject):
         elif isinstance(event, Preview):
             view.preview, view.thumbnail = event, thumbnail(event.samples)
             self.pictured.emit(run_id)
+        elif isinstance(event, Turn) and self.live is not None and self._live_run == run_id:
+            self.live.turned.emit(event)
 
     def read_thumbnail(self, run: Run) -> None:
         """Read the small picture of a stored run and its results, which spares the window's thread the file."""
@@ -233,8 +237,32 @@ class Viewing(QObject):
             self._log.say(Notice("info", f"{problem} The run is shown on the preferred one.", lasting=False))
             device = devices.resolve("auto")
         self.live, self._live_run = Live(config, recipe, dataset, device, self), run.id
+        self.live.step_wanted.connect(self._step)
+        self._tell_steerable()
         self.live_changed.emit(self.live)
         return self.live
+
+    @property
+    def _steered(self) -> bool:
+        """Whether the run that answers is the one in training."""
+        active = self._trainer.active
+        return (
+            active is not None
+            and active.run == self._live_run
+            and self._trainer.phase
+            in (
+                Phase.TRAINING,
+                Phase.PAUSED,
+            )
+        )
+
+    def _tell_steerable(self) -> None:
+        if self.live is not None:
+            self.live.let_step(self._steered)
+
+    def _step(self, movers: object) -> None:
+        if self._steered:
+            self._trainer.tell(Order.STEP, movers)
 
     def _connect_live(self) -> None:
         thread, active = self._trainer.thread_in_use, self._trainer.active
