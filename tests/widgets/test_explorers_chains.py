@@ -1,4 +1,4 @@
-"""Dream and Landscape: what is held stays, what is generated grows, what is shown is what was asked."""
+"""Dream: what is held stays, what is generated grows, what is shown is what was asked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from chain_models import Stripes, StripesSettings
-from explorer_runs import Bench, cloud, drag, pictures, recipe
+from explorer_runs import Bench, drag, pictures, recipe
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QPushButton, QWidget
@@ -17,16 +17,11 @@ from torch import Generator, Tensor, nn
 
 from dgm_studio.inference import Answer
 from models.capabilities import ChainState
-from models.energy_network import EnergyNetwork, EnergyNetworkSettings
-from models.gan import Gan, GanSettings
-from models.learning.adversarial import MINIMAX, Adversarial, AdversarialSettings
 from models.learning.contrastive_divergence import PersistentCdSettings, PersistentContrastiveDivergence
 from models.rbm import Rbm, RbmSettings
 from models.settings import NoSettings
 from models.spec import DataSpec, Support
-from models.vae import Vae, VaeSettings
 from widgets.explorers.dream import CHAINS, Dream
-from widgets.explorers.landscape import LandscapeView, arrow_lines
 from widgets.explorers.unit_grid import UnitGrid
 from widgets.explorers.units_panel import UnitsPanel
 from widgets.pixel_brush import PixelBrush
@@ -466,84 +461,3 @@ class Plain(nn.Module):
         self, x: Tensor, clamp: Tensor | None = None, temperature: float = 1.0, generator: Generator | None = None
     ) -> ChainState:
         return self.start_chain(len(x), generator)
-
-
-class TestLandscape:
-    @pytest.fixture
-    def bench(self, qtbot: QtBot) -> Iterator[Bench]:
-        game = AdversarialSettings(hidden=8, layers=1)
-        generator = GanSettings(latent=2, hidden=8, layers=1)
-        made = Bench(recipe(Gan, generator, Adversarial, game, objective=MINIMAX), cloud())
-        made.publish(1)
-        yield made
-        made.live.close()
-
-    @pytest.fixture
-    def view(self, bench: Bench, qtbot: QtBot) -> LandscapeView:
-        view = opened(LandscapeView, bench, qtbot)
-        qtbot.waitUntil(lambda: view._answer is not None and view.map.veil.isVisible(), timeout=PATIENCE)
-        return view
-
-    def test_the_discriminator_is_shown_first_in_colours_around_one_half(
-        self, bench: Bench, view: LandscapeView
-    ) -> None:
-        left, bottom, right, top = view._answer.bounds
-        n = view._answer.field.shape[0]
-        place = torch.tensor([[left + (10.5 / n) * (right - left), bottom + (70.5 / n) * (top - bottom)]])
-        with torch.no_grad():
-            assert view._answer.field[70, 10] == pytest.approx(float(bench.learner.discriminate(place)), rel=1e-4)
-
-    def test_layers_are_asked_for_only_when_they_are_seen(self, view: LandscapeView, qtbot: QtBot) -> None:
-        assert view._answer.warp is None
-        assert view._answer.gradients is None
-        tick(view, "warp")
-        tick(view, "arrows")
-        qtbot.waitUntil(lambda: view._answer.warp is not None and view._answer.gradients is not None, timeout=PATIENCE)
-        assert len(view.warp.getData()[0]) > 1000
-        assert len(view.arrows.getData()[0]) == 6 * 150
-        assert "∇D" in view.findChild(QLabel, "longest").text()
-        tick(view, "warp")
-        assert view.warp.getData()[0] is None or len(view.warp.getData()[0]) == 0
-
-    def test_the_data_density_can_be_chosen(self, view: LandscapeView, qtbot: QtBot) -> None:
-        press(view, "field.data density")
-        qtbot.waitUntil(lambda: view._answer.kind == "data density" and view.map.veil.isVisible(), timeout=PATIENCE)
-        peak = np.unravel_index(view._answer.field.argmax(), view._answer.field.shape)
-        assert abs(peak[0] - view._answer.field.shape[0] / 2) < 12
-        press(view, "field.nothing")
-        assert not view.map.veil.isVisible()
-
-    def test_samples_move_with_the_weights(self, bench: Bench, view: LandscapeView, qtbot: QtBot) -> None:
-        before = view._answer.samples
-        bench.publish(2)
-        qtbot.waitUntil(lambda: not np.array_equal(view._answer.samples, before), timeout=PATIENCE)
-
-    def test_a_bound_gives_an_estimate_of_the_density(self, qtbot: QtBot) -> None:
-        bench = Bench(recipe(Vae, VaeSettings(latent=2, hidden=8, layers=1)), cloud())
-        bench.publish(1)
-        view = opened(LandscapeView, bench, qtbot)
-        qtbot.waitUntil(lambda: view._answer is not None and view.map.veil.isVisible(), timeout=PATIENCE)
-        bench.live.close()
-        assert view._answer.kind == "estimated model density"
-        assert view.findChild(QPushButton, "field.discriminator") is None
-        assert not view.findChild(QCheckBox, "arrows").isVisible()
-
-    def test_an_energy_is_shown_as_a_density_with_samples_before_it(self, qtbot: QtBot) -> None:
-        bench = Bench(recipe(EnergyNetwork, EnergyNetworkSettings(width=8, layers=1, steps=2)), cloud())
-        bench.publish(1)
-        view = opened(LandscapeView, bench, qtbot)
-        qtbot.waitUntil(lambda: view._answer is not None and view.map.veil.isVisible(), timeout=PATIENCE)
-        bench.live.close()
-        assert view._answer.kind == "density of the energy"
-        n = view._answer.field.shape[0]
-        left, bottom, right, top = view._answer.bounds
-        share = view._answer.field.sum() * (right - left) * (top - bottom) / n**2
-        assert 0.5 < share < 1.01  # of the probability, in what is seen of the plane
-        assert view.findChild(QCheckBox, "samples").isVisible()
-        assert not view.findChild(QCheckBox, "arrows").isVisible()
-
-    def test_arrows_end_where_they_point(self) -> None:
-        lines = arrow_lines(np.array([[1.0, 2.0]]), np.array([[0.5, 0.0]]))
-        assert lines.tolist()[:2] == [[1.0, 2.0], [1.5, 2.0]]
-        assert lines[3] == pytest.approx([1.35, 2.1])
-        assert lines[5] == pytest.approx([1.35, 1.9])

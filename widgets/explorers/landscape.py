@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pyqtgraph as pg
-from PySide6.QtWidgets import QCheckBox, QWidget
+from typing import Any
 
+import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
+
+from dgm_studio.events import Turn
 from dgm_studio.inference import Answer
 from dgm_studio.questions.landscapes import WEIGHTED_DRAWS, AskLandscape, DataPoints, Field, Landscape
-from models.capabilities import Decodes, HasDiscriminator, HasFreeEnergy, Samples, ScoresExactly, WeighsEvidence
+from dgm_studio.questions.optimum import CELLS, AskGap, AskOptimum, Optimum
+from models.capabilities import (
+    Decodes,
+    HasDiscriminator,
+    HasFreeEnergy,
+    Samples,
+    ScoresExactly,
+    TakesTurns,
+    WeighsEvidence,
+)
 from models.spec import DataSpec, Layout
-from widgets.colormaps import diverging, rgba, viridis
+from widgets.building import scrolled
+from widgets.colormaps import diverging, viridis
 from widgets.explorers.base import Explorer
-from widgets.explorers.map_points import PointGroup, PointsItem
-from widgets.explorers.map_view import MapView
+from widgets.explorers.landscape_figures import Figures
+from widgets.explorers.landscape_items import SAMPLES, WARP, PlaneMap, Together, full_density
 from widgets.explorers.parts import Caption, Card, Choice, ColourBar, check, fill
+from widgets.explorers.turns_panel import TurnsPanel
 from widgets.live import Live
-from widgets.plots import pen
-from widgets.theme import CATEGORICAL, DARK, SPACE, look
+from widgets.theme import DARK, SPACE, look, mixed
 
-SIDE = 200  # px, the column of layers
-SAMPLES, ARROWS = 1000, 150
+SIDE = 196  # px, the column of layers
+DRAWN, ARROWS = 1000, 150
 NOTHING = "nothing"
 DENSITIES = (Field.DATA, Field.MODEL, Field.ENERGY, Field.ESTIMATE)
+EVERY = {"landscape": 40, "optimum": 400, "gap": 1500}  # ms from an answer to the next question
+LAYERS = ("data", "samples", "arrows", "warp", "averaged", "optimum", "figures")
 
 
 class LandscapeView(Explorer):
-    """One field of numbers behind, and points, arrows and the warped latent grid before it; all live."""
+    """One field of numbers behind, and points, arrows and the warped latent grid before it. Beside it, where the data's
+    density is known, the best discriminator that there could be, and below how far model and data are apart. In a game
+    single steps can be taken, of one player or both. All of it follows the training."""
 
     key = "landscape"
     title = "Landscape"
@@ -35,32 +53,50 @@ class LandscapeView(Explorer):
         super().__init__(live, parent)
         self._data: np.ndarray | None = None
         self._answer: Landscape | None = None
-        self.map = MapView(dots=3.0)
-        self.map.setObjectName("plane")
-        self.map.setToolTip("Wheel: zoom. Drag with the middle button: pan.")
-        self.map.handle.hide()
-        self.samples = PointsItem(size=4.0)
-        self.samples.setZValue(3)
-        self.warp = pg.PlotCurveItem(antialias=True, connect="finite")
-        self.warp.setZValue(2)
-        self.arrows = pg.PlotCurveItem(antialias=True, connect="pairs")
-        self.arrows.setZValue(4)
-        for item in (self.warp, self.samples, self.arrows):
-            self.map.addItem(item, ignoreBounds=True)
-        self.map.set_titles("x₁", "x₂")
+        self._optimum: Optimum | None = None
+        self.plane, self.best = PlaneMap("plane"), PlaneMap("best")
+        self.map = self.plane.map
+        self._together = Together(self.map, self.best.map)
+        self.best.caption.setText("Best D* = p / (p + q); grey: neither is there")
         self.map.looked_elsewhere.connect(self._ask)
+        self.figures = Figures()
+        self.turns = TurnsPanel(live.learner_class.quantities) if issubclass(live.learner_class, TakesTurns) else None
+        maps = QHBoxLayout()
+        maps.setSpacing(SPACE // 2)
+        maps.addWidget(self.plane, 1)
+        maps.addWidget(self.best, 1)
         card = Card()
-        card.column.addWidget(self.map, 1)
+        card.column.addLayout(maps, 1)
         self._status = Caption(name="landscapeStatus")
         card.column.addWidget(self._status)
-        self.body.addWidget(card, 1)
-        self.body.addWidget(self._layers_card())
+        main = QVBoxLayout()
+        main.setSpacing(SPACE)
+        main.addWidget(card, 1)
+        if self.turns is not None:
+            main.addWidget(self.turns)
+            self.turns.step_wanted.connect(live.step_wanted)
+            self.turns.allow(live.can_step)
+            live.steerable.connect(self.turns.allow)
+            live.turned.connect(self._turned)
+        main.addWidget(self.figures)
+        self.body.addLayout(main, 1)
+        column = scrolled(self._layers_card(), "landscapeLayers")
+        column.setFixedWidth(SIDE)
+        self.body.addWidget(column)
         look.changed.connect(self._repaint)
 
     @staticmethod
     def admits(model: type, learner: type, spec: DataSpec) -> bool:
         shows = (Samples, Decodes, ScoresExactly, HasFreeEnergy)
         return spec.layout is Layout.POINTS and (any(issubclass(model, c) for c in shows) or offers(learner))
+
+    def choices(self) -> dict[str, Any]:
+        return {name: self._boxes[name].isChecked() for name in LAYERS if not self._boxes[name].isHidden()}
+
+    def restore(self, choices: dict[str, Any]) -> None:
+        for name, on in choices.items():
+            if name in self._boxes and not self._boxes[name].isHidden():
+                self._boxes[name].setChecked(bool(on))
 
     # What is asked, and what comes back.
 
@@ -80,84 +116,170 @@ class LandscapeView(Explorer):
             self._answer = answer.value
             self._show_layers()
             self._status.setText(f"weights of step {answer.step:,}")
+        elif name == "optimum":
+            self._optimum = answer.value
+            self._show_optimum()
+        elif name == "gap":
+            self.figures.show_figures(answer.value)
+
+    def _turned(self, turn: Turn) -> None:
+        if self.turns is not None and self.isVisible():
+            self.turns.show_turn(turn)
 
     def _ask(self) -> None:
-        if self._data is not None and self.isVisible():
-            self.follow("landscape", self._question, 40)
+        if self._data is None or not self.isVisible():
+            return
+        self.follow("landscape", self._question, EVERY["landscape"])
+        averaged = self._on("averaged")
+        self._keep_asking("optimum", lambda: AskOptimum(self.map.bounds(), averaged))
+        self._keep_asking("figures", lambda: AskGap(averaged), "gap")
+
+    def _keep_asking(self, layer: str, question: Any, channel: str = "") -> None:
+        channel = channel or layer
+        if self._on(layer):
+            self.follow(channel, question, EVERY[channel])
+        elif self.followed(channel):
+            self.forget(channel)
 
     def _question(self) -> AskLandscape:
         return AskLandscape(
             self.map.bounds(),
             None if self._field.key == NOTHING else Field(self._field.key),
-            samples=SAMPLES if self._samples_box.isChecked() or self._arrows_box.isChecked() else 0,
-            arrows=ARROWS if self._arrows_box.isChecked() else 0,
-            warp=self._warp_box.isChecked(),
+            samples=DRAWN if self._on("samples") or self._on("arrows") else 0,
+            arrows=ARROWS if self._on("arrows") else 0,
+            warp=self._on("warp"),
+            averaged=self._on("averaged"),
         )
+
+    def _on(self, layer: str) -> bool:
+        return self._boxes[layer].isChecked()
 
     # What is shown.
 
-    def _repaint(self) -> None:
+    @property
+    def _ink(self) -> str:
         # viridis is dark in every theme
-        ink = DARK.text if self._field.key in DENSITIES else look.theme.text
-        shown = self._data is not None and self._data_box.isChecked()
-        self.map.points.set_groups([PointGroup(self._data, ink)] if shown else [])
-        self.warp.setPen(pen(ink, 1, opacity=0.6))
-        self.arrows.setPen(pen(ink, 1.2))
+        return DARK.text if self._field.key in DENSITIES else look.theme.text
+
+    def _repaint(self) -> None:
+        self.best.setVisible(self._on("optimum"))
+        self.figures.setVisible(self._on("figures"))
+        texts = {key: text for key, text, _ in self._fields}
+        self.plane.caption.setText("" if self._field.key == NOTHING else texts[self._field.key])
+        self._boxes["data"].setIcon(swatch(self._ink))
         self._show_layers()
+        self._show_optimum()
 
     def _show_layers(self) -> None:
+        answer = self._answer
         self._show_field()
-        self._show_samples()
+        data = self._data if self._on("data") else None
+        samples = None if answer is None else answer.samples
+        self.plane.show_points(data, samples if self._on("samples") else None, self._ink)
+        gradients = answer.gradients if answer is not None and self._on("arrows") else None
+        self._longest.setVisible(gradients is not None)
+        if samples is not None and gradients is not None:
+            self.plane.show_arrows(samples[: len(gradients)], gradients, self._ink)
+            self._longest.setText(f"longest arrow: |∇D| = {np.linalg.norm(gradients, axis=1).max():.2g}")
+        else:
+            self.plane.show_arrows(None, None, self._ink)
         self._show_warp()
 
     def _show_field(self) -> None:
-        shown = self._answer is not None and self._answer.kind == self._field.key
-        field = self._answer.field if shown and self._answer is not None else None
+        answer = self._answer
+        field = answer.field if answer is not None and answer.kind == self._field.key else None
         self._bar.setVisible(field is not None)
-        if field is None or self._answer is None:
-            self.map.set_veil(None)
-            return
-        if self._answer.kind is Field.DISCRIMINATOR:
-            self.map.set_veil(rgba(diverging(field)), self._answer.bounds)
-            self._bar.explain(diverging, "0 generated", "0.5", "1 real")
-            return
-        # a few weights of an estimate may be far too large; they would leave the rest in the dark
-        is_estimate = self._answer.kind is Field.ESTIMATE
-        highest = float(np.quantile(field, 0.995) if is_estimate else field.max())
-        self.map.set_veil(rgba(viridis(field / highest if highest > 0 else field)), self._answer.bounds)
-        self._bar.explain(viridis, "0", "", f"{'≥ ' if is_estimate else ''}{highest:.3g}")
+        if field is None or answer is None:
+            self.plane.show_field(None, None, viridis)
+        elif answer.kind is Field.DISCRIMINATOR:
+            self.plane.show_field(field, answer.bounds, diverging)
+            self._bar.explain(diverging, "0 sample", "½", "1 data")
+        else:
+            # a few weights of an estimate may be far too large; they would leave the rest in the dark
+            is_estimate = answer.kind is Field.ESTIMATE
+            highest = float(np.quantile(field, 0.995) if is_estimate else field.max())
+            self.plane.show_field(field / highest if highest > 0 else field, answer.bounds, viridis)
+            self._bar.explain(viridis, "0", "", f"{'≥ ' if is_estimate else ''}{highest:.3g}")
 
-    def _show_samples(self) -> None:
-        samples = None if self._answer is None else self._answer.samples
-        shown = samples is not None and self._samples_box.isChecked()
-        self.samples.set_groups([PointGroup(samples, CATEGORICAL[1])] if shown else [])
-        gradients = None if self._answer is None else self._answer.gradients
-        if samples is None or gradients is None or not self._arrows_box.isChecked():
-            self.arrows.setData([], [])
-            self._longest.setText("")
-            return
-        longest = float(np.linalg.norm(gradients, axis=1).max())
-        left, _, right, _ = self.map.bounds()
-        scale = 0.08 * (right - left) / longest if longest > 0 else 0.0
-        lines = arrow_lines(samples[: len(gradients)], gradients * scale)
-        self.arrows.setData(lines[:, 0], lines[:, 1])
-        self._longest.setText(f"longest arrow: |∇D| = {longest:.2g}")
+    def _show_optimum(self) -> None:
+        found = self._optimum if self._on("optimum") else None
+        self.best.show_field(None if found is None else found.best, None if found is None else found.bounds, diverging)
 
     def _show_warp(self) -> None:
-        warp = None if self._answer is None else self._answer.warp
-        if warp is None or not self._warp_box.isChecked():
-            self.warp.setData([], [])
-            return
-        ended = np.concatenate([warp, np.full((*warp.shape[:2], 1, 2), np.nan, np.float32)], axis=2).reshape(-1, 2)
-        self.warp.setData(ended[:, 0], ended[:, 1])
+        warp = self._answer.warp if self._answer is not None and self._on("warp") else None
+        self.plane.warp.show_warp(warp)
+        self._dense.setVisible(warp is not None)
+        self._folds.setVisible(warp is not None)
+        if warp is not None:
+            self._dense.explain(_warp_colours, "0", "density of G(z)", f"≥ {full_density(warp):.2g}")
+            turned = int(warp.folded.sum())
+            self._folds.setText(
+                f"{turned} of {warp.cells} cells are turned over (hatched): {warp.folds:.0%} of the probability lies "
+                "in folds"
+                if turned
+                else f"none of {warp.cells} cells is turned over"
+            )
 
     # How it is put together.
 
     def _layers_card(self) -> Card:
         live = self.live
         card = Card("Behind")
-        card.setFixedWidth(SIDE)
-        fields = [(NOTHING, "Nothing", "Only what lies before")]
+        self._fields = self._possible_fields()
+        self._field = Choice(self._fields, "field", vertical=True)
+        self._field.chosen.connect(self._switch)
+        self._bar = ColourBar(viridis, "", "", "")
+        fill(card.column, self._field, self._bar)
+        card.column.addSpacing(SPACE)
+        card.column.addWidget(Caption("Before", heading=True))
+        samples, decodes = issubclass(live.model_class, Samples), issubclass(live.model_class, Decodes)
+        known = samples and live.dataset.density is not None
+        plays, turns = offers(live.learner_class), issubclass(live.learner_class, TakesTurns)
+        self._boxes: dict[str, QCheckBox] = {}
+        self._layer("Data", "data", "Training points", True, True, look.theme.text)
+        tip = "Drawn from the same noise each time, so that they move as the model does"
+        self._layer("Samples", "samples", tip, True, samples, SAMPLES)
+        tip = "∇D at samples: where a generator is pushed. Where it vanishes, a generator learns nothing"
+        self._layer("Gradient of D", "arrows", tip, False, plays and samples)
+        tip = (
+            "Where a regular grid of a 2-D latent space goes: the middle 99 % of the prior. The more opaque a cell, "
+            "the denser its samples, by p(G(z)) = p(z) / |det ∂G/∂z|: opacity grows with the square root of it. "
+            "Hatched: cells that are turned over, which lie over others"
+        )
+        self._layer("Warped grid", "warp", tip, False, decodes, WARP)
+        tip = (
+            "A moving average of the generator's weights, from which samples are shown elsewhere. Without it: the "
+            "generator that plays, against which D learns"
+        )
+        self._layer("Averaged generator", "averaged", tip, False, turns and samples)
+        fill(card.column, *self._boxes.values())
+        self._dense = ColourBar(_warp_colours, "", "", "")
+        self._folds, self._longest = Caption(name="folds"), Caption(name="longest")
+        for part in (self._dense, self._folds, self._longest):
+            part.hide()
+        for text in (self._folds, self._longest):
+            text.setWordWrap(True)
+        fill(card.column, self._dense, self._folds, self._longest)
+        heading = Caption("Compared with the data", heading=True)
+        heading.setVisible(known)
+        card.column.addSpacing(SPACE)
+        card.column.addWidget(heading)
+        tip = (
+            f"D* = p / (p + q), the best answer to “data or sample?”, in {CELLS}×{CELLS} cells of what is seen. p is "
+            "the exact density of the data, integrated over each cell; q is counted in 20,000 samples. Cells in which "
+            "neither is to be expected stay empty"
+        )
+        compared = (
+            self._layer("Best discriminator", "optimum", tip, known and plays, known),
+            self._layer("Distances", "figures", "JS, KL, W₁ and the value of the game, below", known, known),
+        )
+        fill(card.column, *compared)
+        card.column.addStretch(1)
+        return card
+
+    def _possible_fields(self) -> list[tuple[str, str, str]]:
+        """(key, text, tooltip) of each field that can lie behind, the most telling first."""
+        live, fields = self.live, [(NOTHING, "Nothing", "Only what lies before")]
         if live.dataset.density is not None:
             fields.insert(0, (Field.DATA.value, "Data density", "The exact density that the data were drawn from"))
         if issubclass(live.model_class, HasFreeEnergy):
@@ -169,32 +291,15 @@ class LandscapeView(Explorer):
             tip = f"p(x) estimated by importance weights of {WEIGHTED_DRAWS} draws from q(z|x): unbiased, and noisy"
             fields.insert(0, (Field.ESTIMATE.value, "Model density (est.)", tip))
         if offers(live.learner_class):
-            fields.insert(0, (Field.DISCRIMINATOR.value, "Discriminator", "D(x): how real a point looks"))
-        self._field = Choice(fields, "field", vertical=True)
-        self._field.chosen.connect(self._switch)
-        self._bar = ColourBar(viridis, "", "", "")
-        fill(card.column, self._field, self._bar)
-        card.column.addSpacing(SPACE)
-        card.column.addWidget(Caption("Before", heading=True))
-        samples, decodes = issubclass(live.model_class, Samples), issubclass(live.model_class, Decodes)
-        plays = samples and offers(live.learner_class)
-        self._data_box = self._layer("Data", "data", "Training points", True, True)
-        tip = "Drawn from the same noise each time, so that they move as the model does"
-        self._samples_box = self._layer("Samples", "samples", tip, True, samples)
-        tip = "∇D at samples: where a generator is pushed. Where it vanishes, a generator learns nothing"
-        self._arrows_box = self._layer("Gradient of D", "arrows", tip, False, plays)
-        tip = "Where a regular grid of a 2-D latent space goes: the middle 95 % of the prior"
-        self._warp_box = self._layer("Warped grid", "warp", tip, False, decodes)
-        fill(card.column, self._data_box, self._samples_box, self._arrows_box, self._warp_box)
-        self._longest = Caption(name="longest")
-        self._longest.setWordWrap(True)
-        card.column.addWidget(self._longest)
-        card.column.addStretch(1)
-        return card
+            fields.insert(0, (Field.DISCRIMINATOR.value, "Discriminator D(x)", "D(x): how real a point looks"))
+        return fields
 
-    def _layer(self, text: str, name: str, tip: str, on: bool, possible: bool) -> QCheckBox:
+    def _layer(self, text: str, name: str, tip: str, on: bool, possible: bool, shade: str = "") -> QCheckBox:
         box = check(text, name, tip, on and possible, self._switch)
+        if shade:
+            box.setIcon(swatch(shade))
         box.setVisible(possible)
+        self._boxes[name] = box
         return box
 
     def _switch(self, _: object) -> None:
@@ -208,9 +313,21 @@ def offers(learner: type) -> bool:
     return issubclass(learner, HasDiscriminator)
 
 
-def arrow_lines(tails: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Arrows as separate lines, two points each: (k, 2), (k, 2) -> (6k, 2)."""
-    heads = tails + vectors
-    turned = np.stack([-vectors[:, 1], vectors[:, 0]], axis=1)
-    left, right = heads - 0.3 * vectors + 0.2 * turned, heads - 0.3 * vectors - 0.2 * turned
-    return np.stack([tails, heads, heads, left, heads, right], axis=1).reshape(-1, 2)
+def swatch(shade: str) -> QIcon:
+    """A dot of the colour in which a layer is drawn."""
+    picture = QPixmap(12, 12)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(shade))
+    painter.drawEllipse(2, 2, 8, 8)
+    painter.end()
+    return QIcon(picture)
+
+
+def _warp_colours(values: np.ndarray) -> np.ndarray:
+    """Densities in 0…1 (H, W) as (3, H, W) uint8: the panel, and as much of the grid's colour as cells have."""
+    ends = [np.array(mixed(WARP, look.theme.panel, share).getRgb()[:3]) for share in (0.0, 0.8)]
+    share = np.sqrt(values)[..., None]
+    return (ends[0] * (1 - share) + ends[1] * share).round().astype(np.uint8).transpose(2, 0, 1)

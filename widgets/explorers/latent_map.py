@@ -142,7 +142,7 @@ class LatentMap(Explorer):
             self._datum.show_picture(value.x[0] / self.live.spec.brightest)
         elif name == "points":
             _, self._sample_bounds = value
-            self.follow("samples", lambda: AskLandscape(self._sample_bounds, samples=1000), 100)
+            self.follow("samples", lambda: AskLandscape(self._sample_bounds, samples=1000, averaged=True), 100)
         elif name == "samples" and value.samples is not None:
             self.outcome.show_samples(value.samples, self._sample_bounds)
 

@@ -1,0 +1,298 @@
+"""Landscape: what is shown is what was asked, and single steps say what they did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from explorer_runs import Bench, cloud, recipe
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QColor
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
+from pytestqt.qtbot import QtBot
+
+from dgm_studio.events import Turn
+from dgm_studio.questions.landscapes import Warped
+from models.energy_network import EnergyNetwork, EnergyNetworkSettings
+from models.gan import Gan, GanSettings
+from models.learning.adversarial import MINIMAX, Adversarial, AdversarialSettings
+from models.vae import Vae, VaeSettings
+from widgets.explorers.landscape import LandscapeView
+from widgets.explorers.landscape_items import WARP, WarpItem, arrow_lines, cells_path, opacity_levels
+from widgets.explorers.turns_panel import STAGES
+
+PATIENCE = 20_000  # ms
+
+
+def press(view: QWidget, name: str) -> None:
+    QTest.mouseClick(view.findChild(QPushButton, name), Qt.MouseButton.LeftButton)
+
+
+def tick(view: QWidget, name: str) -> None:
+    view.findChild(QCheckBox, name).click()
+
+
+def opened(bench: Bench, qtbot: QtBot) -> LandscapeView:
+    view = LandscapeView(bench.live)
+    qtbot.addWidget(view)
+    view.resize(748, 672)
+    view.show()
+    return view
+
+
+@pytest.fixture
+def bench(qtbot: QtBot) -> Iterator[Bench]:
+    game = AdversarialSettings(hidden=8, layers=1)
+    generator = GanSettings(latent=2, hidden=8, layers=1)
+    made = Bench(recipe(Gan, generator, Adversarial, game, objective=MINIMAX), cloud())
+    made.publish(1)
+    yield made
+    made.live.close()
+
+
+@pytest.fixture
+def view(bench: Bench, qtbot: QtBot) -> LandscapeView:
+    view = opened(bench, qtbot)
+    qtbot.waitUntil(lambda: view._answer is not None and view.map.veil.isVisible(), timeout=PATIENCE)
+    return view
+
+
+def test_the_discriminator_is_shown_first_in_colours_around_one_half(bench: Bench, view: LandscapeView) -> None:
+    left, bottom, right, top = view._answer.bounds
+    n = view._answer.field.shape[0]
+    place = torch.tensor([[left + (10.5 / n) * (right - left), bottom + (70.5 / n) * (top - bottom)]])
+    with torch.no_grad():
+        assert view._answer.field[70, 10] == pytest.approx(float(bench.learner.discriminate(place)), rel=1e-4)
+
+
+def test_layers_are_asked_for_only_when_they_are_seen(view: LandscapeView, qtbot: QtBot) -> None:
+    assert view._answer.warp is None
+    assert view._answer.gradients is None
+    tick(view, "warp")
+    tick(view, "arrows")
+    qtbot.waitUntil(lambda: view._answer.warp is not None and view._answer.gradients is not None, timeout=PATIENCE)
+    assert view.plane.warp._warp is view._answer.warp
+    assert len(view.plane.arrows.getData()[0]) == 6 * 150
+    assert "∇D" in view.findChild(QLabel, "longest").text()
+    tick(view, "warp")
+    assert view.plane.warp._warp is None
+
+
+def test_the_data_density_can_be_chosen(view: LandscapeView, qtbot: QtBot) -> None:
+    press(view, "field.data density")
+    qtbot.waitUntil(lambda: view._answer.kind == "data density" and view.map.veil.isVisible(), timeout=PATIENCE)
+    peak = np.unravel_index(view._answer.field.argmax(), view._answer.field.shape)
+    assert abs(peak[0] - view._answer.field.shape[0] / 2) < 12
+    press(view, "field.nothing")
+    assert not view.map.veil.isVisible()
+
+
+def test_samples_move_with_the_weights(bench: Bench, view: LandscapeView, qtbot: QtBot) -> None:
+    before = view._answer.samples
+    bench.publish(2)
+    qtbot.waitUntil(lambda: not np.array_equal(view._answer.samples, before), timeout=PATIENCE)
+
+
+def test_a_bound_gives_an_estimate_of_the_density(qtbot: QtBot) -> None:
+    bench = Bench(recipe(Vae, VaeSettings(latent=2, hidden=8, layers=1)), cloud())
+    bench.publish(1)
+    view = opened(bench, qtbot)
+    qtbot.waitUntil(lambda: view._answer is not None and view.map.veil.isVisible(), timeout=PATIENCE)
+    bench.live.close()
+    assert view._answer.kind == "estimated model density"
+    assert view.findChild(QPushButton, "field.discriminator") is None
+    assert not view.findChild(QCheckBox, "arrows").isVisible()
+
+
+def test_an_energy_is_shown_as_a_density_with_samples_before_it(qtbot: QtBot) -> None:
+    bench = Bench(recipe(EnergyNetwork, EnergyNetworkSettings(width=8, layers=1, steps=2)), cloud())
+    bench.publish(1)
+    view = opened(bench, qtbot)
+    qtbot.waitUntil(lambda: view._answer is not None and view.map.veil.isVisible(), timeout=PATIENCE)
+    bench.live.close()
+    assert view._answer.kind == "density of the energy"
+    n = view._answer.field.shape[0]
+    left, bottom, right, top = view._answer.bounds
+    share = view._answer.field.sum() * (right - left) * (top - bottom) / n**2
+    assert 0.5 < share < 1.01  # of the probability, in what is seen of the plane
+    assert view.findChild(QCheckBox, "samples").isVisible()
+    assert not view.findChild(QCheckBox, "arrows").isVisible()
+
+
+def test_arrows_end_where_they_point() -> None:
+    lines = arrow_lines(np.array([[1.0, 2.0]]), np.array([[0.5, 0.0]]))
+    assert lines.tolist()[:2] == [[1.0, 2.0], [1.5, 2.0]]
+    assert lines[3] == pytest.approx([1.35, 2.1])
+    assert lines[5] == pytest.approx([1.35, 1.9])
+
+
+def shown(view: LandscapeView, key: str) -> tuple[str, str]:
+    """What the table says of a figure: the model's, and a perfect sampler's."""
+    value, perfect = (view.findChild(QLabel, f"figure-{key}-{column}") for column in (1, 3))
+    return ("", "") if value is None else (value.text(), perfect.text())
+
+
+def test_the_best_discriminator_stands_beside_and_looks_at_the_same_place(view: LandscapeView, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: view._optimum is not None and view.best.map.veil.isVisible(), timeout=PATIENCE)
+    assert view.best.map.bounds() == pytest.approx(view.map.bounds(), abs=0.1)
+    view.map.box.setRange(xRange=(-1, 1), yRange=(-1, 1), padding=0)
+    assert view.best.map.bounds() == pytest.approx(view.map.bounds(), abs=0.02)
+    qtbot.waitUntil(lambda: view._optimum.bounds == view.map.bounds(), timeout=PATIENCE)
+    view.best.map.box.setRange(xRange=(0, 3), yRange=(0, 3), padding=0)
+    assert view.map.bounds() == pytest.approx(view.best.map.bounds(), abs=0.02)
+    tick(view, "optimum")
+    assert not view.best.isVisible()
+    assert not view.followed("optimum")
+
+
+def test_distances_are_shown_beside_what_a_perfect_sampler_scores(view: LandscapeView, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: shown(view, "js")[0] != "", timeout=PATIENCE)
+    for key in ("js", "forward", "backward", "wasserstein", "best value"):
+        value, perfect = shown(view, key)
+        assert value != perfect != ""
+    assert shown(view, "value")[1] == "−1.386"
+    assert "20000 samples" in view.findChild(QLabel, "figure-js-0").toolTip()
+    tick(view, "figures")
+    assert not view.figures.isVisible()
+
+
+def test_choices_hold_for_the_next_run(bench: Bench, view: LandscapeView, qtbot: QtBot) -> None:
+    tick(view, "warp")
+    tick(view, "figures")
+    other = LandscapeView(bench.live)
+    qtbot.addWidget(other)
+    other.restore(view.choices())
+    other.show()
+    assert other._on("warp")
+    assert not other._on("figures")
+    assert not other.figures.isVisible()
+
+
+class TestTurns:
+    TURN = Turn(
+        8,
+        ("discriminator",),
+        {"value": -1.386, "generator": 0.7, "on_data": 0.5, "on_samples": 0.5},
+        {"value": -1.25, "generator": 0.75, "on_data": 0.55, "on_samples": 0.47},
+        {"discriminator": 0.123},
+    )
+
+    def test_steps_can_be_asked_for_while_the_run_trains_here_and_only_then(
+        self, bench: Bench, view: LandscapeView
+    ) -> None:
+        wanted: list[object] = []
+        bench.live.step_wanted.connect(wanted.append)
+        press(view, "discriminatorStep")
+        assert wanted == []
+        bench.live.let_step(True)
+        for name in ("discriminatorStep", "generatorStep", "bothStep"):
+            press(view, name)
+        assert wanted == [("discriminator",), ("generator",), ("discriminator", "generator")]
+        bench.live.let_step(False)
+        assert not view.findChild(QPushButton, "bothStep").isEnabled()
+
+    def test_keys_step_too(self, bench: Bench, view: LandscapeView, qtbot: QtBot) -> None:
+        wanted: list[object] = []
+        bench.live.step_wanted.connect(wanted.append)
+        bench.live.let_step(True)
+        view.activateWindow()
+        qtbot.waitUntil(lambda: view.isActiveWindow(), timeout=PATIENCE)
+        for key in "dgb":
+            QTest.keyClick(view, key)
+        qtbot.waitUntil(lambda: len(wanted) == 3, timeout=PATIENCE)
+        assert wanted == [("discriminator",), ("generator",), ("discriminator", "generator")]
+
+    def test_a_turn_is_shown_part_after_part_with_its_numbers(
+        self, bench: Bench, view: LandscapeView, qtbot: QtBot
+    ) -> None:
+        bench.live.let_step(True)
+        bench.live.turned.emit(self.TURN)
+        assert view.turns.diagram.stage == STAGES["discriminator"][0]
+        assert view.turns.diagram.norms == {"discriminator": 0.123}
+        text = view.findChild(QLabel, "turnValues").text()
+        assert "−1.386 → −1.250" in text
+        assert "0.700 → 0.750" in text
+        assert "1 of the discriminator, 0 of the generator" in view.findChild(QLabel, "turnValues").toolTip()
+        qtbot.waitUntil(lambda: view.turns.diagram.stage == STAGES["discriminator"][2], timeout=PATIENCE)
+        qtbot.waitUntil(lambda: view.turns.diagram.stage is None, timeout=PATIENCE)
+
+    def test_what_is_in_use_is_lit(self, view: LandscapeView) -> None:
+        diagram = view.turns.diagram
+
+        def colours() -> tuple[int, int]:
+            picture = diagram.grab().toImage()
+            g, d = (diagram.place(node).toPoint() - QPoint(14, 9) for node in "GD")
+            return picture.pixel(g), picture.pixel(d)
+
+        idle = colours()
+        assert idle[0] == idle[1]
+        diagram.show_stage(STAGES["discriminator"][1])
+        g, d = colours()
+        assert g == idle[0]
+        assert d != idle[1]
+
+    def test_slow_motion_takes_turns_until_it_is_pressed_again(
+        self, bench: Bench, view: LandscapeView, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+    ) -> None:
+        wanted: list[object] = []
+        bench.live.step_wanted.connect(wanted.append)
+        bench.live.let_step(True)
+        view.turns._beat.setInterval(20)
+        press(view, "slowMotion")
+        qtbot.waitUntil(lambda: len(wanted) >= 3, timeout=PATIENCE)
+        assert wanted[:3] == [("discriminator",), ("generator",), ("discriminator",)]
+        press(view, "slowMotion")
+        count = len(wanted)
+        qtbot.wait(80)
+        assert len(wanted) == count
+        press(view, "slowMotion")
+        view.hide()
+        assert not view.turns._beat.isActive()
+        assert not view.turns.slow.isChecked()
+
+
+class TestWarp:
+    @staticmethod
+    def warp(density: np.ndarray | None = None, folded: np.ndarray | None = None) -> Warped:
+        place = np.stack(np.meshgrid(np.linspace(-2, 2, 5), np.linspace(-2, 2, 5)), -1).astype(np.float32)
+        dense = np.full((4, 4), 1.0, np.float32) if density is None else density
+        return Warped(place, dense, np.zeros((4, 4), bool) if folded is None else folded, 0.0)
+
+    def test_dense_cells_are_opaque_and_empty_ones_are_not(self) -> None:
+        density = np.zeros((4, 4), np.float32)
+        density[1, 2], density[3, 3], density[0, 0] = 1.0, 0.25, np.inf
+        levels = opacity_levels(self.warp(density))
+        assert levels[1, 2] == levels.max() == levels[0, 0]
+        assert levels[2, 2] == 0
+
+    def test_a_chosen_cell_is_where_its_corners_are(self) -> None:
+        chosen = np.zeros((4, 4), bool)
+        chosen[3, 0] = True  # the topmost row, the first column
+        box = cells_path(self.warp().corners, chosen).boundingRect()
+        assert (box.left(), box.right(), box.top(), box.bottom()) == (-2, -1, 1, 2)
+
+    def test_cells_of_both_turns_are_filled(self) -> None:
+        corners = self.warp().corners.copy()
+        corners[..., 0] *= -1
+        assert cells_path(corners, np.ones((4, 4), bool)).contains(QPointF(0.3, 0.3))
+
+    def test_it_is_painted_over_the_plane(self, view: LandscapeView, qtbot: QtBot) -> None:
+        for name in ("data", "samples"):
+            tick(view, name)
+        press(view, "field.nothing")
+        view.map.box.setRange(xRange=(-3, 3), yRange=(-3, 3), padding=0)
+        density = np.zeros((4, 4), np.float32)
+        density[1, 1] = density[3, 3] = 1.0
+        item: WarpItem = view.plane.warp
+        item.show_warp(self.warp(density))
+
+        def pixel(x: float, y: float) -> QColor:
+            place = view.map.mapFromScene(view.map.box.mapViewToScene(QPointF(x, y)))
+            return QColor(view.map.grab().toImage().pixel(place))
+
+        full, empty = pixel(-0.4, -0.4), pixel(0.6, -0.4)
+        assert abs(full.hue() - QColor(WARP).hue()) < 12
+        assert full.lightness() > empty.lightness() + 60

@@ -1,0 +1,73 @@
+"""The figures under the maps of Landscape: how far the model is from the exact density."""
+
+from __future__ import annotations
+
+from html import escape
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QWidget
+
+from dgm_studio.questions.optimum import Figure
+from widgets.building import label
+from widgets.explorers.parts import Card
+from widgets.theme import SPACE
+
+NAMES = {
+    "js": "JS(data, model)",
+    "forward": "KL(data ‖ model)",
+    "backward": "KL(model ‖ data)",
+    "wasserstein": "Wasserstein W₁",
+    "value": "V(D, G), D as it is",
+    "best value": "V(D*, G) = 2 JS − log 4",
+}
+COLUMNS = ("", "model", "95 % interval", "perfect sampler", "kind")
+
+
+class Figures(Card):
+    """One row for each figure. Its protocol is on the tooltip."""
+
+    def __init__(self) -> None:
+        super().__init__("Distance from the data", "p is exact; q is counted in samples")
+        self._body = QWidget()
+        self._grid = QGridLayout(self._body)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(2 * SPACE)
+        self._grid.setVerticalSpacing(1)
+        self._rows: dict[str, list[QWidget]] = {}
+        for column, text in enumerate(COLUMNS):
+            head = label(text, "small")
+            self._grid.addWidget(head, 0, column, _side(column))
+        self._grid.setColumnStretch(0, 1)
+        self.column.addWidget(self._body)
+
+    def show_figures(self, figures: tuple[Figure, ...]) -> None:
+        for figure in figures:
+            if figure.key not in self._rows:
+                self._add(figure.key)
+            _, value, interval, perfect, kind = self._rows[figure.key]
+            measure = figure.measure
+            value.setText(number(measure.value))
+            interval.setText(f"{number(measure.low)} … {number(measure.high)}" if measure.low < measure.high else "–")
+            perfect.setText("" if figure.perfect is None else number(figure.perfect))
+            kind.setText(str(measure.kind))
+            lines = [f"<b>{escape(measure.name)}</b> ({escape(measure.unit)})", escape(measure.protocol)]
+            tip = "<br>".join([*lines, escape(measure.note)] if measure.note else lines)
+            for part in self._rows[figure.key]:
+                part.setToolTip(f"<p>{tip}</p>")
+
+    def _add(self, key: str) -> None:
+        row = len(self._rows) + 1
+        parts = [label(NAMES[key] if column == 0 else "", "small" if column == 4 else "", f"figure-{key}-{column}")
+                 for column in range(len(COLUMNS))]  # fmt: skip
+        for column, part in enumerate(parts):
+            self._grid.addWidget(part, row, column, _side(column))
+        self._rows[key] = parts
+
+
+def _side(column: int) -> Qt.AlignmentFlag:
+    return Qt.AlignmentFlag.AlignLeft if column in (0, 4) else Qt.AlignmentFlag.AlignRight
+
+
+def number(value: float) -> str:
+    """Three decimals: a distance in nats or in the plane."""
+    return f"{value:.3f}".replace("-", "−")
