@@ -49,6 +49,12 @@ class AutoEncoder(nn.Module):
         said: Tensor = self.encoder(self.likelihood.scaled(x))
         return said
 
+    def encoder_features(self, x: Tensor) -> Tensor:
+        """Of an encoder that is layer after layer: (B, *event) -> (B, features)."""
+        assert isinstance(self.encoder, nn.Sequential)
+        features: Tensor = self.encoder[:-1](self.likelihood.scaled(x))
+        return features
+
     def decode(self, z: Tensor) -> Tensor:
         return self.likelihood.mean(self._output(z))
 

@@ -454,7 +454,17 @@ class ScoresGivenCode(Protocol):
 @runtime_checkable
 class Encodes(Protocol):
     def encode(self, x: Tensor) -> Distribution:
-        """q(z | x): (B, *event) -> a distribution over (B, latent)."""
+        """q(z | x): (B, *event) -> a distribution over (B, latent). A `Point`, which has no density, where the encoder
+        says one code for each example."""
+        ...
+
+
+@runtime_checkable
+class HasEncoderFeatures(Protocol):
+    """Beside `Encodes`: the encoder has a hidden layer, which may tell more of an example than its code."""
+
+    def encoder_features(self, x: Tensor) -> Tensor:
+        """What the encoder's last layer sees: (B, *event) -> (B, features)."""
         ...
 
 

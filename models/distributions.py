@@ -277,6 +277,29 @@ class Uniform(Distribution):
         return torch.where((z >= self.low) & (z <= self.high), -(self.high - self.low).log(), -math.inf)
 
 
+class Point(Distribution):
+    """All mass at one place z (..., D): what an encoder says that draws nothing. It has no density, so that no figure
+    that needs one, such as a KL, can be had of it."""
+
+    def __init__(self, z: Tensor) -> None:
+        self._z = z
+
+    @property
+    def mean(self) -> Tensor:
+        return self._z
+
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        return self._z.expand(n, *self._z.shape)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Raises NoDensity."""
+        raise NoDensity("A single point has no density: what is measured here needs an encoder that says a spread.")
+
+
+class NoDensity(ValueError):
+    """A density was asked of a distribution that has none."""
+
+
 def require_temperature(temperature: float) -> None:
     """Raise ValueError unless something can be drawn at this temperature."""
     if not temperature > 0:

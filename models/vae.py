@@ -56,6 +56,9 @@ class Vae(AutoEncoder):
     def posterior_parameters(self, x: Tensor) -> Tensor:
         return super().posterior_parameters(flat(x))
 
+    def encoder_features(self, x: Tensor) -> Tensor:
+        return super().encoder_features(flat(x))
+
     @staticmethod
     def check(settings: VaeSettings, spec: DataSpec) -> None:
         """Raise UnsuitableData when these settings cannot model this data."""

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dgm_studio.evaluations.base import Evaluation, describe, training_examples
+from dgm_studio.evaluations.base import Evaluation, chunks, describe, training_examples
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Bars, Column, Curves, Note, Report, Series, Table
 from models.capabilities import Decodes, Encodes
-from models.distributions import HasMarginals
+from models.distributions import HasMarginals, Point
 from models.estimation.aggregated import Aggregated, aggregated_posterior
 from models.settings import Settings, setting
 from models.spec import DataSpec
@@ -45,7 +45,11 @@ def _admits(model: type, learner: type, spec: DataSpec) -> bool:
 def _run(subject: Subject, settings: AggregatedSettings) -> Iterator[float | Report]:
     dataset = subject.dataset
     x = training_examples(dataset, subject, settings.examples)
-    if not isinstance(subject.model.encode(x[:1]), HasMarginals):
+    said = subject.model.encode(x[:1])
+    if isinstance(said, Point):
+        yield from _points(subject, x, settings)
+        return
+    if not isinstance(said, HasMarginals):
         x = x[:FEWER]
     where = f"{describe(dataset, dataset.train, 'training')}, the first {len(x):,}"
     found = yield from aggregated_posterior(subject.model, x, where, subject.generator)
@@ -68,6 +72,23 @@ def _run(subject: Subject, settings: AggregatedSettings) -> Iterator[float | Rep
             "miss some that data do lead to.",
             "warn",
         )
+
+
+def _points(subject: Subject, x: Tensor, settings: AggregatedSettings) -> Iterator[float | Report]:
+    """Of codes without a spread, which have no density: what can be compared are their histograms."""
+    parts = []
+    for fraction, part in chunks(x, subject.device):
+        parts.append(subject.model.encode(part).mean)
+        yield fraction
+    codes, prior = torch.cat(parts), subject.model.prior().sample(PRIOR_DRAWS, subject.generator)
+    yield Note(
+        "No distance from the prior",
+        "This encoder says one code for each example. Such codes have no density, so that nothing that needs one, a KL "
+        "or an information in nats, is defined; histograms are.",
+    )
+    away = (codes.mean(0) - prior.mean(0)).abs() + (codes.std(0) - prior.std(0)).abs()
+    for j in away.argsort(descending=True)[: settings.shown].sort().values.tolist():
+        yield _densities(j, codes[:, j], prior[:, j])
 
 
 def _table(found: Aggregated) -> Table:
