@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from models.capabilities import Shown, ShownAs
 from models.distributions import Distribution, Normal, Point, limited
@@ -83,7 +82,7 @@ class Bigan(ImplicitModel):
     # What a discriminator is shown.
 
     def shown_as(self) -> ShownAs:
-        return ShownAs(tuple(self.event_shape), beside=self.latent)
+        return ShownAs(tuple(self.event_shape), beside=self.latent, encoded=True)
 
     def show_data(self, batch: Batch, generator: Generator | None = None) -> Shown:
         return Shown(batch.x, self.encode(batch.x).sample(1, generator).squeeze(0))

@@ -139,6 +139,7 @@ class ShownAs:
 
     shape: tuple[int, ...]  # of what stands for one example
     beside: int = 0  # K; 0 where nothing stands beside it
+    encoded: bool = False  # the model says itself what stands beside data, and so learns from how data are judged too
     network: Literal["dense", "convolutional"] = "dense"
 
 

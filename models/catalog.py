@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from models.ar_vae import ArVae, ArVaeSettings
+from models.bigan import Bigan, BiganSettings
 from models.boltzmann import Boltzmann, BoltzmannSettings
 from models.char_rnn import CharRnn, CharRnnSettings
 from models.conv_rbm import ConvRbm, ConvRbmSettings
@@ -644,6 +645,20 @@ FAMILIES: tuple[Family, ...] = (
         model=Gan,
         settings=GanSettings,
         learners=("non-saturating", "minimax", "unrolled"),
+        data="digits",
+    ),
+    Family(
+        key="bigan",
+        title="Bidirectional adversarial network",
+        group="adversarial",
+        lecture="Generative adversarial networks",
+        summary="A generator and an encoder for the way back. The discriminator sees pairs: an example with its code, "
+        "or a sample with the noise it was made from.",
+        look_for="Reconstructions are never asked for, and come all the same: where pairs cannot be told apart, the "
+        "encoder inverts the generator. Where they show another example, let the discriminator learn faster.",
+        model=Bigan,
+        settings=BiganSettings,
+        learners=("non-saturating", "minimax"),
         data="digits",
     ),
     Family(

@@ -80,7 +80,10 @@ def _labelled(split: Split, limit: int) -> Tensor:
 
 def _spaces(subject: Subject) -> list[tuple[str, Callable[[Tensor], Tensor]]]:
     model = subject.model
-    found: list[tuple[str, Callable[[Tensor], Tensor]]] = [("values", lambda x: x), ("code", lambda x: model.encode(x).mean)]
+    found: list[tuple[str, Callable[[Tensor], Tensor]]] = [
+        ("values", lambda x: x),
+        ("code", lambda x: model.encode(x).mean),
+    ]
     if isinstance(model, HasEncoderFeatures):
         found.append(("the encoder's last hidden layer", model.encoder_features))
     return found

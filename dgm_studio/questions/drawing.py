@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from dgm_studio.inference import Subject
 from dgm_studio.questions.arrays import array, seeded, tensor
 from models.capabilities import BoundsEvidence, WeighsEvidence
-from models.distributions import FullNormal, Normal
+from models.distributions import FullNormal, Normal, Point
 from models.spec import Support
 
 INK = 0.2  # a value above this belongs to the figure and not to an empty background
@@ -44,7 +44,7 @@ class Landing:
     reconstruction: np.ndarray  # (C, H, W): decoded from the posterior's mean
     mean: np.ndarray  # (L,) of q(z | x)
     covariance: np.ndarray | None  # (L, L) of q(z | x) where that is a normal, else None
-    cloud: np.ndarray  # (CLOUD, L) draws of q(z | x)
+    cloud: np.ndarray  # (CLOUD, L) draws of q(z | x); (0, L) where that is a single point
     bounds: Bounds | None  # None for a model without one
 
 
@@ -65,12 +65,13 @@ class Land:
             covariance = torch.diag((2 * posterior.log_scale[0]).exp())
         elif isinstance(posterior, FullNormal):
             covariance = posterior.covariance.reshape(2 * posterior.mean.shape[-1:])
+        draws = 0 if isinstance(posterior, Point) else CLOUD
         return Landing(
             array(x[0]),
             array(model.decode(posterior.mean)[0]),
             array(posterior.mean[0]),
             None if covariance is None else array(covariance),
-            array(posterior.sample(CLOUD, seeded(subject, 0))[:, 0]),
+            array(posterior.sample(draws, seeded(subject, 0))[:, 0]),
             _bounds(subject, x),
         )
 

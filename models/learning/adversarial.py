@@ -85,7 +85,9 @@ class ProbabilityGame(Game):
 
     def discriminate(self, x: Tensor) -> Tensor:
         unlabelled = torch.full((len(x),), -1, device=x.device)
-        return torch.sigmoid(self.discriminator.alone(self.model.show_data(Batch(x, unlabelled, unlabelled))))
+        same = Generator(x.device).manual_seed(0)  # of codes that are drawn
+        shown = self.model.show_data(Batch(x, unlabelled, unlabelled), same)
+        return torch.sigmoid(self.discriminator.alone(shown))
 
     def discriminator_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         with torch.no_grad():
@@ -107,14 +109,16 @@ class ProbabilityGame(Game):
     def lowered(self, data: Shown, samples: Shown) -> tuple[Tensor, dict[str, Tensor]]:
         """What the generator lowers, 0-d, and what is reported of it."""
         loss = self.objective.loss(self.discriminator(samples))
-        if data.beside is not None and data.beside.requires_grad:
+        if self.model.shown_as().encoded:
             loss = loss + self.objective.loss(-self.discriminator(data))
         return loss.mean(), {"generator": loss}
 
     def held_out(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         data = self.discriminator(self.model.show_data(batch, generator))
         samples = self.discriminator(self.model.show_samples(batch, generator))
-        return means(**self._report(data, samples), generator=self.objective.loss(samples))
+        loss = self.objective.loss(samples)
+        loss = loss + self.objective.loss(-data) if self.model.shown_as().encoded else loss
+        return means(**self._report(data, samples), generator=loss)
 
     def _report(self, data: Tensor, samples: Tensor) -> dict[str, Tensor]:
         return {

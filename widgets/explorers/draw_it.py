@@ -49,12 +49,14 @@ class DrawIt(Explorer):
         self.tools = DrawingTools(self.canvas, live.spec)
         self.tools.recentred.connect(self._ask_landing)
         self.tools.example.connect(self._load_example)
-        self.seen = Seen(live.spec.brightest, issubclass(live.model_class, BoundsEvidence))
+        self._has_bound = issubclass(live.model_class, BoundsEvidence)
+        self.seen = Seen(live.spec.brightest, self._has_bound)
         self.map = MapView()
         self.map.setObjectName("landing")
         self.map.setAccessibleName("Where the drawing lands")
         self.map.setToolTip(
-            "The mean of q(z|x) and two standard deviations around it, or draws of it where it is no normal.\n"
+            "The mean of q(z|x) and two standard deviations around it, or draws of it where it is no normal;\n"
+            "the code alone where the encoder says no more.\n"
             "Press or drag to change the code; arrow keys nudge it (Esc: back to the drawing's own)."
         )
         self.map.handle.hide()
@@ -73,7 +75,7 @@ class DrawIt(Explorer):
         look.changed.connect(self._restyle)
 
     def _map_card(self) -> Card:
-        card = Card("Where it lands", "q(z | x)")
+        card = Card("Where it lands", "q(z | x)" if self._has_bound else "x → z")
         self._back = button("Back", "backToCode", "Back to the code of the drawing (Esc)", self._forget_edit)
         self._onward = button(
             "Latent map",
@@ -190,8 +192,8 @@ class DrawIt(Explorer):
         """Put posterior and handle on the map, and say what lies around."""
         landing, plane, code = self._landing, self._plane, self.code
         shown = landing is not None and plane is not None
-        normal = landing is not None and landing.covariance is not None
         self.map.handle.setVisible(shown)
+        normal = landing is not None and landing.covariance is not None
         self.map.ellipse.setVisible(shown and normal)
         self.map.cloud.setVisible(shown and not normal)
         self._back.setVisible(self._edited is not None)

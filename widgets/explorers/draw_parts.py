@@ -103,7 +103,7 @@ class Seen(Card):
     """The picture as the model sees it, its reconstruction, and what its code was changed to."""
 
     def __init__(self, brightest: float, has_bound: bool) -> None:
-        super().__init__("As the model sees it", "x → q(z | x) → p(x | z)")
+        super().__init__("As the model sees it", "x → q(z | x) → p(x | z)" if has_bound else "x → z → x")
         self._brightest = brightest
         self.input, self.made, self.edited = (PictureView(minimum=72) for _ in range(3))
         pictures = QGridLayout()

@@ -253,7 +253,8 @@ class LatentMap(Explorer):
             return
         shown, total = len(self._embedding.index), len(self.live.dataset.train)
         count = f"{shown:,} of {total:,}" if shown < total else f"{total:,}"
-        text = f"{count} training examples at their posterior means · step {self.live.step:,}"
+        where = "posterior means" if self._embedding.scale.any() else "codes"
+        text = f"{count} training examples at their {where} · step {self.live.step:,}"
         self._status.setText(self.layers.holes() or text)
 
     def _repaint(self) -> None:

@@ -147,7 +147,7 @@ class Traversals(LatentTool):
             "traversalScale",
         )
         self._scale.chosen.connect(lambda key: self.changed.emit())
-        scale = QWidget(visible=with_kl)
+        self._scales = scale = QWidget(visible=with_kl)
         row = QHBoxLayout(scale)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SPACE)
@@ -168,12 +168,18 @@ class Traversals(LatentTool):
 
     def learn(self, embedding: Embedding) -> None:
         super().learn(embedding)
+        self._scales.setVisible(self._has_spread)
         self.changed.emit()
 
     def follow(self, z: np.ndarray) -> None:
         super().follow(z)
         if self.isVisible():
             self.changed.emit()
+
+    @property
+    def _has_spread(self) -> bool:
+        """Whether data are encoded to more than points."""
+        return self.embedding is not None and bool(self.embedding.scale.any())
 
     @property
     def dimensions(self) -> np.ndarray:
@@ -186,7 +192,7 @@ class Traversals(LatentTool):
     def values(self, dimension: int) -> np.ndarray:
         """The values along one dimension, where the prior has a density: (STEPS,)."""
         assert self.prior is not None
-        if self._scale.key == "posterior" and self.embedding is not None:
+        if self._scale.key == "posterior" and self.embedding is not None and self._has_spread:
             values = self.z[dimension] + STEPS * self.embedding.scale[dimension]
         else:
             values = self.prior.mean[dimension] + STEPS * self.prior.scale[dimension]
@@ -205,7 +211,7 @@ class Traversals(LatentTool):
         kl = None if self.embedding is None else self.embedding.kl
         self.grid.labels = [(f"z{subscript(d + 1)}", "" if kl is None else f"KL {kl[d]:.2f}") for d, _ in self._shown]
         self.grid.marks = [int(np.abs(values - self.z[d]).argmin()) for d, values in self._shown]
-        around = self._scale.key == "posterior" and self.embedding is not None
+        around = self._scale.key == "posterior" and self._has_spread
         self.grid.foot = [f"{step:+g}" if step else ("here" if around else "mean") for step in STEPS]
         self.grid.show_rows(x.reshape(-1, len(STEPS), *x.shape[1:]))
 
