@@ -53,6 +53,7 @@ from models.learning.noise_contrastive import NoiseContrastive, NoiseContrastive
 from models.learning.pseudo_likelihood import PseudoLikelihood, PseudoLikelihoodSettings
 from models.learning.reparameterized_elbo import ReparameterizedElbo, ReparameterizedElboSettings
 from models.learning.score_function import ScoreFunction, ScoreFunctionSettings
+from models.learning.semi_supervised import SemiSupervised, SemiSupervisedSettings
 from models.learning.unrolled import Unrolled, UnrolledSettings
 from models.learning.up_down import UpDown, UpDownSettings
 from models.learning.wake_sleep import WakeSleep, WakeSleepSettings
@@ -249,6 +250,13 @@ LEARNINGS: tuple[Learning, ...] = (
         "Generative adversarial networks",
         Unrolled,
         UnrolledSettings,
+    ),
+    Learning(
+        "semi-supervised",
+        "Adversarial, with few labels",
+        "Generative adversarial networks",
+        SemiSupervised,
+        SemiSupervisedSettings,
     ),
 )
 
@@ -658,7 +666,21 @@ FAMILIES: tuple[Family, ...] = (
         "encoder inverts the generator. Where they show another example, let the discriminator learn faster.",
         model=Bigan,
         settings=BiganSettings,
-        learners=("non-saturating", "minimax"),
+        learners=("non-saturating", "minimax", "unrolled"),
+        data="digits",
+    ),
+    Family(
+        key="semi-supervised-gan",
+        title="Semi-supervised adversarial network",
+        group="adversarial",
+        lecture="Generative adversarial networks",
+        summary="The discriminator is a classifier with one class more, for samples. Few examples have a label; all "
+        "others teach it what data are.",
+        look_for="The error on held-out data goes on falling after that on the few labelled examples is 0. Samples by "
+        "feature matching stay poor: they need only have the classifier's features on average.",
+        model=Gan,
+        settings=GanSettings,
+        learners=("semi-supervised",),
         data="digits",
     ),
     Family(

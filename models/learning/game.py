@@ -14,14 +14,16 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from models.capabilities import FacesDiscriminator
 from models.learning.base import Learner, adam, means
 from models.learning.critics import Critic, CriticSettings
-from models.settings import setting
+from models.settings import Settings, setting
 from models.spec import Batch, DataSpec
 
 Player = Literal["discriminator", "generator"]
 PLAYERS: tuple[Player, ...] = ("discriminator", "generator")  # in the order of their turns
 
 
-class GameSettings(CriticSettings):
+class PlayerSettings(Settings):
+    """How the two players move."""
+
     generator_rate: float = setting(
         1e-3, title="Generator learning rate", help="Step size of the generator's Adam.", gt=0, le=1, log=True
     )
@@ -62,6 +64,10 @@ class GameSettings(CriticSettings):
     )
 
 
+class GameSettings(PlayerSettings, CriticSettings):
+    """And what the discriminator is."""
+
+
 class Game(Learner):
     """Alternating Adam steps of a discriminator and a generator (Goodfellow et al., 2014, algorithm 1).
 
@@ -72,7 +78,7 @@ class Game(Learner):
     needs = (FacesDiscriminator,)
     moves: frozenset[Player] = frozenset(PLAYERS)  # who changes at a step; the others' turns are only reported
 
-    def __init__(self, model: nn.Module, settings: GameSettings, spec: DataSpec, examples: int) -> None:
+    def __init__(self, model: nn.Module, settings: PlayerSettings, spec: DataSpec, examples: int) -> None:
         super().__init__(model, settings, spec, examples)
         self.settings = settings
         self.minibatches = settings.discriminator_steps

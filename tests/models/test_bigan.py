@@ -91,13 +91,12 @@ def test_where_the_encoder_inverts_the_generator_no_discriminator_can_tell_pairs
         for _ in range(5):
             learner = game(model, PLANE, hidden=8, layers=1)
             learner.discriminator.head.weight.mul_(20)
-            logits = learner.judge(data, samples)
+            logits = learner.discriminator(data), learner.discriminator(samples)
             assert NON_SATURATING.value(*logits).mean() < -math.log(4) - 0.01
         learner.discriminator.head.weight.zero_()
         learner.discriminator.head.bias.zero_()
-        torch.testing.assert_close(
-            NON_SATURATING.value(*learner.judge(data, samples)), torch.full((200,), -math.log(4))
-        )
+        undecided = NON_SATURATING.value(learner.discriminator(data), learner.discriminator(samples))
+        torch.testing.assert_close(undecided, torch.full((200,), -math.log(4)))
 
 
 @pytest.mark.parametrize(("objective", "sign"), [(NON_SATURATING, -1), (MINIMAX, 1)])

@@ -111,7 +111,8 @@ def test_so_many_labels_of_each_class_are_kept_and_no_others() -> None:
     again = [x.clone() for _, x in chosen]
     fed(learner, 20, bars(200, seed=5))
     assert all(torch.equal(a, b) for a, (_, b) in zip(again, kept(learner), strict=True))
-    x, y = learner._drawn(500)
+    many = Batch(*(torch.cat([part] * 3) for part in (examples.x, examples.y, examples.index)))
+    x, y = learner.known(many)
     assert {tuple(row.flatten().tolist()) for row in x} <= {tuple(row.flatten().tolist()) for row in again}
     assert set(y.tolist()) == {0, 1, 2}
 
