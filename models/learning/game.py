@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from abc import abstractmethod
 from collections.abc import Collection
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -80,7 +80,7 @@ class Game(Learner):
 
     def __init__(self, model: nn.Module, settings: PlayerSettings, spec: DataSpec, examples: int) -> None:
         super().__init__(model, settings, spec, examples)
-        self.settings = settings
+        self.settings: Any = settings
         self.minibatches = settings.discriminator_steps
         self.discriminator = self.make_discriminator()
         # kept also with a decay of 0, when it equals the generator, so that there is one way to save and to show

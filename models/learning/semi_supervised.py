@@ -35,8 +35,8 @@ class SemiSupervisedSettings(LabelBudgetSettings, PlayerSettings):
     unlabelled_weight: float = setting(
         0.5,
         title="Weight of the game",
-        help="How much it counts that data are told from samples, beside classes from each other. With 0 the classifier "
-        "learns from labels alone.",
+        help="How much it counts that data are told from samples, beside classes from each other. With 0 only labels "
+        "are learned from.",
         reference="Salimans et al. (2016), L_unsupervised; ½ in their code",
         ge=0,
         le=100,
