@@ -28,7 +28,6 @@ class KeepsLabels(nn.Module):
 
     room: int = 0  # of each class
     seen: Tensor  # (examples,) bool: asked for its label
-    kept: Tensor  # (classes,) int64: how many examples of each class are kept
     kept_x: Tensor  # (classes · room + 1, *event); the last place takes what is not kept
     kept_y: Tensor
 
@@ -37,9 +36,13 @@ class KeepsLabels(nn.Module):
         if room:
             places = spec.classes * room + 1
             self.register_buffer("seen", torch.zeros(examples, dtype=torch.bool))
-            self.register_buffer("kept", torch.zeros(spec.classes, dtype=torch.int64))
             self.register_buffer("kept_x", torch.zeros(places, *spec.event_shape))
             self.register_buffer("kept_y", torch.full((places,), -1, dtype=torch.int64))
+
+    @property
+    def kept(self) -> Tensor:
+        """How many examples of each class are kept: (classes,) int64."""
+        return (self.kept_y[:-1].unflatten(0, (-1, self.room)) >= 0).sum(1)
 
     def known(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Examples and labels to learn from in this step, as many as the batch has: its own, -1 where hidden, or drawn
@@ -57,18 +60,18 @@ class KeepsLabels(nn.Module):
         """Put examples aside as long as there is room for their class. Shapes and calls are the same at every step."""
         if not self.room:
             return
-        room, classes = self.room, len(self.kept)
+        room, kept = self.room, self.kept
+        classes = len(kept)
         new = (batch.y >= 0) & ~self.seen[batch.index]
         self.seen[batch.index] = True
         y = batch.y.clamp(min=0)
         counted = F.one_hot(y, classes) * new.unsqueeze(1)
-        place = self.kept[y] + counted.cumsum(0).gather(1, y.unsqueeze(1)).squeeze(1) - 1
+        place = kept[y] + counted.cumsum(0).gather(1, y.unsqueeze(1)).squeeze(1) - 1
         fits = new & (place < room)
         where = torch.where(fits, y * room + place, classes * room)
         self.kept_x[where] = batch.x
         self.kept_y[where] = batch.y
         self.kept_y[-1] = -1
-        self.kept.add_((counted * fits.unsqueeze(1)).sum(0))
 
     def labelled(self) -> tuple[Tensor, Tensor] | None:
         """The examples whose labels were learned from, (n, *event) and (n,); None where all of them were."""

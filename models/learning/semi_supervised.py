@@ -55,16 +55,17 @@ class SemiSupervisedSettings(LabelBudgetSettings, PlayerSettings):
         1e-3, title="Classifier learning rate", help="Step size of the classifier's Adam.", gt=0, le=1, log=True
     )
     hidden: int = setting(256, title="Classifier units", help="Width of the classifier's hidden layers.", ge=1, le=4096)
-    layers: int = setting(2, title="Classifier layers", help="Hidden layers of the classifier.", ge=1, le=8)
+    layers: int = setting(
+        2, title="Classifier layers", help="Hidden layers of the classifier; 0 makes it linear.", ge=0, le=8
+    )
     activation: Activation = setting(
         "relu", title="Classifier activation", help="Non-linearity of the classifier's hidden layers."
     )
     input_noise: float = setting(
         0.3,
         title="Noise on examples",
-        help="Standard deviation of what is added to examples and samples while the classifier learns, of the usual "
-        "deviation of a value in 0…1, a half.",
-        reference="Salimans et al. (2016), table 1, in their code",
+        help="Standard deviation of what is added to examples and samples while the classifier learns.",
+        reference="Salimans et al. (2016), in their code",
         ge=0,
         le=10,
     )
@@ -72,7 +73,7 @@ class SemiSupervisedSettings(LabelBudgetSettings, PlayerSettings):
         0.5,
         title="Noise on hidden layers",
         help="Standard deviation of what is added to each hidden layer while the classifier learns.",
-        reference="Salimans et al. (2016), table 1, in their code",
+        reference="Salimans et al. (2016), in their code",
         ge=0,
         le=10,
     )
@@ -96,7 +97,7 @@ class NoisyClassifier(nn.Module):
         widths = [spec.dimensions, *[settings.hidden] * settings.layers]
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         self.activation = activation_layer(settings.activation)
-        self.head = nn.Linear(settings.hidden, spec.classes)
+        self.head = nn.Linear(widths[-1], spec.classes)
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.head(self._last(x, False, None))
@@ -104,7 +105,8 @@ class NoisyClassifier(nn.Module):
 
     def while_learning(self, x: Tensor, generator: Generator | None = None) -> Tensor:
         """The same under noise."""
-        logits: Tensor = self.head(self._spoilt(self._last(x, True, generator), 1, generator))
+        last = self._last(x, True, generator)
+        logits: Tensor = self.head(self._spoilt(last, len(self.layers), generator))
         return logits
 
     def features(self, x: Tensor) -> Tensor:
@@ -113,14 +115,14 @@ class NoisyClassifier(nn.Module):
 
     def _last(self, x: Tensor, noisy: bool, generator: Generator | None) -> Tensor:
         h = flat(2 * x - 1 if self.is_unit else x)
-        for i, layer in enumerate(self.layers):
-            h = self._spoilt(h, min(i, 1), generator) if noisy else h
+        for below, layer in enumerate(self.layers):
+            h = self._spoilt(h, below, generator) if noisy else h
             h = self.activation(layer(h))
         return h
 
-    def _spoilt(self, h: Tensor, place: int, generator: Generator | None) -> Tensor:
-        """`place`: 0 of examples, which lie in -1…1, 1 of hidden layers."""
-        spread = self.noise[place] * (2 if place == 0 and self.is_unit else 1)
+    def _spoilt(self, h: Tensor, below: int, generator: Generator | None) -> Tensor:
+        """With noise, for a layer that has `below` layers under it: examples in 0…1 lie in -1…1 here."""
+        spread = self.noise[min(below, 1)] * (2 if below == 0 and self.is_unit else 1)
         if not spread:
             return h
         return h + spread * torch.randn(h.shape, generator=generator, device=h.device, dtype=h.dtype)

@@ -67,7 +67,10 @@ from models.spec import Batch, DataSpec, Layout, Support, UnsuitableData
 
 TRAIN, HELD = 48, 8
 SMALL = 6  # what sizes in settings are cut to
-SMALLER = {"glimpses": 2}  # and those of which each costs a pass through networks
+OTHERWISE = {  # and some that are not
+    "glimpses": 2,  # each costs a pass through networks
+    "labels_per_class": 20,  # more than there are: what they are kept in goes on filling
+}
 CPU = torch.device("cpu")
 
 
@@ -134,7 +137,7 @@ def small(settings: type[Settings]) -> dict[str, Any]:
         default = field.default
         if isinstance(default, int) and not isinstance(default, bool) and default > SMALL:
             lowest = max([m.ge for m in field.metadata if hasattr(m, "ge")], default=SMALL)
-            values[name] = max(SMALLER.get(name, SMALL), lowest)
+            values[name] = max(OTHERWISE.get(name, SMALL), lowest)
     return values
 
 
