@@ -859,3 +859,29 @@ class Classifies(Protocol):
     def class_log_prob(self, x: Tensor) -> Tensor:
         """log P(class | x): (B, *event) -> (B, classes)."""
         ...
+
+
+@runtime_checkable
+class ExtractsFeatures(Protocol):
+    """Classifies by features: what is learned about them can be taken over to other examples."""
+
+    def feature_count(self) -> int:
+        """F."""
+        ...
+
+    def features(self, x: Tensor) -> Tensor:
+        """What the classifier sees of examples of either domain: (B, *event) -> (B, F)."""
+        ...
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Logits of the classes: (B, F) -> (B, classes)."""
+        ...
+
+
+@runtime_checkable
+class TellsDomains(Protocol):
+    """Of a learner between two domains."""
+
+    def target_probability(self, x: Tensor) -> Tensor:
+        """P(x is of the second domain) by the learner's discriminator: (B, *event of either domain) -> (B,)."""
+        ...
