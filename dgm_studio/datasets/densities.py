@@ -130,10 +130,14 @@ def random_mixture(modes: int, spread: float, sigma: float, seed: int) -> Mixtur
     return Mixture(spread * torch.randn(modes, 2, generator=generator, dtype=torch.float64), sigma)
 
 
-def two_moons(sigma: float) -> Curves:
-    """Two half circles of radius 1, each reaching into the other."""
+def two_moons(sigma: float, degrees: float = 0.0) -> Curves:
+    """Two half circles of radius 1, each reaching into the other, turned counterclockwise about the point between."""
     angle = torch.linspace(0, math.pi, math.ceil(math.pi / sigma) + 1, dtype=torch.float64)
     upper = torch.stack([angle.cos() - 0.5, angle.sin() - 0.25], 1)
+    if degrees:
+        turn = math.radians(degrees)
+        x, y = upper.unbind(1)
+        upper = torch.stack([math.cos(turn) * x - math.sin(turn) * y, math.sin(turn) * x + math.cos(turn) * y], 1)
     return Curves(torch.stack([upper, -upper]), sigma)
 
 

@@ -16,6 +16,7 @@ from dgm_studio.datasets import (
     numpy_files,
     sprites,
     text,
+    textures,
     toys,
 )
 from dgm_studio.datasets.base import BadData, Dataset, Report, Source, joined, prepare
@@ -26,6 +27,7 @@ __all__ = ["SOURCES", "load", "recognise", "source"]
 
 SOURCES: tuple[Source, ...] = (
     digits.SOURCE,
+    textures.SOURCE,
     *toys.SOURCES,
     bars.SOURCE,
     sprites.SOURCE,

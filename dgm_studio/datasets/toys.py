@@ -47,6 +47,15 @@ class GridSettings(ToySettings):
 
 class MoonsSettings(ToySettings):
     sigma: float = _sigma(0.08, _OF_BLUR)
+    angle: float = setting(
+        0.0,
+        title="Angle",
+        help="How far both moons are turned, counterclockwise. Moons that are turned make a second domain beside moons "
+        "that are not.",
+        unit="°",
+        ge=-180,
+        le=180,
+    )
 
 
 class SpiralSettings(ToySettings):
@@ -112,7 +121,7 @@ SOURCES = (
         "Two moons",
         "Two half circles that reach into each other.",
         MoonsSettings,
-        lambda s: densities.two_moons(s.sigma),
+        lambda s: densities.two_moons(s.sigma, s.angle),
         "moon",
     ),
     _source(

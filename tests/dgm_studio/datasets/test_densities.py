@@ -16,6 +16,7 @@ DENSITIES = {
     "narrow ring": densities.ring(8, 1.0, 0.02),
     "grid": densities.grid(5, 1.0, 0.1),
     "moons": densities.two_moons(0.08),
+    "turned moons": densities.two_moons(0.08, 35.0),
     "spiral": densities.spiral(2, 1.5, 2.0, 0.1),
     "checkerboard": densities.Checkerboard(4, 1.0),
     "mixture": densities.random_mixture(10, 1.0, 0.1, seed=3),
@@ -87,6 +88,15 @@ def test_mixture_log_prob_equals_the_sum_over_components():
     normal = torch.distributions.Normal(density.means, 0.3)
     direct = normal.log_prob(x[:, None]).sum(-1).exp().mean(1).log()
     assert density.log_prob(x) == pytest.approx(direct, abs=1e-10)
+
+
+def test_turned_moons_are_the_moons_at_turned_places():
+    x = torch.randn(20, 2, dtype=torch.float64)
+    turn = math.radians(35)
+    back = x @ torch.tensor([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]], dtype=torch.float64)
+    straight, turned = densities.two_moons(0.1), densities.two_moons(0.1, 35.0)
+    assert turned.log_prob(x) == pytest.approx(straight.log_prob(back), abs=1e-9)
+    assert turned.knots[0, 0].tolist()[1] > straight.knots[0, 0].tolist()[1], "counterclockwise"
 
 
 @pytest.mark.parametrize("curve", [densities.two_moons(0.1), densities.spiral(2, 1.5, 2.0, 0.1)])
