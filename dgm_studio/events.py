@@ -45,7 +45,8 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Preview:
-    """Samples from fixed noise at `step`, to be kept: (64, *event) uint8 for images, float32 otherwise."""
+    """What the run shows of itself at `step`, to be kept: samples from fixed noise, or what dgm_studio/shown.py says,
+    (64, *event) uint8 for images, float32 otherwise. Points with a third value carry the number of a class in it."""
 
     step: int
     samples: np.ndarray

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.events import Preview, Snapshot, Tree
 from dgm_studio.feeds import Feeder
+from dgm_studio.shown import shown
 from models.capabilities import SamplesMeans
 from models.learning.base import Learner
 from models.spec import DataSpec, Layout
@@ -157,19 +158,18 @@ def snapshot(learner: Learner, step: int) -> Snapshot:
 
 
 def preview(learner: Learner, dataset: Dataset, step: int) -> Preview:
-    """Samples from fixed noise, so that what changes between two previews is the model. Raises FloatingPointError
-    when a sample is not a finite number."""
+    """What the run shows of itself, from fixed noise or of fixed examples, so that what changes between two previews is
+    the model. Raises FloatingPointError when a sample is not a finite number."""
     generator = Generator(device_of(learner)).manual_seed(0)
     image = dataset.spec.layout is Layout.IMAGE
     n = PREVIEW_POINTS if dataset.spec.layout is Layout.POINTS else PREVIEW_SAMPLES
     with looking(learner):
-        model: Any = learner.sampler()
-        means = image and isinstance(model, SamplesMeans)
-        samples = model.sample_mean(n, generator) if means else model.sample(n, generator)
+        samples, spec = shown(learner, dataset, n, image, generator)
     array = samples.float().cpu().numpy()
     if not np.isfinite(array).all():
         raise FloatingPointError(f"a sample at step {step}")
-    return Preview(step, as_bytes(array, dataset.spec) if image else array, means)
+    means = image and isinstance(learner.sampler(), SamplesMeans)
+    return Preview(step, as_bytes(array, spec) if image else array, means)
 
 
 def as_bytes(images: np.ndarray, spec: DataSpec) -> np.ndarray:

@@ -23,6 +23,7 @@ from models.dbm import Dbm, DbmSettings
 from models.dbn import Dbn, DbnSettings
 from models.diagonal_bilstm import DiagonalBiLstm, DiagonalBiLstmSettings
 from models.discrete_vae import DiscreteVae, DiscreteVaeSettings
+from models.domain_network import DomainNetwork, DomainNetworkSettings
 from models.draw import Draw, DrawSettings
 from models.energy_network import EnergyNetwork, EnergyNetworkSettings
 from models.eonade import EoNadeSettings, OrderlessNade
@@ -42,6 +43,7 @@ from models.learning.contrastive_divergence import (
     PersistentCdSettings,
     PersistentContrastiveDivergence,
 )
+from models.learning.domain_adversarial import DomainAdversarial, DomainAdversarialSettings
 from models.learning.expectation_maximization import ExpectationMaximization, ExpectationMaximizationSettings
 from models.learning.fine_tune import FineTune, FineTuneSettings
 from models.learning.gumbel_softmax import GumbelSoftmax, GumbelSoftmaxSettings
@@ -257,6 +259,13 @@ LEARNINGS: tuple[Learning, ...] = (
         "Generative adversarial networks",
         SemiSupervised,
         SemiSupervisedSettings,
+    ),
+    Learning(
+        "domain-adversarial",
+        "Domain-adversarial training",
+        "Generative adversarial networks",
+        DomainAdversarial,
+        DomainAdversarialSettings,
     ),
 )
 
@@ -682,6 +691,21 @@ FAMILIES: tuple[Family, ...] = (
         settings=GanSettings,
         learners=("semi-supervised",),
         data="digits",
+    ),
+    Family(
+        key="domain-adversarial",
+        title="Domain-adversarial network",
+        group="adversarial",
+        lecture="Generative adversarial networks",
+        summary="A classifier that learns from labels of one domain and is used on another. Its features play a game "
+        "against a discriminator of domains: classes must be told apart by them, domains must not.",
+        look_for="Domains told apart should fall towards ½ while the accuracy on the source stays. The accuracy on the "
+        "target, whose labels are never learned from, then rises. With λ = 0 it stays behind.",
+        model=DomainNetwork,
+        settings=DomainNetworkSettings,
+        learners=("domain-adversarial",),
+        data="moons",
+        other={"source": "moons", "settings": {"angle": 35, "seed": 1}},
     ),
     Family(
         key="hmm",

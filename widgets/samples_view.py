@@ -21,7 +21,8 @@ POINTS = 2000  # drawn at most, of each cloud
 
 
 class SamplesView(QWidget):
-    """`show_samples` takes (N, C, H, W) pictures, (N, 2) points or anything else (N, …). Nothing before that.
+    """`show_samples` takes (N, C, H, W) pictures, (N, 2) points, (N, 3) points with a class behind their coordinates,
+    or anything else (N, …). Nothing before that.
 
     What cannot be seen from the shape follows from `set_spec`: symbols that are letters are shown as text, other
     sequences as strips or curves."""
@@ -72,7 +73,7 @@ class SamplesView(QWidget):
             self._stack.setCurrentWidget(self._sequences)
             self._sequences.show_sequences(samples, symbols_in(self._spec))
             return
-        if samples is not None and samples.ndim == 2 and samples.shape[1] == 2:
+        if samples is not None and self._in_plane(samples):
             if self._plane is None:
                 self._plane = _Plane(self._axes)
                 self._plane.show_data(self._reference)
@@ -83,6 +84,10 @@ class SamplesView(QWidget):
         self._stack.setCurrentWidget(self._pictures)
         pictures = samples if samples is None or samples.ndim == 4 else rows_picture(samples)[None]
         self._pictures.show_pictures(pictures)
+
+    def _in_plane(self, samples: np.ndarray) -> bool:
+        classified = self._spec is not None and self._spec.layout is Layout.POINTS and samples.shape[1:] == (3,)
+        return samples.shape[1:] == (2,) or classified
 
 
 class _Plane(Plot):
@@ -96,6 +101,7 @@ class _Plane(Plot):
         self.addItem(self._data)
         self.addItem(self._samples)
         self._fitted = False
+        self._classes: np.ndarray | None = None
         self._colour()
         look.changed.connect(self._colour)
 
@@ -107,9 +113,11 @@ class _Plane(Plot):
 
     def show_samples(self, points: np.ndarray) -> None:
         points = points[:POINTS].astype(np.float64)  # the plot overflows on float32
+        self._classes = points[:, 2].astype(int) if points.shape[1] > 2 else None
         self._samples.setData(points[:, 0], points[:, 1])
+        self._colour()
         if not self._fitted:
-            self._fit(points)
+            self._fit(points[:, :2])
 
     def _fit(self, points: np.ndarray) -> None:
         # by the data if it is known: samples of a young model may be anywhere
@@ -120,4 +128,8 @@ class _Plane(Plot):
 
     def _colour(self) -> None:
         self._data.setBrush(colour(look.theme.muted, 0.45))
-        self._samples.setBrush(colour(CATEGORICAL[1], 0.85))
+        if self._classes is None:
+            self._samples.setBrush(colour(CATEGORICAL[1], 0.85))
+        else:
+            brushes = [pg.mkBrush(colour(shade, 0.85)) for shade in CATEGORICAL]
+            self._samples.setBrush([brushes[k % len(brushes)] for k in self._classes])

@@ -17,12 +17,12 @@ MANY = 1000  # whole numbers beyond it are no symbols
 
 def thumbnail(samples: np.ndarray) -> QImage:
     """Samples (N, *event) as one square picture: four images, a cloud of points, strips of symbols, or rows of
-    values."""
+    values. Points may have a class behind their coordinates."""
     if samples.ndim == 4:
         return to_image(tile(samples[:4], 2)).scaled(
             SIDE, SIDE, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.FastTransformation
         )
-    if samples.ndim == 2 and samples.shape[1] == 2:
+    if samples.ndim == 2 and (samples.shape[1] == 2 or _classified(samples)):
         return _cloud(samples)
     highest = samples.max()
     if samples.ndim == 2 and 1 < highest < MANY and (samples == np.floor(samples)).all() and samples.min() >= 0:
@@ -38,16 +38,27 @@ def rows_picture(samples: np.ndarray, rows: int = 64) -> np.ndarray:
     return ((flat - low) / max(high - low, 1e-12))[None]
 
 
+def _classified(samples: np.ndarray) -> bool:
+    """Whether these are points (N, 3) of which the third value is a class."""
+    if samples.shape[1] != 3:
+        return False
+    whole = (samples == np.floor(samples)).all(axis=0)
+    return bool(whole[2] and not whole[:2].all() and samples[:, 2].min() >= 0 and samples[:, 2].max() < MANY)
+
+
 def _cloud(points: np.ndarray) -> QImage:
     image = QImage(SIDE, SIDE, QImage.Format.Format_ARGB32_Premultiplied)
     image.fill(Qt.GlobalColor.transparent)
     # the outermost points must not decide the scale
+    classes = points[:600, 2].astype(int) if points.shape[1] > 2 else np.zeros(len(points[:600]), int)
+    points = points[:, :2]
     low, high = np.percentile(points, 1, axis=0), np.percentile(points, 99, axis=0)
     centre, reach = (low + high) / 2, max(float((high - low).max()) / 2, 1e-6) * 1.15
     with QPainter(image) as painter:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(CATEGORICAL[0]))
-        for x, y in (points[:600] - centre) / reach:
+        brushes = [QColor(shade) for shade in CATEGORICAL]
+        for (x, y), k in zip((points[:600] - centre) / reach, classes, strict=True):
+            painter.setBrush(brushes[k % len(brushes)])
             painter.drawEllipse(QPointF((x + 1) * SIDE / 2, (1 - y) * SIDE / 2), 1.3, 1.3)
     return image

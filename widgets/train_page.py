@@ -11,11 +11,12 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSplitter, QStackedLayou
 
 from dgm_studio.events import Preview
 from dgm_studio.inference import Answer, Subject
+from dgm_studio.shown import heading
 from dgm_studio.state import preview
 from dgm_studio.store import Run
 from models import catalog
 from models.learning.base import Quantity
-from models.spec import Layout
+from models.spec import DataSpec, Layout
 from widgets.building import label
 from widgets.curves import Curves
 from widgets.empty import Empty
@@ -47,6 +48,7 @@ class TrainPage(QWidget):
         self.samples = SamplesView()
         self.samples.setObjectName("samples")
         self._caption = Readout("samplesCaption", "muted")
+        self._where = ""  # what is shown comes from
         self._findings = label("", "", "findings", wrap=True)
         self._findings.setTextFormat(Qt.TextFormat.PlainText)  # it may come from a file that somebody else made
         self._findings.hide()
@@ -63,7 +65,8 @@ class TrainPage(QWidget):
         column = QVBoxLayout(right)
         column.setContentsMargins(SPACE, 0, 0, 0)
         head = QHBoxLayout()
-        head.addWidget(label("Samples", "strong"))
+        self._heading = label("Samples", "strong", "samplesHeading")
+        head.addWidget(self._heading)
         head.addWidget(self._caption, 1)
         column.addLayout(head)
         column.addWidget(self.samples, 1)
@@ -95,6 +98,7 @@ class TrainPage(QWidget):
         self.samples.show_samples(None)
         self.samples.set_spec(None)
         self._caption.set_text("")
+        self._head(None)
         if run is None:
             self._stack.setCurrentIndex(0)
             return
@@ -156,7 +160,15 @@ class TrainPage(QWidget):
         self._answered_step = event.step
         self.samples.show_samples(event.samples)
         kind = "means " if event.means else ""
-        self._caption.set_text(f"step {thousands(event.step)}  ·  {kind}from fixed noise")
+        self._caption.set_text(f"step {thousands(event.step)}  ·  {kind}{self._where}")
+
+    def _head(self, spec: DataSpec | None) -> None:
+        """Say what is shown of the selected run."""
+        if self._run is not None and self._run.config is not None:
+            said = heading(catalog.family(self._run.config.family).model, spec)
+            self._heading.setText(said.title)
+            self._heading.setToolTip(said.explained)
+            self._where = said.where
 
     # The inference line.
 
@@ -166,6 +178,7 @@ class TrainPage(QWidget):
             return
         live.answered.connect(self._answered)
         live.moved.connect(self._moved)
+        self._head(live.spec)
         self.samples.set_spec(live.spec)
         if live.spec.layout is Layout.POINTS:
             self.samples.set_reference(live.dataset.train.x.numpy())

@@ -16,7 +16,8 @@ from dgm_studio.evaluation import subject_from
 from dgm_studio.events import Checkpoint, Failed
 from dgm_studio.inference import Subject
 from dgm_studio.presets import FOLDER, presets
-from dgm_studio.sequence_pictures import sequences_picture, symbols_in
+from dgm_studio.sequence_pictures import PALETTE, sequences_picture, symbols_in
+from dgm_studio.shown import shown
 from dgm_studio.training import TrainingSession
 from dgm_studio.written import is_text, written
 from models.capabilities import Decodes, Samples, SamplesMeans
@@ -150,7 +151,9 @@ def preset_pictures(*keys: str, to: Path = FOLDER) -> int:
 
 
 def _card(subject: Subject) -> Image.Image:
-    """The manifold where the model decodes a plane; samples elsewhere."""
+    """The manifold where the model decodes a plane; samples elsewhere; what a run shows that draws none."""
+    if subject.spec.layout is Layout.POINTS and not isinstance(subject.model, Samples):
+        return _classes_card(subject)
     if subject.spec.layout is Layout.POINTS:
         return plane(samples_of(subject, 4000, means=False), CARD)
     if is_text(subject.spec.symbols):
@@ -158,7 +161,8 @@ def _card(subject: Subject) -> Image.Image:
     if subject.spec.layout is Layout.SEQUENCE:
         steps = CARD[0] // (5 if symbols_in(subject.spec) else 2)  # what can be told apart
         return sequences_picture(samples_of(subject, 10, means=False)[:, :steps], subject.spec, CARD)
-    height, width = subject.spec.event_shape[1:]
+    of = subject.spec if isinstance(subject.model, Samples) else subject.dataset.domains[-1].spec
+    height, width = of.event_shape[1:]
     scale = max(1, 24 // width)
     rows, columns = CARD[1] // ((height + 1) * scale), CARD[0] // ((width + 1) * scale)
     model = subject.model
@@ -169,8 +173,38 @@ def _card(subject: Subject) -> Image.Image:
             right = draws[:, 0].quantile(torch.linspace(0.02, 0.98, columns))
             images = model.decode(torch.cartesian_prod(down, right).flip(1)).numpy()
     else:
-        images = samples_of(subject, rows * columns, means=True)
+        with torch.no_grad():
+            shows, _ = shown(subject.learner, subject.dataset, rows * columns, True, subject.generator)
+        images = shows.float().cpu().numpy()
     page = Image.new("RGBA", CARD)
-    sheet = grid(images / subject.spec.brightest, columns, scale)
+    sheet = grid(images / of.brightest, columns, scale)
     page.paste(sheet, ((CARD[0] - sheet.width) // 2, (CARD[1] - sheet.height) // 2))
     return page
+
+
+def _classes_card(subject: Subject) -> Image.Image:
+    """The plane in the colours of the classes it is taken for, under held-out points of each domain: the first ones
+    faint, in their own colour those of the second."""
+    scale = 3  # drawn larger, so that dots are round
+    width, height = (scale * side for side in CARD)
+    points = [domain.test.x[:600].numpy() for domain in subject.dataset.domains]
+    reach = float(np.quantile(np.abs(np.concatenate(points)), 0.999)) * 1.08
+    zoom = height / 2 / reach  # pixels for each unit
+    x = (np.arange(CARD[0]) + 0.5 - CARD[0] / 2) * scale / zoom
+    y = (CARD[1] / 2 - np.arange(CARD[1]) - 0.5) * scale / zoom
+    places = torch.from_numpy(np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)).float()
+    with torch.no_grad():
+        taken_for = subject.model.class_log_prob(places).exp().reshape(*CARD[::-1], -1).numpy()
+    colours = np.array([PALETTE[k % len(PALETTE)] for k in range(subject.spec.classes)], np.float32)
+    ground = np.empty((*CARD[::-1], 4), np.uint8)
+    ground[..., :3] = np.round(taken_for @ colours)
+    ground[..., 3] = 90
+    page = Image.fromarray(ground).resize((width, height), Image.Resampling.BILINEAR)
+    draw = ImageDraw.Draw(page)
+    for domain, place in zip(subject.dataset.domains, points, strict=True):
+        second = domain is subject.dataset.domains[-1]
+        for (across, up), label in zip(place, domain.test.y[: len(place)].tolist(), strict=True):
+            shade = (*(int(c) for c in colours[label]), 255) if second and label >= 0 else (128, 132, 140, 255)
+            middle = width / 2 + zoom * across, height / 2 - zoom * up
+            draw.circle(middle, 5, fill=shade)
+    return page.resize(CARD, Image.Resampling.LANCZOS)
