@@ -27,10 +27,10 @@ __all__ = ["SOURCES", "load", "recognise", "source"]
 
 SOURCES: tuple[Source, ...] = (
     digits.SOURCE,
-    textures.SOURCE,
     *toys.SOURCES,
     bars.SOURCE,
     sprites.SOURCE,
+    textures.SOURCE,
     *markov.SOURCES,
     text.REFERENCE,
     grammar.SOURCE,
