@@ -839,6 +839,14 @@ class TakesTurns(Protocol):
 
 
 @runtime_checkable
+class HasCritic(Protocol):
+    def criticise(self, x: Tensor) -> Tensor:
+        """f(x) by the critic of the game, a function of bounded slope: its mean on data less that on samples estimates
+        how far they are apart: (B, *event) -> (B,)."""
+        ...
+
+
+@runtime_checkable
 class KeepsFrames(Protocol):
     def frames(self) -> Frames:
         """The way of the model's components from the first step on."""

@@ -60,6 +60,7 @@ from models.learning.unrolled import Unrolled, UnrolledSettings
 from models.learning.up_down import UpDown, UpDownSettings
 from models.learning.wake_sleep import WakeSleep, WakeSleepSettings
 from models.learning.walkback import Walkback, WalkbackSettings
+from models.learning.wasserstein import Wasserstein, WassersteinSettings
 from models.linear_gaussian import LinearGaussian, LinearGaussianSettings
 from models.made import Made, MadeSettings, OrderAgnosticMade, OrderAgnosticMadeSettings
 from models.nade import Nade, NadeSettings
@@ -245,6 +246,13 @@ LEARNINGS: tuple[Learning, ...] = (
         Adversarial,
         AdversarialSettings,
         variant={"objective": MINIMAX},
+    ),
+    Learning(
+        "wasserstein",
+        "Adversarial, Wasserstein",
+        "Generative adversarial networks",
+        Wasserstein,
+        WassersteinSettings,
     ),
     Learning(
         "unrolled",
@@ -661,7 +669,7 @@ FAMILIES: tuple[Family, ...] = (
         look_for="D(x) on data and on samples should meet near ½. Samples that all look alike are mode collapse.",
         model=Gan,
         settings=GanSettings,
-        learners=("non-saturating", "minimax", "unrolled"),
+        learners=("non-saturating", "minimax", "wasserstein", "unrolled"),
         data="digits",
     ),
     Family(

@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from models.capabilities import Shown, ShownAs
 from models.image_networks import image_encoder
@@ -67,6 +68,13 @@ class CriticSettings(Settings):
         ge=0,
         le=256,
     )
+    spectral: bool = setting(
+        False,
+        title="Spectral normalisation",
+        help="Divides each layer's weights by their largest singular value, so that no layer stretches a difference. "
+        "Steadies the discriminator in any game.",
+        reference="Miyato et al. (2018), σ(W), equation (8)",
+    )
 
 
 class Critic(nn.Module):
@@ -96,6 +104,9 @@ class Critic(nn.Module):
             features = self.body.features
         self.closeness = Closeness(features, settings.minibatch_features) if settings.minibatch_features else None
         self.head = nn.Linear(features + settings.minibatch_features, 1)
+        if settings.spectral:
+            normalise_spectrally(self.body)
+            normalise_spectrally(self.head)
 
     @staticmethod
     def check(settings: CriticSettings, spec: DataSpec) -> None:
@@ -110,10 +121,18 @@ class Critic(nn.Module):
 
     def features(self, shown: Shown) -> Tensor:
         """What the last layer sees of each, but for how near the others are: (B, features)."""
-        return self._features(_together([_rolled(shown, i) for i in range(self.packing)]))
+        return self._features(self.packs(shown))
 
     def forward(self, shown: Shown) -> Tensor:
-        features = self.features(shown)
+        return self.judge_packs(self.packs(shown))
+
+    def packs(self, shown: Shown) -> Shown:
+        """What is judged as one, side by side: of examples (B, c, …) packs (B, m c, …)."""
+        return _together([_rolled(shown, i) for i in range(self.packing)])
+
+    def judge_packs(self, packs: Shown) -> Tensor:
+        """The score of each pack: (B,)."""
+        features = self._features(packs)
         return self._score(features, None if self.closeness is None else self.closeness(features))
 
     def alone(self, shown: Shown) -> Tensor:
@@ -134,6 +153,19 @@ class Critic(nn.Module):
     def _score(self, features: Tensor, closeness: Tensor | None) -> Tensor:
         score: Tensor = self.head(features if closeness is None else torch.cat([features, closeness], 1)).squeeze(-1)
         return score
+
+
+def normalise_spectrally(network: nn.Module) -> None:
+    """Let each linear map W be W / σ(W), σ its largest singular value (Miyato et al., 2018).
+
+    σ is followed by one step of the power method at each pass in training, by a vector that is a buffer: it is resumed
+    bit for bit, and a pass that only looks leaves it as it is. A network of such dense layers and of activations that
+    stretch nothing has a slope of 1 at most. Of a convolution the matrix of its filters is normalised, as in the paper:
+    where windows overlap, the map itself may stretch by the root of how many windows see a pixel.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            spectral_norm(layer)
 
 
 class Closeness(nn.Module):

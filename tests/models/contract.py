@@ -36,6 +36,7 @@ from models.capabilities import (
     HasChains,
     HasComponents,
     HasConjugatePosterior,
+    HasCritic,
     HasDiscriminator,
     HasFilters,
     HasFreeEnergy,
@@ -395,6 +396,8 @@ def answers(learner: Learner, x: Tensor) -> dict[str, Tensor]:
                 said["class_log_prob"] = one.class_log_prob(x)
         if isinstance(learner, HasDiscriminator):
             said["discriminate"] = learner.discriminate(x)
+        if isinstance(learner, HasCritic):
+            said["criticise"] = learner.criticise(x)
         if isinstance(learner, KeepsFrames) and isinstance(model, HasComponents):
             frames = learner.frames()
             said |= {f"frames/{key}": value for key, value in vars(frames.components).items()}
