@@ -87,7 +87,8 @@ class Critic(nn.Module):
     What is judged by its batch is all data or all samples: never pass both at once (see `judge`).
     """
 
-    def __init__(self, settings: CriticSettings, shown: ShownAs, spec: DataSpec) -> None:
+    def __init__(self, settings: CriticSettings, shown: ShownAs, spec: DataSpec, constant: bool = True) -> None:
+        """`constant`: whether a number that is learned is added to all scores."""
         super().__init__()
         self.is_unit = spec.support in (Support.UNIT, Support.BITS)
         self.packing = settings.packing
@@ -103,7 +104,7 @@ class Critic(nn.Module):
             self.body = _Dense(settings, shown)
             features = self.body.features
         self.closeness = Closeness(features, settings.minibatch_features) if settings.minibatch_features else None
-        self.head = nn.Linear(features + settings.minibatch_features, 1)
+        self.head = nn.Linear(features + settings.minibatch_features, 1, bias=constant)
         if settings.spectral:
             normalise_spectrally(self.body)
             normalise_spectrally(self.head)

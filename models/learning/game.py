@@ -88,7 +88,7 @@ class Game(Learner):
         self._follow = get_ema_multi_avg_fn(settings.average)
 
     @staticmethod
-    def check(settings: Any, spec: DataSpec) -> None:
+    def check(settings: GameSettings, spec: DataSpec) -> None:
         Critic.check(settings, spec)
 
     def make_discriminator(self) -> nn.Module:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from models.capabilities import Shown
 from models.learning.base import Quantity, means
 from models.learning.critics import Critic, judge
 from models.learning.game import Game, GameSettings, Player
 from models.settings import setting
-from models.spec import Batch, DataSpec, UnsuitableData
+from models.spec import Batch
 
 SMALLEST = 1e-12  # added to a squared slope: the root has no derivative at 0
 
@@ -93,14 +94,13 @@ class Wasserstein(Game):
     )
 
     @staticmethod
-    def check(settings: WassersteinSettings, spec: DataSpec) -> None:
-        """Raise UnsuitableData where a critic's slope is not that of a function of one example."""
-        Critic.check(settings, spec)
-        if settings.minibatch_features:
-            raise UnsuitableData(
-                "A critic's score of an example cannot depend on the others of its minibatch: it would have no slope "
-                "to bound. Choose 0 minibatch features; packing does the same by judging several as one."
-            )
+    def out_of_reach(model: type) -> Mapping[str, str]:
+        why = "a critic whose score hangs on the others of a minibatch has no slope to bound, and packing does the same"
+        return {"minibatch_features": why}
+
+    def make_discriminator(self) -> nn.Module:
+        # a constant that is added to all scores changes nothing, and never learns
+        return Critic(self.settings, self.model.shown_as(), self.spec, constant=False)
 
     def criticise(self, x: Tensor) -> Tensor:
         unlabelled = torch.full((len(x),), -1, device=x.device)

@@ -19,7 +19,8 @@ from models.gan import Gan, GanSettings
 from models.implicit import ImplicitModel, ImplicitSettings
 from models.learning.critics import Critic, CriticSettings
 from models.learning.wasserstein import Wasserstein, WassersteinSettings, slopes
-from models.spec import DataSpec, Layout, Support, UnsuitableData
+from models.settings import SettingsError
+from models.spec import DataSpec, Layout, Support
 
 LINE = DataSpec((1,), Support.REALS, Layout.VECTOR)
 IMAGE = DataSpec((1, 4, 4), Support.UNIT, Layout.IMAGE)
@@ -137,14 +138,16 @@ def by_hand(critic: Critic, x: Tensor) -> Tensor:
 
 def test_slopes_are_those_of_autograd_by_hand_and_so_are_their_derivatives() -> None:
     torch.manual_seed(0)
-    critic = Critic(CriticSettings(hidden=5, layers=1, activation="tanh"), ShownAs((2,)), PLANE).double()
+    critic = Critic(
+        CriticSettings(hidden=5, layers=1, activation="tanh"), ShownAs((2,)), PLANE, constant=False
+    ).double()
     data, samples = (torch.randn(6, 2, dtype=torch.float64) for _ in range(2))
     share = torch.rand(6, generator=Generator().manual_seed(3), dtype=torch.float64)[:, None]
     between = share * data + (1 - share) * samples
     found = slopes(critic, Shown(data), Shown(samples), Generator().manual_seed(3))
     expected = by_hand(critic, between).norm(dim=1)
     torch.testing.assert_close(found, expected)
-    parameters = [p for p in critic.parameters() if p is not critic.head.bias]
+    parameters = list(critic.parameters())
     ours = torch.autograd.grad((found - 1).square().mean(), parameters)
     theirs = torch.autograd.grad((expected - 1).square().mean(), parameters)
     for a, b in zip(ours, theirs, strict=True):
@@ -195,8 +198,8 @@ def test_five_critic_steps_precede_one_of_the_generator() -> None:
 
 
 def test_minibatch_features_are_refused_with_what_to_do() -> None:
-    with pytest.raises(UnsuitableData, match="packing does the same"):
-        Wasserstein.check(WassersteinSettings(minibatch_features=3), PLANE)
+    with pytest.raises(SettingsError, match=r"packing does the same; leave it at 0"):
+        Recipe.read("gan", "wasserstein", {}, {"minibatch_features": 3})
 
 
 # Spectral normalisation
