@@ -707,8 +707,8 @@ FAMILIES: tuple[Family, ...] = (
         lecture="Generative adversarial networks",
         summary="A classifier that learns from labels of one domain and is used on another. Its features play a game "
         "against a discriminator of domains: classes must be told apart by them, domains must not.",
-        look_for="Domains told apart should fall towards ½ while the accuracy on the source stays. The accuracy on the "
-        "target, whose labels are never learned from, then rises. With λ = 0 it stays behind.",
+        look_for="Domain accuracy falls towards ½ and domain loss rises towards log 2 = 0.69, while source accuracy "
+        "stays. Target accuracy, of labels that are never learned from, then rises; with λ = 0 it stays behind.",
         model=DomainNetwork,
         settings=DomainNetworkSettings,
         learners=("domain-adversarial",),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QColor
@@ -24,6 +26,15 @@ def diverging(values: np.ndarray) -> np.ndarray:
     at = np.linspace(0, 1, 256)
     table = np.stack([np.interp(at, [0, 0.5, 1], [stop[i] for stop in stops]) for i in range(3)], axis=1)
     return _looked_up(values, table.round().astype(np.uint8))
+
+
+def blended(shares: np.ndarray, shades: Sequence[str]) -> np.ndarray:
+    """Shares (H, W, K) that sum to 1 as (3, H, W) uint8: colours mixed in these shares, softened towards the panel, so
+    that points can be told from them."""
+    ground = QColor(look.theme.panel)
+    colours = [mixed(shades[k % len(shades)], ground.name(), 0.35).getRgb()[:3] for k in range(shares.shape[2])]
+    picture = np.nan_to_num(shares) @ np.array(colours, np.float64)
+    return np.ascontiguousarray(picture.clip(0, 255).round().astype(np.uint8).transpose(2, 0, 1))
 
 
 def rgba(picture: np.ndarray) -> np.ndarray:

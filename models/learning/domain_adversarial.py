@@ -96,11 +96,11 @@ class DomainAdversarial(Learner):
     feed = Feed.TWO_DOMAINS
     needs = (ExtractsFeatures, Classifies)
     quantities = (
-        Quantity("class_loss", "Cross-entropy of the class, source", goal="lower"),
-        Quantity("domain_loss", "Cross-entropy of the domain (log 2: alike)"),
-        Quantity("source_accuracy", "Accuracy on the source", unit="part of examples", goal="higher"),
-        Quantity("target_accuracy", "Accuracy on the target (held out)", unit="part of examples", goal="higher"),
-        Quantity("domain_accuracy", "Domains told apart (½: alike)", unit="part of examples"),
+        Quantity("class_loss", "Class loss, source", goal="lower"),  # cross-entropies
+        Quantity("domain_loss", "Domain loss"),  # log 2 = 0.69 where domains are alike
+        Quantity("source_accuracy", "Source accuracy", unit="part", goal="higher"),
+        Quantity("target_accuracy", "Target accuracy", unit="part", goal="higher"),  # held out only
+        Quantity("domain_accuracy", "Domain accuracy", unit="part"),  # ½ where domains are alike
         Quantity("reversal", "Reversal λ", unit=""),
     )
     done: Tensor  # 0-d: how many steps were taken

@@ -6,6 +6,7 @@ from widgets.explorers.base import Explorer
 from widgets.explorers.canvases import CanvasesView
 from widgets.explorers.codes import Codes
 from widgets.explorers.complete import CompleteIt
+from widgets.explorers.domains import DomainsView
 from widgets.explorers.draw_it import DrawIt
 from widgets.explorers.dream import Dream
 from widgets.explorers.ellipses import EllipsesView
@@ -17,6 +18,7 @@ from widgets.explorers.write_on import WriteOn
 
 EXPLORERS: tuple[type[Explorer], ...] = (
     LatentMap,
+    DomainsView,
     DrawIt,
     CanvasesView,
     Codes,

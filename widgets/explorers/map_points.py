@@ -13,6 +13,8 @@ from PySide6.QtWidgets import QWidget
 from widgets.plots import colour, pen
 from widgets.theme import CATEGORICAL, look
 
+LINE = 1.6  # px, of rings
+
 
 @dataclass(frozen=True)
 class PointGroup:
@@ -37,8 +39,10 @@ class PointsItem(pg.GraphicsObject):
     """Many points. They are drawn once for each change of the data or of the view into an image, so that moving
     something over them costs no more than copying a few pixels of it."""
 
-    def __init__(self, size: float = 5.0, opacity: float = 0.9) -> None:
+    def __init__(self, size: float = 5.0, opacity: float = 0.9, hollow: bool = False) -> None:
+        """`hollow`: rings in place of dots."""
         super().__init__()
+        self._hollow = hollow
         self._groups: list[PointGroup] = []
         self._size, self._opacity = size, opacity
         self._image: QImage | None = None
@@ -80,7 +84,7 @@ class PointsItem(pg.GraphicsObject):
         places = [(group.points.astype(np.float64) @ matrix + shift) * ratio for group in self._groups]
         shape = (round(area.height() * ratio), round(area.width() * ratio))
         colours = [colour(group.colour, self._opacity) for group in self._groups]
-        pixels = dots(places, colours, self._size * ratio, shape)
+        pixels = dots(places, colours, self._size * ratio, shape, LINE * ratio if self._hollow else None)
         image = QImage(pixels.data, shape[1], shape[0], 4 * shape[1], QImage.Format.Format_ARGB32_Premultiplied).copy()
         image.setDevicePixelRatio(ratio)
         painter = QPainter(image)
@@ -92,8 +96,14 @@ class PointsItem(pg.GraphicsObject):
         return image
 
 
-def dots(places: list[np.ndarray], colours: list[QColor], diameter: float, shape: tuple[int, int]) -> np.ndarray:
-    """Round dots as premultiplied ARGB: `shape` (rows, columns) uint32.
+def dots(
+    places: list[np.ndarray],
+    colours: list[QColor],
+    diameter: float,
+    shape: tuple[int, int],
+    line: float | None = None,
+) -> np.ndarray:
+    """Round dots as premultiplied ARGB: `shape` (rows, columns) uint32; rings with a `line` of so many pixels.
 
     `places`: pixels, an array (N, 2) of x and y for each colour. Much faster than Qt's points, because every pixel of a
     dot is written for all places at once.
@@ -107,7 +117,10 @@ def dots(places: list[np.ndarray], colours: list[QColor], diameter: float, shape
     seen = ((centres >= reach - 1) & (centres <= np.array([shape[1], shape[0]]) + reach)).all(axis=1)
     index, which = centres[seen, 1] * columns + centres[seen, 0], which[seen]
     y, x = np.mgrid[-reach + 1 : reach, -reach + 1 : reach].reshape(2, -1)
-    coverage = np.clip(radius + 0.5 - np.hypot(x, y), 0, 1)
+    away = np.hypot(x, y)
+    coverage = np.clip(radius + 0.5 - away, 0, 1)
+    if line is not None:
+        coverage = np.minimum(coverage, np.clip(away - (radius - line) + 0.5, 0, 1))
     # the rims first: of two writes to a pixel the last one stays, so that no rim lies over another dot's middle
     order = np.argsort(coverage, kind="stable")
     order = order[coverage[order] > 0]
