@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -186,10 +186,9 @@ class Closeness(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         n = len(features)
-        compared = self.compare(features).reshape(n, self.kernels, KERNEL)
-        # no torch.cdist: unrolling differentiates twice
-        near = (-(compared[:, None] - compared[None]).abs().sum(-1)).exp()  # (B, B, K)
-        closeness: Tensor = (near.sum(1) - 1) / max(n - 1, 1)  # each is at 1 from itself
+        compared = self.compare(features).reshape(n, self.kernels, KERNEL).transpose(0, 1).contiguous()
+        near = (-_Distances.apply(compared)).exp()  # (K, B, B)
+        closeness: Tensor = (near.sum(2).t() - 1) / max(n - 1, 1)  # each is at 1 from itself
         if self.training:
             with torch.no_grad():
                 self.usual.lerp_(closeness.mean(0), USUAL)
@@ -225,6 +224,23 @@ class _Convolutional(nn.Module):
         seen = self.activation(self.image(x))
         features: Tensor = self.activation(self.mix(seen if beside is None else torch.cat([seen, beside], 1)))
         return features
+
+
+class _Distances(torch.autograd.Function):
+    """|x_i - x_j|₁ of all pairs: (K, B, D) -> (K, B, B). torch.cdist, but for a derivative that has one itself, which
+    unrolling and penalties on gradients need."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.cdist(x, x, p=1.0)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        gradient = gradient + gradient.transpose(1, 2)
+        slopes = [(gradient * (x[:, :, None, d] - x[:, None, :, d]).sign()).sum(2) for d in range(x.shape[2])]
+        return torch.stack(slopes, 2)
 
 
 def judge(critic: nn.Module, data: Shown, samples: Shown, by: Judge | None = None) -> tuple[Tensor, Tensor]:

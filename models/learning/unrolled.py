@@ -132,24 +132,29 @@ class AdamSteps:
         (group,) = optimizer.param_groups
         self.rate, self.eps = group["lr"], group["eps"]
         self.beta1, self.beta2 = group["betas"]
-        known = [optimizer.state.get(p, {}) for p in group["params"]]
-        of = lambda key: [k[key] if k else torch.zeros_like(p) for k, p in zip(known, group["params"], strict=True)]  # noqa: E731
-        self.first, self.second = of("exp_avg"), of("exp_avg_sq")
-        self.done = known[0]["step"] if known[0] else torch.zeros((), device=group["params"][0].device)
+        parameters = group["params"]
+        known = [optimizer.state.get(parameter, {}) for parameter in parameters]
+        none = [torch.zeros_like(parameter) for parameter in parameters]
+        self.first, self.second = (
+            _flat([each.get(key, zero) for each, zero in zip(known, none, strict=True)])
+            for key in ("exp_avg", "exp_avg_sq")
+        )
+        self.done = known[0].get("step", none[0].new_zeros(()))
 
     def __call__(self, parameters: Sequence[Tensor], gradients: Sequence[Tensor]) -> list[Tensor]:
+        # all parameters in one vector, which takes few calls
+        gradient = _flat(gradients)
         self.done = self.done + 1
-        self.first = [self.beta1 * m + (1 - self.beta1) * g for m, g in zip(self.first, gradients, strict=True)]
-        self.second = [self.beta2 * v + (1 - self.beta2) * g * g for v, g in zip(self.second, gradients, strict=True)]
+        self.first = self.first.lerp(gradient, 1 - self.beta1)
+        self.second = self.second.lerp(gradient.square(), 1 - self.beta2)
         rate = self.rate / (1 - self.beta1**self.done)
-        scale = (1 - self.beta2**self.done).sqrt()
-        return [
-            p - rate * m / (_root(v) / scale + self.eps)
-            for p, m, v in zip(parameters, self.first, self.second, strict=True)
-        ]
+        scale = (1 - self.beta2**self.done).rsqrt()
+        # where a parameter never had a gradient, the root has the derivative 0
+        root = self.second.clamp(min=torch.finfo(gradient.dtype).tiny).sqrt()
+        moved = _flat(parameters) - rate * self.first / (root * scale + self.eps)
+        parts = moved.split([parameter.numel() for parameter in parameters])
+        return [part.view_as(parameter) for part, parameter in zip(parts, parameters, strict=True)]
 
 
-def _root(v: Tensor) -> Tensor:
-    """√v, whose derivative is 0 where v is: a parameter that never had a gradient."""
-    positive = v > 0
-    return torch.where(positive, torch.where(positive, v, 1).sqrt(), 0)
+def _flat(tensors: Sequence[Tensor]) -> Tensor:
+    return torch.cat([tensor.flatten() for tensor in tensors])

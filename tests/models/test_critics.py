@@ -81,6 +81,14 @@ def test_minibatch_features_are_mean_distances_to_the_others() -> None:
     assert torch.equal(near(features[:1]), torch.zeros(1, 3)), "there are no others"
 
 
+def test_minibatch_features_can_be_differentiated_twice() -> None:
+    near = critic(minibatch_features=2).double().closeness
+    assert near is not None
+    features = torch.randn(4, 6, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(near, features)
+    assert torch.autograd.gradgradcheck(near, features)
+
+
 @pytest.mark.parametrize("settings", [{"packing": 2}, {"minibatch_features": 2}, {}])
 def test_data_are_judged_among_data_and_samples_among_samples(settings: dict[str, Any]) -> None:
     judging = critic(**settings)
