@@ -65,7 +65,7 @@ class Checkpoint:
 class Finding:
     """Something noticed in the run: what, how it was measured, and what may help.
 
-    `changes` names ways to go on from the run, each in a few words with the settings of the learner that it changes.
+    `changes` names ways to go on from the run, each in a few words with what it changes (`models.learning.base.Ways`).
     """
 
     kind: str

@@ -14,6 +14,7 @@ from dgm_studio.config import RunConfig
 from dgm_studio.events import Finding
 from dgm_studio.store import Run
 from dgm_studio.training import Order
+from dgm_studio.treatment import begins_anew, title_of, treated
 from models.catalog import UnknownKey
 from models.settings import SettingsError
 from widgets.draft import Draft, completed
@@ -104,13 +105,15 @@ class RunControl(QObject):
             config = config.model_copy(update={"learning": form.learning, "training": form.training})
         self.changes.branch(run, steps[-1] if step is None else step, config)
 
-    def treat(self, run: Run, learning: Mapping[str, Any]) -> None:
-        """Train a branch from the newest kept state of the run, or a new run where it keeps none, with these settings
-        of the learner changed."""
+    def treat(self, run: Run, changes: Mapping[str, Any]) -> None:
+        """Train a branch from the newest kept state of the run, or a new run where it keeps none that fits, with these
+        changes."""
         assert run.config is not None
-        config = run.config.model_copy(update={"learning": {**run.config.learning, **learning}})
+        config = treated(run.config, changes)
+        if config is None:
+            return
         steps = run.checkpoint_steps()
-        if steps:
+        if steps and not begins_anew(changes):
             self.changes.branch(run, steps[-1], config, train=True)
         else:
             self.train(config)
@@ -120,16 +123,17 @@ class RunControl(QObject):
         run = project.runs.get(run_id) if project is not None else None
         ways = finding.changes.items() if run is not None and self.workspace.can_train else ()
         remedies = tuple(
-            Remedy(f"Branch with {title}", lambda learning=learning: self._treat_kept(run_id, learning))  # type: ignore[misc]
-            for title, learning in ways
+            Remedy(title_of(way, changes), lambda changes=changes: self._treat_kept(run_id, changes))  # type: ignore[misc]
+            for way, changes in ways
+            if run is not None and run.config is not None and treated(run.config, changes) is not None
         )
         self.log.say(Notice("warn", f"{finding.text} {finding.remedy}".rstrip(), finding.measured, remedies))
 
-    def _treat_kept(self, run_id: str, learning: Mapping[str, Any]) -> None:
+    def _treat_kept(self, run_id: str, changes: Mapping[str, Any]) -> None:
         """The notice may outlive the run, or the project."""
         project = self.workspace.project
         if project is not None and run_id in project.runs:
-            self.treat(project.runs[run_id], learning)
+            self.treat(project.runs[run_id], changes)
 
     def use_settings(self) -> None:
         """Let the form show the settings of the selected run, to train another by them."""

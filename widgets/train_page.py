@@ -14,6 +14,7 @@ from dgm_studio.inference import Answer, Subject
 from dgm_studio.shown import heading
 from dgm_studio.state import preview
 from dgm_studio.store import Run
+from dgm_studio.treatment import begins_anew, title_of, treated
 from models import catalog
 from models.learning.base import Quantity
 from models.spec import DataSpec, Layout
@@ -32,8 +33,8 @@ ASK_EVERY = 250  # ms from an answer to the next question
 
 
 class TrainPage(QWidget):
-    """Shows the selected run. Asks for samples only while it is visible. `way_chosen(run, learning)`: a branch is
-    wanted with these settings of the learner changed."""
+    """Shows the selected run. Asks for samples only while it is visible. `way_chosen(run, changes)`: a run is wanted
+    with these changes (see `models.learning.base.Ways`)."""
 
     way_chosen = Signal(object, object)
 
@@ -126,7 +127,9 @@ class TrainPage(QWidget):
         self._findings.setText("\n".join(f"Step {thousands(f.step)}: {f.text} {f.remedy}".rstrip() for f in noted))
         self._findings.setToolTip("".join(f"<p>{escape(f.measured)}</p>" for f in noted))
         self._findings.setVisible(bool(noted))
-        self._offer({title: learning for f in noted for title, learning in f.changes.items()})
+        config = self._run.config if self._run is not None else None
+        ways = {way: changes for f in noted for way, changes in f.changes.items()}
+        self._offer({w: c for w, c in ways.items() if config is not None and treated(config, c) is not None})
 
     def _offer(self, ways: dict[str, dict[str, Any]]) -> None:
         """A button for each way to go on from what was noticed."""
@@ -140,15 +143,16 @@ class TrainPage(QWidget):
             part = self._ways_column.takeAt(0).widget()
             if part is not None:
                 part.deleteLater()
-        for title, learning in ways.items():
-            button = QPushButton(f"Branch with {title}")
-            button.setToolTip("Train a run that goes on from the newest kept state of this one, with this changed.")
-            button.clicked.connect(lambda _=False, learning=learning: self._choose(learning))
+        for way, changes in ways.items():
+            button = QPushButton(title_of(way, changes))
+            begin = "begins anew" if begins_anew(changes) else "goes on from the newest kept state of this one"
+            button.setToolTip(f"Train a run that {begin}, with this changed.")
+            button.clicked.connect(lambda _=False, changes=changes: self._choose(changes))
             self._ways_column.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
 
-    def _choose(self, learning: dict[str, Any]) -> None:
+    def _choose(self, changes: dict[str, Any]) -> None:
         if self._run is not None:
-            self.way_chosen.emit(self._run, learning)
+            self.way_chosen.emit(self._run, changes)
 
     def _previewed(self, run_id: str, event: Preview) -> None:
         if self._run is not None and self._run.id == run_id:

@@ -11,9 +11,10 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from models.capabilities import Shown
-from models.learning.base import Quantity, means
+from models.learning.base import LEARNER, Quantity, Symptom, Ways, means
 from models.learning.critics import feature_distance, judge
 from models.learning.game import Game, GameSettings
+from models.learning.game_symptoms import saturation
 from models.settings import setting
 from models.spec import Batch, DataSpec
 
@@ -120,6 +121,29 @@ class ProbabilityGame(Game):
         loss = loss + self.objective.loss(-data) if self.model.shown_as().encoded else loss
         return means(**self._report(data, samples), generator=loss)
 
+    def diagnose(self, batch: Batch, generator: Generator) -> Symptom | None:
+        if not self.settled():
+            return None
+        data, samples = self.model.show_data(batch, generator), self.model.show_samples(batch, generator)
+        on_data, on_samples = (each.sigmoid() for each in judge(self.discriminator, data, samples))
+
+        def loss(x: Tensor) -> Tensor:  # summed over samples
+            return len(x) * self.lowered(data, Shown(x, samples.beside))[0]
+
+        spread = (data.x - data.x.mean(0)).flatten(1).norm(dim=1).mean().item()
+        ways = self.against_saturation()
+        return saturation(on_data, on_samples, loss, samples.x, spread, ways) or super().diagnose(batch, generator)
+
+    def against_saturation(self) -> Ways:
+        """What may help, and is not done yet."""
+        ways: Ways = {"a slower discriminator": {"discriminator_rate": self.settings.discriminator_rate / 5}}
+        if not self.settings.label_smoothing:
+            ways["label smoothing"] = {"label_smoothing": 0.1}
+        return ways
+
+    def against_collapse(self) -> Ways:
+        return {**super().against_collapse(), "5 unrolled steps": {LEARNER: "unrolled"}}
+
     def _report(self, data: Tensor, samples: Tensor) -> dict[str, Tensor]:
         return {
             "value": self.objective.value(data, samples),
@@ -143,6 +167,12 @@ class Adversarial(ProbabilityGame):
     ) -> None:
         super().__init__(model, settings, spec, examples)
         self.objective = objective
+
+    def against_saturation(self) -> Ways:
+        ways = super().against_saturation()
+        if self.objective is MINIMAX:
+            ways["the non-saturating objective"] = {LEARNER: "non-saturating"}
+        return ways
 
     def lowered(self, data: Shown, samples: Shown) -> tuple[Tensor, dict[str, Tensor]]:
         loss, reported = super().lowered(data, samples)

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import torch
 from torch import Generator, Tensor, nn
@@ -35,6 +35,13 @@ class Quantity:
     limit: float = math.inf  # a larger value, of either sign, says that training has diverged
 
 
+# What may help, in a few words, and the settings of the learner that it changes. Beside them LEARNER may name another
+# learner, which takes over the settings that it has as well, and ANEW say that a kept state does not fit: another
+# network, for one.
+Ways: TypeAlias = dict[str, dict[str, Any]]
+LEARNER, ANEW = "learner", "anew"
+
+
 @dataclass(frozen=True)
 class Symptom:
     """What ails a run, as its learner sees it: see `dgm_studio.events.Finding`."""
@@ -43,7 +50,7 @@ class Symptom:
     text: str  # the same each time that it is seen
     measured: str
     remedy: str
-    changes: dict[str, dict[str, Any]]  # what may help, in a few words: settings of the learner that it changes
+    changes: Ways
 
 
 class Learner(nn.Module):

@@ -8,14 +8,15 @@ from collections.abc import Collection
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from models.capabilities import FacesDiscriminator
-from models.learning.base import Learner, adam, means
+from models.capabilities import FacesDiscriminator, Samples
+from models.learning.base import ANEW, Learner, Symptom, Ways, adam, means
 from models.learning.critics import Critic, CriticSettings
+from models.learning.game_symptoms import SETTLED, mode_collapse
 from models.settings import Settings, setting
-from models.spec import Batch, DataSpec
+from models.spec import Batch, DataSpec, Support
 
 Player = Literal["discriminator", "generator"]
 PLAYERS: tuple[Player, ...] = ("discriminator", "generator")  # in the order of their turns
@@ -141,6 +142,29 @@ class Game(Learner):
                 self._average()
             self.moved(player)
         return means(**reported)
+
+    # What ails it.
+
+    def diagnose(self, batch: Batch, generator: Generator) -> Symptom | None:
+        model = self.sampler()
+        if not (self.settled() and isinstance(model, Samples)) or self.spec.support is Support.SYMBOLS:
+            return None
+        return mode_collapse(batch.x, model.sample(len(batch.x), generator), self.against_collapse(), generator)
+
+    def settled(self) -> bool:
+        """Whether the generator has taken enough steps to be judged by. Asks the device."""
+        known = next(iter(self.optimizers["generator"].state.values()), None)
+        return known is not None and int(known["step"]) >= SETTLED
+
+    def against_collapse(self) -> Ways:
+        """What may help, and is not done yet."""
+        ways: Ways = {}
+        if isinstance(self.discriminator, Critic):
+            if self.settings.packing == 1:
+                ways["packing of 2"] = {"packing": 2, ANEW: True}
+            if not self.settings.minibatch_features:
+                ways["minibatch features"] = {"minibatch_features": 8, ANEW: True}
+        return ways
 
     @torch.no_grad()
     def _average(self) -> None:

@@ -11,7 +11,9 @@ from torch.func import functional_call
 
 from models.capabilities import Shown
 from models.learning.adversarial import MINIMAX, NON_SATURATING, ProbabilityGame, ProbabilitySettings
+from models.learning.base import Ways
 from models.learning.critics import judge
+from models.learning.game import Game
 from models.settings import setting
 from models.spec import DataSpec
 
@@ -92,9 +94,19 @@ class Unrolled(ProbabilityGame):
         on_data, on_samples = judged(ahead)
         loss = reported = self.objective.loss(on_samples)
         # data take part in the value, and the discriminator ahead is the generator's doing
-        if self.objective is MINIMAX or (data.beside is not None and data.beside.requires_grad):
+        if self.objective is MINIMAX or self.model.shown_as().encoded:
             loss = loss + self.objective.loss(-on_data)
         return loss.mean(), {"generator": reported}
+
+    def against_collapse(self) -> Ways:
+        k = self.settings.unrolled + 5
+        return {**Game.against_collapse(self), f"{k} unrolled steps": {"unrolled": k}}
+
+    def against_saturation(self) -> Ways:
+        ways = super().against_saturation()
+        if self.objective is MINIMAX:
+            ways["the non-saturating objective"] = {"loss": "non-saturating"}
+        return ways
 
     def _update(self) -> Update:
         if self.settings.inner == "adam":

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QLabel, QPushButton
 
 from dgm_studio.events import Finding
 from dgm_studio.store import Run
+from models.learning.base import ANEW, LEARNER
 from widgets.trainer import Phase
 
 COLLAPSE = Finding("collapse", "A latent <b>variable</b> carries nothing.", "KL < 0.01 nats", "Anneal the KL term.")
@@ -80,6 +81,23 @@ def test_a_button_branches_from_the_newest_state_with_what_may_help_and_trains_t
     assert branch.parent == (run.id, run.checkpoint_steps()[-1])
     assert branch.config.learning == {**run.config.learning, "kl_weight": 0.25}
     person.until(lambda: person.step > run.checkpoint_steps()[-1])
+    person.do("stop")
+    person.until(lambda: person.phase is Phase.IDLE)
+
+
+def test_what_changes_a_network_begins_anew_and_what_the_family_cannot_learn_by_is_not_offered(person: Person) -> None:
+    run = trained(person)
+    run.keep_finding(20, replace(COLLAPSE, changes={"less": {"kl_weight": 0.25, ANEW: True}, "other": {LEARNER: "em"}}))
+    workspace = person.desk.workspace
+    workspace.training_changed.emit()
+    buttons = [b for b in person.desk.area.train.findChildren(QPushButton) if " with " in b.text()]
+    assert [button.text() for button in buttons] == ["Train anew with less"]
+    buttons[0].click()
+    person.until(lambda: person.phase is Phase.TRAINING)
+    new = workspace.run
+    assert new is not None
+    assert new.parent is None
+    assert new.config.learning == {**run.config.learning, "kl_weight": 0.25}
     person.do("stop")
     person.until(lambda: person.phase is Phase.IDLE)
 
