@@ -78,7 +78,7 @@ class AskGap:
             Figure("js", js, target.perfect(self.samples)),
             Figure("forward", forward, perfect.forward),
             Figure("backward", backward, perfect.backward),
-            Figure("wasserstein", _wasserstein(draws[: self.paired].cpu(), perfect), perfect.distance),
+            Figure("w1", _wasserstein(draws[: self.paired].cpu(), perfect), perfect.distance),
         ]
         if isinstance(subject.learner, HasDiscriminator):
             figures += [

@@ -50,14 +50,14 @@ def test_a_perfect_model_scores_what_a_perfect_sampler_does() -> None:
     found = figures(0.0, discriminate=one_half)
     assert found["js"].measure.value == pytest.approx(found["js"].perfect, rel=0.3)
     assert found["forward"].measure.value == pytest.approx(found["forward"].perfect, rel=0.3)
-    assert found["wasserstein"].measure.value == pytest.approx(found["wasserstein"].perfect, rel=0.5)
+    assert found["w1"].measure.value == pytest.approx(found["w1"].perfect, rel=0.5)
     assert found["value"].measure.value == pytest.approx(-math.log(4), rel=1e-6)
     assert found["best value"].measure.value == pytest.approx(2 * found["js"].measure.value - math.log(4))
 
 
 def test_a_shifted_model_is_as_far_as_the_shift_in_the_wasserstein_distance() -> None:
     found = figures(4.0)
-    assert found["wasserstein"].measure.value == pytest.approx(4.0, abs=0.1)
+    assert found["w1"].measure.value == pytest.approx(4.0, abs=0.1)
     assert found["js"].measure.value == pytest.approx(math.log(2), abs=0.01)
     assert "value" not in found  # there is no discriminator
 

@@ -150,7 +150,7 @@ def test_the_best_discriminator_stands_beside_and_looks_at_the_same_place(view: 
 
 def test_distances_are_shown_beside_what_a_perfect_sampler_scores(view: LandscapeView, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: shown(view, "js")[0] != "", timeout=PATIENCE)
-    for key in ("js", "forward", "backward", "wasserstein", "best value"):
+    for key in ("js", "forward", "backward", "w1", "best value"):
         value, perfect = shown(view, key)
         assert value != perfect != ""
     assert shown(view, "value")[1] == "−1.386"

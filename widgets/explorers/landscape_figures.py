@@ -16,7 +16,7 @@ NAMES = {
     "js": "JS(data, model)",
     "forward": "KL(data ‖ model)",
     "backward": "KL(model ‖ data)",
-    "wasserstein": "Wasserstein W₁",
+    "w1": "Wasserstein W₁",
     "value": "V(D, G), D as it is",
     "best value": "V(D*, G) = 2 JS − log 4",
 }
