@@ -893,3 +893,18 @@ class TellsDomains(Protocol):
     def target_probability(self, x: Tensor) -> Tensor:
         """P(x is of the second domain) by the learner's discriminator: (B, *event of either domain) -> (B,)."""
         ...
+
+
+@runtime_checkable
+class LearnsFromLabels(Protocol):
+    """Beside `Classifies`: a learner may be held to few labels, and its classifier could learn from them alone."""
+
+    def labelled(self) -> tuple[Tensor, Tensor] | None:
+        """The examples whose labels were learned from, (n, *event) and (n,); None where all of them were."""
+        ...
+
+    def new_classifier(self) -> Any:
+        """A network like its classifier, with weights of its own: an nn.Module of linear layers that maps examples
+        (B, *event) to logits (B, classes), and whose `while_learning(x, generator)` gives those that are learned
+        from."""
+        ...

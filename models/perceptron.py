@@ -41,18 +41,24 @@ class Perceptron(nn.Module):
             layer.weight.copy_(weight)
             layer.bias.copy_(bias)
 
-    @torch.no_grad()
-    def start_anew(self, generator: Generator | None = None) -> None:
-        """Weights and biases of each layer uniform within 1 / √inputs, as linear layers begin by themselves."""
-        for layer in (*self.layers, self.head):
-            assert isinstance(layer, nn.Linear)
+    def while_learning(self, x: Tensor, generator: Generator | None = None) -> Tensor:
+        """The logits that are learned from."""
+        logits: Tensor = self(x)
+        return logits
+
+
+@torch.no_grad()
+def start_anew(network: nn.Module, generator: Generator | None = None) -> None:
+    """Weights and biases of each layer uniform within 1 / √inputs, as linear layers begin by themselves."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear):
             reach = layer.in_features**-0.5
             layer.weight.uniform_(-reach, reach, generator=generator)
             layer.bias.uniform_(-reach, reach, generator=generator)
 
 
 def fit(
-    network: Perceptron,
+    network: Any,
     x: Tensor,
     y: Tensor,
     steps: int,
@@ -61,9 +67,9 @@ def fit(
     enough: float,
     generator: Generator | None = None,
 ) -> Yields[float, None, int]:
-    """Train with Adam on minibatches of x (N, *event) with labels y (N,), each a part of one permutation after the
-    other, until the mean cross-entropy of RECENT steps is below `enough` nats, or for `steps` steps. Yields the
-    fraction done at every step; returns how many steps there were."""
+    """Train a classifier (see `capabilities.LearnsFromLabels`) with Adam on minibatches of x (N, *event) with labels y
+    (N,), each a part of one permutation after the other, until the mean cross-entropy of RECENT steps is below `enough`
+    nats, or for `steps` steps. Yields the fraction done at every step; returns how many steps there were."""
     optimizer, size = adam(network, rate), min(batch, len(x))
     order = torch.empty(0, dtype=torch.int64, device=x.device)
     recent: list[Tensor] = []
@@ -73,7 +79,7 @@ def fit(
         places, order = order[:size], order[size:]
         with torch.enable_grad():  # for the one who waits for the next part, none may be recorded
             optimizer.zero_grad()
-            loss = F.cross_entropy(network(x[places]), y[places])
+            loss = F.cross_entropy(network.while_learning(x[places], generator), y[places])
             loss.backward()
             optimizer.step()
         recent.append(loss.detach())

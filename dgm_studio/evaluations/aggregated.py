@@ -82,12 +82,23 @@ def _points(subject: Subject, x: Tensor, settings: AggregatedSettings) -> Iterat
         yield fraction
     codes, prior = torch.cat(parts), subject.model.prior().sample(PRIOR_DRAWS, subject.generator)
     yield Note(
-        "No distance from the prior",
+        "No distance in nats",
         "This encoder says one code for each example. Such codes have no density, so that nothing that needs one, a KL "
-        "or an information in nats, is defined; histograms are.",
+        "or an information, is defined; how far codes would have to be moved to lie as the prior does, is.",
     )
-    away = (codes.mean(0) - prior.mean(0)).abs() + (codes.std(0) - prior.std(0)).abs()
-    for j in away.argsort(descending=True)[: settings.shown].sort().values.tolist():
+    n = min(len(codes), len(prior))
+    away = (codes[:n].sort(0).values - prior[:n].sort(0).values).abs().mean(0)
+    order = away.argsort(descending=True)
+    yield Bars(
+        "Each dimension's distance from the prior",
+        "latent unit, sorted",
+        "Wasserstein distance W₁",
+        tuple(f"z{j + 1}" for j in order[:LABELLED].tolist()),
+        away[order[:LABELLED]].double().cpu().numpy(),
+        np.ones(min(len(order), LABELLED), np.uint8),
+        note=f"Of {n:,} codes from as many draws of the prior, dimension by dimension, exactly.",
+    )
+    for j in order[: settings.shown].sort().values.tolist():
         yield _densities(j, codes[:, j], prior[:, j])
 
 

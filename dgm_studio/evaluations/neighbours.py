@@ -19,6 +19,7 @@ from models.spec import DataSpec
 
 AT_ONCE = 2**24  # distances in memory at a time
 ENCODED = 500  # examples encoded at a time
+FEW = 16  # dimensions
 
 
 class NeighboursSettings(Settings):
@@ -94,9 +95,11 @@ def _right(
 ) -> Generator[float, None, tuple[Tensor, int]]:
     """Which of `asked` have a nearest neighbour of their class among `known`: bool (N,), and the space's dimensions."""
     places = torch.cat([read(part.to(subject.device)).flatten(1) for part in known.x.split(ENCODED)])
+    # by products of matrices distances are rounded, which matters where few dimensions make neighbours close
+    how = "donot_use_mm_for_euclid_dist" if places.shape[1] <= FEW else "use_mm_for_euclid_dist"
     found = []
     for part in asked.x.split(max(1, min(ENCODED, AT_ONCE // len(places)))):
-        nearest = torch.cdist(read(part.to(subject.device)).flatten(1), places).argmin(1)
+        nearest = torch.cdist(read(part.to(subject.device)).flatten(1), places, compute_mode=how).argmin(1)
         found.append(nearest.cpu())
         yield start + share * sum(map(len, found)) / len(asked)
     return known.y[torch.cat(found)] == asked.y, places.shape[1]

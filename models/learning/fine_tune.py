@@ -9,7 +9,7 @@ from models.learning.base import Learner, Quantity, adam, means
 from models.learning.contrastive_divergence import ContrastiveDivergence
 from models.learning.label_budget import KeepsLabels, LabelBudgetSettings, of_labelled
 from models.learning.layerwise import GreedyLayers, GreedyStartSettings
-from models.perceptron import perceptron_for
+from models.perceptron import Perceptron, perceptron_for
 from models.settings import setting
 from models.spec import Batch, DataSpec, UnsuitableData
 
@@ -85,6 +85,9 @@ class FineTune(KeepsLabels, Learner):
         if self.greedy is not None and not self.greedy.done:
             return self.greedy.held_out(self.model, batch, generator)
         return means(**of_labelled(self.network(batch.x), batch.y))
+
+    def new_classifier(self) -> Perceptron:
+        return perceptron_for(self.model, self.spec)
 
     def class_log_prob(self, x: Tensor) -> Tensor:
         log_prob: Tensor = self.network(x).log_softmax(1)

@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 
 from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.evaluation import evaluate
-from dgm_studio.evaluations import classification, label_efficiency, layers
+from dgm_studio.evaluations import classification, few_labels, label_efficiency, layers
 from dgm_studio.events import Snapshot
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Curves, Note, Pictures, Report, Table, from_tree, to_tree
@@ -179,7 +179,7 @@ def test_bounds_of_layers_that_cannot_be_summed_are_annealed(monkeypatch: pytest
 
 
 def efficient(seed: int = 0, **settings: Any) -> list[Report]:
-    wanted = label_efficiency.LabelEfficiencySettings(**({"fewest": 2, "repeats": 3, "steps": 60} | settings))
+    wanted = few_labels.LabelEfficiencySettings(**({"fewest": 2, "repeats": 3, "steps": 60} | settings))
     return reports(label_efficiency.EVALUATION.run, TRAINED[1], wanted, seed=seed)
 
 
@@ -223,7 +223,7 @@ def test_classifiers_stop_when_they_have_learned_their_examples_and_those_that_h
 
 def test_a_start_that_has_seen_labels_is_pointed_out_and_too_few_labels_are_refused() -> None:
     _, made = trained(steps=1, labels=True)
-    wanted = label_efficiency.LabelEfficiencySettings(fewest=20, repeats=3, steps=2)
+    wanted = few_labels.LabelEfficiencySettings(fewest=20, repeats=3, steps=2)
     *_, note = reports(label_efficiency.EVALUATION.run, made, wanted)
     assert isinstance(note, Note)
     assert "has seen" in note.text or "have seen" in note.text
@@ -232,9 +232,37 @@ def test_a_start_that_has_seen_labels_is_pointed_out_and_too_few_labels_are_refu
     assert "fewer than 100" in note.text
 
 
+def test_a_run_with_few_labels_stands_against_its_classifier_with_labels_alone() -> None:
+    spec = replace(SPEC, support=Support.UNIT)
+    data = replace(DATA, spec=spec)
+    recipe = Recipe.read("semi-supervised-gan", "semi-supervised", {"hidden": 4}, {"labels_per_class": 2, "hidden": 8})
+    torch.manual_seed(0)
+    made = recipe.build(spec, 90)
+    made.begin()
+    made.step(Batch(DATA.train.x, DATA.train.y, torch.arange(90)))
+    state = torch.get_rng_state()
+    wanted = few_labels.LabelEfficiencySettings(fewest=5, most=20, repeats=3, steps=200, learning_rate=0.02)
+    curve, table = reports(label_efficiency.EVALUATION.run, made, wanted, data)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert isinstance(table, Table)
+    run, same, *others = table.rows
+    wrong = (made.class_log_prob(DATA.test.x).argmax(1) != DATA.test.y).double().mean().item()
+    assert run[0] == "this run: 2 labels of each class"
+    assert run[1] == pytest.approx(100 * wrong)
+    assert run[2] == pytest.approx([100 * end for end in wilson(wrong, 60)])
+    assert same[0] == "labels alone: the same"
+    assert [row[0] for row in others] == [f"labels alone: {n} of each class" for n in (5, 10, 20)]
+    assert others[-1][1] < 10 < run[1]  # one step against 200
+    for row in (same, *others):
+        assert row[3] == pytest.approx(row[1] - run[1])
+    assert isinstance(curve, Curves)
+    assert curve.series[0].y == pytest.approx(100 * wrong)
+    assert curve.series[1].y == pytest.approx([row[1] for row in others])
+
+
 @pytest.mark.parametrize(("freedom", "known"), [(2, 4.303), (4, 2.776), (9, 2.262), (99, 1.984)])
 def test_students_interval_is_that_of_the_tables(freedom: int, known: float) -> None:
-    assert label_efficiency.student(freedom) == pytest.approx(known, rel=0.03 if freedom == 2 else 0.003)
+    assert few_labels.student(freedom) == pytest.approx(known, rel=0.03 if freedom == 2 else 0.003)
 
 
 def test_they_can_be_asked_for_of_a_stored_run() -> None:

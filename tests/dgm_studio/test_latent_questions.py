@@ -16,10 +16,11 @@ from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.inference import Parts, Subject
 from dgm_studio.questions.aggregate import SMOOTH, AskAggregate, density_of
 from dgm_studio.questions.attributes import OVERALL, attribute, mean_code
+from dgm_studio.questions.drawing import Land
 from dgm_studio.questions.films import DecodeFilm
 from dgm_studio.questions.latent import AskPrior, Embed, Plane, affordable
 from dgm_studio.questions.parts import by_parts
-from models.distributions import Distribution, Normal, Uniform
+from models.distributions import Distribution, Normal, Point, Uniform
 from models.spec import DataSpec, Layout, Support
 
 
@@ -94,6 +95,14 @@ class TestEmbedding:
     def test_the_scale_of_the_posterior_is_measured(self) -> None:
         embedding = Embed()(subject(Coder(3, Normal, scale=0.25), AT_ORIGIN))
         assert embedding.scale == pytest.approx(0.25 * np.ones(3), rel=0.05)
+
+    def test_single_codes_have_no_scale_and_a_drawing_lands_at_one_without_a_cloud(self) -> None:
+        coder = Coder(3, lambda mean, _: Point(mean))
+        assert not Embed()(subject(coder, AT_ORIGIN)).scale.any()
+        landing = Land(np.ones((1, 4, 4), np.float32), centre=False)(subject(coder, AT_ORIGIN))
+        assert landing.mean == pytest.approx(np.ones(3))
+        assert landing.covariance is None
+        assert landing.cloud.shape == (0, 3)
 
     def test_an_attribute_is_a_mean_code_less_another(self) -> None:
         x = torch.rand(9, 1, 2, 2, generator=Generator().manual_seed(1))
