@@ -32,6 +32,7 @@ from dgm_studio.datasets.base import Dataset
 from dgm_studio.datasets.sources import load
 from dgm_studio.evaluation import Measured, Unmeasured, evaluate
 from dgm_studio.reports import Table
+from models import catalog
 from models.catalog import Recipe
 
 FOLDER = "DGM_BENCHMARK_MNIST"  # the environment's name for --data
@@ -53,6 +54,8 @@ class Row:
 
 GSN = "214 ± 1.1, Bengio et al. (2014): two layers of 1500"
 
+GAN = "225 ± 2, Goodfellow et al. (2014), table 1"
+
 ROWS = {
     "gsn": Row(
         "gsn",
@@ -62,6 +65,15 @@ ROWS = {
         2500,
         GSN,
         100,
+    ),
+    "gan": Row(
+        "gan",
+        "non-saturating",
+        {"latent": 100, "hidden": 512},
+        {"hidden": 256, "generator_rate": 1e-3, "discriminator_rate": 2e-4, "average": 0.999},
+        30_000,
+        GAN,
+        150,
     ),
 }
 
@@ -91,7 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _figure(key: str, row: Row, dataset: Dataset, given: argparse.Namespace) -> float:
     steps = given.steps or row.steps
-    recipe = Recipe.read(row.family, row.learner, row.model, row.learning | {"decay": steps})
+    rate_falls = "decay" in catalog.learning(row.learner).settings.model_fields
+    recipe = Recipe.read(row.family, row.learner, row.model, row.learning | ({"decay": steps} if rate_falls else {}))
     config = RunConfig(
         family=row.family,
         learner=row.learner,
