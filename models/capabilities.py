@@ -223,19 +223,22 @@ class Ensembles(Protocol):
 
 
 @runtime_checkable
-class ConditionsOnClass(Protocol):
-    """May model p(x | class), if its settings say so; p(x) is then the equal mixture over the classes."""
+class SamplesOfClass(Protocol):
+    """May draw from p(x | class), if its settings say so; p(x) is then the equal mixture over the classes."""
 
     def conditional_classes(self) -> int:
         """How many classes the model distinguishes; 0 when it does not condition."""
         ...
 
-    def log_prob_of_class(self, x: Tensor, y: Tensor) -> Tensor:
-        """log p(x | class y) in nats: (B, *event), (B,) int64, 0 or more -> (B,)."""
-        ...
-
     def sample_of_class(self, y: Tensor, generator: Generator | None = None) -> Tensor:
         """One example of each class in y: (n,) int64 -> (n, *event)."""
+        ...
+
+
+@runtime_checkable
+class ConditionsOnClass(SamplesOfClass, Protocol):
+    def log_prob_of_class(self, x: Tensor, y: Tensor) -> Tensor:
+        """log p(x | class y) in nats: (B, *event), (B,) int64, 0 or more -> (B,)."""
         ...
 
 
@@ -435,6 +438,19 @@ class Decodes(Protocol):
 
     def decode(self, z: Tensor) -> Tensor:
         """The mean of p(x | z), or the generated example: (B, latent) -> (B, *event)."""
+        ...
+
+
+@runtime_checkable
+class DecodesOfClass(SamplesOfClass, Protocol):
+    """In place of `Decodes`, where an example takes a class beside its code."""
+
+    def prior(self) -> Distribution:
+        """p(z) of every class, without a batch dimension: its mean has shape (latent,)."""
+        ...
+
+    def decode_of_class(self, z: Tensor, y: Tensor) -> Tensor:
+        """The generated example: (B, latent), (B,) int64 -> (B, *event)."""
         ...
 
 

@@ -14,6 +14,7 @@ from math import prod
 from torch import Tensor, nn
 
 from models.networks import Activation, activation_layer
+from models.normalisation import Normalisation, normalisation_layers
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,46 @@ def image_decoder(
             activation_layer(activation),
         ]
     return nn.Sequential(*layers[:-1])
+
+
+def image_generator(
+    event_shape: Sequence[int],
+    widths: Sequence[int],
+    inputs: int,
+    activation: Activation,
+    normalisation: Normalisation = "none",
+) -> nn.Sequential:
+    """The generator of Radford, Metz & Chintala (2016): one linear layer to the smallest image, then transposed
+    convolutions, every layer but the last normalised before its activation: (B, inputs) -> (B, *event). `widths` are
+    channels from the largest image to the smallest, as those of `image_features`."""
+    levels = _levels(event_shape[1:], len(widths))
+    features = (*levels[-1].small, widths[-1])
+    free = normalisation != "batch"  # which takes away what a bias adds
+
+    def rest(channels: int) -> list[nn.Module]:
+        return [*normalisation_layers(normalisation, channels), activation_layer(activation)]
+
+    layers: list[nn.Module] = [nn.Linear(inputs, prod(features), bias=free), _ToImage(features), *rest(widths[-1])]
+    for (before, after), level in zip(pairwise(reversed(widths)), reversed(levels[1:]), strict=True):
+        layers.append(nn.ConvTranspose2d(before, after, level.kernel, level.stride, 1, level.missing, bias=free))
+        layers += rest(after)
+    last = levels[0]
+    layers.append(nn.ConvTranspose2d(widths[0], event_shape[0], last.kernel, last.stride, 1, last.missing))
+    return nn.Sequential(*layers)
+
+
+def image_features(event_shape: Sequence[int], widths: Sequence[int], activation: Activation) -> nn.Sequential:
+    """One convolution for each of `widths` (channels): (B, *event) -> (B, features), of `image_feature_count`."""
+    layers: list[nn.Module] = [_ChannelsLast()]
+    for (before, after), level in zip(
+        pairwise([event_shape[0], *widths]), _levels(event_shape[1:], len(widths)), strict=True
+    ):
+        layers += [nn.Conv2d(before, after, level.kernel, level.stride, padding=1), activation_layer(activation)]
+    return nn.Sequential(*layers, _ToVector())
+
+
+def image_feature_count(event_shape: Sequence[int], widths: Sequence[int]) -> int:
+    return widths[-1] * prod(_levels(event_shape[1:], len(widths))[-1].small)
 
 
 class _ChannelsLast(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -68,6 +69,7 @@ def principal_plane(z: np.ndarray, previous: Plane | None = None) -> Plane:
     return Plane(origin.astype(np.float32), u, v)
 
 
+KEPT = 32  # draws of the prior that are shown
 REACH = 4.0  # standard deviations of the prior to each side that a person can go along one dimension
 
 
@@ -79,6 +81,7 @@ class PriorView:
     scale: np.ndarray  # (L,) standard deviations, measured on 2000 draws
     lowest: np.ndarray  # (L,) where its density ends along each dimension; -inf where it does not within REACH
     highest: np.ndarray  # (L,) the same upwards
+    draws: np.ndarray  # (KEPT, L) some of them
 
     @property
     def low(self) -> np.ndarray:
@@ -100,9 +103,10 @@ class AskPrior:
 
     def __call__(self, subject: Subject) -> PriorView:
         prior = subject.model.prior()
-        scale = prior.sample(2000, seeded(subject, 0)).std(0)
+        draws = prior.sample(2000, seeded(subject, 0))
+        scale = draws.std(0)
         ends = [array(_end_of_support(prior, side * REACH * scale)) for side in (-1, 1)]
-        return PriorView(array(prior.mean), array(scale), *ends)
+        return PriorView(array(prior.mean), array(scale), *ends, array(draws[:KEPT]))
 
 
 def _end_of_support(prior: Distribution, reach: Tensor) -> Tensor:
@@ -156,6 +160,30 @@ class PriorDensity:
         return Sheet(array((log_p - log_p.max()).exp().nan_to_num(0)), self.bounds)
 
 
+Labels = np.ndarray | int | None  # of each place (n,), of all of them, or none where a code alone decodes
+
+
+def decoding(subject: Subject, labels: Labels) -> Callable[[Tensor, Tensor], Tensor]:
+    """What codes (B, L) at places (B,) of all that are asked for decode to: the mean of p(x | z), or the generated
+    example."""
+    if labels is None:
+        return lambda z, place: subject.model.decode(z)
+    if isinstance(labels, int):
+        return lambda z, place: subject.model.decode_of_class(z, torch.full_like(place, labels))
+    of_each = torch.from_numpy(np.ascontiguousarray(labels, np.int64)).to(subject.device)
+    return lambda z, place: subject.model.decode_of_class(z, of_each[place])
+
+
+def decoded_in_parts(
+    subject: Subject, z: np.ndarray, labels: Labels, last: Callable[[np.ndarray], np.ndarray] = np.asarray
+) -> Parts:
+    """What each of `z` (n, L) decodes to, all by one state of the model, `last` applied to each part: (n, *event)."""
+    decode, places = decoding(subject, labels), torch.arange(len(z), device=subject.device)
+    codes = tensor(subject, z)
+    parts = yield from by_parts(lambda place: last(array(decode(codes[place], place))), places)
+    return np.concatenate(parts)
+
+
 @dataclass(frozen=True)
 class Decoded:
     z: np.ndarray  # (n, L)
@@ -167,9 +195,11 @@ class Decode:
     """Decode each of `z` (n, L)."""
 
     z: np.ndarray
+    labels: Labels = None
 
     def __call__(self, subject: Subject) -> Decoded:
-        return Decoded(self.z, array(subject.model.decode(tensor(subject, self.z))))
+        places = torch.arange(len(self.z), device=subject.device)
+        return Decoded(self.z, array(decoding(subject, self.labels)(tensor(subject, self.z), places)))
 
 
 @dataclass(frozen=True)
@@ -177,10 +207,10 @@ class DecodeMany(InParts):
     """The same of many places, in parts."""
 
     z: np.ndarray
+    labels: Labels = None
 
     def parts(self, subject: Subject) -> Parts:
-        x = yield from by_parts(lambda z: array(subject.model.decode(z)), tensor(subject, self.z))
-        return Decoded(self.z, np.concatenate(x))
+        return Decoded(self.z, (yield from decoded_in_parts(subject, self.z, self.labels)))
 
 
 @dataclass(frozen=True)
@@ -193,10 +223,11 @@ class DecodeGrid(InParts):
     bounds: Bounds
     columns: int
     rows: int
+    labels: Labels = None
 
     def parts(self, subject: Subject) -> Parts:
         z = grid(self.plane, self.z, self.bounds, self.columns, self.rows)
-        x = np.concatenate((yield from by_parts(lambda z: array(subject.model.decode(z)), tensor(subject, z))))
+        x = yield from decoded_in_parts(subject, z, self.labels)
         return Sheet(x.reshape(self.rows, self.columns, *x.shape[1:]), self.bounds)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -61,9 +62,10 @@ class FilmExport(QObject):
 
     CHANNEL = "film"
 
-    def __init__(self, explorer: Explorer, walk: Walk) -> None:
+    def __init__(self, explorer: Explorer, walk: Walk, label: Callable[[], int | None] = lambda: None) -> None:
+        """`label`: the class that is decoded, where a code alone does not decode."""
         super().__init__(explorer)
-        self._explorer, self._walk = explorer, walk
+        self._explorer, self._walk, self._label = explorer, walk, label
         self._file, self._repeats = Path(), False
         self.writer = FilmWriter(self)
         self.writer.done.connect(walk.say)
@@ -82,7 +84,7 @@ class FilmExport(QObject):
         self._file, self._repeats = file, path.closed
         film = path.film(PER_SECOND)
         self._walk.say(f"Writing {file.name}: {len(film):,} pictures …")
-        self._explorer.ask(self.CHANNEL, DecodeFilm(film))
+        self._explorer.ask(self.CHANNEL, DecodeFilm(film, self._label()))
 
     def receive(self, pictures: np.ndarray) -> None:
         if not self.writer.busy:

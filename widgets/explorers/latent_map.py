@@ -24,16 +24,17 @@ from dgm_studio.questions.latent import (
     PriorView,
     nearest,
 )
-from models.capabilities import Decodes, Encodes
+from models.capabilities import Decodes, DecodesOfClass, Encodes
 from models.spec import DataSpec, Layout
 from widgets.explorers.attributes import Attributes
 from widgets.explorers.base import Explorer
+from widgets.explorers.class_grid import ClassGrid
 from widgets.explorers.film_export import FilmExport
 from widgets.explorers.latent_parts import DatumLine, DimensionSliders, Outcome, PlaneChoice, around, side_card
 from widgets.explorers.latent_tools import ToolBench
 from widgets.explorers.map_layers import MapLayers
 from widgets.explorers.map_view import Bounds, MapView
-from widgets.explorers.parts import Caption, Card, fill
+from widgets.explorers.parts import Caption, Card, class_choice, fill
 from widgets.explorers.traversals import Traversals
 from widgets.explorers.walk import Walk
 from widgets.live import Live
@@ -49,6 +50,7 @@ class LatentMap(Explorer):
     def __init__(self, live: Live, parent: QWidget | None = None) -> None:
         super().__init__(live, parent)
         self._encodes = issubclass(live.model_class, Encodes)
+        self._of_class = issubclass(live.model_class, DecodesOfClass)
         self._is_picture = live.spec.layout is Layout.IMAGE
         self._prior: PriorView | None = None
         self._embedding: Embedding | None = None
@@ -76,14 +78,17 @@ class LatentMap(Explorer):
         self.traversals = Traversals(self._encodes)
         self.attributes = Attributes(live.spec.class_names, self._is_picture)
         self.attributes.redrawn.connect(self._draw_ways)
+        self.class_grid = ClassGrid(live.spec.class_names)
+        self.class_grid.chosen.connect(self._choose_class)
         labelled = self._encodes and live.spec.classes > 0
-        self.tools = ToolBench({self.walk: True, self.traversals: self._is_picture, self.attributes: labelled})
+        offered = {self.walk: True, self.traversals: self._is_picture, self.attributes: labelled}
+        self.tools = ToolBench(offered | {self.class_grid: self._of_class and self._is_picture})
         self.tools.wanted.connect(self._ask_tool)
         self.tools.opened.connect(lambda tool: self._draw_ways())
         for tool in self.tools.tools:
             tool.moved.connect(self._go)
             tool.changed.connect(self._draw_ways)
-        self.films = FilmExport(self, self.walk)
+        self.films = FilmExport(self, self.walk, lambda: self.label)
         self._datum = DatumLine(self._is_picture)
         self.body.addWidget(self._map_card(), 1)
         actions = (self._reset, self._random, self._snap, self._pin)
@@ -95,7 +100,13 @@ class LatentMap(Explorer):
         card = Card()
         self._choice = PlaneChoice()
         self._choice.changed.connect(self._turn)
-        card.head.addWidget(self._choice)
+        self.classes = class_choice(self.live.spec, any_class=False)
+        self.classes.setToolTip("The class that codes are decoded as an example of")
+        self.classes.setAccessibleName("Class")
+        self.classes.setVisible(self._of_class)
+        self.classes.activated.connect(lambda index: self._choose_class(index))
+        self.layers.label = self.label
+        fill(card.head, self._choice, self.classes)
         card.head.addStretch(1)
         card.head.addWidget(self.layers)
         card.column.addWidget(self.map, 1)
@@ -110,7 +121,13 @@ class LatentMap(Explorer):
 
     @staticmethod
     def admits(model: type, learner: type, spec: DataSpec) -> bool:
-        return issubclass(model, Decodes) and spec.layout in (Layout.IMAGE, Layout.POINTS)
+        decodes = issubclass(model, Decodes) or issubclass(model, DecodesOfClass)
+        return decodes and spec.layout in (Layout.IMAGE, Layout.POINTS)
+
+    @property
+    def label(self) -> int | None:
+        """The class that is decoded; None where a code alone decodes."""
+        return self.classes.currentData() if self._of_class else None
 
     # What is asked, and what comes back.
 
@@ -151,7 +168,7 @@ class LatentMap(Explorer):
         self.z = z.astype(np.float32)
         self._datum.hide()
         self._place()
-        self.ask("decode", Decode(self.z[None]), standing=True)
+        self.ask("decode", Decode(self.z[None], self.label), standing=True)
 
     def _go(self, z: np.ndarray) -> None:
         """A person goes somewhere: what plays stops."""
@@ -204,7 +221,8 @@ class LatentMap(Explorer):
             self.forget("tool")
         else:
             self.tools.asked()
-            self.ask("tool", DecodeMany(self._tool_places), standing=True)
+            labels = self.tools.current.labels() if self.tools.current is not None else None
+            self.ask("tool", DecodeMany(self._tool_places, self.label if labels is None else labels), standing=True)
 
     def _show_tool(self, decoded: Decoded) -> None:
         self.tools.answered()
@@ -286,6 +304,16 @@ class LatentMap(Explorer):
         if len(z) > 2:
             self._refresh_backdrop()
 
+    def _choose_class(self, label: int) -> None:
+        """Everything that is decoded is of another class now."""
+        self.classes.setCurrentIndex(label)
+        self.layers.label = label
+        self.class_grid.set_label(label)
+        if self._plane is not None:
+            self.move_to(self.z)
+            self._refresh_backdrop()
+            self._ask_tool()
+
     def _choose_plane(self) -> None:
         self._plane, across, up = self._choice.plane(self._embedding and self._embedding.plane)
         self.map.set_titles(across, up)
@@ -362,6 +390,7 @@ class LatentMap(Explorer):
             Qt.Key.Key_Space: self.walk.toggle,
             Qt.Key.Key_T: lambda: self.tools.open_key(self.traversals.key),
             Qt.Key.Key_B: lambda: self.tools.open_key(self.attributes.key),
+            Qt.Key.Key_C: lambda: self.tools.open_key(self.class_grid.key),
             Qt.Key.Key_M: self.layers.manifold.click,
             Qt.Key.Key_D: self.layers.data.click,
             Qt.Key.Key_O: self.layers.prior.click,

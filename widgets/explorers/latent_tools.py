@@ -51,6 +51,10 @@ class LatentTool(QWidget):
         """What is to be decoded: (N, L); None for nothing."""
         raise NotImplementedError
 
+    def labels(self) -> np.ndarray | None:
+        """Of which class each place is to be, (N,); None: of the class that the handle's picture is of."""
+        return None
+
     def show_decoded(self, x: np.ndarray) -> None:
         """What the places that were asked last decode to: (N, *event), pictures in 0…1."""
         raise NotImplementedError

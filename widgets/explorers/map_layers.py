@@ -35,6 +35,7 @@ class MapLayers(QWidget):
         self._cells: Sheet | None = None
         self._density: Sheet | None = None
         self.comparison: Aggregate | None = None
+        self.label: int | None = None  # the class that is decoded, where a code alone does not decode
         self.manifold = self._switch("Manifold", "manifold", "What each place of the map decodes to (M)", is_picture)
         self.data = self._switch("Data", "data", "Training examples at the means of q(z|x), by class (D)", True)
         self.prior = self._switch("p(z)", "prior", "The density of the prior (O)", not encodes or not is_picture)
@@ -74,7 +75,8 @@ class MapLayers(QWidget):
         def manifold() -> Question:
             _, height, width = self._spec.event_shape
             plane, z = where()
-            return DecodeGrid(plane, z, *view.cells(float(np.clip(max(height, width), 28, 44))))
+            cells = view.cells(float(np.clip(max(height, width), 28, 44)))
+            return DecodeGrid(plane, z, *cells, self.label)
 
         def density() -> Question:
             plane, z = where()

@@ -254,10 +254,11 @@ def fill(layout: QBoxLayout, *parts: QWidget) -> None:
         layout.addWidget(part)
 
 
-def class_choice(spec: DataSpec) -> QComboBox:
+def class_choice(spec: DataSpec, any_class: bool = True) -> QComboBox:
     """Which class an example is taken from; its data is the label. Hidden where data have no classes."""
     box = QComboBox(objectName="class", toolTip="Which class an example is taken from")
-    box.addItem("any class", ANY_CLASS)
+    if any_class:
+        box.addItem("any class", ANY_CLASS)
     for label, name in enumerate(spec.class_names):
         box.addItem(name, label)
     box.setVisible(spec.classes > 0)
