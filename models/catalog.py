@@ -17,10 +17,12 @@ from models.ar_vae import ArVae, ArVaeSettings
 from models.bigan import Bigan, BiganSettings
 from models.boltzmann import Boltzmann, BoltzmannSettings
 from models.char_rnn import CharRnn, CharRnnSettings
+from models.conditional_gan import ConditionalGan, ConditionalGanSettings
 from models.conv_rbm import ConvRbm, ConvRbmSettings
 from models.conv_vae import ConvVae, ConvVaeSettings
 from models.dbm import Dbm, DbmSettings
 from models.dbn import Dbn, DbnSettings
+from models.dcgan import Dcgan, DcganSettings
 from models.diagonal_bilstm import DiagonalBiLstm, DiagonalBiLstmSettings
 from models.discrete_vae import DiscreteVae, DiscreteVaeSettings
 from models.domain_network import DomainNetwork, DomainNetworkSettings
@@ -714,6 +716,30 @@ FAMILIES: tuple[Family, ...] = (
         learners=("domain-adversarial",),
         data="moons",
         other={"source": "moons", "settings": {"angle": 35, "seed": 1}},
+    ),
+    Family(
+        key="dcgan",
+        title="Convolutional GAN (DCGAN)",
+        group="adversarial",
+        lecture="Generative adversarial networks",
+        summary="A generator of images by transposed convolutions, against a convolutional discriminator.",
+        look_for="Strokes and edges appear before whole shapes. D(x) on data and on samples should not part for good.",
+        model=Dcgan,
+        settings=DcganSettings,
+        learners=("non-saturating", "minimax", "wasserstein", "unrolled"),
+        data="digits",
+    ),
+    Family(
+        key="conditional-gan",
+        title="Conditional GAN",
+        group="adversarial",
+        lecture="Generative adversarial networks",
+        summary="Generator and discriminator are told the class: examples of a class that is chosen.",
+        look_for="On the latent map the class can be chosen: the same z as another class should keep its style.",
+        model=ConditionalGan,
+        settings=ConditionalGanSettings,
+        learners=("non-saturating", "minimax", "wasserstein", "unrolled"),
+        data="digits",
     ),
     Family(
         key="hmm",

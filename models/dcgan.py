@@ -23,8 +23,8 @@ class DcganSettings(ImplicitSettings):
     layers: int = setting(
         2,
         title="Convolutions",
-        help="Each doubles the sides of the image, from four pixels' worth or less on: 2 suit 8×8 pixels, 3 suit 28×28, "
-        "4 suit 64×64.",
+        help="Each doubles the sides of the image: 2 suit 8×8 pixels, 3 suit 28×28, 4 suit 64×64. Sides that "
+        "would start with fewer than two pixels are not doubled.",
         ge=1,
         le=6,
     )

@@ -48,13 +48,9 @@ def image_encoder(
     event_shape: Sequence[int], widths: Sequence[int], hidden: int, outputs: int, activation: Activation
 ) -> nn.Sequential:
     """One convolution for each of `widths` (channels), then a hidden layer: (B, *event) -> (B, outputs)."""
-    levels = _levels(event_shape[1:], len(widths))
-    layers: list[nn.Module] = [_ChannelsLast()]
-    for (before, after), level in zip(pairwise([event_shape[0], *widths]), levels, strict=True):
-        layers += [nn.Conv2d(before, after, level.kernel, level.stride, padding=1), activation_layer(activation)]
-    features = widths[-1] * prod(levels[-1].small)
-    layers += [_ToVector(), nn.Linear(features, hidden), activation_layer(activation), nn.Linear(hidden, outputs)]
-    return nn.Sequential(*layers)
+    count, act = image_feature_count(event_shape, widths), activation_layer(activation)
+    head = [nn.Linear(count, hidden), act, nn.Linear(hidden, outputs)]
+    return nn.Sequential(*image_features(event_shape, widths, activation), *head)
 
 
 def image_decoder(
@@ -102,16 +98,17 @@ def image_generator(
 
 
 def image_features(event_shape: Sequence[int], widths: Sequence[int], activation: Activation) -> nn.Sequential:
-    """One convolution for each of `widths` (channels): (B, *event) -> (B, features), of `image_feature_count`."""
+    """One convolution for each of `widths` (channels): (B, *event) -> (B, `image_feature_count`)."""
     layers: list[nn.Module] = [_ChannelsLast()]
-    for (before, after), level in zip(
-        pairwise([event_shape[0], *widths]), _levels(event_shape[1:], len(widths)), strict=True
-    ):
+    levels = _levels(event_shape[1:], len(widths))[: len(widths)]
+    for (before, after), level in zip(pairwise([event_shape[0], *widths]), levels, strict=True):
         layers += [nn.Conv2d(before, after, level.kernel, level.stride, padding=1), activation_layer(activation)]
     return nn.Sequential(*layers, _ToVector())
 
 
 def image_feature_count(event_shape: Sequence[int], widths: Sequence[int]) -> int:
+    if not widths:
+        return prod(event_shape)
     return widths[-1] * prod(_levels(event_shape[1:], len(widths))[-1].small)
 
 

@@ -33,12 +33,11 @@ class ImplicitSettings(Settings):
     )
 
 
-class ImplicitModel(nn.Module):
-    """x = G(z), z ~ p(z): a distribution that can be sampled but has no likelihood (Mohamed & Lakshminarayanan, 2016).
+class FromNoise(nn.Module):
+    """An example is made from noise z ~ p(z), and from something else where `generator` takes more.
 
-    The density exists only as the image of p(z) under G, so no capability here scores an example. `generator` is the
-    network G: z (B, latent) -> numbers that make an example (B, *event), in 0…1 by a sigmoid or any real number, as
-    the data is.
+    `generator` is the network G: (B, latent or more) -> numbers that make an example (B, *event), in 0…1 by a sigmoid
+    or any real number, as the data is.
     """
 
     def __init__(self, settings: ImplicitSettings, spec: DataSpec, generator: nn.Module) -> None:
@@ -55,12 +54,19 @@ class ImplicitModel(nn.Module):
         ones = torch.ones_like(normal.mean)
         return Uniform(-ones, ones)
 
-    def decode(self, z: Tensor) -> Tensor:
-        return self.example(self.generator(z))
-
     def example(self, output: Tensor) -> Tensor:
         """What the network's numbers make: (B, …) -> (B, *event)."""
         return (output.sigmoid() if self.is_unit else output).reshape(-1, *self.event_shape)
+
+
+class ImplicitModel(FromNoise):
+    """x = G(z), z ~ p(z): a distribution that can be sampled but has no likelihood (Mohamed & Lakshminarayanan, 2016).
+
+    The density exists only as the image of p(z) under G, so no capability here scores an example.
+    """
+
+    def decode(self, z: Tensor) -> Tensor:
+        return self.example(self.generator(z))
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         return self.decode(self.prior().sample(n, generator))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from models.capabilities import Shown, ShownAs
-from models.image_networks import image_encoder
+from models.image_networks import image_feature_count, image_features
 from models.networks import Activation, activation_layer, flat, mlp
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support, UnsuitableData
@@ -95,16 +95,11 @@ class Critic(nn.Module):
         shown = replace(
             shown, shape=(self.packing * shown.shape[0], *shown.shape[1:]), beside=self.packing * shown.beside
         )
-        self.body: nn.Module
         network = shown.network if settings.network == "as the generator's" else settings.network
-        if network == "convolutional":
-            self.body = _Convolutional(settings, shown)
-            features = settings.hidden
-        else:
-            self.body = _Dense(settings, shown)
-            features = self.body.features
-        self.closeness = Closeness(features, settings.minibatch_features) if settings.minibatch_features else None
-        self.head = nn.Linear(features + settings.minibatch_features, 1, bias=constant)
+        self.body = (_Convolutional if network == "convolutional" else _Dense)(settings, shown)
+        features, closeness = self.body.features, settings.minibatch_features
+        self.closeness = Closeness(features, closeness) if closeness else None
+        self.head = nn.Linear(features + closeness, 1, bias=constant)
         if settings.spectral:
             normalise_spectrally(self.body)
             normalise_spectrally(self.head)
@@ -211,18 +206,23 @@ class _Dense(nn.Module):
 
 
 class _Convolutional(nn.Module):
-    """What stands beside an image is put in after the convolutions."""
+    """Convolutions that halve an image (Radford et al., 2016), without batch normalisation: a gradient penalty is of
+    each example by itself. What stands beside an image goes with their features through a dense layer, which can
+    relate the two."""
 
     def __init__(self, settings: CriticSettings, shown: ShownAs) -> None:
         super().__init__()
-        widths = [settings.channels * 2**i for i in range(max(settings.layers, 1))]
-        self.image = image_encoder(shown.shape, widths, settings.hidden, settings.hidden, settings.activation)
-        self.mix = nn.Linear(settings.hidden + shown.beside, settings.hidden)
-        self.activation = activation_layer(settings.activation)
+        widths = [settings.channels << layer for layer in range(settings.layers)]
+        self.image = image_features(shown.shape, widths, settings.activation)
+        self.features = image_feature_count(shown.shape, widths) + shown.beside
+        self.mix: nn.Module = nn.Identity()
+        if shown.beside and settings.layers:
+            self.mix = nn.Sequential(nn.Linear(self.features, settings.hidden), activation_layer(settings.activation))
+            self.features = settings.hidden
 
     def forward(self, x: Tensor, beside: Tensor | None) -> Tensor:
-        seen = self.activation(self.image(x))
-        features: Tensor = self.activation(self.mix(seen if beside is None else torch.cat([seen, beside], 1)))
+        seen = self.image(x)
+        features: Tensor = self.mix(seen if beside is None else torch.cat([seen, beside], 1))
         return features
 
 

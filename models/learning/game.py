@@ -168,6 +168,10 @@ class Game(Learner):
 
     @torch.no_grad()
     def _average(self) -> None:
+        """Running statistics are averaged as weights are: those of the latest weights would not suit their average."""
         self._follow(list(self.average.parameters()), list(self.model.parameters()), None)
         for kept, latest in zip(self.average.buffers(), self.model.buffers(), strict=True):
-            kept.copy_(latest)
+            if kept.is_floating_point():
+                self._follow([kept], [latest], None)
+            else:
+                kept.copy_(latest)

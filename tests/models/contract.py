@@ -24,6 +24,7 @@ from models.capabilities import (
     CompletesInAnyOrder,
     ConditionsOnClass,
     Decodes,
+    DecodesOfClass,
     DrawsDownwards,
     DrawsInSteps,
     DrawsPosterior,
@@ -52,6 +53,7 @@ from models.capabilities import (
     RunsChain,
     Samples,
     SamplesMeans,
+    SamplesOfClass,
     ScoresEach,
     ScoresExactly,
     ScoresGivenCode,
@@ -298,10 +300,14 @@ def answers(learner: Learner, x: Tensor) -> dict[str, Tensor]:
             said["log_prob_estimate"] = model.log_prob_estimate(x, draws())
         if isinstance(model, Ensembles):
             said["member_log_prob"] = model.member_log_prob(x, model.members() - 1)
-        if isinstance(model, ConditionsOnClass) and model.conditional_classes():
+        if isinstance(model, SamplesOfClass) and model.conditional_classes():
             y = torch.arange(len(x)) % model.conditional_classes()
-            said["log_prob_of_class"] = model.log_prob_of_class(x, y)
             said["sample_of_class"] = model.sample_of_class(y[:5], draws())
+            if isinstance(model, ConditionsOnClass):
+                said["log_prob_of_class"] = model.log_prob_of_class(x, y)
+            if isinstance(model, DecodesOfClass):
+                z = model.prior().sample(4, draws())
+                said |= {"prior": z, "decode": model.decode_of_class(z, y[:4])}
         if isinstance(model, MaximizesExpectation):
             said |= {f"expected/{key}": value for key, value in model.expected_statistics(x).items()}
         if isinstance(model, ExplainsSequences):

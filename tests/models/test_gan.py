@@ -188,13 +188,16 @@ def test_a_convolutional_discriminator_asks_for_images() -> None:
         Adversarial.check(AdversarialSettings(network="convolutional"), PLANE)
 
 
-def test_the_average_takes_buffers_as_they_are() -> None:
+def test_the_average_is_of_running_statistics_too_and_counts_stay_counts() -> None:
     model = Gaussian(0.5)
-    model.register_buffer("seen", torch.zeros(()))
+    model.register_buffer("statistic", torch.zeros(()))
+    model.register_buffer("count", torch.zeros((), dtype=torch.int64))
     learner = game(model, hidden=8, average=0.9)
-    model.seen.add_(3)
+    model.statistic.add_(3)
+    model.count.add_(3)
     learner.step(batch(torch.randn(16, 2)))
-    assert learner.sampler().seen == 3
+    assert learner.sampler().statistic.item() == pytest.approx(0.3)
+    assert learner.sampler().count == 3
 
 
 def test_every_discriminator_step_sees_a_minibatch_of_its_own() -> None:
