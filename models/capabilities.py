@@ -836,7 +836,8 @@ class HasConjugatePosterior(Protocol):
 @runtime_checkable
 class HasDiscriminator(Protocol):
     def discriminate(self, x: Tensor) -> Tensor:
-        """P(real | x) by the discriminator of the game: (B, *event) -> (B,)."""
+        """P(real | x) by the discriminator of the game, averaged over the classes where it is told one: (B, *event) ->
+        (B,)."""
         ...
 
 

@@ -43,7 +43,7 @@ class ConditionalGanSettings(ImplicitSettings):
     normalisation: Normalisation = setting(
         "batch",
         title="Normalisation",
-        help="Of channels over the minibatch, of the features of each pixel, or none. For convolutional generators only.",
+        help="Of channels over the minibatch, of the features of each pixel, or none; of convolutional generators.",
         reference="Ioffe & Szegedy (2015); Karras et al. (2018), section 4.2",
     )
 

@@ -105,8 +105,8 @@ class AskPrior:
         prior = subject.model.prior()
         draws = prior.sample(2000, seeded(subject, 0))
         scale = draws.std(0)
-        ends = [array(_end_of_support(prior, side * REACH * scale)) for side in (-1, 1)]
-        return PriorView(array(prior.mean), array(scale), *ends, array(draws[:KEPT]))
+        lowest, highest = (array(_end_of_support(prior, side * REACH * scale)) for side in (-1, 1))
+        return PriorView(array(prior.mean), array(scale), lowest, highest, array(draws[:KEPT]))
 
 
 def _end_of_support(prior: Distribution, reach: Tensor) -> Tensor:

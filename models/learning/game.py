@@ -131,7 +131,12 @@ class Game(Learner):
         return {**reported, **self._turn("generator", part)}
 
     def _turn(self, player: Player, batch: Batch) -> dict[str, Tensor]:
+        only_looked_at = player == "generator" and player not in self.moves
+        if only_looked_at:  # running statistics stay as they are
+            self.model.eval()
         loss, reported = (self.discriminator_loss if player == "discriminator" else self.generator_loss)(batch)
+        if only_looked_at:
+            self.model.train()
         if player in self.moves:
             optimizer = self.optimizers[player]
             optimizer.zero_grad()

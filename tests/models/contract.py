@@ -307,7 +307,8 @@ def answers(learner: Learner, x: Tensor) -> dict[str, Tensor]:
                 said["log_prob_of_class"] = model.log_prob_of_class(x, y)
             if isinstance(model, DecodesOfClass):
                 z = model.prior().sample(4, draws())
-                said |= {"prior": z, "decode": model.decode_of_class(z, y[:4])}
+                of_class = torch.arange(4) % model.conditional_classes()
+                said |= {"prior": z, "decode": model.decode_of_class(z, of_class)}
         if isinstance(model, MaximizesExpectation):
             said |= {f"expected/{key}": value for key, value in model.expected_statistics(x).items()}
         if isinstance(model, ExplainsSequences):
