@@ -103,7 +103,7 @@ class ConditionalGan(FromNoise):
     # What a discriminator is shown.
 
     def shown_as(self) -> ShownAs:
-        return ShownAs(tuple(self.event_shape), self.classes, self.network)
+        return ShownAs(tuple(self.event_shape), self.classes, network=self.network)
 
     def show_data(self, batch: Batch, generator: Generator | None = None) -> Shown:
         place = labelled_places(batch.y, generator)
