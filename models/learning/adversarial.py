@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from models.capabilities import SamplesOfClass, Shown
+from models.capabilities import Shown
 from models.learning.base import LEARNER, Quantity, Symptom, Ways, means
 from models.learning.critics import feature_distance, judge
 from models.learning.game import Game, GameSettings
@@ -86,18 +86,6 @@ class ProbabilityGame(Game):
 
     def discriminate(self, x: Tensor) -> Tensor:
         return self.scores(x).sigmoid().mean(0)
-
-    def scores(self, x: Tensor) -> Tensor:
-        """What the discriminator says of examples whose class is not known, taken for one of each class in turn where
-        the model is told classes: (B, *event) -> (classes or 1, B)."""
-        told = isinstance(self.model, SamplesOfClass) and self.model.conditional_classes()
-        generator = Generator(x.device).manual_seed(0)  # looking draws nothing from the session's
-        index = torch.arange(len(x), device=x.device)
-        scores = []
-        for label in range(told) if told else [-1]:
-            y = torch.full_like(index, label)
-            scores.append(self.discriminator.alone(self.model.show_data(Batch(x, y, index), generator)))
-        return torch.stack(scores)
 
     def discriminator_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         with torch.no_grad():

@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from models.capabilities import FacesDiscriminator, Samples
+from models.capabilities import FacesDiscriminator, Samples, SamplesOfClass
 from models.learning.base import ANEW, Learner, Symptom, Ways, adam, means
 from models.learning.critics import Critic, CriticSettings
 from models.learning.game_symptoms import SETTLED, mode_collapse
@@ -105,6 +105,19 @@ class Game(Learner):
 
     def sampler(self) -> nn.Module:
         return self.average
+
+    def scores(self, x: Tensor) -> Tensor:
+        """What the discriminator says of examples whose class is not known, taken for one of each class in turn where
+        the model is told classes: (B, *event) -> (classes or 1, B)."""
+        told = isinstance(self.model, SamplesOfClass) and self.model.conditional_classes()
+        generator = Generator(x.device).manual_seed(0)  # looking draws nothing from the session's
+        index = torch.arange(len(x), device=x.device)
+        judge: Any = self.discriminator
+        scores = []
+        for label in range(told) if told else [-1]:
+            y = torch.full_like(index, label)
+            scores.append(judge.alone(self.model.show_data(Batch(x, y, index), generator)))
+        return torch.stack(scores)
 
     @abstractmethod
     def discriminator_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:

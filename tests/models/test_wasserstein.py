@@ -225,7 +225,7 @@ def test_passes_in_training_bring_the_largest_singular_value_to_1(network: Any) 
         critic(x)
     critic.eval()
     found = [torch.linalg.matrix_norm(weight.flatten(1), 2).item() for weight in weights(critic)]
-    assert len(found) == (6 if network == "convolutional" else 3)
+    assert len(found) == 3
     assert found == pytest.approx([1.0] * len(found), abs=1e-3)
 
 
