@@ -21,6 +21,7 @@ from dgm_studio import device as devices
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.evaluations import (
     aggregated,
+    class_agreement,
     classification,
     conditionals,
     copies,
@@ -61,6 +62,7 @@ EVALUATIONS: tuple[Evaluation, ...] = (
     copies.EVALUATION,
     sharpness.EVALUATION,
     fidelity.EVALUATION,
+    class_agreement.EVALUATION,
     texts.EVALUATION,
     rate_distortion.EVALUATION,
     aggregated.EVALUATION,
