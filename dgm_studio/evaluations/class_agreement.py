@@ -14,7 +14,7 @@ from dgm_studio.reports import Column, Note, Pictures, Report, Table
 from dgm_studio.state import as_bytes
 from models.capabilities import SamplesOfClass
 from models.estimation.measure import Kind, wilson
-from models.perceptron import Perceptron, fit
+from models.perceptron import Perceptron, fit, start_anew
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout
 
@@ -81,9 +81,10 @@ def _learned(subject: Subject, settings: ClassAgreementSettings) -> Generator[fl
     x = training_examples(subject.dataset, subject)[known.to(subject.device)]
     y = subject.dataset.train.y[known].to(subject.device)
     with torch.device("meta"):
-        network = Perceptron([subject.spec.dimensions, settings.hidden, settings.hidden], subject.spec.classes)
+        sizes = [subject.spec.dimensions, settings.hidden, settings.hidden]
+        network = Perceptron(sizes, subject.spec.classes)
     network = network.to_empty(device=subject.device)
-    network.start_anew(subject.generator)
+    start_anew(network, subject.generator)
     classifier = _Classifier(network, x.mean(), x.std().clamp(min=1e-6))
     steps, batch, rate = settings.steps, settings.batch_size, settings.learning_rate
     yield from fit(network, classifier.scaled(x), y, steps, batch, rate, ENOUGH, subject.generator)
