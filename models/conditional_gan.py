@@ -29,7 +29,14 @@ class ConditionalGanSettings(ImplicitSettings):
         256, title="Hidden units", help="Width of the hidden layers of a dense generator.", ge=1, le=4096
     )
     layers: int = setting(
-        2, title="Hidden layers", help="Hidden layers of a dense generator, or convolutions.", ge=1, le=6
+        2, title="Hidden layers", help="Hidden layers of a dense generator; 0 makes it linear.", ge=0, le=8
+    )
+    convolutions: int = setting(
+        2,
+        title="Convolutions",
+        help="Of a convolutional generator. Each doubles the sides of the image: 2 suit 8×8 pixels, 4 suit 64×64.",
+        ge=1,
+        le=6,
     )
     channels: int = setting(
         32,
@@ -65,7 +72,7 @@ class ConditionalGan(FromNoise):
                 settings, spec, mlp([inputs, *[settings.hidden] * settings.layers, spec.dimensions], activation)
             )
         else:
-            widths = [settings.channels << layer for layer in range(settings.layers)]
+            widths = [settings.channels << layer for layer in range(settings.convolutions)]
             network = image_generator(spec.event_shape, widths, inputs, activation, settings.normalisation)
             super().__init__(settings, spec, network)
 

@@ -20,7 +20,7 @@ class DcganSettings(ImplicitSettings):
         ge=1,
         le=256,
     )
-    layers: int = setting(
+    convolutions: int = setting(
         2,
         title="Convolutions",
         help="Each doubles the sides of the image: 2 suit 8×8 pixels, 3 suit 28×28, 4 suit 64×64. Sides that "
@@ -44,7 +44,7 @@ class Dcgan(ImplicitModel):
 
     def __init__(self, settings: DcganSettings, spec: DataSpec) -> None:
         self.check(settings, spec)
-        widths = [settings.channels << layer for layer in range(settings.layers)]
+        widths = [settings.channels << layer for layer in range(settings.convolutions)]
         network = image_generator(
             spec.event_shape, widths, settings.latent, settings.activation, settings.normalisation
         )

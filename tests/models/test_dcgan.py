@@ -24,7 +24,7 @@ def images(shape: tuple[int, ...], support: Support = Support.UNIT) -> DataSpec:
 
 def small(shape: tuple[int, ...] = (1, 4, 4), support: Support = Support.UNIT, **changed: object) -> Dcgan:
     torch.manual_seed(0)
-    settings: dict[str, object] = {"channels": 3, "layers": 3, "latent": 5, "activation": "softplus"}
+    settings: dict[str, object] = {"channels": 3, "convolutions": 3, "latent": 5, "activation": "softplus"}
     return Dcgan(DcganSettings(**(settings | changed)), images(shape, support))  # type: ignore[arg-type]
 
 
@@ -151,7 +151,7 @@ def test_class_and_image_are_judged_together_and_not_one_beside_the_other() -> N
 @pytest.mark.parametrize("normalisation", ["batch", "pixel"])
 def test_it_draws_bars_where_the_data_have_them(normalisation: str) -> None:
     torch.manual_seed(1)
-    model = Dcgan(DcganSettings(channels=8, layers=1, latent=4, normalisation=normalisation), images((1, 4, 4)))  # type: ignore[arg-type]
+    model = Dcgan(DcganSettings(channels=8, convolutions=1, latent=4, normalisation=normalisation), images((1, 4, 4)))  # type: ignore[arg-type]
     learner = play(model, channels=8, layers=1, discriminator_rate=3e-3, generator_rate=3e-3, average=0.9)
     for _ in range(200):
         learner.step(some())
