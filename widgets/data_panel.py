@@ -16,12 +16,13 @@ from dgm_studio.datasets.base import BadData, BadPreparation, Dataset
 from dgm_studio.datasets.preview import DataPreview, preview
 from dgm_studio.remedies import Remedy, as_given, remedies
 from models.catalog import Recipe, UnknownKey
-from models.settings import SettingsError
+from models.settings import SettingsError, read_settings
 from models.spec import DataSpec, Support, UnsuitableData
 from widgets.background import Background, Problem
 from widgets.building import label
 from widgets.data_cache import DataCache
 from widgets.draft import Draft
+from widgets.drawing_dialog import show_drawing
 from widgets.readout import Readout
 from widgets.samples_view import SamplesView
 from widgets.settings_form import ChoiceBox, SettingsForm
@@ -78,6 +79,8 @@ class DataPanel(QWidget):
         self._source.activated.connect(lambda _: draft.set_source(self._source.currentData()))
         self._form = SettingsForm("sourceSettings")
         self._form.edited.connect(lambda field, value: draft.set_field("source", field, value))
+        self._draw = QPushButton("Draw …", objectName="drawData", toolTip="Draw the distribution with a brush")
+        self._draw.clicked.connect(self.draw)
         self._choice = SettingsForm("dataSettings")
         self._choice.edited.connect(lambda field, value: draft.set_field("data", field, value))
         self._preview = SamplesView(minimum=80, axes=False)
@@ -95,6 +98,7 @@ class DataPanel(QWidget):
         for part in (
             self._source,
             self._preview,
+            self._draw,
             self._waiting,
             self._about,
             self._problem,
@@ -118,6 +122,14 @@ class DataPanel(QWidget):
         data = now.model_copy(update={"source": choice.source, "settings": choice.settings})
         self._draft.replace(self._draft.config.model_copy(update={"data": data}), f"data {path.name}")
         return ""
+
+    def draw(self) -> None:
+        """Let a person draw the data, beginning with what is drawn already."""
+        choice = self._draft.config.data
+        field = sources.source(choice.source).drawing
+        if field:
+            text = read_settings(sources.source(choice.source).settings, choice.settings, "data").model_dump()[field]
+            show_drawing(self, text, "Use it", lambda drawn: self._draft.set_field("source", field, drawn))
 
     def _progress(self) -> QWidget:
         self._bar = QProgressBar(textVisible=False)
@@ -148,7 +160,8 @@ class DataPanel(QWidget):
             return
         self._source.choose(choice.source)
         self._source.setToolTip(source.summary)
-        self._form.show_settings(source.settings, choice.settings)
+        self._form.show_settings(source.settings, choice.settings, hidden=(source.drawing,) if source.drawing else ())
+        self._draw.setVisible(bool(source.drawing))
         self._form.setVisible(bool(source.settings.model_fields))
         self._show_choice(choice)
         if self._look is None or self._look.config.data != choice:

@@ -92,6 +92,7 @@ class Desk(QObject):
         workspace.progressed.connect(self._progressed)
         workspace.loading.connect(lambda fraction, text: self._status.show_text(text, fraction))
         self.area.train.way_chosen.connect(self.control.treat)
+        self.area.explore.draw_wanted.connect(lambda: self.control.train_on_drawing(self.area.window()))
         self.changes.listed.connect(self._choose_runs)
         self.draft.changed.connect(self._update)
         self.draft.stack.canUndoChanged.connect(actions["undo"].setEnabled)

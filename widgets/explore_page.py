@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QStackedLayout, QVBoxLayout, QWidget
 
 from widgets.empty import Empty
@@ -16,7 +16,10 @@ from widgets.workspace import Workspace
 
 
 class ExplorePage(QWidget):
-    """A switch with one segment per explorer. An explorer is made when it is first looked at."""
+    """A switch with one segment per explorer. An explorer is made when it is first looked at. `draw_wanted()`: data
+    are to be drawn for another run like the selected one."""
+
+    draw_wanted = Signal()
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -66,6 +69,7 @@ class ExplorePage(QWidget):
         if kind not in self._made:
             self._made[kind] = kind(self._live)
             self._made[kind].leads.connect(self._lead)
+            self._made[kind].draw_wanted.connect(self.draw_wanted)
             self._made[kind].restore(self._choices.get(kind.key, {}))
             self._stack.addWidget(self._made[kind])
         self._stack.setCurrentWidget(self._made[kind])

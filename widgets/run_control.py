@@ -8,16 +8,19 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QActionGroup
+from PySide6.QtWidgets import QWidget
 
 from dgm_studio import device as devices
-from dgm_studio.config import RunConfig
+from dgm_studio.config import DataChoice, RunConfig
+from dgm_studio.datasets import sources
 from dgm_studio.events import Finding
 from dgm_studio.store import Run
 from dgm_studio.training import Order
 from dgm_studio.treatment import begins_anew, title_of, treated
 from models.catalog import UnknownKey
-from models.settings import SettingsError
+from models.settings import SettingsError, read_settings
 from widgets.draft import Draft, completed
+from widgets.drawing_dialog import show_drawing
 from widgets.header import Header
 from widgets.notices import Notice, Remedy
 from widgets.run_changes import RunChanges
@@ -70,6 +73,23 @@ class RunControl(QObject):
             self.log.say(Notice("bad", f"These settings cannot be trained: {problem}"))
             return
         self.workspace.train(config, name)
+
+    def train_on_drawing(self, window: QWidget) -> None:
+        """Let a person draw a distribution, and add a run that learns it by the settings of the selected run."""
+        run = self.workspace.run
+        if run is None or run.config is None or not self.workspace.can_train:
+            return
+        config, source = run.config, next(source for source in sources.SOURCES if source.drawing)
+        chosen = config.data.settings if config.data.source == source.key else {}
+        text = read_settings(source.settings, chosen, "data").model_dump()[source.drawing]
+
+        def train(drawn: str) -> None:
+            data = DataChoice(
+                source=source.key, settings={**chosen, source.drawing: drawn}, split_seed=config.data.split_seed
+            )
+            self.train(config.model_copy(update={"data": data}))
+
+        show_drawing(window, text, "Train on it", train)
 
     @property
     def resumable(self) -> bool:

@@ -92,6 +92,7 @@ class Source:
     load: Callable[[Any, Report], RawData]
     available: Callable[[], bool] = field(default=lambda: True)
     at_hand: Callable[[], bool] = field(default=lambda: True)  # whether reading it downloads nothing
+    drawing: str = ""  # the setting that is made by drawing (see drawn.py), if one is
 
 
 @dataclass(frozen=True)

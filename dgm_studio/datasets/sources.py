@@ -7,6 +7,7 @@ from dgm_studio.datasets import (
     bars,
     csv_files,
     digits,
+    drawn,
     grammar,
     hdf5,
     idx,
@@ -28,6 +29,7 @@ __all__ = ["SOURCES", "load", "recognise", "source"]
 SOURCES: tuple[Source, ...] = (
     digits.SOURCE,
     *toys.SOURCES,
+    drawn.SOURCE,
     bars.SOURCE,
     sprites.SOURCE,
     textures.SOURCE,

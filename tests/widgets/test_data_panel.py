@@ -13,10 +13,12 @@ from PySide6.QtWidgets import QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from dgm_studio.config import DataChoice
+from dgm_studio.datasets.drawn import read_drawing
 from widgets.background import Background
 from widgets.data_cache import DataCache
 from widgets.data_panel import DataPanel
 from widgets.draft import Draft, default_config
+from widgets.drawing_dialog import DrawingDialog
 from widgets.settings_form import SettingsForm
 from widgets.text_samples import TextSamples
 
@@ -153,3 +155,24 @@ def test_prose_that_is_dropped_is_shown_as_text_and_what_could_learn_it_is_said(
     QTest.mouseClick(form.remedies[0], Qt.MouseButton.LeftButton)
     form.checked()
     assert "choose images and a binarisation" in form.problem or not form.problem
+
+
+def test_data_that_are_drawn_are_drawn_in_a_dialog_and_not_as_text(form: Form) -> None:
+    form.choose("gan", source="ring")
+    draw = form.panel.findChild(QPushButton, "drawData")
+    assert not draw.isVisible()
+    form.choose("gan", source="drawn")
+    assert draw.isVisible()
+    assert "drawing" not in form.panel.findChild(SettingsForm, "sourceSettings")._editors
+    before = form.draft.config
+    QTest.mouseClick(draw, Qt.MouseButton.LeftButton)
+    dialog = form.panel.window().findChild(DrawingDialog)
+    dialog.pad.clear()
+    dialog.pad.begin_stroke()
+    dialog.pad.stamp(10.5, 10.5)
+    dialog.accept()
+    assert read_drawing(form.draft.config.data.settings["drawing"])[10, 10] == 9
+    form.checked()
+    assert not form.problem
+    form.draft.stack.undo()
+    assert form.draft.config == before

@@ -171,6 +171,13 @@ def test_choices_hold_for_the_next_run(bench: Bench, view: LandscapeView, qtbot:
     assert not other.figures.isVisible()
 
 
+def test_other_data_can_be_drawn_from_here(view: LandscapeView) -> None:
+    wanted: list[int] = []
+    view.draw_wanted.connect(lambda: wanted.append(1))
+    press(view, "drawData")
+    assert wanted == [1]
+
+
 class TestTurns:
     TURN = Turn(
         8,

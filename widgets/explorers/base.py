@@ -49,6 +49,7 @@ class Explorer(QWidget):
     key: ClassVar[str]
     title: ClassVar[str]
     leads = Signal(str, object)  # to the explorer of that key, with something to begin at
+    draw_wanted = Signal()  # a person wants to draw data for another run like this one
 
     def __init__(self, live: Live, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -28,7 +28,7 @@ from widgets.colormaps import diverging, viridis
 from widgets.explorers.base import Explorer
 from widgets.explorers.landscape_figures import Figures
 from widgets.explorers.landscape_items import SAMPLES, WARP, PlaneMap, Together, full_density
-from widgets.explorers.parts import Caption, Card, Choice, ColourBar, check, fill
+from widgets.explorers.parts import Caption, Card, Choice, ColourBar, button, check, fill
 from widgets.explorers.turns_panel import TurnsPanel
 from widgets.live import Live
 from widgets.theme import DARK, SPACE, look, mixed
@@ -274,6 +274,9 @@ class LandscapeView(Explorer):
             self._layer("Distances", "figures", "JS, KL, W₁ and the value of the game, below", known, known),
         )
         fill(card.column, *compared)
+        card.column.addSpacing(SPACE)
+        tip = "Draw a distribution with a brush, and train another run on it by the settings of this one"
+        card.column.addWidget(button("Draw other data …", "drawData", tip, self.draw_wanted.emit))
         card.column.addStretch(1)
         return card
 
