@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.doctor import SETTLED, Doctor
+from dgm_studio.modes import ModeCounter
 from dgm_studio.state import looking
 from models.learning.base import Learner
 from models.spec import Batch
@@ -58,6 +59,8 @@ class Metrics:
         self._rows: list[tuple[int, str, Tensor]] = []
         self._due = Allowance(share=0.03, at_least_every=0.5)
         self._looks = Allowance(share=0.01, at_least_every=0.5)
+        self._modes = ModeCounter(learner, dataset, device)
+        self._modes_due = Allowance(share=0.02, at_least_every=0.5)
         self.doctor = Doctor()
         # the same examples each time, from all over the split: files are often sorted by class
         self._valid = _held_out_batch(dataset, device)
@@ -74,6 +77,13 @@ class Metrics:
             values = self._learner.held_out(self._valid, Generator(self._device).manual_seed(0))
         self.add(step, values, "valid/")
         self._due.charge(started)
+
+    def count_modes(self, step: int, force: bool = False) -> None:
+        """Count the modes that samples find, where they are known, if that is due."""
+        if self._modes.possible and (force or self._modes_due.due()):
+            started = time.perf_counter()
+            self._rows += [(step, key, value) for key, value in self._modes.measure()]
+            self._modes_due.charge(started)
 
     def diagnose(self, steps: int) -> None:
         """Let the doctor hear what ails the model after `steps` of this session, if it is time to: more often than

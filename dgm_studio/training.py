@@ -194,6 +194,7 @@ class TrainingSession:
                     yield self._checkpoint(learner, feeder)
                     saves.charge(started)
         metrics.hold_out(self._step, force=True)
+        metrics.count_modes(self._step, force=True)
         yield from self._report(learner, metrics)
         yield from self._preview(learner, metrics)
         yield snapshot(learner, self._step)
@@ -233,6 +234,7 @@ class TrainingSession:
     def _report(self, learner: Learner, metrics: Metrics) -> Iterator[Event]:
         """What was measured since the last report. Raises Diverged when some of it is not as it should be."""
         metrics.hold_out(self._step)
+        metrics.count_modes(self._step)
         metrics.diagnose(self._step - self._first)
         values, broken = metrics.take()
         seconds = time.perf_counter() - self._begin

@@ -12,6 +12,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QMouseEvent, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
+from dgm_studio.modes import PERFECT
 from widgets.history import History, Series
 from widgets.plots import Plot, pen
 from widgets.step_axis import StepAxis
@@ -44,9 +45,11 @@ class CurvePlot(Plot):
         self._range = pg.PlotCurveItem(antialias=False)  # between the lowest and highest value of each bucket
         self._mean, self._held = pg.PlotCurveItem(), pg.PlotCurveItem()
         self._best = pg.ScatterPlotItem(size=9, symbol="o")
+        self._perfect = pg.InfiniteLine(angle=0, movable=False)  # what a perfect sampler scores, where that is known
+        self._perfect.hide()
         self._cross = pg.InfiniteLine(angle=90, movable=False)
         self._cross.hide()
-        for item in (self._range, self._mean, self._held, self._best, self._cross):
+        for item in (self._range, self._perfect, self._mean, self._held, self._best, self._cross):
             self.addItem(item, ignoreBounds=True)
         self.box.disableAutoRange()
         self.box.setMouseEnabled(x=True, y=False)
@@ -79,7 +82,11 @@ class CurvePlot(Plot):
         best = self.held_out.best(self.quantity.goal)
         inside = best is not None and first <= best[0] <= span[1]
         self._best.setData(*(self._mapped(*([value] for value in best)) if best is not None and inside else ([], [])))
-        self._fit(np.concatenate([drawn.y, held.mean_y]))
+        perfect = self.perfect
+        self._perfect.setVisible(perfect is not None)
+        if perfect is not None:
+            self._perfect.setPos(float(self._mapped([], [perfect])[1][0]))
+        self._fit(np.concatenate([drawn.y, held.mean_y, [] if perfect is None or not len(drawn.y) else [perfect]]))
 
     @property
     def training(self) -> Series:
@@ -88,6 +95,12 @@ class CurvePlot(Plot):
     @property
     def held_out(self) -> Series:
         return self._history.series.get(f"valid/{self.quantity.key}", Series())
+
+    @property
+    def perfect(self) -> float | None:
+        """What a perfect sampler scores; None where nobody knows."""
+        series = self._history.series.get(PERFECT + self.quantity.key)
+        return float(series.values[-1]) if series else None
 
     def point_at(self, step: float) -> None:
         """Put the crosshair at `step`."""
@@ -131,4 +144,5 @@ class CurvePlot(Plot):
         self._held.setPen(pen(HELD_OUT, 1.5))
         self._best.setPen(pen(look.theme.panel, 1.5))
         self._best.setBrush(HELD_OUT)
+        self._perfect.setPen(pen(look.theme.good, 1.2, dashed=True))
         self._cross.setPen(pen(look.theme.muted, 1, dashed=True))

@@ -65,6 +65,8 @@ class QuantityView(QWidget):
         if step is None and best is not None:
             parts += [("   ● ", HELD_OUT), (number(best[1]), "")]
         self._values.set_parts(parts)
+        if plot.perfect is not None:
+            self.plot.setToolTip(f"Dashed: what a perfect sampler scores by the same protocol, {number(plot.perfect)}")
 
 
 class Curves(QWidget):

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSplitter, QStackedLayou
 
 from dgm_studio.events import Preview
 from dgm_studio.inference import Answer, Subject
+from dgm_studio.modes import QUANTITIES as OF_MODES
 from dgm_studio.shown import heading
 from dgm_studio.state import preview
 from dgm_studio.store import Run
@@ -228,7 +229,8 @@ def _fixed_samples(subject: Subject) -> Preview:
 
 
 def _quantities(run: Run) -> tuple[Quantity, ...]:
-    """What the run's learner reports; nothing where this studio does not know it."""
+    """What the run's learner reports, and what is counted of its samples where modes are known; nothing where this
+    studio does not know the learner."""
     if run.config is None:
         return ()
-    return catalog.learning(run.config.learner).learner.quantities
+    return (*catalog.learning(run.config.learner).learner.quantities, *OF_MODES)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +12,7 @@ from dgm_studio.evaluations.base import Evaluation, small_print, stage
 from dgm_studio.inference import Subject
 from dgm_studio.reports import NO_INTERVAL, Cell, Column, Note, Points, Report, Series, Table
 from models.capabilities import Samples
-from models.estimation.coverage import Mixture, coverage_of, perfect_quality
+from models.estimation.coverage import Mixture, as_mixture, coverage_of, perfect_quality
 from models.estimation.divergence import Grid, divergences_of
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout
@@ -51,7 +50,7 @@ def _run(subject: Subject, settings: CoverageSettings) -> Iterator[float | Repor
         return
     perfect = density.sample(wanted, torch.Generator().manual_seed(subject.generator.initial_seed()))
     yield 0.85
-    mixture = _mixture(density)
+    mixture = as_mixture(density)
     if mixture is not None:
         yield _modes(x[: settings.samples], perfect[: settings.samples], mixture)
     yield _divergences(x[: settings.histogram], perfect[: settings.histogram], density, subject.dataset.train.x)
@@ -63,12 +62,6 @@ def _draw(subject: Subject, n: int) -> Generator[float, None, Tensor]:
         parts.append(subject.model.sample(min(DRAWN_AT_ONCE, n - begin), subject.generator).cpu())
         yield min(1.0, (begin + DRAWN_AT_ONCE) / n)
     return torch.cat(parts)
-
-
-def _mixture(density: Density) -> Mixture | None:
-    """The density as a mixture of round Gaussians, if it is one."""
-    found: Any = density  # a protocol of properties cannot be asked for with isinstance
-    return found if hasattr(found, "means") and hasattr(found, "sigma") else None
 
 
 def _modes(x: Tensor, perfect: Tensor, mixture: Mixture) -> Table:

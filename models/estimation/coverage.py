@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Generator, Tensor
@@ -23,6 +23,12 @@ class Mixture(Protocol):
 
     @property
     def sigma(self) -> float: ...  # of every component and coordinate
+
+
+def as_mixture(density: Any) -> Mixture | None:
+    """The density as a mixture of round Gaussians, if it is one."""
+    # a protocol of properties cannot be asked for with isinstance
+    return density if hasattr(density, "means") and hasattr(density, "sigma") else None
 
 
 @dataclass(frozen=True)

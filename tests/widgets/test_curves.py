@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QCheckBox
 from pytestqt.qtbot import QtBot
 
 from dgm_studio.events import Progress
+from dgm_studio.modes import PERFECT
 from models.learning.base import Quantity
 from widgets.curves import Curves, number
 from widgets.history import History, Series
@@ -293,3 +294,24 @@ def test_a_run_whose_beginning_was_not_timed_has_no_times() -> None:
 )
 def test_numbers_are_short_and_have_a_real_minus(value: float, text: str) -> None:
     assert number(value) == text
+
+
+def test_what_a_perfect_sampler_scores_is_a_line_that_is_always_in_sight(qtbot: QtBot) -> None:
+    curves = Curves()
+    qtbot.addWidget(curves)
+    curves.resize(400, 300)
+    curves.show()
+    curves.show_quantities([Quantity("found", "Found", "modes"), Quantity("loss", "Loss")])
+    history = History()
+    steps = np.arange(20)
+    found, perfect = steps / 10, np.full(1, 8.0)
+    metrics = {"found": (steps, found), "loss": (steps, found), f"{PERFECT}found": (steps[:1], perfect)}
+    history.record(Progress(20, 20, 1.0, 20.0, 0.0, "", 0, metrics))
+    curves.show_history(history)
+    counted, other = (view.plot for view in curves.views)
+    assert counted._perfect.isVisible()
+    assert counted._perfect.value() == 8
+    assert counted.box.viewRange()[1][1] > 8
+    assert "8" in counted.toolTip()
+    assert not other._perfect.isVisible()
+    assert other.box.viewRange()[1][1] < 3
