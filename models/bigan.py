@@ -29,7 +29,6 @@ class BiganSettings(ImplicitSettings):
         256,
         title="Hidden units",
         help="Width of the hidden layers of generator and encoder.",
-        reference="Donahue et al. (2017), appendix C.1",
         ge=1,
         le=4096,
     )
@@ -47,10 +46,10 @@ class Bigan(ImplicitModel):
     """x = G(z), z ~ p(z), and an encoder for the way back, which learn from a discriminator of pairs (Donahue,
     Krähenbühl & Darrell, 2017; Dumoulin et al., 2017):
 
-        min_{G, E} max_D E_x[log D(x, E(x))] + E_z[log(1 - D(G(z), z))],
+        min_{G, E} max_D E_x[log D(x, E(x))] + E_z[log(1 - D(G(z), z))].
 
-    equation (3). Where no D can tell these pairs apart, E inverts G (theorem 2). The encoder ends in a tanh where the
-    prior is uniform in -1…1, so that codes of data can lie nowhere else. x: (B, *event); z: (B, latent).
+    Where no D can tell these pairs apart, E inverts G (theorem 2). The encoder ends in a tanh where the prior is uniform
+    in -1…1, so that codes of data can lie nowhere else. x: (B, *event); z: (B, latent).
     """
 
     def __init__(self, settings: BiganSettings, spec: DataSpec) -> None:

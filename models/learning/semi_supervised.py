@@ -81,7 +81,7 @@ class SemiSupervisedSettings(LabelBudgetSettings, PlayerSettings):
         0.99,
         title="Classifier average",
         help="Classes are told by a moving average of the classifier's weights with this decay; 0 takes the latest.",
-        reference="Salimans et al. (2016), section 3.3; 0.9999 in their code",
+        reference="0.9999 in the code of Salimans et al. (2016)",
         ge=0,
         lt=1,
     )

@@ -37,13 +37,13 @@ from models.catalog import Recipe
 TARGETS = {"cpu": 6.0, "cuda": 1.8}  # % with 10 labels of a class
 STEPS = 10_000_000  # until the minutes end
 ALONE = 3000  # steps, after which few labelled examples have long been learned
-WIDTHS = {"cpu": (400, 3), "cuda": (1000, 4)}
+WIDTHS = {"cpu": (400, 2), "cuda": (1000, 4)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", default="cpu", choices=TARGETS)
     parser.add_argument("--minutes", type=float, default=4, help="of training with the game, for each row")
     parser.add_argument("--labels", type=int, nargs="+", default=[10], help="of each class")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
