@@ -48,7 +48,7 @@ class Bigan(ImplicitModel):
 
         min_{G, E} max_D E_x[log D(x, E(x))] + E_z[log(1 - D(G(z), z))].
 
-    Where no D can tell these pairs apart, E inverts G (theorem 2). The encoder ends in a tanh where the prior is uniform
+    Where no D can tell these pairs apart, E inverts G (theorem 2). It ends in a tanh where the prior is uniform
     in -1…1, so that codes of data can lie nowhere else. x: (B, *event); z: (B, latent).
     """
 
