@@ -109,6 +109,9 @@ class BarsPlot(ReportPlot):
         self._bars = pg.BarGraphItem(x=places, height=report.values, width=0.7, brushes=colours, pen=None)
         self.plot.addItem(self._bars)
         self.plot.setYRange(min(0.0, float(report.values.min())), max(1e-3, float(report.values.max())))
+        if not report.mark_title:
+            self.name([])
+            return
         marks = [(theme.accent, report.mark_title)] if report.marked.any() else []
         self.name(marks + ([(theme.muted, f"not {report.mark_title}")] if not report.marked.all() else []))
 

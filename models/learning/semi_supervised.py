@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from models.learning.base import Quantity, means
+from models.learning.base import Quantity, Symptom, Ways, means
 from models.learning.game import Game, Player, PlayerSettings
 from models.learning.label_budget import KeepsLabels, LabelBudgetSettings, of_labelled
 from models.networks import Activation, activation_layer, flat
@@ -19,6 +20,10 @@ from models.settings import setting
 from models.spec import Batch, DataSpec, Support, UnsuitableData
 
 Goal = Literal["feature matching", "non-saturating"]
+BESIDE_DATA = (
+    "The classifier can be good all the same, as its error tells: it needs samples beside the data, not among them. "
+    "Where samples matter themselves, they can be asked to be taken for data."
+)
 
 
 class SemiSupervisedSettings(LabelBudgetSettings, PlayerSettings):
@@ -140,8 +145,8 @@ class SemiSupervised(KeepsLabels, Game):
     """
 
     quantities = (
-        Quantity("cross_entropy", "Cross-entropy of the class", goal="lower"),
-        Quantity("error", "Classification error", unit="part of examples", goal="lower"),
+        Quantity("cross_entropy", "Cross-entropy", goal="lower"),
+        Quantity("error", "Error", unit="part of examples", goal="lower"),
         Quantity("value", "Value of the game V(D, G)"),
         Quantity("generator", "Generator's loss", unit=""),
         Quantity("on_data", "D(x) on data", unit="probability"),
@@ -198,6 +203,16 @@ class SemiSupervised(KeepsLabels, Game):
             **of_labelled(self.steady(batch.x), batch.y),
             **self._game(self.discriminator(batch.x), self.discriminator(samples)),
         )
+
+    def diagnose(self, batch: Batch, generator: Generator) -> Symptom | None:
+        found = super().diagnose(batch, generator)
+        return found and replace(found, remedy=BESIDE_DATA)
+
+    def against_collapse(self) -> Ways:
+        ways: Ways = {}
+        if self.settings.goal == "feature matching":
+            ways["non-saturating goal"] = {"goal": "non-saturating"}
+        return ways
 
     @torch.no_grad()
     def moved(self, player: Player) -> None:

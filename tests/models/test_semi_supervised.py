@@ -146,6 +146,21 @@ def test_classes_are_told_by_the_average_and_improve() -> None:
     assert torch.equal(latest.steady.head.weight, latest.discriminator.head.weight)
 
 
+def test_samples_that_leave_out_data_are_told_with_what_can_be_done_here() -> None:
+    made = learner()
+    made.settled = lambda: True  # type: ignore[method-assign]
+    made.average.decode = lambda z: torch.zeros(len(z), 1, 3, 3)
+    many = Batch(DATA.train.x.repeat(10, 1, 1, 1), DATA.train.y.repeat(10), torch.arange(TRAIN).repeat(10))
+    found = made.diagnose(many, draws())
+    assert found is not None
+    assert "classifier" in found.remedy
+    for change in found.changes.values():
+        assert set(change) <= set(type(made.settings).model_fields)
+    assert found.changes
+    made = learner(goal="non-saturating")
+    assert not made.against_collapse()
+
+
 def test_data_without_classes_are_refused_before_training() -> None:
     spec = DataSpec((1, 3, 3), Support.UNIT, Layout.IMAGE)
     with pytest.raises(UnsuitableData, match="choose data with labels"):

@@ -24,7 +24,7 @@ from dgm_studio.questions.latent import (
     PriorView,
     nearest,
 )
-from models.capabilities import Decodes, DecodesOfClass, Encodes
+from models.capabilities import Decodes, DecodesOfClass, Encodes, FacesDiscriminator
 from models.spec import DataSpec, Layout
 from widgets.explorers.attributes import Attributes
 from widgets.explorers.base import Explorer
@@ -92,7 +92,8 @@ class LatentMap(Explorer):
         self._datum = DatumLine(self._is_picture)
         self.body.addWidget(self._map_card(), 1)
         actions = (self._reset, self._random, self._snap, self._pin)
-        self.body.addWidget(side_card(self.outcome, self._datum, self.sliders, actions, self._encodes))
+        generates = not self._encodes or issubclass(live.model_class, FacesDiscriminator)
+        self.body.addWidget(side_card(self.outcome, self._datum, self.sliders, actions, self._encodes, generates))
         self.setFocusProxy(self.map)
         look.changed.connect(self._repaint)
 

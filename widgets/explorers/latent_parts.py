@@ -223,9 +223,11 @@ def side_card(
     sliders: DimensionSliders,
     actions: tuple[Callable[[], None], Callable[[], None], Callable[[], None], Callable[[], None]],
     encodes: bool,
+    generates: bool,
 ) -> Card:
-    """What stands beside the map. `actions`: reset, random, nearest, pin."""
-    card = Card("Decoded", "p(x | z)") if encodes else Card("Generated", "x = G(z)")
+    """What stands beside the map. `actions`: reset, random, nearest, pin. `generates`: an example itself is what is
+    decoded, and not the mean of p(x | z)."""
+    card = Card("Generated", "x = G(z)") if generates else Card("Decoded", "p(x | z)")
     card.setFixedWidth(SIDE)
     if outcome.is_picture:
         smooth = ("Smooth", "smooth", "Interpolate between pixels")
