@@ -99,7 +99,7 @@ def _points(subject: Subject, x: Tensor, settings: AggregatedSettings) -> Iterat
         note=f"Of {n:,} codes from as many draws of the prior, dimension by dimension, exactly.",
     )
     for j in order[: settings.shown].sort().values.tolist():
-        yield _densities(j, codes[:, j], prior[:, j])
+        yield _densities(j, codes[:, j], prior[:, j], "codes of the data")
 
 
 def _table(found: Aggregated) -> Table:
@@ -134,7 +134,7 @@ def _bars(of_each: Tensor, active: Tensor) -> Bars:
     )
 
 
-def _densities(j: int, codes: Tensor, prior: Tensor) -> Curves:
+def _densities(j: int, codes: Tensor, prior: Tensor, name: str = "aggregated posterior") -> Curves:
     """Histograms on the same bins, as densities."""
     z, p = codes.double().cpu().numpy(), prior.double().cpu().numpy()
     both = np.concatenate([z, np.quantile(p, [0.001, 0.999])])
@@ -142,7 +142,7 @@ def _densities(j: int, codes: Tensor, prior: Tensor) -> Curves:
     width, middle = edges[1] - edges[0], (edges[1:] + edges[:-1]) / 2
     series = tuple(
         Series(name, middle, np.histogram(values, edges)[0] / (len(values) * width))
-        for name, values in (("aggregated posterior", z), ("prior", p))
+        for name, values in ((name, z), ("prior", p))
     )
     note = f"Histograms of {len(z):,} codes, one for each example, and of {len(p):,} draws of the prior."
     return Curves(f"z{j + 1}: codes and prior", f"z{j + 1}", "density", series, note)

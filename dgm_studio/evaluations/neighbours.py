@@ -61,7 +61,7 @@ def _run(subject: Subject, settings: NeighboursSettings) -> Iterator[float | Rep
         Column("Dimensions", "number", decimals=0),
         Column("1-NN accuracy", "number", "%"),
         Column("95 % interval", "interval", "%"),
-        Column("Less that of values", "number", "points"),
+        Column("More than by values", "number", "points"),
         Column("95 % interval", "interval", "points"),
         Column("Kind", "kind"),
     )

@@ -73,7 +73,7 @@ def _run(subject: Subject, settings: ReconstructionSettings) -> Iterator[float |
     if settings.shown and subject.spec.layout is Layout.IMAGE:
         pairs = torch.stack([x[: settings.shown], made[: settings.shown]], 1).flatten(0, 1) * white
         pictures = as_bytes(pairs.float().numpy(), subject.spec)
-        yield Pictures("Examples and their reconstructions", pictures, ("example", "reconstruction"))
+        yield Pictures("Examples and their reconstructions", pictures, ("example", "decoded"))
 
 
 def _squared(x: Tensor, other: Tensor) -> Tensor:

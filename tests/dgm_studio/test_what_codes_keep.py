@@ -105,7 +105,7 @@ def test_images_stand_beside_their_reconstruction() -> None:
     found = reports(reconstruction.EVALUATION, Flat(torch.eye(3)), Dataset(spec, *parts, Provenance("")), shown=2)
     pictures = found[-1]
     assert isinstance(pictures, Pictures)
-    assert pictures.group == ("example", "reconstruction")
+    assert pictures.group == ("example", "decoded")
     assert len(pictures.pictures) == 4
     assert np.array_equal(pictures.pictures[0], pictures.pictures[1])
 
