@@ -7,7 +7,7 @@ from collections import OrderedDict
 
 from dgm_studio.config import DataChoice
 from dgm_studio.datasets import sources
-from dgm_studio.datasets.base import BadData, Dataset, Report
+from dgm_studio.datasets.base import BadData, Dataset, Report, joined
 
 KEPT, KEPT_BYTES = 3, 256 * 2**20  # of the older ones, beside the newest
 
@@ -21,13 +21,15 @@ class DataCache:
         self._sets: OrderedDict[str, Dataset] = OrderedDict()
 
     def newest(self, choice: DataChoice) -> Dataset | None:
-        """What `choice` gave when it was last read, if that is still kept."""
+        """What `choice` gave when it was last read, if that is still kept; of two domains, each by itself."""
         with self._lock:
-            return self._sets.get(choice.model_dump_json())
+            kept = [self._sets.get(domain.model_dump_json()) for domain in choice.domains]
+        domains = [domain for domain in kept if domain is not None]
+        return joined(*domains) if len(domains) == len(kept) else None
 
     def load(self, choice: DataChoice, report: Report = lambda fraction, text: None) -> Dataset:
         """The kept data set, or read now. Raises BadData or SettingsError."""
-        return self.newest(choice) or self.load_fresh(choice, report)
+        return joined(*(self.newest(domain) or self.load_fresh(domain, report) for domain in choice.domains))
 
     def load_fresh(self, choice: DataChoice, report: Report) -> Dataset:
         """Read now, because files may have changed. Raises BadData or SettingsError."""
@@ -39,10 +41,11 @@ class DataCache:
 
         dataset = sources.load(choice, go_on)
         with self._lock:
-            key = choice.model_dump_json()
-            self._sets[key] = dataset
-            self._sets.move_to_end(key)
-            older = [other for other in self._sets if other != key]
+            newest = [domain.model_dump_json() for domain in choice.domains]
+            for key, domain in zip(newest, dataset.domains, strict=True):
+                self._sets[key] = domain
+                self._sets.move_to_end(key)
+            older = [other for other in self._sets if other not in newest]
             while len(older) >= KEPT or sum(self._sets[other].nbytes for other in older) > KEPT_BYTES:
                 del self._sets[older.pop(0)]
         return dataset

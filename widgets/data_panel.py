@@ -1,31 +1,30 @@
-"""Which data the next run learns from: the source, its settings, how values become bits, and a look at the examples."""
+"""Which data the next run learns from: one set, or two for what learns from two, and whether the model can."""
 
 from __future__ import annotations
 
 import threading
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import QPoint, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from dgm_studio.config import BINARIZATION_TEXT, DataChoice, RunConfig
+from dgm_studio.config import DataChoice, RunConfig
 from dgm_studio.datasets import sources
 from dgm_studio.datasets.base import BadData, BadPreparation, Dataset
 from dgm_studio.datasets.preview import DataPreview, preview
 from dgm_studio.remedies import Remedy, as_given, remedies
+from models import catalog
 from models.catalog import Recipe, UnknownKey
-from models.settings import SettingsError, read_settings
-from models.spec import DataSpec, Support, UnsuitableData
+from models.learning.base import Feed
+from models.settings import SettingsError
+from models.spec import DataSpec, UnsuitableData
 from widgets.background import Background, Problem
 from widgets.building import label
 from widgets.data_cache import DataCache
+from widgets.domain_panel import DomainPanel
 from widgets.draft import Draft
-from widgets.drawing_dialog import show_drawing
 from widgets.readout import Readout
-from widgets.samples_view import SamplesView
-from widgets.settings_form import ChoiceBox, SettingsForm
 from widgets.theme import SPACE
 
 LOOK_AFTER = 250  # ms from the last change
@@ -48,9 +47,9 @@ class _Look:
     def cancel(self) -> None:
         self._cancelled.set()
 
-    def __call__(self, cache: DataCache) -> tuple[Dataset, DataPreview]:
+    def __call__(self, cache: DataCache) -> tuple[Dataset, list[DataPreview]]:
         dataset = cache.load(self.config.data, self._report)
-        return dataset, preview(dataset, SHOWN_POINTS if dataset.spec.dimensions == 2 else SHOWN)
+        return dataset, [preview(d, SHOWN_POINTS if d.spec.dimensions == 2 else SHOWN) for d in dataset.domains]
 
     def _report(self, fraction: float, text: str) -> None:
         if self._cancelled.is_set():
@@ -72,21 +71,6 @@ class DataPanel(QWidget):
         self.setObjectName("dataPanel")
         self._draft, self._cache, self._reader = draft, cache, reader
         self._look: _Look | None = None
-        self._as_they_are: tuple[str, dict[str, Any]] | None = None  # the source whose values are none in 0…1
-        self._source = ChoiceBox([(s.key, s.title) for s in sources.SOURCES if s.available()])
-        self._source.setObjectName("source")
-        self._source.setAccessibleName("Source of data")
-        self._source.activated.connect(lambda _: draft.set_source(self._source.currentData()))
-        self._form = SettingsForm("sourceSettings")
-        self._form.edited.connect(lambda field, value: draft.set_field("source", field, value))
-        self._draw = QPushButton("Draw …", objectName="drawData", toolTip="Draw the distribution with a brush")
-        self._draw.clicked.connect(self.draw)
-        self._choice = SettingsForm("dataSettings")
-        self._choice.edited.connect(lambda field, value: draft.set_field("data", field, value))
-        self._preview = SamplesView(minimum=80, axes=False)
-        self._preview.setObjectName("dataPreview")
-        self._preview.setFixedHeight(11 * SPACE)
-        self._about = label("", "small", "dataSummary", wrap=True)
         self._problem = label("", "error", "dataProblem", wrap=True)
         self._problem.hide()
         self._remedies = QVBoxLayout()
@@ -95,41 +79,30 @@ class DataPanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE)
         self._waiting = self._progress()
-        for part in (
-            self._source,
-            self._preview,
-            self._draw,
-            self._waiting,
-            self._about,
-            self._problem,
-        ):
-            column.addWidget(part)
-        column.addLayout(self._remedies)
-        column.addWidget(self._form)
-        column.addWidget(self._choice)
+        offers = QWidget()
+        self._remedies.setContentsMargins(0, 0, 0, 0)
+        offers.setLayout(self._remedies)
+        self._first = DomainPanel(draft, 0, [self._waiting, self._problem, offers])
+        self._second = DomainPanel(draft, 1, [])
+        self._second.hide()
+        column.addWidget(self._first)
+        column.addWidget(self._second)
         self._timer = QTimer(self, singleShot=True, interval=LOOK_AFTER)
         self._timer.timeout.connect(self._begin)
         self.reading.connect(self._show_reading)
         draft.changed.connect(self._show)
 
-    def take(self, path: Path) -> str:
-        """Use a file or folder that was dropped. Returns why not, or nothing."""
+    def take(self, path: Path, at: QPoint | None = None) -> str:
+        """Use a file or folder that was dropped; as the second domain if it was dropped there (`at`, on the screen).
+        Returns why not, or nothing."""
         try:
             choice = sources.recognise(path)
         except BadData as problem:
             return str(problem)
-        now = self._draft.config.data
-        data = now.model_copy(update={"source": choice.source, "settings": choice.settings})
-        self._draft.replace(self._draft.config.model_copy(update={"data": data}), f"data {path.name}")
+        second = at is not None and self._second.isVisible()
+        domain = int(second and self._second.rect().contains(self._second.mapFromGlobal(at)))
+        self._draft.set_source(choice.source, choice.settings, domain, f"data {path.name}")
         return ""
-
-    def draw(self) -> None:
-        """Let a person draw the data, beginning with what is drawn already."""
-        choice = self._draft.config.data
-        field = sources.source(choice.source).drawing
-        if field:
-            text = read_settings(sources.source(choice.source).settings, choice.settings, "data").model_dump()[field]
-            show_drawing(self, text, "Use it", lambda drawn: self._draft.set_field("source", field, drawn))
 
     def _progress(self) -> QWidget:
         self._bar = QProgressBar(textVisible=False)
@@ -153,29 +126,18 @@ class DataPanel(QWidget):
 
     def _show(self, config: RunConfig) -> None:
         choice = config.data
+        wants_two = catalog.learning(config.learner).learner.feed is Feed.TWO_DOMAINS
+        first, *second = choice.domains
+        self._second.setVisible(wants_two or bool(second))
         try:
-            source = sources.source(choice.source)
+            self._first.show_choice(first, entitled=self._second.isVisibleTo(self))
+            self._second.show_choice(second[0] if second else DataChoice(), entitled=True)
         except BadData as problem:
             self._fail(str(problem))
             return
-        self._source.choose(choice.source)
-        self._source.setToolTip(source.summary)
-        self._form.show_settings(source.settings, choice.settings, hidden=(source.drawing,) if source.drawing else ())
-        self._draw.setVisible(bool(source.drawing))
-        self._form.setVisible(bool(source.settings.model_fields))
-        self._show_choice(choice)
         if self._look is None or self._look.config.data != choice:
             self._cancel()
         self._timer.start()
-
-    def _show_choice(self, choice: DataChoice) -> None:
-        """What can be set of any data. How values become bits or levels is left out where they are known to be none in
-        0…1, unless something is set there, which can then be taken back."""
-        hidden = ["source", "settings", "other"]
-        if (choice.source, choice.settings) == self._as_they_are:
-            defaults = DataChoice()
-            hidden += [f for f in ("binarization", "levels") if getattr(choice, f) == getattr(defaults, f)]
-        self._choice.show_settings(DataChoice, choice.model_dump(), hidden=tuple(hidden), texts=BINARIZATION_TEXT)
 
     def _begin(self) -> None:
         """Read the data in the background and show it."""
@@ -191,18 +153,16 @@ class DataPanel(QWidget):
         self._bar.setValue(round(1000 * fraction))
         self._doing.set_text(text)
 
-    def _have(self, look: _Look, result: tuple[Dataset, DataPreview]) -> None:
+    def _have(self, look: _Look, result: tuple[Dataset, list[DataPreview]]) -> None:
         if look is not self._look:
             return
-        dataset, shown = result
+        dataset, previews = result
         self._waiting.hide()
-        self._preview.show_samples(shown.examples, dataset.spec)
-        self._about.setText(". ".join((*shown.lines[:2], *shown.warnings)))
-        self._about.setToolTip("\n".join(shown.lines))
-        choice = look.config.data
-        given = as_given(dataset, choice)
-        self._as_they_are = None if given.support is Support.UNIT else (choice.source, choice.settings)
-        self._show_choice(choice)
+        given = as_given(dataset, look.config.data)
+        domains = zip(look.config.data.domains, previews, dataset.domains, (given, given.other), strict=False)
+        for panel, (choice, shown, domain, spec) in zip((self._first, self._second), domains, strict=False):
+            assert spec is not None
+            panel.show_examples(choice, shown, domain.spec, spec)
         problem = _unsuitable(look.config, dataset)
         self._fail(problem, given if problem else None)
 
@@ -210,8 +170,8 @@ class DataPanel(QWidget):
         if look is not self._look:
             return
         self._waiting.hide()
-        self._preview.show_samples(None)
-        self._about.setText("")
+        self._first.clear()
+        self._second.clear()
         self._fail(problem.text, problem.error.given if isinstance(problem.error, BadPreparation) else None)
 
     def _fail(self, text: str, given: DataSpec | None = None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QPoint, Signal
 from PySide6.QtWidgets import QFileDialog, QMainWindow
 
 from dgm_studio import device as devices
@@ -142,20 +142,20 @@ class Desk(QObject):
 
         self.when_idle(lambda: self.workspace.create(preset.title, train), preset.title)
 
-    def take_data(self, path: Path) -> None:
+    def take_data(self, path: Path, at: QPoint | None = None) -> None:
         """Take a file or folder that was dropped: as the data of the selected run if that is not found, and else as the
-        data of the next run."""
+        data of the next run. `at`: where on the screen, if it was dropped."""
         if self.workspace.project is None:
-            self.workspace.create(path.stem, lambda: self._use_data(path))
+            self.workspace.create(path.stem, lambda: self._use_data(path, at))
             return
         astray = self.workspace.viewing.astray
         if astray is not None:
-            self.moved_data.look(astray, path, lambda: self._use_data(path))
+            self.moved_data.look(astray, path, lambda: self._use_data(path, at))
         else:
-            self._use_data(path)
+            self._use_data(path, at)
 
-    def _use_data(self, path: Path) -> None:
-        problem = self.data.take(path)
+    def _use_data(self, path: Path, at: QPoint | None) -> None:
+        problem = self.data.take(path, at)
         if problem:
             self.log.say(Notice("bad", problem))
         else:

@@ -8,7 +8,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
-from dgm_studio.config import DataChoice, RunConfig, TrainingSettings, default_data, takes_back
+from dgm_studio.config import DataChoice, RunConfig, TrainingSettings, default_data, of_domains, takes_back
 from models import catalog
 from models.catalog import Recipe
 
@@ -80,29 +80,44 @@ class Draft(QObject):
             title = catalog.learning(key).title
             self._edit(self.config.model_copy(update={"learner": key, "learning": {}}), f"learns by {title}", "")
 
-    def set_source(self, key: str, settings: Mapping[str, Any] | None = None) -> None:
-        """Another source of data."""
-        data = self.config.data.model_copy(update={"source": key, "settings": dict(settings or {})})
+    def set_source(
+        self, key: str, settings: Mapping[str, Any] | None = None, domain: int = 0, text: str = "data"
+    ) -> None:
+        """Another source of data, of two domains of the first or (1) the second. `text`: what is undone."""
+        changed = self.domain(domain).model_copy(update={"source": key, "settings": dict(settings or {})})
+        data = self._with_domain(changed, domain)
         if data != self.config.data:
-            self._edit(self.config.model_copy(update={"data": data}), "data", "")
+            self._edit(self.config.model_copy(update={"data": data}), text, "")
 
-    def set_field(self, group: str, field: str, value: Any) -> None:
-        """Set one setting of "model", "learning", "data", "training" or (of the data's source) "source"."""
-        config = self.config
+    def set_field(self, group: str, field: str, value: Any, domain: int = 0) -> None:
+        """Set one setting of "model", "learning", "training", "data" or (of the data's source) "source"; of two domains
+        of the first or (1) the second."""
+        config, choice = self.config, self.domain(domain)
         update: dict[str, Any]
         if group in ("model", "learning"):
             update = {group: {**getattr(config, group), field: value}}
         elif group == "source":
-            data = config.data.model_copy(update={"settings": {**config.data.settings, field: value}})
-            update = {"data": data}
+            changed = choice.model_copy(update={"settings": {**choice.settings, field: value}})
+            update = {"data": self._with_domain(changed, domain)}
         elif group == "data":
             change = {field: value, **takes_back(field, value)}
-            update = {"data": DataChoice.model_validate({**config.data.model_dump(), **change})}
+            changed = DataChoice.model_validate({**choice.model_dump(), **change})
+            update = {"data": self._with_domain(changed, domain)}
         else:
             update = {"training": TrainingSettings.model_validate({**config.training.model_dump(), field: value})}
         after = config.model_copy(update=update)
         if after != config:
-            self._edit(after, field.replace("_", " "), f"{group}.{field}")
+            of = "other." if domain else ""
+            self._edit(after, field.replace("_", " "), f"{of}{group}.{field}")
+
+    def domain(self, number: int) -> DataChoice:
+        """The choice of one domain; by default where there is no second yet."""
+        domains = self.config.data.domains
+        return domains[number] if number < len(domains) else DataChoice()
+
+    def _with_domain(self, changed: DataChoice, number: int) -> DataChoice:
+        first, *second = self.config.data.domains
+        return of_domains(first, changed) if number else of_domains(changed, *second)
 
     def _edit(self, after: RunConfig, text: str, field: str) -> None:
         self.stack.push(_Change(self, after, text, field))

@@ -277,7 +277,8 @@ class MainWindow(QMainWindow):
         if path.suffix == ".dgm" and path.is_file():
             self.open(path)
         else:
-            self._when_loaded(lambda desk: desk.take_data(path), f"Reading {path.name} …")
+            at = self.mapToGlobal(event.position().toPoint())
+            self._when_loaded(lambda desk: desk.take_data(path, at), f"Reading {path.name} …")
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dgm_studio.config import DataChoice
+from dgm_studio.config import DataChoice, of_domains
 from widgets import data_cache
 from widgets.data_cache import DataCache
 
@@ -28,3 +28,13 @@ def test_of_large_ones_only_the_newest_is_kept(monkeypatch: pytest.MonkeyPatch) 
     second = cache.load(choice(1))
     assert cache.newest(choice(0)) is None
     assert cache.newest(choice(1)) is second
+
+
+def test_each_domain_of_two_is_kept_by_itself() -> None:
+    cache = DataCache()
+    first = cache.load(choice(0))
+    both = cache.load(of_domains(choice(0), choice(1)))
+    assert both.domains[0].train is first.train
+    assert cache.newest(choice(1)) is both.other
+    assert cache.newest(of_domains(choice(1), choice(0))) is not None
+    assert cache.newest(of_domains(choice(0), choice(2))) is None
