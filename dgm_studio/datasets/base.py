@@ -59,6 +59,16 @@ class Provenance:
 
 
 @dataclass(frozen=True)
+class View:
+    """What examples show, where other sets may show the same in another way. Between two views of the same it is known
+    what an example of one would look like in the other, although the sets themselves hold no pairs."""
+
+    of: str
+    show: Callable[[Tensor], Tensor]  # what is shown (B, …) -> examples (B, *event)
+    recover: Callable[[Tensor], Tensor] | None = None  # back, where nothing of it is lost
+
+
+@dataclass(frozen=True)
 class RawData:
     """What a source reads. `x` is (N, *event) float32; `split` holds given parts (0 train, 1 valid, 2 test)."""
 
@@ -76,6 +86,7 @@ class RawData:
     warnings: tuple[str, ...] = ()
     factors: tuple[Factor, ...] = ()  # what the examples were made from, where that is known
     factor_values: np.ndarray | None = None  # (N, factors) float32
+    view: View | None = None
 
 
 Report = Callable[[float, str], None]  # fraction done, what is being done; may raise Stop to cancel
@@ -120,6 +131,7 @@ class Dataset:
     density: Density | None = None
     warnings: tuple[str, ...] = ()  # sentences about what is odd but can be used
     other: Dataset | None = None
+    view: View | None = None  # of values that were left as they are
 
     @property
     def nbytes(self) -> int:
@@ -140,6 +152,19 @@ class Dataset:
     def title(self) -> str:
         """What is called so by its provenance; of both domains, where there are two."""
         return " and ".join(domain.provenance.title for domain in self.domains)
+
+
+def counterparts(dataset: Dataset, back: bool = False) -> Callable[[Tensor], Tensor] | None:
+    """What each example of the first domain (with `back`, of the second) would look like in the other: (B, *event) ->
+    (B, *event of the other), or None where that is not known."""
+    first, *second = dataset.domains
+    if not second:
+        return None
+    here, there = (second[0].view, first.view) if back else (first.view, second[0].view)
+    if here is None or there is None or here.of != there.of or here.recover is None:
+        return None
+    recover, show = here.recover, there.show
+    return lambda x: show(recover(x))
 
 
 def joined(first: Dataset, *second: Dataset) -> Dataset:
@@ -197,7 +222,8 @@ def prepare(raw: RawData, binarization: Binarization, split_seed: int, levels: i
     )
     provenance = replace(raw.provenance, steps=(*raw.provenance.steps, *steps), fingerprint=_fingerprint(splits))
     warnings = (*raw.warnings, *_missing_classes(spec, splits))
-    return Dataset(spec, train, valid, test, provenance, draws_bits, raw.density, warnings)
+    view = raw.view if support is raw.support and not raw.standardise else None
+    return Dataset(spec, train, valid, test, provenance, draws_bits, raw.density, warnings, view=view)
 
 
 def _check_preparation(raw: RawData, binarization: Binarization, levels: int) -> None:

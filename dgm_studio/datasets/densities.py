@@ -112,9 +112,23 @@ class Checkerboard(PlanarDensity):
         return place[place.sum(1) % 2 == 0]
 
 
-def ring(modes: int, radius: float, sigma: float) -> Mixture:
-    """`modes` Gaussians on a circle, the first at angle 0."""
-    angle = torch.arange(modes, dtype=torch.float64) * (2 * math.pi / modes)  # the end point would repeat the first
+def turned(x: Tensor, degrees: float) -> Tensor:
+    """Points (…, 2) turned counterclockwise about 0."""
+    turn = math.radians(degrees)
+    a, b = x.unbind(-1)
+    return torch.stack([math.cos(turn) * a - math.sin(turn) * b, math.sin(turn) * a + math.cos(turn) * b], -1)
+
+
+def letter(size: float, sigma: float, degrees: float = 0.0) -> Mixture:
+    """Seven Gaussians in the shape of an F, `size` apart: no turn and no reflection leaves it as it is."""
+    places = [(-1.0, -1.5), (-1.0, -0.5), (-1.0, 0.5), (-1.0, 1.5), (0.0, 1.5), (1.0, 1.5), (0.0, 0.5)]
+    return Mixture(turned(size * torch.tensor(places, dtype=torch.float64), degrees), sigma)
+
+
+def ring(modes: int, radius: float, sigma: float, degrees: float = 0.0) -> Mixture:
+    """`modes` Gaussians on a circle, the first at `degrees`."""
+    # the end point would repeat the first
+    angle = math.radians(degrees) + torch.arange(modes, dtype=torch.float64) * (2 * math.pi / modes)
     return Mixture(radius * torch.stack([angle.cos(), angle.sin()], 1), sigma)
 
 
@@ -135,9 +149,7 @@ def two_moons(sigma: float, degrees: float = 0.0) -> Curves:
     angle = torch.linspace(0, math.pi, math.ceil(math.pi / sigma) + 1, dtype=torch.float64)
     upper = torch.stack([angle.cos() - 0.5, angle.sin() - 0.25], 1)
     if degrees:
-        turn = math.radians(degrees)
-        x, y = upper.unbind(1)
-        upper = torch.stack([math.cos(turn) * x - math.sin(turn) * y, math.sin(turn) * x + math.cos(turn) * y], 1)
+        upper = turned(upper, degrees)
     return Curves(torch.stack([upper, -upper]), sigma)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dgm_studio.datasets.base import BadData, Provenance, RawData, Report, Source
+from dgm_studio.datasets.base import BadData, Provenance, RawData, Report, Source, View
 from models.settings import NoSettings
 from models.spec import Layout, Support
 
@@ -34,6 +34,7 @@ def _load(settings: NoSettings, report: Report) -> RawData:
             ("grey values 0…16 divided by 16",),
             "CC BY 4.0 (Alpaydin & Kaynak, 1998)",
         ),
+        view=View("digits", lambda x: x, lambda x: x),
     )
 
 

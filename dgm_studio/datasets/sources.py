@@ -6,6 +6,7 @@ from dgm_studio.config import DataChoice
 from dgm_studio.datasets import (
     bars,
     csv_files,
+    digit_styles,
     digits,
     drawn,
     grammar,
@@ -28,6 +29,7 @@ __all__ = ["SOURCES", "load", "recognise", "source"]
 
 SOURCES: tuple[Source, ...] = (
     digits.SOURCE,
+    digit_styles.SOURCE,
     *toys.SOURCES,
     drawn.SOURCE,
     bars.SOURCE,

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Generator
 
 from dgm_studio.datasets import densities
-from dgm_studio.datasets.base import Provenance, RawData, Report, Source
+from dgm_studio.datasets.base import Provenance, RawData, Report, Source, View
 from dgm_studio.datasets.densities import PlanarDensity
 from models.settings import Settings, setting
 from models.spec import Layout, Support
@@ -27,6 +27,11 @@ def _sigma(default: float, help: str) -> Any:
     return setting(default, title="Width σ", help=help, ge=0.005, le=1.0, log=True)
 
 
+def _angle(default: float) -> Any:
+    text = "How far everything is turned, counterclockwise: another angle makes a second domain."
+    return setting(default, title="Angle", help=text, unit="°", ge=-180, le=180)
+
+
 _OF_EACH = "Standard deviation of each Gaussian."
 _OF_BLUR = "Standard deviation of the blur around the curve."
 
@@ -35,6 +40,16 @@ class RingSettings(ToySettings):
     modes: int = setting(8, title="Modes", help="Gaussians on the circle.", ge=1, le=64)
     radius: float = setting(1.0, title="Radius", help="Radius of the circle.", gt=0, le=10)
     sigma: float = _sigma(0.05, f"{_OF_EACH} Published counts of found modes are mostly made with 0.01 and radius 1.")
+
+
+class TurnedRingSettings(RingSettings):
+    angle: float = _angle(22.5)
+
+
+class LetterSettings(ToySettings):
+    size: float = setting(0.6, title="Distance", help="Distance of neighbours.", gt=0, le=10)
+    sigma: float = _sigma(0.1, _OF_EACH)
+    angle: float = _angle(0.0)
 
 
 class GridSettings(ToySettings):
@@ -47,15 +62,7 @@ class GridSettings(ToySettings):
 
 class MoonsSettings(ToySettings):
     sigma: float = _sigma(0.08, _OF_BLUR)
-    angle: float = setting(
-        0.0,
-        title="Angle",
-        help="How far both moons are turned, counterclockwise. Moons that are turned make a second domain beside moons "
-        "that are not.",
-        unit="°",
-        ge=-180,
-        le=180,
-    )
+    angle: float = _angle(0.0)
 
 
 class SpiralSettings(ToySettings):
@@ -78,8 +85,16 @@ class MixtureSettings(ToySettings):
 
 
 def _source(
-    key: str, title: str, summary: str, settings: type[ToySettings], density: Callable[[Any], PlanarDensity], part: str
+    key: str,
+    title: str,
+    summary: str,
+    settings: type[ToySettings],
+    density: Callable[[Any], PlanarDensity],
+    part: str,
+    turned: str = "",
 ) -> Source:
+    """`turned`: what is turned by an angle, for those that can be: two that are alike but for it are views of it."""
+
     def load(chosen: ToySettings, report: Report) -> RawData:
         report(0.0, f"Drawing {chosen.examples} points")
         p = density(chosen)
@@ -94,9 +109,16 @@ def _source(
             ),
             class_names=tuple(f"{part} {k + 1}" for k in range(p.parts)),
             density=p,
+            view=_turned(turned, chosen) if turned else None,
         )
 
     return Source(key, title, summary, settings, load)
+
+
+def _turned(what: str, chosen: Any) -> View:
+    alike = chosen.model_dump(exclude={"angle", "seed", "examples"})
+    angle = getattr(chosen, "angle", 0.0)
+    return View(f"{what} {alike}", lambda x: densities.turned(x, angle), lambda x: densities.turned(x, -angle))
 
 
 SOURCES = (
@@ -107,6 +129,25 @@ SOURCES = (
         RingSettings,
         lambda s: densities.ring(s.modes, s.radius, s.sigma),
         "mode",
+        "ring",
+    ),
+    _source(
+        "turned-ring",
+        "Ring of Gaussians, turned",
+        "The ring turned about its centre: a second domain beside it, which many turns and reflections lead to.",
+        TurnedRingSettings,
+        lambda s: densities.ring(s.modes, s.radius, s.sigma, s.angle),
+        "mode",
+        "ring",
+    ),
+    _source(
+        "letter",
+        "Letter of Gaussians",
+        "Seven modes in the shape of an F, which no turn leaves as it is: turned, it is a second domain.",
+        LetterSettings,
+        lambda s: densities.letter(s.size, s.sigma, s.angle),
+        "mode",
+        "letter",
     ),
     _source(
         "grid",
@@ -123,6 +164,7 @@ SOURCES = (
         MoonsSettings,
         lambda s: densities.two_moons(s.sigma, s.angle),
         "moon",
+        "moons",
     ),
     _source(
         "spiral",
