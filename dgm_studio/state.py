@@ -161,10 +161,10 @@ def preview(learner: Learner, dataset: Dataset, step: int) -> Preview:
     """What the run shows of itself, from fixed noise or of fixed examples, so that what changes between two previews is
     the model. Raises FloatingPointError when a sample is not a finite number."""
     generator = Generator(device_of(learner)).manual_seed(0)
-    image = dataset.spec.layout is Layout.IMAGE
     n = PREVIEW_POINTS if dataset.spec.layout is Layout.POINTS else PREVIEW_SAMPLES
     with looking(learner):
-        samples, spec = shown(learner, dataset, n, image, generator)
+        samples, spec = shown(learner, dataset, n, dataset.spec.layout is Layout.IMAGE, generator)
+    image = spec.layout is Layout.IMAGE
     array = samples.float().cpu().numpy()
     if not np.isfinite(array).all():
         raise FloatingPointError(f"a sample at step {step}")

@@ -368,6 +368,20 @@ class FacesDiscriminator(Protocol):
 
 
 @runtime_checkable
+class Translates(Protocol):
+    """Translates between two domains."""
+
+    def domains(self) -> tuple[ShownAs, ShownAs]:
+        """What a discriminator of examples of the first domain has to be made for, and one of the second."""
+        ...
+
+    def translate(self, x: Tensor, back: bool = False) -> Tensor:
+        """Examples of the first domain as examples of the second, or with `back` the other way: (B, *event) ->
+        (B, *event of the other)."""
+        ...
+
+
+@runtime_checkable
 class HasFreeEnergy(Protocol):
     def free_energy(self, x: Tensor) -> Tensor:
         """F(x) = -log p(x) - log Z in nats, latent units summed out: (B, *event) -> (B,)."""

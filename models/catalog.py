@@ -20,6 +20,7 @@ from models.char_rnn import CharRnn, CharRnnSettings
 from models.conditional_gan import ConditionalGan, ConditionalGanSettings
 from models.conv_rbm import ConvRbm, ConvRbmSettings
 from models.conv_vae import ConvVae, ConvVaeSettings
+from models.cyclegan import CycleGan, CycleGanSettings
 from models.dbm import Dbm, DbmSettings
 from models.dbn import Dbn, DbnSettings
 from models.dcgan import Dcgan, DcganSettings
@@ -45,6 +46,7 @@ from models.learning.contrastive_divergence import (
     PersistentCdSettings,
     PersistentContrastiveDivergence,
 )
+from models.learning.cycle_consistency import CycleConsistency, CycleConsistencySettings
 from models.learning.domain_adversarial import DomainAdversarial, DomainAdversarialSettings
 from models.learning.expectation_maximization import ExpectationMaximization, ExpectationMaximizationSettings
 from models.learning.fine_tune import FineTune, FineTuneSettings
@@ -255,6 +257,13 @@ LEARNINGS: tuple[Learning, ...] = (
         "Generative adversarial networks",
         Wasserstein,
         WassersteinSettings,
+    ),
+    Learning(
+        "cycle-consistency",
+        "Cycle consistency",
+        "Generative adversarial networks",
+        CycleConsistency,
+        CycleConsistencySettings,
     ),
     Learning(
         "unrolled",
@@ -740,6 +749,21 @@ FAMILIES: tuple[Family, ...] = (
         settings=ConditionalGanSettings,
         learners=("non-saturating", "minimax", "wasserstein", "unrolled"),
         data="digits",
+    ),
+    Family(
+        key="cyclegan",
+        title="CycleGAN",
+        group="adversarial",
+        lecture="Generative adversarial networks",
+        summary="Two generators translate between two sets of examples of which no pairs are known. What comes back "
+        "from there and back shall be what it was.",
+        look_for="The cycle error falls soon: it says that nothing is lost. Whether the translation is the right one "
+        "it does not say, so look at the translations.",
+        model=CycleGan,
+        settings=CycleGanSettings,
+        learners=("cycle-consistency",),
+        data="digit-styles",
+        other={"source": "digit-styles", "settings": {"style": "inverse", "part": "second half"}},
     ),
     Family(
         key="hmm",

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSplitter, QStackedLayou
 from dgm_studio.events import Preview
 from dgm_studio.inference import Answer, Subject
 from dgm_studio.modes import QUANTITIES as OF_MODES
-from dgm_studio.shown import heading
+from dgm_studio.shown import beside, heading
 from dgm_studio.state import preview
 from dgm_studio.store import Run
 from dgm_studio.treatment import begins_anew, title_of, treated
@@ -184,9 +184,10 @@ class TrainPage(QWidget):
         live.answered.connect(self._answered)
         live.moved.connect(self._moved)
         self._head(live.spec)
-        self.samples.set_spec(live.spec)
-        if live.spec.layout is Layout.POINTS:
-            self.samples.set_reference(live.dataset.train.x.numpy())
+        like = beside(live.recipe.family.model, live.dataset)
+        self.samples.set_spec(like.spec)
+        if like.spec.layout is Layout.POINTS:
+            self.samples.set_reference(like.train.x.numpy())
         if self.isVisible():
             self._ask()
 

@@ -17,10 +17,10 @@ from dgm_studio.events import Checkpoint, Failed
 from dgm_studio.inference import Subject
 from dgm_studio.presets import FOLDER, presets
 from dgm_studio.sequence_pictures import PALETTE, sequences_picture, symbols_in
-from dgm_studio.shown import shown
+from dgm_studio.shown import beside, shown
 from dgm_studio.training import TrainingSession
 from dgm_studio.written import is_text, written
-from models.capabilities import Decodes, Samples, SamplesMeans
+from models.capabilities import Decodes, Samples, SamplesMeans, Translates
 from models.catalog import Recipe
 from models.spec import DataSpec, Layout
 
@@ -152,16 +152,16 @@ def preset_pictures(*keys: str, to: Path = FOLDER) -> int:
 
 def _card(subject: Subject) -> Image.Image:
     """The manifold where the model decodes a plane; samples elsewhere; what a run shows that draws none."""
-    if subject.spec.layout is Layout.POINTS and not isinstance(subject.model, Samples):
+    if subject.spec.layout is Layout.POINTS and not isinstance(subject.model, Samples | Translates):
         return _classes_card(subject)
     if subject.spec.layout is Layout.POINTS:
-        return plane(samples_of(subject, 4000, means=False), CARD)
+        return _points_card(subject)
     if is_text(subject.spec.symbols):
         return text_page(written(samples_of(subject, 16, means=False), subject.spec.symbols), CARD, letter=18)
     if subject.spec.layout is Layout.SEQUENCE:
         steps = CARD[0] // (5 if symbols_in(subject.spec) else 2)  # what can be told apart
         return sequences_picture(samples_of(subject, 10, means=False)[:, :steps], subject.spec, CARD)
-    of = subject.spec if isinstance(subject.model, Samples) else subject.dataset.domains[-1].spec
+    of = beside(type(subject.model), subject.dataset).spec
     height, width = of.event_shape[1:]
     scale = max(1, 24 // width)
     rows, columns = CARD[1] // ((height + 1) * scale), CARD[0] // ((width + 1) * scale)
@@ -180,6 +180,14 @@ def _card(subject: Subject) -> Image.Image:
     sheet = grid(images / of.brightest, columns, scale)
     page.paste(sheet, ((CARD[0] - sheet.width) // 2, (CARD[1] - sheet.height) // 2))
     return page
+
+
+def _points_card(subject: Subject) -> Image.Image:
+    if isinstance(subject.model, Samples):
+        return plane(samples_of(subject, 4000, means=False), CARD)
+    with torch.no_grad():
+        points, _ = shown(subject.learner, subject.dataset, 4000, False, subject.generator)
+    return plane(points[:, :2].float().cpu().numpy(), CARD)
 
 
 def _classes_card(subject: Subject) -> Image.Image:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from abc import abstractmethod
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor, nn
@@ -76,7 +76,7 @@ class Game(Learner):
     """
 
     capturable = True
-    needs = (FacesDiscriminator,)
+    needs: ClassVar[tuple[type, ...]] = (FacesDiscriminator,)
     moves: frozenset[Player] = frozenset(PLAYERS)  # who changes at a step; the others' turns are only reported
 
     def __init__(self, model: nn.Module, settings: PlayerSettings, spec: DataSpec, examples: int) -> None:

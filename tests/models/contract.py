@@ -59,6 +59,7 @@ from models.capabilities import (
     ScoresGivenCode,
     SumsExactly,
     TooLarge,
+    Translates,
     WeighsEvidence,
 )
 from models.catalog import FAMILIES, Recipe
@@ -392,6 +393,9 @@ def answers(learner: Learner, x: Tensor) -> dict[str, Tensor]:
             said |= {"hidden_given": positive, "swept": swept, "swept_hidden": negative}
             said["swept_hot"] = model.sweep(x, model.draw_hidden(positive, draws()), draws(), 2.0)[0]
             said |= {"energy": model.energy(x, positive), "reconstruct": model.reconstruct(x, positive)}
+        if isinstance(model, Translates):
+            said["translated"] = model.translate(x)
+            said["translated_back"] = model.translate(said["translated"], back=True)
         if isinstance(model, HasMeanField):
             said["mean_field"] = model.mean_field(x)
         if isinstance(model, BoundsFreeEnergy):
