@@ -42,6 +42,7 @@ from dgm_studio.evaluations import (
     samples,
     sharpness,
     texts,
+    translation,
     transport,
 )
 from dgm_studio.evaluations.base import Evaluation
@@ -78,6 +79,7 @@ EVALUATIONS: tuple[Evaluation, ...] = (
     parzen.EVALUATION,
     classification.EVALUATION,
     label_efficiency.EVALUATION,
+    translation.EVALUATION,
 )
 
 

@@ -1,0 +1,50 @@
+"""Questions about translations between two domains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from dgm_studio.inference import Subject
+from dgm_studio.questions.arrays import array
+
+
+@dataclass(frozen=True)
+class Translations:
+    """Held-out examples of one domain, what they are translated to, and what comes back. Errors are mean absolute
+    differences per value."""
+
+    index: np.ndarray  # (n,) int64, places in the test part of their domain
+    x: np.ndarray  # (n, *event)
+    y: np.ndarray  # (n,) int64, -1 without a label
+    made: np.ndarray  # (n, *event of the other domain)
+    again: np.ndarray  # (n, *event)
+    error: np.ndarray  # (n,) between x and `again`
+    mean_error: float  # of all held-out examples that were asked about
+
+
+@dataclass(frozen=True)
+class AskTranslations:
+    """`n` held-out examples from the place `first` on, which goes on at the beginning when it comes to the end; `back`
+    those of the second domain. The mean error is over at most `of_all` of them."""
+
+    n: int
+    first: int = 0
+    back: bool = False
+    of_all: int = 500
+
+    def __call__(self, subject: Subject) -> Translations:
+        test = subject.dataset.domains[int(self.back)].test
+        index = (self.first + torch.arange(min(self.n, len(test)))) % len(test)
+        x = test.x[index].to(subject.device)
+        made = subject.model.translate(x, self.back)
+        again = subject.model.translate(made, not self.back)
+        every = test.x[: self.of_all].to(subject.device)
+        returned = subject.model.translate(subject.model.translate(every, self.back), not self.back)
+        error = (again - x).abs().flatten(1).mean(1)
+        mean_error = (returned - every).abs().mean().item()
+        return Translations(
+            array(index), array(x), array(test.y[index]), array(made), array(again), array(error), mean_error
+        )
