@@ -14,6 +14,7 @@ from widgets.explorers.landscape import LandscapeView
 from widgets.explorers.latent_map import LatentMap
 from widgets.explorers.receptive_field import ReceptiveFieldView
 from widgets.explorers.sequence import SequenceView
+from widgets.explorers.translate import Translate
 from widgets.explorers.write_on import WriteOn
 
 EXPLORERS: tuple[type[Explorer], ...] = (
@@ -24,6 +25,7 @@ EXPLORERS: tuple[type[Explorer], ...] = (
     Codes,
     EllipsesView,
     LandscapeView,
+    Translate,
     CompleteIt,
     ReceptiveFieldView,
     Dream,
