@@ -19,7 +19,7 @@ from widgets.data_cache import DataCache
 from widgets.data_panel import DataPanel
 from widgets.draft import Draft, default_config
 from widgets.drawing_dialog import DrawingDialog
-from widgets.settings_form import SettingsForm
+from widgets.settings_form import ChoiceBox, SettingsForm
 from widgets.text_samples import TextSamples
 
 PATIENCE = 20_000  # ms
@@ -176,3 +176,62 @@ def test_data_that_are_drawn_are_drawn_in_a_dialog_and_not_as_text(form: Form) -
     assert not form.problem
     form.draft.stack.undo()
     assert form.draft.config == before
+
+
+# Two domains.
+
+
+def test_a_second_domain_is_shown_and_edited_where_the_learner_is_fed_two(form: Form) -> None:
+    form.choose("vae")
+    second = form.panel.findChild(ChoiceBox, "otherSource")
+    assert not second.isVisible()
+    form.choose("cyclegan")
+    assert not form.problem
+    assert second.isVisible()
+    assert second.currentData() == "digit-styles"
+    assert "examples" in form.panel.findChild(QLabel, "otherDataSummary").text()
+    form.draft.set_field("source", "style", "thick", 1)
+    other = form.draft.config.data.other
+    assert other is not None
+    assert other.settings == {"style": "thick", "part": "second half"}
+    form.checked()
+    assert not form.problem
+    form.draft.set_field("data", "binarization", "threshold", 1)
+    form.checked()
+    assert "cannot model bits" in form.problem
+    assert [button.text() for button in form.remedies] == ["Use values as they are"]
+    QTest.mouseClick(form.remedies[0], Qt.MouseButton.LeftButton)
+    form.checked()
+    assert not form.problem
+    for _ in range(3):
+        form.draft.stack.undo()
+    assert form.draft.config.data.other.settings["style"] == "inverse"
+
+
+def test_a_missing_second_domain_and_one_too_many_are_one_click_away(form: Form) -> None:
+    form.choose("cyclegan", other=None)
+    assert "choose a second one" in form.problem
+    (remedy,) = form.remedies
+    assert remedy.text() == "Add Digits in a style"
+    QTest.mouseClick(remedy, Qt.MouseButton.LeftButton)
+    form.checked()
+    assert not form.problem
+    form.choose("vae", other={"source": "digits"})
+    assert "without a second one" in form.problem
+    (remedy,) = form.remedies
+    QTest.mouseClick(remedy, Qt.MouseButton.LeftButton)
+    assert form.draft.config.data.other is None
+
+
+def test_what_is_dropped_on_the_second_domain_becomes_it(form: Form, tmp_path: Path) -> None:
+    np.save(tmp_path / "table.npy", np.random.default_rng(0).random((50, 7)))
+    form.choose("cyclegan")
+    second = form.panel.findChild(ChoiceBox, "otherSource")
+    assert not form.panel.take(tmp_path / "table.npy", second.mapToGlobal(second.rect().center()))
+    data = form.draft.config.data
+    assert data.other is not None
+    assert (data.source, data.other.source) == ("digit-styles", "numpy")
+    assert not form.panel.take(tmp_path / "table.npy")
+    assert form.draft.config.data.source == "numpy"
+    form.checked()
+    assert not form.problem
