@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from torch import Tensor
+
 from dgm_studio.evaluations.base import (
     Evaluation,
+    difference_interval,
     draw,
     finite,
     held_out_examples,
@@ -17,9 +20,10 @@ from dgm_studio.evaluations.base import (
 )
 from dgm_studio.evaluations.fidelity import describe_held_out
 from dgm_studio.inference import Subject
-from dgm_studio.reports import Column, Note, Report, Table
-from models.estimation.measure import Measure
-from models.estimation.transport import wasserstein
+from dgm_studio.reports import NO_INTERVAL, Column, Note, Report, Table
+from models.capabilities import FacesDiscriminator, HasCritic
+from models.estimation.measure import Kind, Measure
+from models.estimation.transport import dual_bound, wasserstein
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout
 
@@ -59,6 +63,34 @@ def _run(subject: Subject, settings: TransportSettings) -> Iterator[float | Repo
         work = wasserstein(x.flatten(1), theirs, where, subject.generator, settings.repeats)
         found.append((name, (yield from stage(work, 0.2 + 0.4 * len(found), 0.4))))
     yield _table(found)
+    learner, model = subject.learner, subject.learner.model
+    # where something stands beside examples, the distance is one of pairs
+    if isinstance(learner, HasCritic) and isinstance(model, FacesDiscriminator) and not model.shown_as().beside:
+        yield _of_critic(learner, data[:n], samples, found[0][1])
+
+
+def _of_critic(critic: HasCritic, data: Tensor, samples: Tensor, exact: Measure) -> Table:
+    on_data, on_samples = critic.criticise(data), critic.criticise(samples)
+    value, low, high = difference_interval(on_data, on_samples)
+    slope, bound = dual_bound(on_data, on_samples, data.flatten(1), samples.flatten(1))
+    rows = (
+        ("Critic's estimate E f(x) − E f(G(z))", value, (low, high), str(Kind.ESTIMATE), exact.protocol),
+        ("Its greatest slope from an example to a sample", slope, NO_INTERVAL, str(Kind.EXACT), ""),
+        ("Estimate over that slope", bound, NO_INTERVAL, str(Kind.LOWER_BOUND), "a bound on W₁ of these two sets"),
+        ("W₁ of these two sets", exact.value, NO_INTERVAL, str(Kind.EXACT), "by assignment"),
+    )
+    columns = (
+        Column("Of the same samples and data"),
+        Column("Value", "number", decimals=4),
+        Column("95 % interval", "interval", decimals=4),
+        Column("Kind", "kind"),
+        Column("Protocol", "detail"),
+    )
+    note = (
+        "A function of slope 1 at most says no more than W₁, and the best one says W₁. The critic learned from the "
+        "generator that plays; where samples are of an average of it, they may lie nearer to the data than it believes."
+    )
+    return Table("What the critic says", columns, rows, note)
 
 
 def _table(found: list[tuple[str, Measure]]) -> Table:

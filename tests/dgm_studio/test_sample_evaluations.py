@@ -14,6 +14,7 @@ from dgm_studio.evaluations import copies, fidelity, sharpness, transport
 from dgm_studio.evaluations.base import Evaluation
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Curves, Note, Pictures, Report, Table
+from models.capabilities import ShownAs
 from models.estimation.frechet import frechet_distance
 from models.estimation.transport import wasserstein_distance
 from models.spec import DataSpec, Layout, Support
@@ -190,6 +191,38 @@ def test_the_distance_is_that_of_the_assignment_and_a_perfect_samplers_stands_be
     assert model[1] == pytest.approx(wasserstein_distance(moved, held_out(data)))
     assert perfect[1] == pytest.approx(wasserstein_distance(data.train.x, held_out(data)))
     assert perfect[1] < 0.3 < 3 < model[1]
+
+
+def test_a_critics_estimate_stands_beside_the_exact_distance_and_its_bound_is_below() -> None:
+    class Critic(Learned):
+        def criticise(self, x: Tensor) -> Tensor:
+            return -2 * x[:, 0]
+
+    class Faced(Sampler):
+        beside = 0
+
+        def shown_as(self) -> ShownAs:
+            return ShownAs((2,), self.beside)
+
+        show_data = show_samples = Sampler.sample
+
+    data = dataset((2,), Layout.POINTS)
+    held = held_out(data)
+    model = Faced(held + torch.tensor([3.0, 0.0]))
+    subject = Subject(Critic(model), data, 7, Generator().manual_seed(0))  # type: ignore[arg-type]
+    exact, critic = (
+        r for r in transport.EVALUATION.run(subject, transport.TransportSettings(repeats=2)) if isinstance(r, Table)
+    )
+    said, slope, bound, distance = (row[1] for row in critic.rows)
+    assert distance == exact.rows[0][1] == pytest.approx(3.0, rel=0.01)
+    assert said == pytest.approx(6.0, rel=1e-4)  # with a slope of 2
+    assert slope == pytest.approx(2.0, abs=0.01)
+    assert bound == pytest.approx(3.0, rel=0.01)
+    assert bound <= distance
+    assert critic.rows[2][3] == "lower bound"
+    model.beside = 1
+    again = transport.EVALUATION.run(subject, transport.TransportSettings(repeats=2))
+    assert len([r for r in again if isinstance(r, Table)]) == 1
 
 
 def test_they_are_admitted_where_there_is_a_distance() -> None:

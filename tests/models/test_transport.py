@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from models.estimation.progress import finish
-from models.estimation.transport import wasserstein, wasserstein_distance
+from models.estimation.transport import dual_bound, wasserstein, wasserstein_distance
 
 
 def normal(n: int, dimensions: int, seed: int) -> Tensor:
@@ -35,6 +35,24 @@ def test_a_shift_is_as_far_as_it_is_long() -> None:
     x = normal(40, 3, 0)
     assert wasserstein_distance(x, x) == pytest.approx(0.0, abs=1e-6)
     assert wasserstein_distance(x.flip(0) + torch.tensor([3.0, 0.0, 4.0]), x) == pytest.approx(5.0, rel=1e-5)
+
+
+@pytest.mark.parametrize("dimensions", [1, 2])
+def test_no_function_says_more_than_the_distance_and_the_best_one_says_it(dimensions: int) -> None:
+    x, y = normal(30, dimensions, 0), normal(30, dimensions, 1) + 2
+    exact = wasserstein_distance(x, y)
+    for seed in range(20):
+        w, b = normal(dimensions, 8, seed), normal(8, 1, seed)[:, 0]
+        f, g = ((z @ w + b).sin().sum(1) for z in (x, y))
+        slope, bound = dual_bound(f, g, x, y)
+        assert bound <= exact * (1 + 1e-9)
+        i, j = divmod(int(((f[:, None] - g).abs() / torch.cdist(x, y)).argmax()), 30)
+        assert slope == pytest.approx((f[i] - g[j]).abs().item() / (x[i] - y[j]).norm().item(), rel=1e-4)
+    moved = x + torch.tensor([3.0, 4.0])[:dimensions]  # -x·v is best for a shift along v
+    v = torch.tensor([0.6, 0.8])[:dimensions] / (0.6 if dimensions == 1 else 1)
+    _, best = dual_bound(-x @ v, -moved @ v, x, moved)
+    assert best == pytest.approx(wasserstein_distance(x, moved), rel=1e-5)
+    assert dual_bound(torch.ones(30), torch.ones(30), x, x) == (0.0, 0.0)
 
 
 def test_sets_of_different_size_are_refused() -> None:
