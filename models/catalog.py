@@ -694,7 +694,7 @@ FAMILIES: tuple[Family, ...] = (
         "encoder inverts the generator. Where they show another example, let the discriminator learn faster.",
         model=Bigan,
         settings=BiganSettings,
-        learners=("non-saturating", "minimax", "unrolled"),
+        learners=("non-saturating", "minimax", "wasserstein", "unrolled"),
         data="digits",
     ),
     Family(

@@ -14,7 +14,7 @@ from torch import Tensor
 from dgm_studio.inference import Subject
 from dgm_studio.questions.arrays import array, seeded, tensor
 from dgm_studio.questions.examples import spread_out
-from models.capabilities import Decodes, HasDiscriminator, Samples, TakesTurns
+from models.capabilities import Decodes, HasCritic, HasDiscriminator, Samples, TakesTurns
 from models.estimation.progress import finish
 from models.estimation.pushforward import warp_of
 from models.estimation.quadrature import normalised
@@ -30,6 +30,7 @@ class Field(StrEnum):
     ESTIMATE = "estimated model density"  # importance-weighted, unbiased
     ENERGY = "density of the energy"  # exp(-F), normalised by quadrature
     DISCRIMINATOR = "discriminator"
+    CRITIC = "critic"
 
 
 SUMMED = 256  # points to a side of the grid by which an energy is normalised
@@ -76,7 +77,7 @@ class Landscape:
     kind: Field | None = None
     field: np.ndarray | None = None  # (rows, columns) over the bounds, first row at the lower edge
     samples: np.ndarray | None = None  # (n, 2)
-    gradients: np.ndarray | None = None  # (k, 2): ∇D at the first k samples
+    gradients: np.ndarray | None = None  # (k, 2): ∇D, or a critic's ∇f, at the first k samples
     warp: Warped | None = None
 
 
@@ -98,7 +99,7 @@ class AskLandscape:
         if self.samples and isinstance(model, Samples):
             samples = model.sample(self.samples, seeded(subject, self.seed))
         gradients = None
-        if samples is not None and self.arrows and isinstance(subject.learner, HasDiscriminator):
+        if samples is not None and self.arrows and isinstance(subject.learner, HasDiscriminator | HasCritic):
             gradients = array(discriminator_gradient(subject.learner, samples[: self.arrows]))
         return Landscape(
             self.bounds,
@@ -110,7 +111,7 @@ class AskLandscape:
         )
 
     def _field(self, subject: Subject, field: Field) -> np.ndarray:
-        """The density, or the discriminator's P(real), at cell centres."""
+        """The density, the discriminator's P(real), or the critic's score, at cell centres."""
         left, bottom, right, top = self.bounds
         n = WEIGHTED_RESOLUTION if field is Field.ESTIMATE else self.resolution
         x = left + (np.arange(n) + 0.5) * (right - left) / n
@@ -118,6 +119,8 @@ class AskLandscape:
         points = tensor(subject, np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2))
         if field is Field.DISCRIMINATOR:
             values = _discriminator(subject).discriminate(points)
+        elif field is Field.CRITIC:
+            values = _critic(subject).criticise(points)
         elif field is Field.MODEL:
             values = subject.model.log_prob(points).exp()
         elif field is Field.ENERGY:
@@ -134,12 +137,13 @@ class AskLandscape:
         return array(values).reshape(n, n)
 
 
-def discriminator_gradient(learner: HasDiscriminator, x: Tensor) -> Tensor:
+def discriminator_gradient(learner: HasDiscriminator | HasCritic, x: Tensor) -> Tensor:
     """∇D(x) at each point: (k, 2) -> (k, 2). A sample that follows it looks more real; where it vanishes, a
     generator learns nothing (Goodfellow et al., 2014, section 3)."""
     with torch.enable_grad():
         x = x.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(learner.discriminate(x).sum(), x)
+        judged = learner.criticise if isinstance(learner, HasCritic) else learner.discriminate
+        (gradient,) = torch.autograd.grad(judged(x).sum(), x)
     return gradient
 
 
@@ -158,6 +162,12 @@ def warped_grid(subject: Subject, model: Decodes, cells: int = 32) -> Warped | N
     low, high = draws.quantile(0.005, dim=0), draws.quantile(0.995, dim=0)
     warp = warp_of(model.decode, prior, low, high, cells)
     return Warped(array(warp.corners), array(warp.density), array(warp.folded), warp.folds)
+
+
+def _critic(subject: Subject) -> HasCritic:
+    if not isinstance(subject.learner, HasCritic):
+        raise TypeError("This run has no critic.")
+    return subject.learner
 
 
 def _discriminator(subject: Subject) -> HasDiscriminator:

@@ -11,13 +11,14 @@ import numpy as np
 from torch import Generator, Tensor
 
 from dgm_studio.datasets.base import Dataset, Density
+from dgm_studio.evaluations.base import difference_interval
 from dgm_studio.inference import Subject
 from dgm_studio.questions.arrays import array, seeded
 from dgm_studio.questions.landscapes import Bounds, sampling
-from models.capabilities import HasDiscriminator
+from models.capabilities import HasCritic, HasDiscriminator
 from models.estimation.divergence import Binned, Grid, optimal_value
 from models.estimation.measure import Kind, Measure, mean_measure
-from models.estimation.transport import wasserstein_distance
+from models.estimation.transport import dual_bound, wasserstein_distance
 
 DRAWN = 20_000  # samples in a histogram
 CELLS = 64  # of it, to a side
@@ -85,6 +86,8 @@ class AskGap:
                 Figure("value", _value(subject.learner, subject.dataset, draws), -math.log(4)),
                 Figure("best value", _best_value(js), optimal_value(target.perfect(self.samples))),
             ]
+        if isinstance(subject.learner, HasCritic):
+            figures += _estimate(subject.learner, perfect.data.to(draws), draws[: self.paired])
         return tuple(figures)
 
 
@@ -99,6 +102,25 @@ def _wasserstein(draws: Tensor, perfect: _Perfect) -> Measure:
     protocol = f"the best pairing, found exactly, of {len(draws)} samples with {len(draws)} draws of the data"
     note = "too large on average, since both sets scatter: compare with the perfect sampler; without an interval"
     return Measure("Wasserstein distance W₁", value, value, value, Kind.ESTIMATE, "distance", protocol, note)
+
+
+def _estimate(critic: HasCritic, data: Tensor, draws: Tensor) -> list[Figure]:
+    """What the critic says of W₁, as it is and divided by its slope."""
+    on_data, on_samples = critic.criticise(data), critic.criticise(draws)
+    value, low, high = difference_interval(on_data, on_samples)
+    slope, bound = dual_bound(on_data, on_samples, data, draws)
+    protocol = f"mean of {len(data)} draws of the data less that of {len(draws)} samples"
+    name, by = (
+        "Critic's estimate E f(x) − E f(G(z))",
+        f"divided by its greatest slope between the two sets, {slope:.3f}",
+    )
+    return [
+        Figure("estimate", Measure(name, value, low, high, Kind.ESTIMATE, "distance", protocol, likelihood=False)),
+        Figure(
+            "dual", Measure(f"{name}, {by}", bound, bound, bound, Kind.LOWER_BOUND, "distance", f"{protocol}, {by}",
+                            "never above W₁ of the same sets", likelihood=False),
+        ),
+    ]  # fmt: skip
 
 
 def _value(learner: HasDiscriminator, dataset: Dataset, draws: Tensor) -> Measure:

@@ -62,6 +62,16 @@ def test_a_shifted_model_is_as_far_as_the_shift_in_the_wasserstein_distance() ->
     assert "value" not in found  # there is no discriminator
 
 
+def test_a_critics_estimate_and_the_bound_it_makes_stand_beside_the_distance() -> None:
+    found = figures(4.0, criticise=lambda x: -3 * x[:, 0])
+    assert found["estimate"].measure.value == pytest.approx(12.0, abs=0.3)
+    assert found["estimate"].measure.low < 12.0 < found["estimate"].measure.high
+    dual, w1 = found["dual"].measure, found["w1"].measure
+    assert dual.kind == "lower bound"
+    assert 3.9 < dual.value <= w1.value
+    assert not {"estimate", "dual"} & figures(4.0, discriminate=one_half).keys()
+
+
 def test_js_of_a_shifted_model_is_that_by_quadrature() -> None:
     n, side = 400, 3.0
     axis = (torch.arange(n, dtype=torch.float64) + 0.5) / n * 2 * side - side

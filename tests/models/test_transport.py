@@ -47,7 +47,7 @@ def test_no_function_says_more_than_the_distance_and_the_best_one_says_it(dimens
         slope, bound = dual_bound(f, g, x, y)
         assert bound <= exact * (1 + 1e-9)
         i, j = divmod(int(((f[:, None] - g).abs() / torch.cdist(x, y)).argmax()), 30)
-        assert slope == pytest.approx((f[i] - g[j]).abs().item() / (x[i] - y[j]).norm().item(), rel=1e-4)
+        assert slope == pytest.approx((f[i] - g[j]).abs().item() / (x[i] - y[j]).norm().item(), rel=1e-3)
     moved = x + torch.tensor([3.0, 4.0])[:dimensions]  # -x·v is best for a shift along v
     v = torch.tensor([0.6, 0.8])[:dimensions] / (0.6 if dimensions == 1 else 1)
     _, best = dual_bound(-x @ v, -moved @ v, x, moved)

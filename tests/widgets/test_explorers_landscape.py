@@ -19,6 +19,7 @@ from dgm_studio.questions.landscapes import Warped
 from models.energy_network import EnergyNetwork, EnergyNetworkSettings
 from models.gan import Gan, GanSettings
 from models.learning.adversarial import MINIMAX, Adversarial, AdversarialSettings
+from models.learning.wasserstein import Wasserstein, WassersteinSettings
 from models.vae import Vae, VaeSettings
 from widgets.explorers.landscape import LandscapeView
 from widgets.explorers.landscape_items import WARP, WarpItem, arrow_lines, cells_path, opacity_levels
@@ -303,3 +304,21 @@ class TestWarp:
         full, empty = pixel(-0.4, -0.4), pixel(0.6, -0.4)
         assert abs(full.hue() - QColor(WARP).hue()) < 12
         assert full.lightness() > empty.lightness() + 60
+
+
+def test_a_critic_is_shown_by_its_scores_and_their_slopes(qtbot: QtBot) -> None:
+    rules, generator = WassersteinSettings(hidden=8, layers=1), GanSettings(latent=2, hidden=8, layers=1)
+    made = Bench(recipe(Gan, generator, Wasserstein, rules), cloud())
+    made.publish(1)
+    view = opened(made, qtbot)
+    qtbot.waitUntil(lambda: view._answer is not None and view._answer.field is not None, timeout=PATIENCE)
+    left, bottom, right, top = view._answer.bounds
+    n = view._answer.field.shape[0]
+    place = torch.tensor([[left + (10.5 / n) * (right - left), bottom + (70.5 / n) * (top - bottom)]])
+    with torch.no_grad():
+        assert view._answer.field[70, 10] == pytest.approx(float(made.learner.criticise(place)), rel=1e-3, abs=1e-5)
+    tick(view, "arrows")
+    qtbot.waitUntil(lambda: view._answer.gradients is not None, timeout=PATIENCE)
+    assert "∇f" in view.findChild(QLabel, "longest").text()
+    assert not view._boxes["optimum"].isChecked()
+    made.live.close()

@@ -15,6 +15,7 @@ from dgm_studio.questions.landscapes import WEIGHTED_DRAWS, AskLandscape, DataPo
 from dgm_studio.questions.optimum import CELLS, AskGap, AskOptimum, Optimum
 from models.capabilities import (
     Decodes,
+    HasCritic,
     HasDiscriminator,
     HasFreeEnergy,
     Samples,
@@ -180,7 +181,7 @@ class LandscapeView(Explorer):
         self._longest.setVisible(gradients is not None)
         if samples is not None and gradients is not None:
             self.plane.show_arrows(samples[: len(gradients)], gradients, self._ink)
-            self._longest.setText(f"longest arrow: |∇D| = {np.linalg.norm(gradients, axis=1).max():.2g}")
+            self._longest.setText(f"longest arrow: |∇{self._letter}| = {np.linalg.norm(gradients, axis=1).max():.2g}")
         else:
             self.plane.show_arrows(None, None, self._ink)
         self._show_warp()
@@ -194,6 +195,10 @@ class LandscapeView(Explorer):
         elif answer.kind is Field.DISCRIMINATOR:
             self.plane.show_field(field, answer.bounds, diverging)
             self._bar.explain(diverging, "0 sample", "½", "1 data")
+        elif answer.kind is Field.CRITIC:
+            low, high = float(field.min()), float(field.max())
+            self.plane.show_field((field - low) / max(high - low, 1e-9), answer.bounds, diverging)
+            self._bar.explain(diverging, "sample", f"rises by {high - low:.3g}", "data")
         else:
             # a few weights of an estimate may be far too large; they would leave the rest in the dark
             is_estimate = answer.kind is Field.ESTIMATE
@@ -240,7 +245,11 @@ class LandscapeView(Explorer):
         tip = "Drawn from the same noise each time, so that they move as the model does"
         self._layer("Samples", "samples", tip, True, samples, SAMPLES)
         tip = "∇D at samples: where a generator is pushed. Where it vanishes, a generator learns nothing"
-        self._layer("Gradient of D", "arrows", tip, False, plays and samples)
+        self._letter = "D"
+        if issubclass(live.learner_class, HasCritic):
+            self._letter, tip = "f", "∇f at samples: where a generator is pushed. Of the best critic it is 1 long"
+        judges = plays or issubclass(live.learner_class, HasCritic)
+        self._layer(f"Gradient of {self._letter}", "arrows", tip, False, judges and samples)
         tip = (
             "Where a regular grid of a 2-D latent space goes: the middle 99 % of the prior. The more opaque a cell, "
             "the denser its samples, by p(G(z)) = p(z) / |det ∂G/∂z|: opacity grows with the square root of it. "
@@ -295,6 +304,9 @@ class LandscapeView(Explorer):
             fields.insert(0, (Field.ESTIMATE.value, "Model density (est.)", tip))
         if offers(live.learner_class):
             fields.insert(0, (Field.DISCRIMINATOR.value, "Discriminator D(x)", "D(x): how real a point looks"))
+        if issubclass(live.learner_class, HasCritic):
+            tip = "The critic's score, up to a constant: the slope is where a generator is pushed"
+            fields.insert(0, (Field.CRITIC.value, "Critic f(x)", tip))
         return fields
 
     def _layer(self, text: str, name: str, tip: str, on: bool, possible: bool, shade: str = "") -> QCheckBox:

@@ -17,6 +17,8 @@ NAMES = {
     "forward": "KL(data ‖ model)",
     "backward": "KL(model ‖ data)",
     "w1": "Wasserstein W₁",
+    "estimate": "E f(x) − E f(G(z)), critic f",
+    "dual": "the same / slope of f  ≤ W₁",
     "value": "V(D, G), D as it is",
     "best value": "V(D*, G) = 2 JS − log 4",
 }
