@@ -75,10 +75,10 @@ class ProbabilityGame(Game):
     """
 
     quantities: ClassVar[tuple[Quantity, ...]] = (
-        Quantity("value", "Value of the game V(D, G)"),
+        Quantity("value", "Value V(D, G)"),
         Quantity("generator", "Generator's loss"),
         Quantity("on_data", "D(x) on data", unit="probability"),
-        Quantity("on_samples", "D(G(z)) on samples", unit="probability"),
+        Quantity("on_samples", "D(x) on samples", unit="probability"),
     )
     settings: Any
     discriminator: Any
@@ -164,6 +164,10 @@ class Adversarial(ProbabilityGame):
     ) -> None:
         super().__init__(model, settings, spec, examples)
         self.objective = objective
+
+    def against_collapse(self) -> Ways:
+        matching: Ways = {} if self.settings.feature_matching else {"feature matching": {"feature_matching": True}}
+        return {**matching, **super().against_collapse()}
 
     def against_saturation(self) -> Ways:
         ways = super().against_saturation()

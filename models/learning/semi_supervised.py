@@ -147,10 +147,10 @@ class SemiSupervised(KeepsLabels, Game):
     quantities = (
         Quantity("cross_entropy", "Cross-entropy", goal="lower"),
         Quantity("error", "Error", unit="part of examples", goal="lower"),
-        Quantity("value", "Value of the game V(D, G)"),
+        Quantity("value", "Value V(D, G)"),
         Quantity("generator", "Generator's loss", unit=""),
         Quantity("on_data", "D(x) on data", unit="probability"),
-        Quantity("on_samples", "D(G(z)) on samples", unit="probability"),
+        Quantity("on_samples", "D(x) on samples", unit="probability"),
     )
     discriminator: NoisyClassifier
     settings: SemiSupervisedSettings

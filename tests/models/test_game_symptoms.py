@@ -69,11 +69,11 @@ def test_it_is_told_how_much_is_lost_and_what_may_help_can_be_set() -> None:
     assert symptom is not None
     assert "% of 500 held-out examples" in symptom.measured
     known = {learning.key: learning.settings for learning in LEARNINGS}
-    assert symptom.changes.keys() == {"packing of 2", "minibatch features", "5 unrolled steps"}
+    assert symptom.changes.keys() == {"feature matching", "packing of 2", "minibatch features", "5 unrolled steps"}
     for changes in symptom.changes.values():
         settings = known[changes.get(LEARNER, "non-saturating")]
         settings(**{name: value for name, value in changes.items() if name not in (LEARNER, ANEW)})
-    done = settled(Gaussian(1.0, SIGMA), packing=2, minibatch_features=2)
+    done = settled(Gaussian(1.0, SIGMA), packing=2, minibatch_features=2, feature_matching=True)
     symptom = done.diagnose(batch(ring(500)), Generator().manual_seed(0))
     assert symptom is not None
     assert symptom.changes.keys() == {"5 unrolled steps"}, "the others are on already"
