@@ -32,7 +32,12 @@ class _Followed(QTimer):
         self.since = 0.0  # when it was asked last
         self.step = -1  # of the newest answer
         self.put_off = 0
+        self.every, self.share = 0, 1.0
         self.timeout.connect(self._announce)
+
+    def rest(self) -> None:
+        """Wait for the next time, after an answer: for as long as its share of the time asks."""
+        self.start(max(self.every, round(1e3 * (monotonic() - self.since) * (1 / self.share - 1))))
 
     def _announce(self) -> None:
         self.due.emit(self.name)
@@ -89,14 +94,16 @@ class Explorer(QWidget):
         serial = self.live.ask(f"{self.key}/{name}", question, standing)
         self._first.setdefault(name, serial)
 
-    def follow(self, name: str, question: Callable[[], Question | None], every_ms: int) -> None:
+    def follow(self, name: str, question: Callable[[], Question | None], every_ms: int, share: float = 1.0) -> None:
         """Ask now, and again when there is a newer state, but not sooner than `every_ms` after an answer: for what is
-        dear to compute or to draw. `question` is called each time; None asks nothing."""
+        dear to compute or to draw. `question` is called each time; None asks nothing. Below a `share` of 1, answers
+        that are slow to come, on a busy machine for one, are asked for less often: waiting for them takes no more
+        than that share of the time."""
         if name not in self._followed:
             self._followed[name] = _Followed(name, self)
             self._followed[name].due.connect(self._follow_up)
         self._followed[name].question = question
-        self._followed[name].setInterval(every_ms)
+        self._followed[name].every, self._followed[name].share = every_ms, share
         self._ask_followed(name)
 
     def followed(self, name: str) -> bool:
@@ -196,7 +203,7 @@ class Explorer(QWidget):
         followed = self._followed.get(name)
         if followed is not None:
             followed.waiting, followed.step = False, answer.step
-            followed.start()
+            followed.rest()
         if answer.error:
             self._failing = name
             self.notify(f"This view could not be computed at step {answer.step}: {answer.error}", answer.details)
@@ -217,7 +224,7 @@ class Explorer(QWidget):
             return
         if self._hand.isActive() and followed.put_off < PUT_OFF:
             followed.put_off += 1
-            followed.start()
+            followed.start(followed.every)
         else:
             self._ask_followed(name)
 

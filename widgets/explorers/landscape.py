@@ -38,7 +38,9 @@ SIDE = 196  # px, the column of layers
 DRAWN, ARROWS = 1000, 150
 NOTHING = "nothing"
 DENSITIES = (Field.DATA, Field.MODEL, Field.ENERGY, Field.ESTIMATE)
-EVERY = {"landscape": 40, "optimum": 400, "gap": 1500}  # ms from an answer to the next question
+# ms from an answer to the next question, and the share of the time that waiting for answers may take
+PACE = {"landscape": (40, 0.3), "optimum": (400, 0.1), "gap": (1500, 0.05)}
+FINE = 5  # px of the map for each number of a field, which is interpolated
 LAYERS = ("data", "samples", "arrows", "warp", "averaged", "optimum", "figures")
 
 
@@ -130,7 +132,7 @@ class LandscapeView(Explorer):
     def _ask(self) -> None:
         if self._data is None or not self.isVisible():
             return
-        self.follow("landscape", self._question, EVERY["landscape"])
+        self.follow("landscape", self._question, *PACE["landscape"])
         averaged = self._on("averaged")
         self._keep_asking("optimum", lambda: AskOptimum(self.map.bounds(), averaged))
         self._keep_asking("figures", lambda: AskGap(averaged), "gap")
@@ -138,7 +140,7 @@ class LandscapeView(Explorer):
     def _keep_asking(self, layer: str, question: Any, channel: str = "") -> None:
         channel = channel or layer
         if self._on(layer):
-            self.follow(channel, question, EVERY[channel])
+            self.follow(channel, question, *PACE[channel])
         elif self.followed(channel):
             self.forget(channel)
 
@@ -146,6 +148,7 @@ class LandscapeView(Explorer):
         return AskLandscape(
             self.map.bounds(),
             None if self._field.key == NOTHING else Field(self._field.key),
+            resolution=int(np.clip(self.map.width() / FINE, 48, 96)),
             samples=DRAWN if self._on("samples") or self._on("arrows") else 0,
             arrows=ARROWS if self._on("arrows") else 0,
             warp=self._on("warp"),
