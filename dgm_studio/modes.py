@@ -17,9 +17,10 @@ from models.learning.base import Learner, Quantity
 
 PERFECT = "perfect/"  # before a key: what a perfect sampler scores
 QUANTITIES = (
-    Quantity("samples/modes", f"Modes found in {SAMPLES:,} samples", unit="modes"),
-    Quantity("samples/quality", f"Samples within {RADIUS:g}σ of a mode", unit="share"),
+    Quantity("samples/modes", "Modes found", unit="modes"),
+    Quantity("samples/quality", "Good samples", unit="share"),
 )
+PROTOCOL = f"of {SAMPLES:,} samples, those count that are good: within {RADIUS:g}σ of the nearest mode"
 PROBE, PATIENCE = 100, 0.05  # so many samples may take so many seconds; a model that is slower is not measured
 
 

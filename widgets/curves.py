@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QPointF, Qt, QTimer
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QSlider, QVBoxLayout, QWidget
 
+from dgm_studio.modes import PROTOCOL
 from widgets.building import label
 from widgets.curve_plot import HELD_OUT, TRAINING, CurvePlot
 from widgets.history import History
@@ -66,7 +67,7 @@ class QuantityView(QWidget):
             parts += [("   ● ", HELD_OUT), (number(best[1]), "")]
         self._values.set_parts(parts)
         if plot.perfect is not None:
-            self.plot.setToolTip(f"Dashed: what a perfect sampler scores by the same protocol, {number(plot.perfect)}")
+            self.plot.setToolTip(f"Dashed: a perfect sampler, {number(plot.perfect)}; {PROTOCOL}")
 
 
 class Curves(QWidget):
