@@ -80,17 +80,18 @@ class Wasserstein(Game):
 
     What its best value is depends on the constraint. With a gradient penalty λ E (‖∇f(x̂)‖ - 1)², x̂ = εx + (1 - ε)G(z)
     with ε ~ U(0, 1), it is near W₁ (Gulrajani et al., 2017, equation 3), and above it by a part of about W₁ / 2λ, since
-    slopes a little above 1 pay. Clipped weights allow slopes up to some K, and a value of K W₁ at most. Reported beside
-    it is the slope on these lines, and for held-out data the greatest.
+    slopes a little above 1 pay. Clipped weights allow slopes up to some K, and a value of K W₁ at most. Reported are
+    the estimate E f(x) - E f(G(z)), the loss -E f(G(z)), and the slope ‖∇f‖ on these lines, of held-out data also the
+    greatest.
     """
 
     settings: Any
     discriminator: Any
     quantities = (
-        Quantity("distance", "Critic's estimate E f(x) − E f(G(z))", unit="distance"),
-        Quantity("generator", "Generator's loss −E f(G(z))", unit="distance"),
-        Quantity("slope", "Critic's slope ‖∇f‖ between data and samples", unit=""),
-        Quantity("steepest", "Critic's greatest slope", unit=""),
+        Quantity("distance", "Critic's estimate", unit="distance"),
+        Quantity("generator", "Generator's loss", unit="distance"),
+        Quantity("slope", "Slope of the critic", unit=""),
+        Quantity("steepest", "Its greatest slope", unit=""),
     )
 
     @staticmethod
