@@ -27,6 +27,7 @@ from dgm_studio.evaluations import (
     copies,
     coverage,
     disentanglement,
+    domains,
     evidence,
     fidelity,
     free_energy,
@@ -78,6 +79,7 @@ EVALUATIONS: tuple[Evaluation, ...] = (
     transport.EVALUATION,
     parzen.EVALUATION,
     classification.EVALUATION,
+    domains.EVALUATION,
     label_efficiency.EVALUATION,
     translation.EVALUATION,
 )

@@ -49,12 +49,12 @@ class Perceptron(nn.Module):
 
 @torch.no_grad()
 def start_anew(network: nn.Module, generator: Generator | None = None) -> None:
-    """Weights and biases of each layer uniform within 1 / √inputs, as linear layers begin by themselves."""
+    """Weights and biases of each linear layer or convolution uniform within 1 / √inputs, as they begin by themselves."""
     for layer in network.modules():
-        if isinstance(layer, nn.Linear):
-            reach = layer.in_features**-0.5
-            layer.weight.uniform_(-reach, reach, generator=generator)
-            layer.bias.uniform_(-reach, reach, generator=generator)
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            reach = layer.weight[0].numel() ** -0.5
+            for parameter in layer.parameters(recurse=False):
+                parameter.uniform_(-reach, reach, generator=generator)
 
 
 def fit(
