@@ -21,7 +21,7 @@ from models.settings import Settings, setting
 from models.spec import DataSpec
 
 APART = 1000  # training examples of each domain from which a linear classifier learns to tell them apart
-APART_STEPS, APART_RATE = 500, 0.01
+APART_STEPS, APART_RATE = 300, 0.01
 
 
 class DomainSettings(Settings):

@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
-from dgm_studio.datasets.base import Dataset, Provenance, Split
+from dgm_studio.datasets.base import Dataset, Provenance, Split, joined
 from dgm_studio.datasets.densities import ring
 from dgm_studio.evaluation import (
     EVALUATIONS,
@@ -83,6 +83,8 @@ def datasets() -> dict[str, Dataset]:
     made["symbols"] = _dataset(DataSpec((5,), Support.SYMBOLS, Layout.SEQUENCE, 3), symbols)
     words = torch.randint(5, (48, 8), generator=g).float()
     made["text"] = _dataset(DataSpec((8,), Support.SYMBOLS, Layout.SEQUENCE, 5, symbols=tuple(" abcd")), words)
+    inverse = _dataset(made["unit"].spec, 1 - torch.rand(48, 1, 3, 3, generator=g))
+    made["two domains"] = joined(made["unit"], inverse)
     return made
 
 
