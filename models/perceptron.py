@@ -49,7 +49,7 @@ class Perceptron(nn.Module):
 
 @torch.no_grad()
 def start_anew(network: nn.Module, generator: Generator | None = None) -> None:
-    """Weights and biases of each linear layer or convolution uniform within 1 / √inputs, as they begin by themselves."""
+    """Weights and biases of each linear map or convolution uniform within 1 / √inputs, as they begin by themselves."""
     for layer in network.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d):
             reach = layer.weight[0].numel() ** -0.5
