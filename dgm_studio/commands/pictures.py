@@ -162,8 +162,9 @@ def _card(subject: Subject) -> Image.Image:
         steps = CARD[0] // (5 if symbols_in(subject.spec) else 2)  # what can be told apart
         return sequences_picture(samples_of(subject, 10, means=False)[:, :steps], subject.spec, CARD)
     of = beside(type(subject.model), subject.dataset).spec
+    draws_none = not isinstance(subject.model, Samples)
     height, width = of.event_shape[1:]
-    scale = max(1, 24 // width)
+    scale = max(1, (36 if draws_none else 24) // width)  # held-out examples are few
     rows, columns = CARD[1] // ((height + 1) * scale), CARD[0] // ((width + 1) * scale)
     model = subject.model
     if isinstance(model, Decodes) and model.prior().mean.shape == (2,):
