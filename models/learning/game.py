@@ -14,7 +14,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from models.capabilities import FacesDiscriminator, Samples, SamplesOfClass
 from models.learning.base import ANEW, Learner, Symptom, Ways, adam, means
 from models.learning.critics import Critic, CriticSettings
-from models.learning.game_symptoms import SETTLED, mode_collapse
+from models.learning.game_symptoms import SAMPLES, SETTLED, mode_collapse
 from models.settings import Settings, setting
 from models.spec import Batch, DataSpec, Support
 
@@ -167,7 +167,8 @@ class Game(Learner):
         model = self.sampler()
         if not (self.settled() and isinstance(model, Samples)) or self.spec.support is Support.SYMBOLS:
             return None
-        return mode_collapse(batch.x, model.sample(len(batch.x), generator), self.against_collapse(), generator)
+        samples = model.sample(max(len(batch.x), SAMPLES), generator)
+        return mode_collapse(batch.x, samples, self.against_collapse(), generator)
 
     def settled(self) -> bool:
         """Whether the generator has taken enough steps to be judged by. Asks the device."""

@@ -10,8 +10,9 @@ from torch import Generator, Tensor
 from models.estimation.lost import CLUSTERS, ENOUGH, RARE, lost_share
 from models.learning.base import Symptom, Ways
 
-SETTLED = 2000  # updates of the generator: before, it has yet to spread, and often begins at a few samples
-COLLAPSED = 1 / 3  # of the data is left out
+SETTLED = 3000  # updates of the generator: before, it has yet to spread, and often begins at a few samples
+COLLAPSED = 0.4  # of the data is left out
+SAMPLES = 500  # that are looked at, at least
 SURE = 0.99
 SLIGHT = 0.01  # nats
 
