@@ -78,8 +78,28 @@ def time_to_window() -> float:
     return median(times[1:])  # the first fills the disk cache
 
 
+def queued_seconds(thread: int) -> float:
+    """For how long a thread of this process has waited for a core while it could have worked: by other programs, on a
+    busy machine. 0 where the system does not say."""
+    try:
+        return int(Path(f"/proc/self/task/{thread}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+    except OSError:
+        return 0.0
+
+
+def thread_named(name: str) -> int:
+    """The system's number of a thread of this process; 0 where it does not say."""
+    for task in Path("/proc/self/task").glob("*"):
+        if (task / "comm").read_text(encoding="utf-8").strip() == name:
+            return int(task.name)
+    return 0
+
+
 class Bare:
-    """The same learner without session, window or recorder, in a plain thread, for a while at a time."""
+    """The same learner without session, window or recorder, in a plain thread, for a while at a time. `served`: steps
+    per second of the last turn in which it did not wait for a core."""
+
+    served = 0.0
 
     def __init__(self, session: object) -> None:
         import torch
@@ -106,10 +126,12 @@ class Bare:
             import torch
 
             torch.set_num_threads(self._threads)
+            queued = queued_seconds(threading.get_native_id())
             begin, steps = time.perf_counter(), 0
             while (passed := time.perf_counter() - begin) < TURN:
                 self._learner.step(self._feeder.next())
                 steps += 1
+            self.served = steps / (passed - queued_seconds(threading.get_native_id()) + queued)
             found.append(steps / passed)
 
         thread = threading.Thread(target=work)

@@ -39,7 +39,7 @@ DRAWN, ARROWS = 1000, 150
 NOTHING = "nothing"
 DENSITIES = (Field.DATA, Field.MODEL, Field.ENERGY, Field.ESTIMATE)
 # ms from an answer to the next question, and the share of the time that waiting for answers may take
-PACE = {"landscape": (40, 0.3), "optimum": (400, 0.1), "gap": (1500, 0.05)}
+PACE = {"landscape": (60, 0.25), "optimum": (400, 0.1), "gap": (1500, 0.05)}
 FINE = 5  # px of the map for each number of a field, which is interpolated
 LAYERS = ("data", "samples", "arrows", "warp", "averaged", "optimum", "figures")
 
