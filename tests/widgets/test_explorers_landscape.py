@@ -314,9 +314,9 @@ def test_a_critic_is_shown_by_its_scores_and_their_slopes(qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: view._answer is not None and view._answer.field is not None, timeout=PATIENCE)
     left, bottom, right, top = view._answer.bounds
     n = view._answer.field.shape[0]
-    place = torch.tensor([[left + (10.5 / n) * (right - left), bottom + (70.5 / n) * (top - bottom)]])
+    place = torch.tensor([[left + (10.5 / n) * (right - left), bottom + (40.5 / n) * (top - bottom)]])
     with torch.no_grad():
-        assert view._answer.field[70, 10] == pytest.approx(float(made.learner.criticise(place)), rel=1e-3, abs=1e-5)
+        assert view._answer.field[40, 10] == pytest.approx(float(made.learner.criticise(place)), rel=1e-3, abs=1e-5)
     tick(view, "arrows")
     qtbot.waitUntil(lambda: view._answer.gradients is not None, timeout=PATIENCE)
     assert "∇f" in view.findChild(QLabel, "longest").text()
