@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -10,10 +11,16 @@ from torch import Generator, Tensor, nn
 
 from dgm_studio.config import DataChoice
 from dgm_studio.datasets.base import Dataset, counterparts
+from dgm_studio.datasets.densities import turned
 from dgm_studio.datasets.sources import load
+from dgm_studio.evaluation import subject_from
 from dgm_studio.evaluations.translation import EVALUATION
+from dgm_studio.events import Checkpoint
 from dgm_studio.inference import Subject
+from dgm_studio.presets import preset
 from dgm_studio.reports import Note, Pictures, Report, Table
+from dgm_studio.training import TrainingSession
+from models.catalog import Recipe
 
 TURNED = DataChoice(source="letter", other=DataChoice(source="letter", settings={"angle": 90.0, "seed": 1}))
 
@@ -95,3 +102,38 @@ def test_unknown_pairs_are_said_to_be_unknown() -> None:
     assert isinstance(note, Note)
     assert "Pairs recovered" not in rows(tables[0])
     assert "Class kept" not in rows(tables[0])
+
+
+def test_on_the_ring_a_wrong_turn_is_as_good_to_every_loss_as_the_right_one() -> None:
+    data = load(preset("cyclegan-ring").config.data)
+    assert data.other is not None
+    assert data.other.density is not None
+    assert data.density is not None
+    truth = 112.5
+    for wrong in (22.5, -22.5):
+        model = Knows(lambda x, w=wrong: turned(x, w), lambda x, w=wrong: turned(x, -w))
+        x = data.test.x
+        # translations have the very density of the second domain, so that no discriminator tells them from it
+        assert torch.allclose(data.other.density.log_prob(model.translate(x)), data.density.log_prob(x), atol=1e-3)
+        found = rows(reports(data, model)[0])
+        assert found["Cycle error"][0] < 1e-6
+        assert found["Pairs recovered"][0] < 0.05
+        assert found["Class kept"][0] < 0.05
+        turn = math.radians(truth - wrong)
+        right = data.test.x[:500].norm(dim=1).mean().item() * 2 * math.sin(turn / 2) * 2 / math.pi
+        assert found["Distance from the right one"][0] == pytest.approx(right, rel=0.05)
+
+
+@pytest.mark.slow
+def test_the_preset_that_is_to_fail_learns_its_cycle_and_the_wrong_turn() -> None:
+    config = preset("cyclegan-ring").config
+    data, state = load(config.data), None
+    for event in TrainingSession(config, data).events():
+        state = event.state if isinstance(event, Checkpoint) else state
+    assert state is not None
+    recipe = Recipe.read(config.family, config.learner, config.model, config.learning)
+    subject = subject_from(recipe, data, state, torch.device("cpu"), seed=0)
+    with torch.no_grad():
+        found = rows(next(item for item in EVALUATION.run(subject, EVALUATION.settings()) if isinstance(item, Table)))
+    assert found["Cycle error"][0] < 0.02
+    assert found["Class kept"][0] < 0.1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
@@ -36,11 +38,12 @@ class Translate(Explorer):
         self._found: Translations | None = None
         self._specs = [domain.spec for domain in live.dataset.domains]
         titles = [domain.provenance.title for domain in live.dataset.domains]
+        names = titles if titles[0] != titles[1] else ["First domain", "Second domain"]
         self.planes = all(spec.layout is Layout.POINTS for spec in self._specs)
         self._direction = Choice(
             [
-                (THERE, f"{titles[0]} → {titles[1]}", f"Examples of the first domain ({titles[0]}), there and back"),
-                (BACK, f"{titles[1]} → {titles[0]}", f"Examples of the second domain ({titles[1]}), there and back"),
+                (THERE, f"{names[0]} → {names[1]}", f"Examples of the first domain ({titles[0]}), there and back"),
+                (BACK, f"{names[1]} → {names[0]}", f"Examples of the second domain ({titles[1]}), there and back"),
             ],
             "direction",
         )
@@ -106,9 +109,13 @@ class Translate(Explorer):
             if not plane.by_hand:
                 reach = float(np.abs(data).max()) * 1.15
                 plane.look_at((-reach, -reach, reach, reach))
-        self.here.points.set_groups(class_groups(found.x, found.y, names))
-        self.there.points.set_groups(class_groups(found.made, found.y, names))
-        self.rings.set_groups([_untagged(group) for group in class_groups(found.again, found.y, names)])
+        for item, points in (
+            (self.here.points, found.x),
+            (self.there.points, found.made),
+            (self.rings, found.again),
+        ):
+            # without tags, which would hide what they name
+            item.set_groups([replace(group, tag="") for group in class_groups(points, found.y, names)])
 
     # What a person does.
 
@@ -146,13 +153,10 @@ class Translate(Explorer):
             plane.setObjectName(name)
             plane.setToolTip(tip)
             plane.handle.hide()
+            plane.points.setZValue(1)  # before the data
             plane.set_titles("x₁", "x₂")
             row.addWidget(plane, 1)
         return row
-
-
-def _untagged(group: PointGroup) -> PointGroup:
-    return PointGroup(group.points, group.colour)
 
 
 def _pictures(x: np.ndarray, spec: DataSpec) -> np.ndarray:
