@@ -94,27 +94,28 @@ def _table(rows: list[tuple[Measure, Measure]], how: str) -> Table:
         Column("Kind", "kind"),
         Column("Protocol", "detail"),
     )
-    names = ("Nearer to training than a test example is", f"Nearer than {1 - RARE:.0%} of test examples are")
+    names = ("Nearer to training than a test example is", f"Nearer than {100 * (1 - RARE):.0f} % of test examples are")
     cells = tuple(
         (name, 100 * m.value, (100 * m.low, 100 * m.high), 100 * perfect.value, str(m.kind), small_print(m))
         for name, (m, perfect) in zip(names, rows, strict=True)
     )
     note = (
-        f"Samples{how}. The first is the chance that a sample lies nearer to its nearest training example than a test "
-        "example does to its own: 50 % for a perfect sampler, 100 % for copies. The perfect sampler's place is taken "
-        "by validation examples."
+        "The first row is the chance that a sample lies nearer to its nearest training example than a test example "
+        "does to its own: 50 % for a perfect sampler, 100 % for copies. The perfect sampler's place is taken by "
+        f"validation examples. Samples{how or ' as they are drawn'}."
     )
     return Table("Copies of the training set", columns, cells, note)
 
 
 def _verdict(share: Measure, near: Measure, means: bool) -> Note:
     if near.low > 0.5:
-        text = f"{near.value:.0%} of the samples lie nearer to a training example than new data hardly ever do: copies."
+        text = f"{100 * near.value:.0f} % of the samples lie nearer to a training example than new data hardly ever do."
         return Note("The model copies", text, "bad")
     if near.low > 2 * RARE:
         text = (
-            f"{near.value:.1%} of the samples lie nearer to a training example than {1 - RARE:.0%} of new data do. "
-            "Copies do; so do smooth pictures and samples from the middle of a mode. Look at the neighbours."
+            f"{100 * near.value:.1f} % of the samples lie nearer to a training example than {100 * (1 - RARE):.0f} % "
+            "of new data do. Copies do; so do smooth pictures and samples from the middle of a mode. Look at the "
+            "neighbours."
         )
         return Note("Some samples are very near to the training set", text, "warn")
     if share.low > 0.5:

@@ -36,7 +36,9 @@ def suspicious_share(samples: Tensor, held_out: Tensor, where: str) -> Measure:
     for a perfect sampler: finds a few copies among many good samples, which `nearer_share` does not."""
     limit = torch.quantile(held_out.double(), RARE, interpolation="lower")
     share = (samples.double() < limit).double().mean().item()
-    protocol = f"{where}; {len(samples)} samples nearer than {limit.item():.3g}, as {RARE:.0%} of {len(held_out)} are"
+    protocol = (
+        f"{where}; {len(samples)} samples nearer than {limit.item():.3g}, as {100 * RARE:.0f} % of {len(held_out)} are"
+    )
     return Measure(
         "suspiciously near", share, *wilson(share, len(samples)), Kind.ESTIMATE, "share of samples", protocol
     )
