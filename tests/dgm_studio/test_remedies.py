@@ -64,6 +64,9 @@ def test_every_remedy_that_keeps_the_source_is_one_that_the_model_takes(key: str
         for remedy in remedies(run(key, source="csv", levels=7), given):
             if remedy.data.source != "csv":
                 continue
+            if remedy.data.other is not None:  # of a second domain that is added nothing is known before it is read
+                assert family(key).other is not None
+                continue
             support = given.support
             if remedy.data.binarization != "none":
                 support = Support.BITS
