@@ -4,7 +4,7 @@ target's test set: the last value, and the mean over the last third of training,
 circling.
 
     ./run bench domain                  both, 5 seeds
-    ./run bench domain --seeds 2 --only moons
+    python -m tests.benchmarks.domain --seeds 2 --only moons --steps 1500
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PRESETS = {"moons": "domain-moons", "digits": "domain-digits"}
 LOOKS = 12  # over the last third
 
 
-def accuracies(key: str, data: Dataset, seed: int, reversal: float | None) -> tuple[float, float, float]:
+def accuracies(key: str, data: Dataset, seed: int, reversal: float | None, most: int) -> tuple[float, float, float]:
     """Source accuracy, target accuracy, and the latter's mean over the last third of a preset's training."""
     config = preset(key).config
     learning: dict[str, Any] = dict(config.learning) | ({} if reversal is None else {"reversal": reversal})
@@ -38,7 +38,7 @@ def accuracies(key: str, data: Dataset, seed: int, reversal: float | None) -> tu
     learner = Recipe.read(config.family, config.learner, config.model, learning).build(data.spec, len(data.train))
     learner.begin()
     feeder = Feeder(data, learner, config.training.batch_size, CPU)
-    steps, looks = config.training.steps, []
+    steps, looks = min(config.training.steps, most), []
     for step in range(1, steps + 1):
         learner.step(feeder.next())
         if step > 2 * steps // 3 and (steps - step) % (steps // (3 * LOOKS)) == 0:
@@ -64,6 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", choices=tuple(PRESETS))
+    parser.add_argument("--steps", type=int, default=1_000_000, help="at most; all of the preset's by default")
     chosen = parser.parse_args()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -73,7 +74,7 @@ def main() -> None:
         data = load(preset(key).config.data)
         for title, reversal in (("with reversal", None), ("without, λ = 0", 0.0)):
             begin = time.thread_time()
-            found = [accuracies(key, data, seed, reversal) for seed in range(chosen.seeds)]
+            found = [accuracies(key, data, seed, reversal, chosen.steps) for seed in range(chosen.seeds)]
             seconds = (time.thread_time() - begin) / chosen.seeds
             parts = []
             for what, values in zip(("source", "target", "target, last third"), zip(*found, strict=True), strict=True):
