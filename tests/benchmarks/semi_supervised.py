@@ -36,7 +36,7 @@ from models.catalog import Recipe
 
 TARGETS = {"cpu": 6.0, "cuda": 1.8}  # % with 10 labels of a class
 STEPS = 10_000_000  # until the minutes end
-ALONE = 3000  # steps, after which few labelled examples have long been learned
+ALONE = 1000  # steps, after which few labelled examples have long been learned
 WIDTHS = {"cpu": (400, 2), "cuda": (1000, 4)}
 
 
