@@ -43,7 +43,7 @@ def choose(view: LatentMap, label: int) -> None:
 
 def test_the_picture_and_the_manifold_are_of_the_class_that_was_chosen(shown: Shown, qtbot: QtBot) -> None:
     bench, view = shown
-    assert [view.classes.itemText(i) for i in range(3)] == ["left", "middle", "right"]
+    assert [view.classes.itemText(i) for i in range(3)] == ["class left", "class middle", "class right"]
     view.move_to(np.array([0.4, -0.3]))
     for label in (2, 1):
         choose(view, label)
@@ -124,7 +124,7 @@ class TestClassGrid:
         wanted = view._prior.draws[1]
         QTest.mouseClick(grid, Qt.MouseButton.LeftButton, pos=place)
         assert view.label == 1
-        assert view.classes.currentText() == "middle"
+        assert view.classes.currentText() == "class middle"
         assert np.array_equal(view.z, wanted)
         expected = of_class(bench, wanted[None], 1)[0]
         qtbot.waitUntil(lambda: np.allclose(view.outcome.picture.picture, expected, atol=1e-5), timeout=PATIENCE)

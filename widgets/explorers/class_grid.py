@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QVBoxLayout
 
 from dgm_studio.questions.latent import PriorView
 from widgets.explorers.latent_tools import LatentTool
-from widgets.explorers.picture_rows import FOOT, LABEL, PictureRows
+from widgets.explorers.picture_rows import FOOT, PictureRows
 from widgets.theme import SPACE
 
 COLUMNS = 16
@@ -31,20 +31,17 @@ class ClassGrid(LatentTool):
         self.label = 0  # that the handle's picture is of
         self.grid = PictureRows(COLUMNS, "classGrid", "Classes: a row for each, a column for each code")
         self.grid.setToolTip("Click: go to that code and class. Arrow keys go through rows and columns.")
-        self.grid.smallest = self.grid.largest = SMALLEST
+        self.grid.smallest, self.grid.fitted = SMALLEST, len(class_names)
         self.grid.picked.connect(self._pick)
-        self.grid.resized.connect(self._resized)
-        self._rows = 0
+        self.grid.resized.connect(self._ask_if_others_fit)
         self._shown = np.zeros(0, np.int64)  # classes, as asked
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE // 2)
-        column.addWidget(self.grid)
+        column.addWidget(self.grid, 1)
 
     def wanted_height(self, width: int, most: int) -> int:
-        rows = max(1, min(len(self._names), int((most - FOOT) // SMALLEST)))
-        self.grid.largest = max(SMALLEST, min((most - FOOT) / rows, (width - LABEL) / COLUMNS))
-        return round(rows * self.grid.cell_for(width) + 0.5) + FOOT
+        return min(most, round(len(self._names) * self.grid.cell_for(width) + 0.5) + FOOT)
 
     def follow(self, z: np.ndarray) -> None:
         super().follow(z)
@@ -81,13 +78,13 @@ class ClassGrid(LatentTool):
         self.grid.marks = [0 if k == self.label else -1 for k in self._shown.tolist()]
         self.grid.foot = ["here"]
         self.grid.show_rows(x.reshape(-1, COLUMNS, *x.shape[1:]))
+        self._ask_if_others_fit()
 
     def _pick(self, row: int, column: int) -> None:
         if self.prior is not None:
             self.chosen.emit(int(self._shown[row]))
             self.moved.emit(self.codes(self.prior)[column])
 
-    def _resized(self) -> None:
-        if self.grid.rows() != self._rows:
-            self._rows = self.grid.rows()
+    def _ask_if_others_fit(self) -> None:
+        if not np.array_equal(self._shown, self.classes):
             self.changed.emit()

@@ -102,6 +102,8 @@ class LatentMap(Explorer):
         self._choice = PlaneChoice()
         self._choice.changed.connect(self._turn)
         self.classes = class_choice(self.live.spec, any_class=False)
+        for label, name in enumerate(self.live.spec.class_names):
+            self.classes.setItemText(label, f"class {name}")
         self.classes.setToolTip("The class that codes are decoded as an example of")
         self.classes.setAccessibleName("Class")
         self.classes.setVisible(self._of_class)

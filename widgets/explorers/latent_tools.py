@@ -142,6 +142,7 @@ class ToolBench(QStackedWidget):
             height = tool.wanted_height(self.width(), int(SHARE * parent.height()))
             if height != self.height():
                 self.setFixedHeight(height)
+            tool.setGeometry(self.contentsRect())  # Qt may lay it out only at the next change
 
     def follow(self, z: np.ndarray) -> None:
         for tool in self.tools:

@@ -13,7 +13,9 @@ from widgets.theme import look, tabular
 LABEL = 68  # px, beside each row
 FOOT = 16  # px, what the columns are
 LEAST = 36  # px, a picture
+LARGEST = 64.0
 MOST_ROWS = 12
+WORD = 40  # px, what stands below a column at least
 
 
 class PictureRows(QWidget):
@@ -29,7 +31,8 @@ class PictureRows(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumHeight(FOOT)
         self.columns = columns
-        self.smallest, self.largest = 8.0, 64.0  # px, a picture and its margin
+        self.smallest = 8.0  # px, a picture and its margin
+        self.fitted = 0  # rows that are to have room, where pictures may be smaller for it; 0 for any number
         self.pictures = np.zeros((0, columns, 1, 1, 1), np.float32)
         self.labels: list[tuple[str, str]] = []
         self.marks: list[int] = []  # of each row the column that the handle is nearest to
@@ -42,14 +45,15 @@ class PictureRows(QWidget):
 
     def cell_for(self, width: int) -> float:
         """The side of a picture and its margin, in pixels."""
-        return max(self.smallest, min((width - LABEL) / self.columns, self.largest))
+        return max(self.smallest, min((width - LABEL) / self.columns, LARGEST))
 
     def cell(self) -> float:
-        return self.cell_for(self.width())
+        cell = self.cell_for(self.width())
+        return max(self.smallest, min(cell, (self.height() - FOOT) / self.fitted)) if self.fitted else cell
 
     def rows(self) -> int:
         """How many rows there is room for."""
-        return int(np.clip((self.height() - FOOT) // self.cell(), 1, MOST_ROWS))
+        return int(np.clip((self.height() - FOOT) / self.cell() + 1e-6, 1, max(MOST_ROWS, self.fitted)))
 
     def show_rows(self, pictures: np.ndarray) -> None:
         """(rows, columns, C, H, W), the columns being those of the grid."""
@@ -87,7 +91,8 @@ class PictureRows(QWidget):
         painter.setPen(QColor(theme.muted))
         below = len(self.pictures) * cell
         for column, text in enumerate(self.foot):
-            place = QRectF(LABEL + column * cell, below, cell, FOOT)
+            width = max(cell, WORD)
+            place = QRectF(LABEL + (column + 0.5) * cell - width / 2, below, width, FOOT)
             painter.drawText(place, Qt.AlignmentFlag.AlignCenter, text)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
