@@ -113,10 +113,12 @@ def image_feature_count(event_shape: Sequence[int], widths: Sequence[int]) -> in
 
 
 class _ChannelsLast(nn.Module):
-    """The same values, with the channels of a pixel beside each other in memory."""
+    """The same values, with the channels of a pixel beside each other in memory. By way of a vector, because the one
+    channel of a grey image already lies so, and convolutions go by the strides."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+        channels, height, width = x.shape[1:]
+        return x.permute(0, 2, 3, 1).flatten(1).unflatten(1, (height, width, channels)).permute(0, 3, 1, 2)
 
 
 class _ToVector(nn.Module):
