@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import torch
 from torch import Generator, Tensor
@@ -14,10 +15,13 @@ from dgm_studio.datasets.base import Provenance, RawData, Report, Source
 from models.settings import Settings, setting
 from models.spec import Layout, Support
 
+Sentences = Literal["long", "short"]
+
 # Each sign has a few expansions with their probabilities; <name> stands for another sign. No sign contains itself, so
 # the language is finite, and every sentence has one derivation. The verb agrees with its subject, however far away.
 RULES: dict[str, tuple[tuple[float, str], ...]] = {
-    "sentence": ((0.5, "<one> <does>."), (0.5, "<many> <do>.")),
+    "long": ((0.5, "<one> <does>."), (0.5, "<many> <do>.")),
+    "short": ((0.5, "<a> <thing> <rest>s."), (0.5, "<some> <thing>s <rest>.")),
     "one": ((0.6, "<a> <thing>"), (0.4, "<a> <kind> <thing>")),
     "many": ((0.6, "<some> <thing>s"), (0.4, "<some> <kind> <thing>s")),
     "does": ((0.4, "<rest>s"), (0.6, "<see>s <what>")),
@@ -32,10 +36,10 @@ RULES: dict[str, tuple[tuple[float, str], ...]] = {
 }
 
 
-@lru_cache(maxsize=1)
-def sentences() -> dict[str, float]:
-    """Every sentence of the grammar and its probability."""
-    return dict(_expansions("<sentence>"))
+@lru_cache(maxsize=2)
+def sentences(kind: Sentences = "long") -> dict[str, float]:
+    """Every sentence that is of a kind, and its probability."""
+    return dict(_expansions(f"<{kind}>"))
 
 
 @lru_cache(maxsize=64)
@@ -55,23 +59,29 @@ class GrammarDensity:
 
     symbols: tuple[str, ...]
     length: int
+    kind: Sentences = "long"
+
+    @property
+    def sentences(self) -> dict[str, float]:
+        """Every sentence and its probability."""
+        return sentences(self.kind)
 
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x) in nats, -inf for what is no sentence: (B, T) symbol numbers -> (B,)."""
-        known = sentences()
+        known = self.sentences
         found = [known.get(self.written(row).rstrip(" "), 0.0) for row in x.long().tolist()]
         return torch.tensor([math.log(p) if p > 0 else -math.inf for p in found]).to(x)
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         """n independent sentences: (n, T) float32."""
-        p = torch.tensor(list(sentences().values()), dtype=torch.float64)
-        chosen, known = torch.multinomial(p, n, replacement=True, generator=generator), list(sentences())
+        p = torch.tensor(list(self.sentences.values()), dtype=torch.float64)
+        chosen, known = torch.multinomial(p, n, replacement=True, generator=generator), list(self.sentences)
         return self.encoded([known[k] for k in chosen.tolist()])
 
     @property
     def entropy(self) -> float:
         """-Σ p log p in nats per sentence: what no model's mean -log p(x) can be below, but by chance."""
-        return -math.fsum(p * math.log(p) for p in sentences().values())
+        return -math.fsum(p * math.log(p) for p in self.sentences.values())
 
     def written(self, row: list[int]) -> str:
         return "".join(self.symbols[k] for k in row)
@@ -82,13 +92,19 @@ class GrammarDensity:
         return torch.tensor([[number[sign] for sign in text.ljust(self.length)] for text in texts]).float()
 
 
-def grammar() -> GrammarDensity:
+def grammar(kind: Sentences = "long") -> GrammarDensity:
     """The grammar with an alphabet of the characters that occur, and room for its longest sentence."""
-    known = sentences()
-    return GrammarDensity(tuple(sorted({" ", *"".join(known)})), max(map(len, known)))
+    known = sentences(kind)
+    return GrammarDensity(tuple(sorted({" ", *"".join(known)})), max(map(len, known)), kind)
 
 
 class GrammarSettings(Settings):
+    kind: Sentences = setting(
+        "long",
+        title="Sentences",
+        help="Long ones may have adjectives and an object, and there are 62,875 of them; short ones have an article, a "
+        "noun and a verb, and there are 75.",
+    )
     examples: int = setting(
         10_000, title="Examples", help="How many sentences are drawn for all three parts.", ge=10, le=1_000_000
     )
@@ -97,10 +113,10 @@ class GrammarSettings(Settings):
 
 def _load(settings: GrammarSettings, report: Report) -> RawData:
     report(0.0, f"Drawing {settings.examples} sentences")
-    p = grammar()
+    p = grammar(settings.kind)
     x = p.sample(settings.examples, Generator().manual_seed(settings.seed))
     steps = (
-        f"{settings.examples} independent draws out of {len(sentences()):,} sentences, seed {settings.seed}",
+        f"{settings.examples} independent draws out of {len(p.sentences):,} sentences, seed {settings.seed}",
         f"filled up with blanks to {p.length} characters; the grammar's entropy is {p.entropy:.3f} nats a sentence",
     )
     return RawData(

@@ -44,3 +44,15 @@ def test_the_source_gives_sentences_and_the_density():
     assert data.density.log_prob(data.test.x).isfinite().all()
     assert data.spec.symbols == grammar().symbols
     assert "8.707 nats a sentence" in " ".join(data.provenance.steps)
+
+
+def test_short_sentences_are_a_language_of_their_own():
+    known = sentences("short")
+    assert math.fsum(known.values()) == pytest.approx(1, abs=1e-12)
+    assert len(known) == (3 + 2) * 5 * 3
+    assert not set(known) - set(sentences())  # and a part of the other
+    data = load(DataChoice(source="grammar", settings={"kind": "short", "examples": 100}))
+    assert data.spec.event_shape == (len("every queen sleeps."),)
+    assert data.density is not None
+    p = grammar("short").encoded(["every king sings.", "many birds sings."])
+    assert data.density.log_prob(p).tolist() == pytest.approx([math.log(0.5 * 0.2 * 0.15 * 0.3), -math.inf], rel=1e-5)
