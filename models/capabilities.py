@@ -134,6 +134,16 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class ScoredDraws:
+    """Examples that were drawn, and what their draws cost; through the draws themselves no gradient flows."""
+
+    x: Tensor  # (n, *event)
+    # (n, *event)  log p of each coordinate given those drawn before it, and the noise if there is any, in nats;
+    # differentiable in the model's parameters. Its gradient's mean is 0 whatever the coordinates before.
+    log_prob: Tensor
+
+
+@dataclass(frozen=True)
 class ShownAs:
     """What `Shown` consists of, and the network that suits it."""
 
@@ -363,7 +373,41 @@ class FacesDiscriminator(Protocol):
 
     def show_samples(self, batch: Batch, generator: Generator | None = None) -> Shown:
         """As many samples as the batch has examples, with the same classes if the model is conditional; differentiable
-        in the model's parameters."""
+        in the model's parameters, unless samples are drawn from values that cannot move a little."""
+        ...
+
+
+@runtime_checkable
+class ScoresDraws(Protocol):
+    """Beside `FacesDiscriminator`: samples are drawn from discrete values, with probabilities that are known."""
+
+    def draw_scored(self, n: int, generator: Generator | None = None) -> ScoredDraws:
+        """n samples with their log-probabilities."""
+        ...
+
+
+@runtime_checkable
+class RelaxesDraws(Protocol):
+    """Beside `FacesDiscriminator`: samples of discrete values have a continuous relaxation (Jang et al., 2017)."""
+
+    def draw_relaxed(
+        self, n: int, temperature: Tensor | float, hard: bool = False, generator: Generator | None = None
+    ) -> Tensor:
+        """n relaxed samples at `temperature` > 0, as a discriminator is shown examples: (n, *shape), differentiable.
+        With `hard` they are samples, and the gradient alone is that of the relaxed ones (straight-through)."""
+        ...
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """Beside `FacesDiscriminator`: makes points of the space in which discrete values have a place each."""
+
+    def draw_embedded(self, n: int, generator: Generator | None = None) -> Tensor:
+        """n points, as a discriminator is shown examples: (n, *shape), differentiable."""
+        ...
+
+    def nearest(self, e: Tensor) -> Tensor:
+        """The example whose place is nearest to each point: (n, *shape) -> (n, *event)."""
         ...
 
 

@@ -25,6 +25,7 @@ from models.dbm import Dbm, DbmSettings
 from models.dbn import Dbn, DbnSettings
 from models.dcgan import Dcgan, DcganSettings
 from models.diagonal_bilstm import DiagonalBiLstm, DiagonalBiLstmSettings
+from models.discrete_gan import DiscreteGan, DiscreteGanSettings
 from models.discrete_vae import DiscreteVae, DiscreteVaeSettings
 from models.domain_network import DomainNetwork, DomainNetworkSettings
 from models.draw import Draw, DrawSettings
@@ -47,6 +48,7 @@ from models.learning.contrastive_divergence import (
     PersistentContrastiveDivergence,
 )
 from models.learning.cycle_consistency import CycleConsistency, CycleConsistencySettings
+from models.learning.discrete_game import EmbeddingGan, EmbeddingGanSettings, GumbelGan, GumbelGanSettings
 from models.learning.domain_adversarial import DomainAdversarial, DomainAdversarialSettings
 from models.learning.expectation_maximization import ExpectationMaximization, ExpectationMaximizationSettings
 from models.learning.fine_tune import FineTune, FineTuneSettings
@@ -57,6 +59,7 @@ from models.learning.maximum_likelihood import MaximumLikelihood, MaximumLikelih
 from models.learning.mean_field_pcd import MeanFieldPcd, MeanFieldPcdSettings
 from models.learning.noise_contrastive import NoiseContrastive, NoiseContrastiveSettings
 from models.learning.pseudo_likelihood import PseudoLikelihood, PseudoLikelihoodSettings
+from models.learning.reinforce_gan import ReinforceGan, ReinforceGanSettings
 from models.learning.reparameterized_elbo import ReparameterizedElbo, ReparameterizedElboSettings
 from models.learning.score_function import ScoreFunction, ScoreFunctionSettings
 from models.learning.semi_supervised import SemiSupervised, SemiSupervisedSettings
@@ -71,6 +74,7 @@ from models.nade import Nade, NadeSettings
 from models.pixelcnn import PixelCnn, PixelCnnSettings
 from models.rbm import Rbm, RbmSettings
 from models.row_lstm import RowLstm, RowLstmSettings
+from models.sequence_gan import SequenceGan, SequenceGanSettings
 from models.settings import NoSettings, Settings, SettingsError, read_settings
 from models.sigmoid_belief import SigmoidBelief, SigmoidBeliefSettings
 from models.spec import DataSpec, UnsuitableData
@@ -285,6 +289,27 @@ LEARNINGS: tuple[Learning, ...] = (
         "Generative adversarial networks",
         DomainAdversarial,
         DomainAdversarialSettings,
+    ),
+    Learning(
+        "gumbel-gan",
+        "Adversarial, Gumbel-softmax",
+        "Generative adversarial networks",
+        GumbelGan,
+        GumbelGanSettings,
+    ),
+    Learning(
+        "reinforce-gan",
+        "Adversarial, REINFORCE",
+        "Generative adversarial networks",
+        ReinforceGan,
+        ReinforceGanSettings,
+    ),
+    Learning(
+        "embedding-gan",
+        "Adversarial, embedded",
+        "Generative adversarial networks",
+        EmbeddingGan,
+        EmbeddingGanSettings,
     ),
 )
 
@@ -764,6 +789,35 @@ FAMILIES: tuple[Family, ...] = (
         learners=("cycle-consistency",),
         data="digit-styles",
         other={"source": "digit-styles", "settings": {"style": "inverse", "part": "second half"}},
+    ),
+    Family(
+        key="discrete-gan",
+        title="GAN of discrete values",
+        group="adversarial",
+        lecture="Generative adversarial networks",
+        summary="Noise says how probable each value of each bit or symbol is, and values are drawn. No gradient passes "
+        "a draw: three ways around it can be compared.",
+        look_for="With relaxed or embedded samples it learns fast; by rewards alone, which say how good a sample was "
+        "but not what to change, slowly. Samples that repeat each other are mode collapse.",
+        model=DiscreteGan,
+        settings=DiscreteGanSettings,
+        learners=("gumbel-gan", "reinforce-gan", "embedding-gan"),
+        data="digits",
+        binarization="threshold",
+    ),
+    Family(
+        key="sequence-gan",
+        title="GAN of sequences",
+        group="adversarial",
+        lecture="Generative adversarial networks",
+        summary="A recurrent network writes symbol after symbol and learns from a discriminator of whole sequences. "
+        "Its likelihood is exact, so that the game can be compared with maximum likelihood.",
+        look_for="Held-out log p(x) falls while samples become better: the game asks for sequences that pass, not for "
+        "all that there are. Fewer and fewer different ones are mode collapse.",
+        model=SequenceGan,
+        settings=SequenceGanSettings,
+        learners=("gumbel-gan", "reinforce-gan", "maximum-likelihood"),
+        data="grammar",
     ),
     Family(
         key="hmm",

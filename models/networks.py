@@ -44,6 +44,28 @@ def convolutions(event_shape: Sequence[int], channels: Sequence[int], activation
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(before * prod(size), 1))
 
 
+def sequence_features(event_shape: Sequence[int], widths: Sequence[int], activation: Activation) -> nn.Sequential:
+    """Convolutions over 5 steps, one for each of `widths` (channels), each but the first at every second step:
+    (B, T, dims) -> (B, features)."""
+    layers: list[nn.Module] = [_StepsLast()]
+    for i, (before, after) in enumerate(pairwise([event_shape[1], *widths])):
+        layers += [nn.Conv1d(before, after, 5, 2 if i else 1, padding=2), activation_layer(activation)]
+    return nn.Sequential(*layers, nn.Flatten())
+
+
+def sequence_feature_count(event_shape: Sequence[int], widths: Sequence[int]) -> int:
+    """How many features these are."""
+    length = event_shape[0]
+    for _ in widths[1:]:
+        length = -(-length // 2)
+    return length * (widths[-1] if widths else event_shape[1])
+
+
+class _StepsLast(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.transpose(1, 2)
+
+
 def flat(x: Tensor) -> Tensor:
     """(B, *event) -> (B, D)."""
     return x.flatten(1)

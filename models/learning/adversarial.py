@@ -87,9 +87,19 @@ class ProbabilityGame(Game):
     def discriminate(self, x: Tensor) -> Tensor:
         return self.scores(x).sigmoid().mean(0)
 
+    def show_data(self, batch: Batch, generator: Generator | None = None) -> Shown:
+        """What the discriminator is shown of data while it learns."""
+        shown: Shown = self.model.show_data(batch, generator)
+        return shown
+
+    def show_samples(self, batch: Batch, generator: Generator | None = None) -> Shown:
+        """And of samples."""
+        shown: Shown = self.model.show_samples(batch, generator)
+        return shown
+
     def discriminator_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         with torch.no_grad():
-            shown = self.model.show_data(batch), self.model.show_samples(batch)
+            shown = self.show_data(batch), self.show_samples(batch)
         data, samples = judge(self.discriminator, *shown)
         return -self.raised(data, samples).mean(), self._report(data, samples)
 
@@ -101,8 +111,8 @@ class ProbabilityGame(Game):
         return value - smoothing * data if smoothing else value
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        samples = self.model.show_samples(batch)
-        return self.lowered(self.model.show_data(batch), samples)
+        samples = self.show_samples(batch)
+        return self.lowered(self.show_data(batch), samples)
 
     def lowered(self, data: Shown, samples: Shown) -> tuple[Tensor, dict[str, Tensor]]:
         """What the generator lowers, 0-d, and what is reported of it."""
@@ -112,8 +122,8 @@ class ProbabilityGame(Game):
         return loss.mean(), {"generator": loss}
 
     def held_out(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
-        data = self.discriminator(self.model.show_data(batch, generator))
-        samples = self.discriminator(self.model.show_samples(batch, generator))
+        data = self.discriminator(self.show_data(batch, generator))
+        samples = self.discriminator(self.show_samples(batch, generator))
         loss = self.objective.loss(samples)
         loss = loss + self.objective.loss(-data) if self.model.shown_as().encoded else loss
         return means(**self._report(data, samples), generator=loss)

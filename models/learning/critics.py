@@ -12,7 +12,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from models.capabilities import Shown, ShownAs
 from models.image_networks import image_feature_count, image_features
-from models.networks import Activation, activation_layer, flat, mlp
+from models.networks import Activation, activation_layer, flat, mlp, sequence_feature_count, sequence_features
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support, UnsuitableData
 
@@ -27,7 +27,8 @@ class CriticSettings(Settings):
     network: Network = setting(
         "as the generator's",
         title="Discriminator network",
-        help="Dense: every value of an example to every unit. Convolutional: for images, halved layer after layer.",
+        help="Dense: every value of an example to every unit. Convolutional: for images and sequences, halved layer "
+        "after layer.",
         reference="Radford et al. (2016), section 3",
     )
     hidden: int = setting(
@@ -107,8 +108,12 @@ class Critic(nn.Module):
     @staticmethod
     def check(settings: CriticSettings, spec: DataSpec) -> None:
         """Raise UnsuitableData where there is nothing to convolve."""
-        if settings.network == "convolutional" and spec.layout is not Layout.IMAGE:
-            raise UnsuitableData("A convolutional discriminator judges images, and these data are none: choose dense.")
+        rows = spec.layout is Layout.SEQUENCE and (spec.support is Support.SYMBOLS or len(spec.event_shape) == 2)
+        if settings.network == "convolutional" and spec.layout is not Layout.IMAGE and not rows:
+            raise UnsuitableData(
+                "A convolutional discriminator judges images and sequences of symbols or vectors, and these data are "
+                "neither: choose dense."
+            )
 
     @property
     def looks_around(self) -> bool:
@@ -206,22 +211,24 @@ class _Dense(nn.Module):
 
 
 class _Convolutional(nn.Module):
-    """Convolutions that halve an image (Radford et al., 2016), without batch normalisation: a gradient penalty is of
-    each example by itself. What stands beside an image goes with their features through a dense layer, which can
-    relate the two."""
+    """Convolutions that halve an image, or a sequence (Radford et al., 2016), without batch normalisation: a gradient
+    penalty is of each example by itself. What stands beside an image goes with their features through a dense layer,
+    which can relate the two."""
 
     def __init__(self, settings: CriticSettings, shown: ShownAs) -> None:
         super().__init__()
         widths = [settings.channels << layer for layer in range(settings.layers)]
-        self.image = image_features(shown.shape, widths, settings.activation)
-        self.features = image_feature_count(shown.shape, widths) + shown.beside
+        image = len(shown.shape) == 3
+        self.seen = (image_features if image else sequence_features)(shown.shape, widths, settings.activation)
+        count = image_feature_count if image else sequence_feature_count
+        self.features = count(shown.shape, widths) + shown.beside
         self.mix: nn.Module = nn.Identity()
         if shown.beside and settings.layers:
             self.mix = nn.Sequential(nn.Linear(self.features, settings.hidden), activation_layer(settings.activation))
             self.features = settings.hidden
 
     def forward(self, x: Tensor, beside: Tensor | None) -> Tensor:
-        seen = self.image(x)
+        seen = self.seen(x)
         features: Tensor = self.mix(seen if beside is None else torch.cat([seen, beside], 1))
         return features
 

@@ -2,55 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from torch import Generator, Tensor
 
 from models.capabilities import RelaxesDiscrete
 from models.learning.base import Quantity
 from models.learning.bound import ELBO, GRADIENT_VARIANCE, KL, RECONSTRUCTION, BoundAscent, BoundSettings, terms_of
 from models.learning.kl_weight import KlSettings, charged_kl, kl_weight
-from models.settings import setting
+from models.learning.temperature import TemperatureSettings, temperature_at
 from models.spec import Batch
 
 
-class GumbelSoftmaxSettings(KlSettings, BoundSettings):
-    straight_through: bool = setting(
-        False,
-        title="Straight-through",
-        help="Draw states, and take only the gradient from the relaxed draw. Otherwise the model sees the relaxed draw "
-        "itself while it learns.",
-        reference="Jang, Gu & Poole (2017), section 2.2",
-    )
-    temperature: float = setting(
-        1.0,
-        title="Temperature τ at the start",
-        help="How far relaxed draws are from states. When it is low, gradients have little bias and a large variance.",
-        reference="Jang, Gu & Poole (2017), τ",
-        ge=0.01,
-        le=100,
-        log=True,
-    )
-    final_temperature: float = setting(
-        0.5,
-        title="Temperature τ at the end",
-        help="Where the temperature comes to, and stays.",
-        reference="Jang, Gu & Poole (2017), section 4.2: 0.5",
-        ge=0.01,
-        le=100,
-        log=True,
-    )
-    cooling: Literal["exponential", "linear"] = setting(
-        "exponential", title="Cooling", help="How the temperature goes from the one to the other."
-    )
-    cooling_steps: int = setting(
-        5000,
-        title="Cooling steps",
-        help="Over how many steps it does; 0 keeps the temperature of the start.",
-        unit="steps",
-        ge=0,
-        le=100_000_000,
-    )
+class GumbelSoftmaxSettings(TemperatureSettings, KlSettings, BoundSettings):
+    pass
 
 
 class GumbelSoftmax(BoundAscent):
@@ -73,14 +36,8 @@ class GumbelSoftmax(BoundAscent):
     )
 
     def temperature(self) -> Tensor | float:
-        """τ now: a tensor while it falls, so that nothing waits for the device."""
-        first, last = float(self.settings.temperature), float(self.settings.final_temperature)
-        if not self.settings.cooling_steps:
-            return first
-        done = (self.steps / self.settings.cooling_steps).clamp(max=1)
-        if self.settings.cooling == "linear":
-            return first + (last - first) * done
-        return first * (last / first) ** done
+        """τ now."""
+        return temperature_at(self.settings, self.steps)
 
     def surrogate(self, x: Tensor, generator: Generator | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         temperature, hard = self.temperature(), self.settings.straight_through
