@@ -32,6 +32,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "models")]
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from contract import CPU, DATASETS, LEARNERS, TRAIN, accepts, answers, recipe, small  # noqa: E402
+from pydantic import ValidationError  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from dgm_studio.config import DataChoice, RunConfig, TrainingSettings, default_data  # noqa: E402
@@ -101,7 +102,11 @@ def cases() -> Iterator[Case]:
             variants["everything off"] |= switched(settings, on=False)
         out_of_reach = catalog.learning(learner).learner.out_of_reach(catalog.family(family).model)
         for name, changed in variants.items():
-            changed = {setting: value for setting, value in changed.items() if setting not in out_of_reach}
+            changed = {
+                setting: value
+                for setting, value in changed.items()
+                if setting not in out_of_reach and all(holds(settings, setting, value) for settings in both)
+            }
             made = recipe(family, learner, **changed)
             fitting = [dataset for dataset in DATASETS.values() if accepts(made, dataset)]
             # the last data that fit, once: some memories are of use with some data only
@@ -137,6 +142,15 @@ def switched(settings: type[Settings], on: bool) -> dict[str, Any]:
         elif not on and default != 0 and lowest == 0:
             changed[name] = type(default)(0)
     return changed
+
+
+def holds(settings: type[Settings], name: str, value: Any) -> bool:
+    """Whether settings may have this value under a name, which they may share with others, or do not have it."""
+    try:
+        settings.model_validate({name: value} if name in settings.model_fields else {})
+    except ValidationError:
+        return False
+    return True
 
 
 def drawn_bits() -> Dataset:
