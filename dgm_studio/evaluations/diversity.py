@@ -46,7 +46,8 @@ def _run(subject: Subject, settings: DiversitySettings) -> Iterator[float | Repo
     test, spec = subject.dataset.test.x, subject.spec
     orders = tuple(order for order in ORDERS if spec.support is Support.SYMBOLS and order <= spec.dimensions)
     cells = tuple(
-        (name, *_measured(drawn, density), *_runs(drawn, test, orders, values)) for name, drawn in rows.items()
+        (name, *_measured(drawn, density), *(n_gram_divergence(drawn, test, order, values) for order in orders))
+        for name, drawn in rows.items()
     )
     yield Table("Possible and different examples", _columns(density is not None, orders), cells, _note(subject, n))
     yield _said(x, data[:n])
