@@ -88,6 +88,7 @@ def require_movable(spec: DataSpec, model: str) -> None:
     if spec.support is Support.BITS:
         raise UnsuitableData(
             f"{model} cannot model bits: the generator learns by the gradient of the discriminator with respect to its "
-            "samples, and a bit cannot move a little. Choose binarisation: none, so that values stay in 0…1."
+            "samples, and a bit cannot move a little. Choose binarisation: none, so that values stay in 0…1, or a GAN "
+            "of discrete values."
         )
     require(spec, Support.UNIT, Support.REALS, model=model)

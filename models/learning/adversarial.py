@@ -131,7 +131,7 @@ class ProbabilityGame(Game):
     def diagnose(self, batch: Batch, generator: Generator) -> Symptom | None:
         if not self.settled():
             return None
-        data, samples = self.model.show_data(batch, generator), self.model.show_samples(batch, generator)
+        data, samples = self.show_data(batch, generator), self.show_samples(batch, generator)
         on_data, on_samples = (each.sigmoid() for each in judge(self.discriminator, data, samples))
 
         def loss(x: Tensor) -> Tensor:  # summed over samples

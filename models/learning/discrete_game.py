@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Generator, Tensor, nn
 
 from models.capabilities import Embeds, FacesDiscriminator, RelaxesDraws, ScoresExactly, Shown
 from models.learning.adversarial import NON_SATURATING, ProbabilityGame, ProbabilitySettings
-from models.learning.base import Quantity, means
+from models.learning.base import Quantity, Symptom, Ways, means
+from models.learning.game import Game
+from models.learning.game_symptoms import repetition
 from models.learning.temperature import TemperatureSettings, temperature_at
 from models.settings import setting
-from models.spec import Batch, DataSpec
+from models.spec import Batch, DataSpec, Support
 
 
 class DiscreteGameSettings(ProbabilitySettings):
@@ -52,6 +56,19 @@ class DiscreteGame(ProbabilityGame):
         if self.settings.penalty:
             loss = loss + self.settings.penalty / 2 * self._steepness(batch)
         return loss, reported
+
+    def diagnose(self, batch: Batch, generator: Generator) -> Symptom | None:
+        return super().diagnose(batch, generator) or self.repeats(batch, generator)
+
+    def repeats(self, batch: Batch, generator: Generator) -> Symptom | None:
+        """Whether samples of symbols, between which there is no distance, repeat each other."""
+        if self.spec.support is not Support.SYMBOLS or not self.settled():
+            return None
+        samples: Any = self.sampler()
+        return repetition(batch.x, samples.sample(len(batch.x), generator), self.against_collapse())
+
+    def against_collapse(self) -> Ways:
+        return Game.against_collapse(self)
 
     def _steepness(self, batch: Batch) -> Tensor:
         """E‖∇D(x)‖² over the examples of the batch, 0-d."""

@@ -7,12 +7,14 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
+from models.estimation.diversity import distinct
 from models.estimation.lost import CLUSTERS, ENOUGH, RARE, lost_share
 from models.learning.base import Symptom, Ways
 
 SETTLED = 3000  # updates of the generator: before, it has yet to spread, and often begins at a few samples
 COLLAPSED = 0.4  # of the data is left out
 SAMPLES = 500  # that are looked at, at least
+REPEATED = 0.5  # of the different examples that data have
 SURE = 0.99
 SLIGHT = 0.01  # nats
 
@@ -32,6 +34,24 @@ def mode_collapse(data: Tensor, samples: Tensor, ways: Ways, generator: Generato
         f"{COLLAPSED:.0%} are told, from {SETTLED} updates of the generator on.",
         "A discriminator that sees several samples at once, or one that the generator foresees, notices what is left "
         "out.",
+        ways,
+    )
+
+
+def repetition(data: Tensor, samples: Tensor, ways: Ways) -> Symptom | None:
+    """Whether samples of discrete values repeat each other much more than data do; both (N, *event)."""
+    n = min(len(data), len(samples))
+    if n < ENOUGH:
+        return None
+    ours, theirs = (len(distinct(x[:n])[0]) for x in (samples, data))
+    if ours >= REPEATED * theirs:
+        return None
+    return Symptom(
+        "mode collapse",
+        "Mode collapse: the generator's samples repeat each other.",
+        f"{ours} different ones among {n} samples, and {theirs} among as many held-out examples. Less than "
+        f"{REPEATED:.0%} of those is told, from {SETTLED} updates of the generator on.",
+        "A discriminator that sees several samples at once notices when they are alike.",
         ways,
     )
 

@@ -10,8 +10,9 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from models.capabilities import Completes, FacesDiscriminator, ScoredDraws, ScoresDraws, ScoresExactly
-from models.learning.base import Quantity, adam, means
+from models.learning.base import Quantity, Symptom, adam, means
 from models.learning.discrete_game import DiscreteGame, DiscreteGameSettings
+from models.learning.game import Game
 from models.settings import setting
 from models.spec import Batch, DataSpec
 
@@ -132,6 +133,10 @@ class ReinforceGan(DiscreteGame):
         with torch.no_grad():
             self.usual.lerp_(reward.mean(), 1 - self.settings.memory)
         return loss, reported
+
+    def diagnose(self, batch: Batch, generator: Generator) -> Symptom | None:
+        """No gradient of the discriminator is needed, so none can vanish."""
+        return Game.diagnose(self, batch, generator) or self.repeats(batch, generator)
 
     def surrogate(self, n: int, generator: Generator | None = None) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """What has the estimate of -∇E[R(x)] by n draws as its gradient, 0-d; what is reported; rewards (n,)."""

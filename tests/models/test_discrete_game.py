@@ -12,6 +12,7 @@ from torch import Generator, Tensor, nn
 from models.capabilities import Shown
 from models.catalog import Recipe
 from models.discrete_gan import DiscreteGan, DiscreteGanSettings
+from models.learning.game_symptoms import repetition
 from models.learning.reinforce_gan import ReinforceGan
 from models.sequence_gan import SequenceGan, SequenceGanSettings
 from models.settings import SettingsError
@@ -281,3 +282,22 @@ def test_what_the_generators_cannot_make_is_refused_with_what_would_fit() -> Non
         DiscreteGan.check(DiscreteGanSettings(recurrent=True), BITS)
     with pytest.raises(UnsuitableData, match="symbols"):
         SequenceGan.check(SequenceGanSettings(), BITS)
+
+
+def test_sequences_that_repeat_each_other_are_told() -> None:
+    x = torch.randint(SYMBOLS, (100, LENGTH), generator=draws()).double()
+    few = repetition(x, x[:4].repeat(25, 1), {})
+    assert few is not None
+    assert few.kind == "mode collapse"
+    assert few.measured.startswith("4 different ones among 100 samples, and 2")
+    assert repetition(x, x.flip(0), {}) is None
+    assert repetition(x[:9], x[:1].repeat(9, 1), {}) is None  # too few to tell
+    made = game("reinforce-gan", generator_rate=0.1)
+    assert made.diagnose(batch(x), draws()) is None  # nothing learned yet
+    made.settled = lambda: True
+    with torch.no_grad():
+        made.average.output.bias.copy_(torch.tensor([50.0, 0, 0]))
+    symptom = made.diagnose(batch(x), draws())
+    assert symptom is not None
+    assert symptom.measured.startswith("1 different ones")
+    assert "packing of 2" in symptom.changes
