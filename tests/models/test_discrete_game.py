@@ -27,14 +27,15 @@ def draws(seed: int = 0) -> Generator:
     return Generator().manual_seed(seed)
 
 
-def game(learner: str, family: str = "sequence-gan", spec: DataSpec = TEXT, **learning: Any) -> Any:
+def game(learner: str, family: str = "sequence-gan", spec: DataSpec = TEXT, steep: float = 4, **learning: Any) -> Any:
     torch.manual_seed(0)
     model = {"hidden": 5} if family == "sequence-gan" else {"hidden": 6, "latent": 2}
     made: Any = Recipe.read(family, learner, model, {"hidden": 6, "channels": 4} | learning).build(spec, 100)
     made = made.double()
     with torch.no_grad():  # far from undecided, so that what is wrong shows
-        for parameter in (*made.model.parameters(), *made.discriminator.parameters()):
-            parameter.mul_(2)
+        for module, scale in ((made.model, 2), (made.discriminator, steep)):
+            for parameter in module.parameters():
+                parameter.mul_(scale)
     made.begin()
     return made
 
@@ -99,8 +100,8 @@ def test_a_baseline_and_rollouts_each_make_the_variance_smaller() -> None:
         made.settings = made.settings.model_copy(update=how)
         variance[str(how)] = estimates(made, 32, 60).var(0).sum().item()
     none, baseline, rollouts = variance.values()
-    # 1.2, 1.8e-4 and 6.3e-5
-    assert baseline < none / 1000
+    # 1.21, 0.038 and 0.021
+    assert baseline < none / 10
     assert rollouts < baseline / 1.4
 
 
@@ -199,8 +200,9 @@ def test_the_bias_of_relaxed_samples_falls_with_the_temperature() -> None:
         mean, error = torch.stack(found).mean(0), torch.stack(found).std(0) / len(found) ** 0.5
         bias.append(((mean - exact).norm() / exact.norm()).item())
         errors.append((error.norm() / exact.norm()).item())
-    # 0.83, 0.41 and 0.11 of the gradient's length
-    assert bias[0] > 1.5 * bias[1] > 3 * bias[2]
+    # 0.64, 0.22 and 0.12 of the gradient's length
+    assert bias[0] > 2 * bias[1]
+    assert bias[1] > 1.3 * bias[2]
     assert bias[1] > 3 * errors[1]  # more than chance
 
 
@@ -234,7 +236,7 @@ def test_every_value_is_nearest_to_its_own_place(spec: DataSpec) -> None:
 
 
 def test_the_discriminator_drives_embedded_samples_to_the_places_of_values() -> None:
-    made = game("embedding-gan", "discrete-gan", generator_rate=1e-2, discriminator_rate=1e-2)
+    made = game("embedding-gan", "discrete-gan", steep=1, generator_rate=1e-2, discriminator_rate=1e-2)
     x = every_sequence()[[0, 5, 13, 26]].repeat(4, 1)
     away = [made.step(batch(x))["away"].item() for _ in range(150)]
     assert away[0] > 0.1
