@@ -43,7 +43,7 @@ class SequenceGan(CharRnn):
     ) -> Tensor:
         """A relaxed symbol, a point between the symbols, is what is read at the next step: (n, T, K)."""
         weight = self.output.weight
-        start = F.one_hot(torch.tensor([self.categories], device=weight.device), self.categories + 1).to(weight.dtype)
+        start = F.pad(weight.new_zeros(1, self.categories), (0, 1), value=1.0)
         before, state, drawn = start.expand(n, -1), None, []
         for _ in range(self.length):
             read = before if self.embedding is None else before @ self.embedding.weight

@@ -63,7 +63,7 @@ class KeepsLabels(nn.Module):
         room, kept = self.room, self.kept
         classes = len(kept)
         new = (batch.y >= 0) & ~self.seen[batch.index]
-        self.seen[batch.index] = True
+        self.seen.index_fill_(0, batch.index, True)  # which waits for no device, as `[…] = True` would
         y = batch.y.clamp(min=0)
         counted = F.one_hot(y, classes) * new.unsqueeze(1)
         place = kept[y] + counted.cumsum(0).gather(1, y.unsqueeze(1)).squeeze(1) - 1

@@ -11,12 +11,15 @@ MNIST: a folder with the four IDX files. MNIST_M.npz: train_images, train_labels
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from dgm_studio.config import DataChoice
 from dgm_studio.datasets.base import Dataset
