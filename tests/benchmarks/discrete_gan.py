@@ -2,7 +2,7 @@
 
     python tests/benchmarks/discrete_gan.py [ROW ...] [--seeds 5]
 
-Short sentences of the grammar (75 of them, 19 characters out of 21), and bars and stripes of 4×4 bits (30 patterns).
+Short sentences of the grammar (75 of them, 19 characters out of 23), and bars and stripes of 4×4 bits (30 patterns).
 Every row is a number of steps that one core does in about a minute at most; each figure is the mean over the seeds, and
 its standard deviation. Possible: draws with a probability above 0. Total variation: from the true distribution, 2000
 draws each; a perfect sampler's row stands beside it.
