@@ -812,8 +812,8 @@ FAMILIES: tuple[Family, ...] = (
         lecture="Generative adversarial networks",
         summary="A recurrent network writes symbol after symbol and learns from a discriminator of whole sequences. "
         "Its likelihood is exact, so that the game can be compared with maximum likelihood.",
-        look_for="Held-out log p(x) falls while samples become better: the game asks for sequences that pass, not for "
-        "all that there are. Fewer and fewer different ones are mode collapse.",
+        look_for="Compare log p(x) with maximum likelihood's: the game asks for sequences that pass, not for all that "
+        "there are. Fewer and fewer different ones are mode collapse.",
         model=SequenceGan,
         settings=SequenceGanSettings,
         learners=("gumbel-gan", "reinforce-gan", "maximum-likelihood"),
