@@ -9,6 +9,7 @@ from explorer_runs import Bench, cloud, pictures, recipe
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
+from dgm_studio.datasets.base import joined
 from dgm_studio.inference import Answer, Subject
 from models.draw import Draw
 from models.energy_network import EnergyNetwork
@@ -152,7 +153,8 @@ def test_a_view_survives_the_end_of_its_run(bench: Bench, probe: Probe, qtbot: Q
 
 @pytest.mark.parametrize("explorer", EXPLORERS)
 def test_every_explorer_survives_the_end_of_its_run(explorer: type[Explorer], qtbot: QtBot) -> None:
-    bench = Bench(recipe(Vae, VaeSettings(hidden=4, layers=1)), pictures())
+    two_domains = joined(pictures(), pictures())  # for views of both; others look at the first
+    bench = Bench(recipe(Vae, VaeSettings(hidden=4, layers=1)), two_domains)
     bench.publish(1)
     view = explorer(bench.live)
     qtbot.addWidget(view)

@@ -64,7 +64,7 @@ def test_the_forms_of_training_and_data_can_be_made(qtbot: QtBot) -> None:
     form = SettingsForm("test")
     qtbot.addWidget(form)
     form.show_settings(TrainingSettings, {})
-    form.show_settings(DataChoice, {}, hidden=("source", "settings"))
+    form.show_settings(DataChoice, {}, hidden=("source", "settings", "other"))
     assert form.editor("split_seed").isEnabled()
 
 
