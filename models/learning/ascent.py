@@ -42,19 +42,19 @@ class AscentSettings(DecaySettings):
     )
 
 
-def begin_decay(optimizer: torch.optim.Optimizer, settings: DecaySettings, steps: Tensor) -> None:
-    """Before the first step, where `settings.decay` is not 0."""
+def begin_decay(optimizer: torch.optim.Optimizer, rate: float, steps: Tensor) -> None:
+    """Before the first step of an optimiser whose learning rate, `rate` at first, will fall."""
     for group in optimizer.param_groups:
         # a tensor, so that nothing waits for the device when it changes
-        group["lr"] = torch.full_like(steps, settings.learning_rate)
+        group["lr"] = torch.full_like(steps, rate)
 
 
-def decay(optimizer: torch.optim.Optimizer, settings: DecaySettings, steps: Tensor) -> None:
-    """Set the learning rate as it is after `steps` steps, 0-d."""
-    part = (steps / settings.decay).clamp(max=1)
+def decay(optimizer: torch.optim.Optimizer, rate: float, over: int, steps: Tensor) -> None:
+    """Set the learning rate as it is after `steps` steps, 0-d, of `over` in which it falls."""
+    part = (steps / over).clamp(max=1)
     fallen = FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + (math.pi * part).cos())
     for group in optimizer.param_groups:  # which are others after a resume
-        group["lr"].copy_(settings.learning_rate * fallen)
+        group["lr"].copy_(rate * fallen)
 
 
 class GradientAscent(Learner):
@@ -72,7 +72,7 @@ class GradientAscent(Learner):
     def begin(self) -> None:
         self.optimizers = {"model": adam(self, self.settings.learning_rate)}
         if self.settings.decay:
-            begin_decay(self.optimizers["model"], self.settings, self.steps)
+            begin_decay(self.optimizers["model"], self.settings.learning_rate, self.steps)
 
     def start(self, x: Tensor) -> None:
         """Before the first step, of which Adam knows, a model that starts from data does so with its batch x."""
@@ -82,7 +82,7 @@ class GradientAscent(Learner):
     def ascend(self, objective: Tensor) -> None:
         """One step of Adam up the gradient of `objective`, a 0-d tensor."""
         if self.settings.decay:
-            decay(self.optimizers["model"], self.settings, self.steps)
+            decay(self.optimizers["model"], self.settings.learning_rate, self.settings.decay, self.steps)
             self.steps.add_(1)
         self.optimizers["model"].zero_grad()
         (-objective).backward()

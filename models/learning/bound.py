@@ -48,7 +48,7 @@ class BoundAscent(Learner):
     def begin(self) -> None:
         self.optimizers = {"model": adam(self, self.settings.learning_rate)}
         if self.settings.decay:
-            begin_decay(self.optimizers["model"], self.settings, self.steps)
+            begin_decay(self.optimizers["model"], self.settings.learning_rate, self.steps)
 
     @abstractmethod
     def surrogate(self, x: Tensor, generator: Generator | None = None) -> tuple[Tensor, dict[str, Tensor]]:
@@ -63,7 +63,7 @@ class BoundAscent(Learner):
     def descend(self, loss: Tensor) -> None:
         """One step of Adam, over the parameters of the model and the learner's own."""
         if self.settings.decay:
-            decay(self.optimizers["model"], self.settings, self.steps)
+            decay(self.optimizers["model"], self.settings.learning_rate, self.settings.decay, self.steps)
         self.optimizers["model"].zero_grad()
         loss.backward()
         self.optimizers["model"].step()

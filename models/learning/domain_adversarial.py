@@ -9,7 +9,8 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from models.capabilities import Classifies, ExtractsFeatures
-from models.learning.base import AdamSettings, Feed, Learner, Quantity, Symptom, adam
+from models.learning.ascent import DecaySettings, begin_decay, decay
+from models.learning.base import Feed, Learner, Quantity, Symptom, adam
 from models.networks import Activation, mlp
 from models.settings import setting
 from models.spec import Batch, DataSpec, UnsuitableData
@@ -18,7 +19,7 @@ STEEPNESS = 10.0  # γ of the schedule
 TOLD_APART = 0.95  # of held-out examples, whose domain the discriminator knows
 
 
-class DomainAdversarialSettings(AdamSettings):
+class DomainAdversarialSettings(DecaySettings):
     reversal: float = setting(
         1.0,
         title="Reversal λ",
@@ -123,6 +124,12 @@ class DomainAdversarial(Learner):
             "network": adam(self.model, self.settings.learning_rate),
             "discriminator": adam(self.discriminator, self.settings.discriminator_rate),
         }
+        if self.settings.decay:  # of both players, which otherwise circle for good
+            for name, rate in self._rates():
+                begin_decay(self.optimizers[name], rate, self.done)
+
+    def _rates(self) -> tuple[tuple[str, float], ...]:
+        return ("network", self.settings.learning_rate), ("discriminator", self.settings.discriminator_rate)
 
     def strength(self) -> Tensor:
         """λ at this step: 0-d."""
@@ -134,6 +141,9 @@ class DomainAdversarial(Learner):
     def step(self, batch: Batch) -> dict[str, Tensor]:
         strength = self.strength()
         loss, reported = self._losses(batch, strength)
+        if self.settings.decay:
+            for name, rate in self._rates():
+                decay(self.optimizers[name], rate, self.settings.decay, self.done)
         for optimizer in self.optimizers.values():
             optimizer.zero_grad()
         loss.backward()
