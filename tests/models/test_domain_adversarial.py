@@ -143,6 +143,15 @@ def test_the_reversal_grows_as_in_the_paper_and_its_place_is_kept() -> None:
     assert again.strength() == made.strength()
 
 
+def test_both_step_sizes_fall_over_the_steps_of_decay_and_stay_there() -> None:
+    made = learner(learning_rate=0.01, discriminator_rate=0.02, decay=4)
+    for seed in range(6):
+        made.step(both(seed))
+        rates = [group["lr"].item() for o in made.optimizers.values() for group in o.param_groups]
+        part = 0.02 + 0.98 * (1 + math.cos(math.pi * min(seed / 4, 1))) / 2
+        assert rates == pytest.approx([0.01 * part, 0.02 * part], rel=1e-5)
+
+
 def test_what_tells_the_domains_apart_is_given_up_for_what_both_share() -> None:
     """Both coordinates tell the class of the source; in the target the second one is the same for both classes."""
 

@@ -132,6 +132,8 @@ def test_mixtures_show_their_modes_and_curves_do_not():
     modes = {s.key: hasattr(load(DataChoice(source=s.key)).density, "means") for s in SOURCES}
     assert modes == {
         "ring": True,
+        "turned-ring": True,
+        "letter": True,
         "grid": True,
         "mixture": True,
         "moons": False,

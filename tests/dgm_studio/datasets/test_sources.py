@@ -41,7 +41,7 @@ def test_every_source_says_what_it_is_and_what_can_be_set():
 
 
 def test_unknown_source_is_refused_with_those_there_are():
-    with pytest.raises(BadData, match=r"no data set named 'digit'\. There are: digits, ring"):
+    with pytest.raises(BadData, match=r"no data set named 'digit'\. There are: digits, digit-styles, ring"):
         source("digit")
 
 
