@@ -126,18 +126,17 @@ class Wasserstein(Game):
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         loss = -self.discriminator(self.model.show_samples(batch)).mean()
-        data = self.model.show_data(batch)
-        if data.beside is not None and data.beside.requires_grad:  # what the model says of data is its move, too
-            loss = loss + self.discriminator(data).mean()
+        if self.model.shown_as().encoded:  # what the model says of data is its move, too
+            loss = loss + self.discriminator(self.model.show_data(batch)).mean()
         return loss, {"generator": loss}
 
     def held_out(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         shown = self.model.show_data(batch, generator), self.model.show_samples(batch, generator)
         data, samples = judge(self.discriminator, *shown)
         slope = slopes(self.discriminator, *shown, generator)
-        return means(
-            distance=data.mean() - samples.mean(), generator=-samples, slope=slope, steepest=slope.detach().max()
-        )
+        distance = data.mean() - samples.mean()
+        lowered = distance if self.model.shown_as().encoded else -samples.mean()
+        return means(distance=distance, generator=lowered, slope=slope, steepest=slope.detach().max())
 
 
 def slopes(critic: Critic, data: Shown, samples: Shown, generator: Generator | None = None) -> Tensor:
