@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from dgm_studio.config import RunConfig
 from dgm_studio.events import Finding
+from models import catalog
 from models.learning.base import Symptom
 
 SETTLED = 300  # steps of a session: before, what ails a model is mostly that it has yet to learn, or to change
 BELIEVED = 3  # times in succession that a symptom is seen
+
+
+ALWAYS = ("values that are not finite",)  # looked for in every run
+
+
+def watched(config: RunConfig | None) -> tuple[str, ...]:
+    """What is looked for in a run with these settings; nothing where this studio does not know its learner."""
+    if config is None:
+        return ()
+    return (*catalog.learning(config.learner).learner.watches, *ALWAYS)
 
 
 class Doctor:

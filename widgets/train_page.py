@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSplitter, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedLayout, QVBoxLayout, QWidget
 
+from dgm_studio.doctor import watched
 from dgm_studio.events import Preview
 from dgm_studio.inference import Answer, Subject
 from dgm_studio.modes import QUANTITIES as OF_MODES
 from dgm_studio.shown import beside, heading
 from dgm_studio.state import preview
 from dgm_studio.store import Run
-from dgm_studio.treatment import begins_anew, title_of, treated
 from models import catalog
 from models.learning.base import Quantity
 from models.spec import DataSpec, Layout
 from widgets.building import label
 from widgets.curves import Curves
 from widgets.empty import Empty
+from widgets.findings_view import FindingsView
 from widgets.live import Live
 from widgets.readout import Readout
 from widgets.samples_view import SamplesView
@@ -51,14 +51,8 @@ class TrainPage(QWidget):
         self.samples.setObjectName("samples")
         self._caption = Readout("samplesCaption", "muted")
         self._where = ""  # what is shown comes from
-        self._findings = label("", "", "findings", wrap=True)
-        self._findings.setTextFormat(Qt.TextFormat.PlainText)  # it may come from a file that somebody else made
-        self._findings.hide()
-        self._ways = QWidget()
-        self._ways.setObjectName("findingWays")
-        self._ways_column = QVBoxLayout(self._ways)
-        self._ways_column.setContentsMargins(0, 0, 0, 0)
-        self._offered: dict[str, dict[str, Any]] = {}
+        self.findings = FindingsView()
+        self.findings.way_chosen.connect(self._choose)
         self._empty = Empty(
             "Nothing has been trained yet",
             "Choose a family, data and settings on the right, then press Train (F5). Curves and samples appear here.",
@@ -72,8 +66,7 @@ class TrainPage(QWidget):
         head.addWidget(self._caption, 1)
         column.addLayout(head)
         column.addWidget(self.samples, 1)
-        column.addWidget(self._findings)
-        column.addWidget(self._ways)
+        column.addWidget(self.findings)
         split = QSplitter(Qt.Orientation.Horizontal, childrenCollapsible=False)
         split.addWidget(self.curves)
         split.addWidget(right)
@@ -123,33 +116,12 @@ class TrainPage(QWidget):
             self._show_findings()
 
     def _show_findings(self) -> None:
-        """What was noticed in the selected run, now or when it was trained; how, on the tool tip."""
-        noted = self._run.findings if self._run is not None else []
-        self._findings.setText("\n".join(f"Step {thousands(f.step)}: {f.text} {f.remedy}".rstrip() for f in noted))
-        self._findings.setToolTip("".join(f"<p>{escape(f.measured)}</p>" for f in noted))
-        self._findings.setVisible(bool(noted))
-        config = self._run.config if self._run is not None else None
-        ways = {way: changes for f in noted for way, changes in f.changes.items()}
-        self._offer({w: c for w, c in ways.items() if config is not None and treated(config, c) is not None})
-
-    def _offer(self, ways: dict[str, dict[str, Any]]) -> None:
-        """A button for each way to go on from what was noticed."""
-        if not self._workspace.can_train:
-            ways = {}
-        self._ways.setVisible(bool(ways))
-        if ways == self._offered:
-            return
-        self._offered = ways
-        while self._ways_column.count():
-            part = self._ways_column.takeAt(0).widget()
-            if part is not None:
-                part.deleteLater()
-        for way, changes in ways.items():
-            button = QPushButton(title_of(way, changes))
-            begin = "begins anew" if begins_anew(changes) else "goes on from the newest kept state of this one"
-            button.setToolTip(f"Train a run that {begin}, with this changed.")
-            button.clicked.connect(lambda _=False, changes=changes: self._choose(changes))
-            self._ways_column.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
+        """What was noticed in the selected run, now or when it was trained."""
+        run = self._run
+        if run is None:
+            self.findings.show_findings([], None, False)
+        else:
+            self.findings.show_findings(run.findings, run.config, self._workspace.can_train, watched(run.config))
 
     def _choose(self, changes: dict[str, Any]) -> None:
         if self._run is not None:

@@ -128,6 +128,8 @@ class ProbabilityGame(Game):
         loss = loss + self.objective.loss(-data) if self.model.shown_as().encoded else loss
         return means(**self._report(data, samples), generator=loss)
 
+    watches: ClassVar[tuple[str, ...]] = ("mode collapse", "saturation")
+
     def diagnose(self, batch: Batch, generator: Generator) -> Symptom | None:
         if not self.settled():
             return None

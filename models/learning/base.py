@@ -68,6 +68,7 @@ class Learner(nn.Module):
     # Whether every step does the same work on tensors that stay where they are, so that a GPU may replay a recording of
     # it: no Python branch, counter or choice that differs from step to step.
     capturable: bool = False
+    watches: ClassVar[tuple[str, ...]] = ()  # the kinds of symptoms that `diagnose` may see
     remedies: ClassVar[str] = "a smaller learning rate"  # what to try when training diverges, after "Try"
 
     model: Any  # an nn.Module with the capabilities in `needs`

@@ -75,6 +75,7 @@ class BoundAscent(Learner):
             reported["gradient_variance"] = self.variance_of_gradient(batch.x[:EXAMPLES], generator)
         return reported
 
+    watches = ("posterior collapse",)
     against_collapse: ClassVar[dict[str, dict[str, Any]]] = {}  # settings that may help, by what they are called
 
     def diagnose(self, batch: Batch, generator: Generator) -> Symptom | None:

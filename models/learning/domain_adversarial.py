@@ -163,6 +163,8 @@ class DomainAdversarial(Learner):
     def target_probability(self, x: Tensor) -> Tensor:
         return torch.sigmoid(self._domain(self.model.features(x)))
 
+    watches = ("domains told apart",)
+
     def diagnose(self, batch: Batch, generator: Generator) -> Symptom | None:
         """Features that tell the domains apart although λ has grown."""
         settings = self.settings

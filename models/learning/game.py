@@ -163,6 +163,8 @@ class Game(Learner):
 
     # What ails it.
 
+    watches: ClassVar[tuple[str, ...]] = ("mode collapse",)
+
     def diagnose(self, batch: Batch, generator: Generator) -> Symptom | None:
         model = self.sampler()
         if not (self.settled() and isinstance(model, Samples)) or self.spec.support is Support.SYMBOLS:

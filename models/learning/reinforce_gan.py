@@ -134,6 +134,8 @@ class ReinforceGan(DiscreteGame):
             self.usual.lerp_(reward.mean(), 1 - self.settings.memory)
         return loss, reported
 
+    watches = ("mode collapse",)
+
     def diagnose(self, batch: Batch, generator: Generator) -> Symptom | None:
         """No gradient of the discriminator is needed, so none can vanish."""
         return Game.diagnose(self, batch, generator) or self.repeats(batch, generator)

@@ -6,21 +6,24 @@ from dataclasses import replace
 
 import numpy as np
 from person import Person
-from PySide6.QtWidgets import QCheckBox, QLabel, QPushButton
+from PySide6.QtWidgets import QCheckBox
 
 from dgm_studio.events import Finding
 from dgm_studio.store import Run
 from models.learning.base import ANEW, LEARNER
+from widgets.findings_view import FindingsView
 from widgets.trainer import Phase
 
 COLLAPSE = Finding("collapse", "A latent <b>variable</b> carries nothing.", "KL < 0.01 nats", "Anneal the KL term.")
-SAID = "Step 20: A latent <b>variable</b> carries nothing. Anneal the KL term."
+SAID = ["A latent <b>variable</b> carries nothing. Anneal the KL term."]
 
 
-def findings(person: Person) -> QLabel:
-    label = person.desk.area.train.findChild(QLabel, "findings")
-    assert isinstance(label, QLabel)
-    return label
+def findings(person: Person) -> FindingsView:
+    return person.desk.area.train.findings
+
+
+def said(person: Person) -> list[str]:
+    return [card.text.text() for card in findings(person).cards]
 
 
 def trained(person: Person) -> Run:
@@ -32,7 +35,7 @@ def trained(person: Person) -> Run:
 
 def test_what_was_noticed_in_a_stored_run_is_shown_when_it_is_selected(person: Person) -> None:
     run = trained(person)
-    assert findings(person).isHidden()
+    assert findings(person).line == "The doctor has noticed nothing."
     run.keep_finding(20, COLLAPSE)
     project = person.desk.workspace.project
     assert project is not None
@@ -41,16 +44,16 @@ def test_what_was_noticed_in_a_stored_run_is_shown_when_it_is_selected(person: P
     person.open_window()
     person.until(lambda: person.window.desk is not None)
     person.desk.open(path)
-    person.until(lambda: not findings(person).isHidden())
-    assert findings(person).text() == SAID
-    assert "KL &lt; 0.01 nats" in findings(person).toolTip()
+    person.until(lambda: said(person))
+    assert said(person) == SAID
+    assert "KL < 0.01 nats" in findings(person).cards[0].measured.text()
     assert not person.bars()
     workspace = person.desk.workspace
     assert workspace.project is not None
     assert workspace.run is not None
     other = workspace.project.new_run(workspace.run.config, "other")
     workspace.select(other)
-    person.until(lambda: findings(person).isHidden())
+    person.until(lambda: not said(person))
 
 
 def test_what_is_noticed_while_a_run_trains_is_shown_on_its_page(person: Person) -> None:
@@ -59,8 +62,7 @@ def test_what_is_noticed_while_a_run_trains_is_shown_on_its_page(person: Person)
     run = person.desk.workspace.run
     assert run is not None
     run.keep_finding(20, COLLAPSE)  # as its recorder does
-    person.until(lambda: findings(person).text() == SAID)
-    assert not findings(person).isHidden()
+    person.until(lambda: said(person) == SAID)
     person.do("stop")
     person.until(lambda: person.phase is Phase.IDLE)
 
@@ -71,7 +73,7 @@ def test_a_button_branches_from_the_newest_state_with_what_may_help_and_trains_t
     run.keep_finding(20, replace(COLLAPSE, changes=ways))
     workspace = person.desk.workspace
     workspace.training_changed.emit()
-    (button,) = person.desk.area.train.findChildren(QPushButton)[-1:]
+    (button,) = findings(person).cards[-1].buttons
     assert button.text() == "Branch with a quarter of the KL weight"
     button.click()
     person.until(lambda: person.phase is Phase.TRAINING)
@@ -90,7 +92,7 @@ def test_what_changes_a_network_begins_anew_and_what_the_family_cannot_learn_by_
     run.keep_finding(20, replace(COLLAPSE, changes={"less": {"kl_weight": 0.25, ANEW: True}, "other": {LEARNER: "em"}}))
     workspace = person.desk.workspace
     workspace.training_changed.emit()
-    buttons = [b for b in person.desk.area.train.findChildren(QPushButton) if " with " in b.text()]
+    buttons = findings(person).cards[-1].buttons
     assert [button.text() for button in buttons] == ["Train anew with less"]
     buttons[0].click()
     person.until(lambda: person.phase is Phase.TRAINING)
