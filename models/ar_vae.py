@@ -9,6 +9,7 @@ from torch import Generator, Tensor, nn
 
 from models.auto_encoder import AutoEncoder
 from models.capabilities import Completion
+from models.family import Family
 from models.image_networks import image_decoder, image_encoder
 from models.likelihoods import Likelihood, LikelihoodSettings
 from models.pixelcnn import PixelCnn, PixelCnnSettings
@@ -161,3 +162,20 @@ class _ToldPixelCnn(PixelCnn):
 
     def complete_mixture(self, x: Tensor, known: Tensor, maps: Tensor, generator: Generator | None) -> Completion:
         return self._generate(len(x), maps, generator, x, known.expand_as(x), len(maps) // len(x))
+
+
+FAMILY = Family(
+    key="ar-vae",
+    title="Auto-encoder with an autoregressive decoder",
+    group="variational",
+    lecture="Variational auto-encoders",
+    summary="The decoder draws pixel after pixel, and hears of the code at each. It can do without the code, and "
+    "then often does: the posterior collapses.",
+    look_for="A KL that falls to 0 while samples are good all the same: what the code would say, the pixels before "
+    "say already. KL annealing, free bits or a decoder that sees less keep the code alive.",
+    model=ArVae,
+    settings=ArVaeSettings,
+    learners=("reparameterized-elbo",),
+    data="digits",
+    binarization="threshold",
+)

@@ -8,6 +8,7 @@ from torch import Generator, Tensor
 
 from models.capabilities import Shown, ShownAs
 from models.distributions import Distribution, Normal, Point, limited
+from models.family import Family
 from models.implicit import ImplicitModel, ImplicitSettings, require_movable
 from models.networks import Activation, flat, mlp
 from models.posteriors import LARGEST, SMALLEST
@@ -89,3 +90,19 @@ class Bigan(ImplicitModel):
     def show_samples(self, batch: Batch, generator: Generator | None = None) -> Shown:
         z = self.prior().sample(len(batch.x), generator)
         return Shown(self.decode(z), z)
+
+
+FAMILY = Family(
+    key="bigan",
+    title="Bidirectional adversarial network",
+    group="adversarial",
+    lecture="Generative adversarial networks",
+    summary="A generator and an encoder for the way back. The discriminator sees pairs: an example with its code, "
+    "or a sample with the noise it was made from.",
+    look_for="Reconstructions are never asked for, and come all the same: where pairs cannot be told apart, the "
+    "encoder inverts the generator. Where they show another example, let the discriminator learn faster.",
+    model=Bigan,
+    settings=BiganSettings,
+    learners=("non-saturating", "minimax", "wasserstein", "unrolled"),
+    data="digits",
+)

@@ -19,6 +19,7 @@ from models.estimation.enumeration import (
     require_enumerable,
 )
 from models.estimation.progress import finish
+from models.family import Family
 from models.harmonium import ChainSettings, GibbsChain
 from models.in_turn import draw_in_turn, settle_in_turn
 from models.networks import flat
@@ -345,3 +346,26 @@ def _symmetric(upper: Tensor | None, scale: float = 1.0) -> Tensor | None:
 def _pairs(units: Tensor, upper: Tensor | None) -> Tensor:
     """Σ_{i<j} U_ij s_i s_j = ½ sᵀ(U + Uᵀ) s: (B, n) -> (B,)."""
     return units.new_zeros(len(units)) if upper is None else ((units @ upper.triu(1)) * units).sum(-1)
+
+
+FAMILY = Family(
+    key="boltzmann",
+    title="Boltzmann machine",
+    group="energy",
+    lecture="Boltzmann machines",
+    summary="Pixels and hidden units, each pair of them with a weight. A unit is easy given all others, and "
+    "everything else is hard: what the restricted machine gives up, and why.",
+    look_for="With 20 units in all, log p(x), its estimates and the learner's own figures can be compared. More "
+    "connections make its chain slower: look at how it mixes.",
+    model=Boltzmann,
+    settings=BoltzmannSettings,
+    learners=(
+        "persistent-cd",
+        "contrastive-divergence",
+        "mean-field-pcd",
+        "pseudo-likelihood",
+        "maximum-likelihood",
+    ),
+    data="bars",
+    binarization="threshold",
+)

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from models.capabilities import Completion
 from models.distributions import require_temperature
+from models.family import Family
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support, UnsuitableData, require, require_layout
 
@@ -126,3 +127,19 @@ class CharRnn(nn.Module):
             read = self.embedding(symbols)
         h, state = self.recurrent(read, state)
         return self.output(h).log_softmax(-1), state
+
+
+FAMILY = Family(
+    key="char-rnn",
+    title="Recurrent neural network",
+    group="autoregressive",
+    lecture="Deep auto-regressive models",
+    summary="Character after character, each with a probability given all before it, which a recurrent state "
+    "stands for (char-RNN).",
+    look_for="Samples learn spaces first, then short words, then what words go together. Held-out text that "
+    "becomes less probable while training text becomes more so is being learned by heart.",
+    model=CharRnn,
+    settings=CharRnnSettings,
+    learners=("maximum-likelihood",),
+    data="python-reference",
+)

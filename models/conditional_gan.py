@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from models.capabilities import Shown, ShownAs
+from models.family import Family
 from models.image_networks import image_generator
 from models.implicit import FromNoise, ImplicitSettings, require_movable
 from models.networks import Activation, mlp
@@ -131,3 +132,17 @@ def labelled_places(y: Tensor, generator: Generator | None = None) -> Tensor:
     other = first[torch.minimum(drawn, (count - 1).clamp(min=0))]
     itself = torch.arange(len(y), device=y.device)
     return torch.where(known | (count == 0), itself, other)
+
+
+FAMILY = Family(
+    key="conditional-gan",
+    title="Conditional GAN",
+    group="adversarial",
+    lecture="Generative adversarial networks",
+    summary="Generator and discriminator are told the class: examples of a class that is chosen.",
+    look_for="On the latent map the class can be chosen: the same z as another class should keep its style.",
+    model=ConditionalGan,
+    settings=ConditionalGanSettings,
+    learners=("non-saturating", "minimax", "wasserstein", "unrolled"),
+    data="digits",
+)

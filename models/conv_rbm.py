@@ -13,6 +13,7 @@ from models.capabilities import ChainState
 from models.distributions import bernoulli
 from models.estimation.enumeration import log_sum_in_parts, require_enumerable
 from models.estimation.progress import finish
+from models.family import Family
 from models.harmonium import ChainSettings, Harmonium
 from models.networks import flat
 from models.rbm import probability
@@ -239,3 +240,26 @@ class ConvRbm(Harmonium):
         n, k, rows, columns, _ = blocks.shape
         c = self.pooling
         return blocks.reshape(n, k, rows, columns, c, c).transpose(3, 4).reshape(n, k, rows * c, columns * c)
+
+
+FAMILY = Family(
+    key="conv-rbm",
+    title="Convolutional RBM",
+    group="energy",
+    lecture="Boltzmann machines",
+    summary="A restricted Boltzmann machine whose hidden units look for the same few patterns everywhere in the "
+    "image. Units compete in blocks, of which at most one is on: probabilistic max-pooling.",
+    look_for="Filters become strokes of all directions. Sparse units, through the sparsity cost, make them differ; "
+    "a mean activity that stays at its start is a map that says nothing.",
+    model=ConvRbm,
+    settings=ConvRbmSettings,
+    learners=(
+        "persistent-cd",
+        "contrastive-divergence",
+        "pseudo-likelihood",
+        "noise-contrastive",
+        "maximum-likelihood",
+    ),
+    data="digits",
+    binarization="threshold",
+)

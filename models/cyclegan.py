@@ -7,6 +7,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from models.capabilities import ShownAs
+from models.family import Family
 from models.implicit import require_movable
 from models.networks import Activation
 from models.settings import Settings, setting
@@ -109,3 +110,20 @@ def _generator(settings: CycleGanSettings, before: tuple[int, ...], after: tuple
     if settings.network == "convolutional":
         return ResidualTranslator(before, after, settings.channels, settings.blocks, settings.activation)
     return DenseTranslator(before, after, settings.hidden, settings.layers, settings.activation)
+
+
+FAMILY = Family(
+    key="cyclegan",
+    title="CycleGAN",
+    group="adversarial",
+    lecture="Generative adversarial networks",
+    summary="Two generators translate between two sets of examples of which no pairs are known. What comes back "
+    "from there and back shall be what it was.",
+    look_for="The cycle error falls soon: it says that nothing is lost. Whether the translation is the right one "
+    "it does not say, so look at the translations.",
+    model=CycleGan,
+    settings=CycleGanSettings,
+    learners=("cycle-consistency",),
+    data="digit-styles",
+    other={"source": "digit-styles", "settings": {"style": "inverse", "part": "second half"}},
+)

@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 from models.capabilities import NOTHING_HELD, ChainState, Held
 from models.distributions import bernoulli, require_temperature
 from models.doubled_rbm import DoubledRbm
+from models.family import Family
 from models.layers import LayerSettings
 from models.networks import flat
 from models.rbm import probability
@@ -243,3 +244,20 @@ class Dbm(TwoSides):
         for layer in range(1, len(units), 2):
             units[layer] = probability(self._field(layer, units, biases), temperature)
         return torch.cat(units[1:], 1)
+
+
+FAMILY = Family(
+    key="dbm",
+    title="Deep Boltzmann machine",
+    group="energy",
+    lecture="Boltzmann machines",
+    summary="Layers of hidden units above the pixels, all connections undirected: what a unit stands for depends "
+    "on the layer above as well as on the one below. Mean field replaces P(h | v), which is no product.",
+    look_for="The bound on the free energy of held-out data leaves that of training data when it learns by heart. "
+    "Where the top layer stays at one half, the deep machine is only a restricted one.",
+    model=Dbm,
+    settings=DbmSettings,
+    learners=("mean-field-pcd", "layerwise", "persistent-cd", "maximum-likelihood"),
+    data="digits",
+    binarization="threshold",
+)

@@ -15,6 +15,7 @@ from models.belief_layers import BeliefLayers
 from models.distributions import bernoulli, bernoulli_log_prob
 from models.estimation.enumeration import all_states, log_marginal_in_parts, require_enumerable
 from models.estimation.progress import finish
+from models.family import Family
 from models.label_rbm import LabelRbm
 from models.layers import LayerSettings
 from models.networks import flat
@@ -218,3 +219,20 @@ class Dbn(BeliefLayers):
             log_prob = log_prob + bernoulli_log_prob(h, logits).sum(1)
             h = v
         return log_prob
+
+
+FAMILY = Family(
+    key="dbn",
+    title="Deep belief network",
+    group="energy",
+    lecture="Boltzmann machines",
+    summary="Layers that draw each other downwards, under a restricted Boltzmann machine at the top. Learned one "
+    "layer after the other, each from what those below make of the data.",
+    look_for="Samples change when the next layer begins to learn, and grow more varied and whole. Figures are of "
+    "the layer that learns, so that curves begin anew with each; the bound per layer says what it was worth.",
+    model=Dbn,
+    settings=DbnSettings,
+    learners=("layerwise", "up-down", "fine-tune"),
+    data="digits",
+    binarization="threshold",
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from models.capabilities import ShownAs
+from models.family import Family
 from models.image_networks import image_generator
 from models.implicit import ImplicitModel, ImplicitSettings, require_movable
 from models.networks import Activation
@@ -58,3 +59,17 @@ class Dcgan(ImplicitModel):
         """Raise UnsuitableData when the data are no images, or made of bits."""
         require_layout(spec, Layout.IMAGE, model="The convolutional generator")
         require_movable(spec, "A generative adversarial network")
+
+
+FAMILY = Family(
+    key="dcgan",
+    title="Convolutional GAN (DCGAN)",
+    group="adversarial",
+    lecture="Generative adversarial networks",
+    summary="A generator of images by transposed convolutions, against a convolutional discriminator.",
+    look_for="Strokes and edges appear before whole shapes. D(x) on data and on samples should not part for good.",
+    model=Dcgan,
+    settings=DcganSettings,
+    learners=("non-saturating", "minimax", "wasserstein", "unrolled"),
+    data="digits",
+)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.family import Family
 from models.pixel_layers import AtPixel, RowSoFar, colour_mask
 from models.pixel_rnn import LayerAtPixel, PixelRnn, PixelRnnSettings, RecurrentLayer
 from models.pixels import MARGIN
@@ -151,3 +152,20 @@ class DiagonalBiLstm(PixelRnn):
 
     layer = _Layer
     title = "A Diagonal BiLSTM"
+
+
+FAMILY = Family(
+    key="diagonal-bilstm",
+    title="PixelRNN: Diagonal BiLSTM",
+    group="autoregressive",
+    lecture="Deep auto-regressive models",
+    summary="Recurrent nets that go along both diagonals of the image, so that every pixel hears of all before it "
+    "already in the first layer; the likelihood is exact.",
+    look_for="Slow steps that teach much each. With one layer it knows the whole image so far, for which a "
+    "convolutional net needs many.",
+    model=DiagonalBiLstm,
+    settings=DiagonalBiLstmSettings,
+    learners=("maximum-likelihood",),
+    data="digits",
+    binarization="threshold",
+)

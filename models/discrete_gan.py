@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from models.capabilities import ScoredDraws, Shown, ShownAs
 from models.concrete import Bits, Categories, DiscreteUnits
 from models.distributions import bernoulli_log_prob
+from models.family import Family
 from models.implicit import ImplicitModel, ImplicitSettings
 from models.networks import Activation, mlp
 from models.settings import setting
@@ -147,3 +148,20 @@ class _Recurrent(nn.Module):
         h, _ = self.recurrent(z.unsqueeze(1).expand(-1, self.length, -1))
         logits: Tensor = self.output(h)
         return logits
+
+
+FAMILY = Family(
+    key="discrete-gan",
+    title="GAN of discrete values",
+    group="adversarial",
+    lecture="Generative adversarial networks",
+    summary="Noise says how probable each value of each bit or symbol is, and values are drawn. No gradient passes "
+    "a draw: three ways around it can be compared.",
+    look_for="With relaxed or embedded samples it learns fast; by rewards alone, which say how good a sample was "
+    "but not what to change, slowly. Samples that repeat each other are mode collapse.",
+    model=DiscreteGan,
+    settings=DiscreteGanSettings,
+    learners=("gumbel-gan", "reinforce-gan", "embedding-gan"),
+    data="digits",
+    binarization="threshold",
+)

@@ -13,6 +13,7 @@ from models.capabilities import Elbo, PosteriorDraw, TooLarge
 from models.concrete import Bits, Categories, DiscreteUnits
 from models.estimation.enumeration import LIMIT
 from models.estimation.progress import finish
+from models.family import Family
 from models.likelihoods import LikelihoodSettings, check_likelihood, chosen_likelihood
 from models.networks import Activation, flat, mlp
 from models.settings import setting
@@ -183,3 +184,18 @@ class DiscreteVae(nn.Module):
             left = left // self.values
         h = torch.stack(digits, 1)
         return (h if self.values == 2 else F.one_hot(h, self.values)).to(self.prior_logits.dtype)
+
+
+FAMILY = Family(
+    key="discrete-vae",
+    title="Discrete variational auto-encoder",
+    group="variational",
+    lecture="Variational auto-encoders",
+    summary="An auto-encoder whose code is made of units with a few values each, instead of real numbers.",
+    look_for="A relaxed objective far above the bound of states: the temperature is still too high to believe it.",
+    model=DiscreteVae,
+    settings=DiscreteVaeSettings,
+    learners=("gumbel-softmax", "score-function", "wake-sleep"),
+    data="digits",
+    binarization="threshold",
+)

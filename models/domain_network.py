@@ -8,6 +8,7 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.family import Family
 from models.image_networks import image_encoder
 from models.networks import Activation, activation_layer, mlp
 from models.settings import Settings, setting
@@ -158,3 +159,20 @@ def to_shape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 def _kind(spec: DataSpec) -> str:
     return f"{spec.layout} data with values in {spec.support}"
+
+
+FAMILY = Family(
+    key="domain-adversarial",
+    title="Domain-adversarial network",
+    group="adversarial",
+    lecture="Generative adversarial networks",
+    summary="A classifier that learns from labels of one domain and is used on another. Its features play a game "
+    "against a discriminator of domains: classes must be told apart by them, domains must not.",
+    look_for="Domain accuracy falls towards ½ and domain loss rises towards log 2 = 0.69, while source accuracy "
+    "stays. Target accuracy, of labels that are never learned from, then rises; with λ = 0 it stays behind.",
+    model=DomainNetwork,
+    settings=DomainNetworkSettings,
+    learners=("domain-adversarial",),
+    data="moons",
+    other={"source": "moons", "settings": {"angle": 35, "seed": 1}},
+)

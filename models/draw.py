@@ -12,6 +12,7 @@ from models import attention
 from models.attention import PARAMETERS, Window
 from models.capabilities import DrawnInSteps, Elbo
 from models.distributions import Distribution, Normal, standard_normal
+from models.family import Family
 from models.likelihoods import LikelihoodSettings, check_likelihood, chosen_likelihood
 from models.recurrence import lstm_cell
 from models.settings import setting
@@ -302,3 +303,20 @@ class StepwisePosterior(Distribution):
             assert step.posterior is not None
             found = found + step.posterior.log_prob(step.z)
         return found.reshape(shape)
+
+
+FAMILY = Family(
+    key="draw",
+    title="DRAW",
+    group="variational",
+    lecture="Variational auto-encoders",
+    summary="A variational auto-encoder that draws its image in steps on a canvas. Before each step it looks again "
+    "at what is still missing, and with attention only through a small window.",
+    look_for="Early steps sketch, later ones refine. The write window learns to follow the strokes; each step has "
+    "a KL of its own.",
+    model=Draw,
+    settings=DrawSettings,
+    learners=("reparameterized-elbo",),
+    data="digits",
+    binarization="threshold",
+)

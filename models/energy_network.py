@@ -9,6 +9,7 @@ from torch import Generator, Tensor, nn
 
 from models.capabilities import ChainState
 from models.distributions import LOG_2PI, require_temperature
+from models.family import Family
 from models.langevin import Energy, Walk, adjusted_step, spread, walled
 from models.networks import Activation, convolutions, flat, mlp
 from models.settings import Settings, setting
@@ -190,3 +191,19 @@ class EnergyNetwork(nn.Module):
         """Φ at the walls of 0 and 1, for the Gaussians of the base."""
         s = self.scale.flatten()
         return torch.special.ndtr(-base / s), torch.special.ndtr((1 - base) / s)
+
+
+FAMILY = Family(
+    key="energy-network",
+    title="Energy network",
+    group="energy",
+    lecture="Boltzmann machines",
+    summary="A network gives each example an energy, and e to the minus energy is its probability, up to a "
+    "constant. Samples roll down the energy under noise (Langevin dynamics).",
+    look_for="The energies of chains and of data stay together; when they part for good, the chains are too slow "
+    "or their steps too large. The denoised share says how good the landscape is.",
+    model=EnergyNetwork,
+    settings=EnergyNetworkSettings,
+    learners=("langevin-ml", "noise-contrastive"),
+    data="ring",
+)

@@ -8,6 +8,7 @@ from torch import Generator, Tensor, nn
 from models.autoregressive import BitsInOrders, Turns, in_turn, logits_in_turn
 from models.capabilities import Completion
 from models.distributions import bernoulli_log_prob
+from models.family import Family
 from models.networks import flat
 from models.settings import Settings, setting
 from models.spec import DataSpec, Support, require, require_at_most
@@ -140,3 +141,20 @@ class OrderlessNade(BitsInOrders):
             h = self.between(sums.relu())
             bit = yield h @ self.output.weight[d] + self.output.bias[d]
             sums = torch.addcmul(sums + self.mask_in[d], bit.unsqueeze(-1), self.weight_in[d])
+
+
+FAMILY = Family(
+    key="eonade",
+    title="Orderless NADE",
+    group="autoregressive",
+    lecture="Deep auto-regressive models",
+    summary="One network for every order of the pixels, trained on random beginnings of random orders; the mean "
+    "over several orders is a better model than each (EoNADE).",
+    look_for="The estimate of the bound is noisy, because every example shows another beginning. What is known of "
+    "a digit can come first, wherever it lies, and the completion then takes all of it into account.",
+    model=OrderlessNade,
+    settings=EoNadeSettings,
+    learners=("maximum-likelihood",),
+    data="digits",
+    binarization="threshold",
+)

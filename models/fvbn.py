@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.autoregressive import OrderedBits, Turns
+from models.family import Family
 from models.networks import flat
 from models.settings import Settings, setting
 from models.spec import DataSpec, Support, require, require_at_most
@@ -52,3 +53,20 @@ class Fvbn(OrderedBits):
         before = self.weight.new_zeros(n, self.dimensions)
         for d in range(self.dimensions):
             before[:, d] = yield before[:, :d] @ self.weight[d, :d] + self.bias[d]
+
+
+FAMILY = Family(
+    key="fvbn",
+    title="Fully visible Bayes net",
+    group="autoregressive",
+    lecture="Deep auto-regressive models",
+    summary="The plainest autoregressive model: each pixel is a logistic regression on all pixels before it, "
+    "without a hidden unit.",
+    look_for="Learning is a concave problem, so every start ends at the same value. Samples have the right strokes "
+    "from pixel to pixel, but few are whole digits: what a hidden layer (NADE, MADE) adds.",
+    model=Fvbn,
+    settings=FvbnSettings,
+    learners=("maximum-likelihood",),
+    data="digits",
+    binarization="threshold",
+)

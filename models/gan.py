@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from models.family import Family
 from models.implicit import ImplicitModel, ImplicitSettings, require_movable
 from models.networks import Activation, mlp
 from models.settings import setting
@@ -27,3 +28,33 @@ class Gan(ImplicitModel):
     @staticmethod
     def check(settings: GanSettings, spec: DataSpec) -> None:
         require_movable(spec, "A generative adversarial network")
+
+
+FAMILY = Family(
+    key="gan",
+    title="Generative adversarial network",
+    group="adversarial",
+    lecture="Generative adversarial networks",
+    summary="A generator G(z) learns from a discriminator that tries to tell its samples from the data.",
+    look_for="D(x) on data and on samples should meet near ½. Samples that all look alike are mode collapse.",
+    model=Gan,
+    settings=GanSettings,
+    learners=("non-saturating", "minimax", "wasserstein", "unrolled"),
+    data="digits",
+)
+
+
+SEMI_SUPERVISED_FAMILY = Family(
+    key="semi-supervised-gan",
+    title="Semi-supervised adversarial network",
+    group="adversarial",
+    lecture="Generative adversarial networks",
+    summary="The discriminator is a classifier with one class more, for samples. Few examples have a label; all "
+    "others teach it what data are.",
+    look_for="The error on held-out data goes on falling after that on the few labelled examples is 0. Samples by "
+    "feature matching stay poor: they need only have the classifier's features on average.",
+    model=Gan,
+    settings=GanSettings,
+    learners=("semi-supervised",),
+    data="digits",
+)

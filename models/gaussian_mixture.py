@@ -24,6 +24,7 @@ from models.conjugate import (
     wishart_kl,
 )
 from models.distributions import LOG_2PI
+from models.family import Family
 from models.networks import flat
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support, require, require_at_most, require_layout
@@ -284,3 +285,19 @@ class GaussianMixture(nn.Module):
 
 def _outer(x: Tensor) -> Tensor:
     return x[:, :, None] * x[:, None, :]
+
+
+FAMILY = Family(
+    key="gaussian-mixture",
+    title="Bayesian mixture of Gaussians",
+    group="exact inference",
+    lecture="Exact inference and mean field",
+    summary="Every example comes from one of K Gaussians. Weights, means and covariances have a posterior of their "
+    "own, which is approximated by independent factors (mean field).",
+    look_for="The bound rises at every step of coordinate ascent. Components that the data do not need fade away; "
+    "those that stay settle on the clusters.",
+    model=GaussianMixture,
+    settings=GaussianMixtureSettings,
+    learners=("coordinate-ascent", "stochastic-vi", "em"),
+    data="ring",
+)

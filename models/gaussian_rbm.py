@@ -14,6 +14,7 @@ from models.capabilities import ChainState
 from models.distributions import LOG_2PI, Normal, bernoulli
 from models.estimation.enumeration import LIMIT, log_sum_in_parts, require_enumerable
 from models.estimation.progress import finish
+from models.family import Family
 from models.harmonium import ChainSettings, Harmonium
 from models.networks import flat
 from models.rbm import probability
@@ -237,3 +238,19 @@ def _deviation_mean(v: Tensor) -> tuple[Tensor, Tensor]:
     deviation, mean = torch.std_mean(v, 0, correction=0)
     usual = deviation.square().mean().sqrt().clamp(min=NARROWEST)
     return deviation.clamp(min=0.01 * usual), mean
+
+
+FAMILY = Family(
+    key="gaussian-rbm",
+    title="Gaussian RBM",
+    group="energy",
+    lecture="Boltzmann machines",
+    summary="A restricted Boltzmann machine over real numbers: bits decide together where a Gaussian lies, so that "
+    "H of them make a mixture of 2^H. How wide it is in each coordinate is learned too.",
+    look_for="Variances fall as hidden units explain what was noise. Up to 20 hidden units log p(x) is exact, and "
+    "can be learned from itself; points in the plane show the density in the landscape.",
+    model=GaussianRbm,
+    settings=GaussianRbmSettings,
+    learners=("persistent-cd", "contrastive-divergence", "maximum-likelihood"),
+    data="moons",
+)

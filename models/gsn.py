@@ -9,6 +9,7 @@ from torch import Generator, Tensor, nn
 
 from models.capabilities import NOTHING_HELD, ChainState, Held
 from models.distributions import bernoulli, bernoulli_log_prob, gaussian_log_prob, require_temperature
+from models.family import Family
 from models.harmonium import ChainSettings, GibbsChain
 from models.networks import flat
 from models.settings import setting
@@ -241,3 +242,20 @@ def _keep(held: Sequence[Tensor | None], before: Sequence[Tensor], after: list[T
 
 def _normal(like: Tensor, generator: Generator | None) -> Tensor:
     return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype)
+
+
+FAMILY = Family(
+    key="gsn",
+    title="Generative stochastic network",
+    group="energy",
+    lecture="Generative stochastic networks",
+    summary="A chain that spoils an example and repairs it, over and over; what it learns is to repair. The model "
+    "is where the chain comes to rest.",
+    look_for="Samples are whole digits early, because one repair is easy to learn. The last walkback is repaired "
+    "worse than the first: how much of an example its chain has forgotten by then.",
+    model=Gsn,
+    settings=GsnSettings,
+    learners=("walkback",),
+    data="digits",
+    binarization="threshold",
+)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from models.capabilities import Elbo, PosteriorDraw
 from models.distributions import Distribution, Normal, NormalMixture, gaussian_log_prob, limited, standard_normal
+from models.family import Family
 from models.likelihoods import LikelihoodSettings, check_likelihood, chosen_likelihood
 from models.networks import Activation, flat, mlp
 from models.posteriors import LARGEST, SMALLEST
@@ -233,3 +234,20 @@ def _between(said: Tensor) -> Normal:
 
 def _log_prob(of_layers: list[Normal], states: list[Tensor]) -> Tensor:
     return torch.stack([q.log_prob(h) for q, h in zip(of_layers, states, strict=True)]).sum(0)
+
+
+FAMILY = Family(
+    key="helmholtz",
+    title="Helmholtz machine",
+    group="variational",
+    lecture="Variational auto-encoders",
+    summary="Several layers of hidden units: one network generates downwards, layer after layer, another "
+    "recognises upwards. Units are real numbers, each Gaussian given the layer beside it.",
+    look_for="By wake-sleep both phases rise while the bound may fall: there is no single objective. Compare with "
+    "the reparameterised bound, from the same start.",
+    model=Helmholtz,
+    settings=HelmholtzSettings,
+    learners=("reparameterized-elbo", "score-function", "wake-sleep"),
+    data="digits",
+    binarization="threshold",
+)

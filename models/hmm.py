@@ -10,6 +10,7 @@ from torch import Generator, Tensor, nn
 from models.capabilities import Explanation, HiddenStates, Statistics
 from models.conjugate import spread_out
 from models.distributions import gaussian_log_prob
+from models.family import Family
 from models.hidden_chain import LOWEST, draw_states, evidence, smooth
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support, UnsuitableData, require, require_layout
@@ -192,3 +193,19 @@ def _log_frequencies(counts: Tensor) -> Tensor:
     """log of counts relative to their sum over the last dimension; all alike where nothing was counted."""
     frequencies = counts / counts.sum(-1, keepdim=True).clamp_min(torch.finfo(counts.dtype).tiny)
     return frequencies.clamp_min(math.exp(LOWEST)).log()
+
+
+FAMILY = Family(
+    key="hmm",
+    title="Hidden Markov model",
+    group="exact inference",
+    lecture="Exact inference and mean field",
+    summary="A chain of hidden states that is seen through what each state emits. Its evidence and posteriors are "
+    "exact, at a cost linear in the length of a sequence.",
+    look_for="log p(x) never falls under expectation maximisation. It may rest for long while two states are still "
+    "alike, and rise once they part; other seeds may end at other optima.",
+    model=Hmm,
+    settings=HmmSettings,
+    learners=("em", "maximum-likelihood"),
+    data="casino",
+)

@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 from models.capabilities import Components, Elbo, Statistics
 from models.conjugate import cholesky, inverse, log_determinant, wide
 from models.distributions import LOG_2PI, FullNormal, Normal, standard_normal
+from models.family import Family
 from models.networks import flat
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support, require, require_at_most, require_layout
@@ -320,3 +321,19 @@ class LinearGaussian(nn.Module):
 
 def _eye(size: int, like: Tensor) -> Tensor:
     return torch.eye(size, device=like.device, dtype=like.dtype)
+
+
+FAMILY = Family(
+    key="linear-gaussian",
+    title="Factor analysis and probabilistic PCA",
+    group="exact inference",
+    lecture="Exact inference and mean field",
+    summary="A few latent numbers, mapped linearly to an example, plus noise. The evidence and the posterior of z "
+    "are exact; a factorised one shows what mean field loses. The parameters may have a posterior too.",
+    look_for="log p(x) never falls under expectation maximisation, and ends where the principal components say. "
+    "With a factorised posterior the bound stays below log p(x) until the axes are the principal ones.",
+    model=LinearGaussian,
+    settings=LinearGaussianSettings,
+    learners=("em", "coordinate-ascent", "stochastic-vi", "reparameterized-elbo", "maximum-likelihood"),
+    data="digits",
+)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from models.autoregressive import OrderedBits, Turns
+from models.family import Family
 from models.networks import flat
 from models.settings import Settings, setting
 from models.spec import DataSpec, Support, require, require_at_most
@@ -113,3 +114,20 @@ class _Recursion(torch.autograd.Function):
 def _rows(*tensors: Tensor) -> list[tuple[Tensor, ...]]:
     """The rows of each, as views."""
     return [tensor.unbind() for tensor in tensors]
+
+
+FAMILY = Family(
+    key="nade",
+    title="Neural auto-regressive density estimator",
+    group="autoregressive",
+    lecture="Deep auto-regressive models",
+    summary="Pixel after pixel, each with a probability given all before it: the likelihood is exact, and so is "
+    "every sample. All pixels share one set of weights (NADE).",
+    look_for="log p(x) on training and held-out data rise together; where held-out data stay behind, it begins to "
+    "learn by heart. Samples turn from noise into strokes, most certain towards their last rows.",
+    model=Nade,
+    settings=NadeSettings,
+    learners=("maximum-likelihood",),
+    data="digits",
+    binarization="threshold",
+)

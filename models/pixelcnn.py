@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.family import Family
 from models.pixel_layers import AtPixel, Head, HeadAtPixel, RowsAbove, RowSoFar, colour_mask
 from models.pixels import CONDITION, MARGIN, PixelByPixel, check_pixels
 from models.settings import Settings, setting
@@ -162,3 +163,20 @@ class _Painter:
             kept[:, last] = h
             h = out(gate(horizontal(kept[:, column : last + 1], above[:, column])), h + out.bias)
         return self.head(h)
+
+
+FAMILY = Family(
+    key="pixelcnn",
+    title="PixelCNN",
+    group="autoregressive",
+    lecture="Deep auto-regressive models",
+    summary="Pixel after pixel, by convolutions that see only what lies above and to the left. All pixels of all "
+    "images are learned from at once, as one convolutional net; the likelihood is exact.",
+    look_for="Samples are strokes of the right width long before they are whole digits: a pixel first learns from "
+    "its neighbours. Held-out log p(x) turns back where it begins to learn by heart.",
+    model=PixelCnn,
+    settings=PixelCnnSettings,
+    learners=("maximum-likelihood",),
+    data="digits",
+    binarization="threshold",
+)

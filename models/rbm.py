@@ -13,6 +13,7 @@ from models.capabilities import ChainState
 from models.distributions import bernoulli
 from models.estimation.enumeration import LIMIT, log_sum_in_parts, require_enumerable
 from models.estimation.progress import finish
+from models.family import Family
 from models.harmonium import ChainSettings, Harmonium
 from models.networks import flat
 from models.settings import setting
@@ -157,3 +158,26 @@ class Rbm(Harmonium):
 def probability(logits: Tensor, temperature: float) -> Tensor:
     """σ(logits / temperature), in place."""
     return (logits if temperature == 1 else logits.div_(temperature)).sigmoid_()
+
+
+FAMILY = Family(
+    key="rbm",
+    title="Restricted Boltzmann machine",
+    group="energy",
+    lecture="Boltzmann machines",
+    summary="An energy over pixels and hidden units, with no connections within a layer. Its chain draws all "
+    "hidden units given the pixels, then all pixels given the hidden units, and so on.",
+    look_for="Filters turn from noise into strokes. Reconstruction alone can fool: watch the pseudo-likelihood, "
+    "and the free energy of held-out data, which leaves that of training data when it learns by heart.",
+    model=Rbm,
+    settings=RbmSettings,
+    learners=(
+        "persistent-cd",
+        "contrastive-divergence",
+        "pseudo-likelihood",
+        "noise-contrastive",
+        "maximum-likelihood",
+    ),
+    data="digits",
+    binarization="threshold",
+)

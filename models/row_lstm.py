@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.family import Family
 from models.pixel_layers import AtPixel, RowSoFar, colour_mask
 from models.pixel_rnn import LayerAtPixel, PixelRnn, PixelRnnSettings, RecurrentLayer
 from models.pixels import MARGIN
@@ -76,3 +77,19 @@ class RowLstm(PixelRnn):
 
     layer = _Layer
     title = "A Row LSTM"
+
+
+FAMILY = Family(
+    key="row-lstm",
+    title="PixelRNN: Row LSTM",
+    group="autoregressive",
+    lecture="Deep auto-regressive models",
+    summary="Recurrent nets that go down the image, all pixels of a row at once. What a pixel hears of is a "
+    "triangle above it; the likelihood is exact.",
+    look_for="Held-out log p(x) rises with fewer weights than a PixelCNN needs. Strokes go on over many rows.",
+    model=RowLstm,
+    settings=RowLstmSettings,
+    learners=("maximum-likelihood",),
+    data="digits",
+    binarization="threshold",
+)

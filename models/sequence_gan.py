@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from models.capabilities import ScoredDraws, Shown, ShownAs
 from models.char_rnn import CharRnn, CharRnnSettings
 from models.concrete import Categories
+from models.family import Family
 from models.settings import setting
 from models.spec import Batch, DataSpec
 
@@ -64,3 +65,19 @@ class SequenceGan(CharRnn):
         with torch.no_grad():
             x = self.sample(len(batch.x), generator)
         return self.show_data(Batch(x, batch.y, batch.index))
+
+
+FAMILY = Family(
+    key="sequence-gan",
+    title="GAN of sequences",
+    group="adversarial",
+    lecture="Generative adversarial networks",
+    summary="A recurrent network writes symbol after symbol and learns from a discriminator of whole sequences. "
+    "Its likelihood is exact, so that the game can be compared with maximum likelihood.",
+    look_for="Compare log p(x) with maximum likelihood's: the game asks for sequences that pass, not for all that "
+    "there are. Fewer and fewer different ones are mode collapse.",
+    model=SequenceGan,
+    settings=SequenceGanSettings,
+    learners=("gumbel-gan", "reinforce-gan", "maximum-likelihood"),
+    data="grammar",
+)

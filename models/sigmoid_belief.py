@@ -15,6 +15,7 @@ from models.concrete import Bits
 from models.distributions import bernoulli, bernoulli_log_likelihood, bernoulli_log_prob
 from models.estimation.enumeration import LIMIT, all_states, log_marginal_in_parts, require_enumerable
 from models.estimation.progress import finish
+from models.family import Family
 from models.layers import BeliefSettings
 from models.networks import flat
 from models.spec import DataSpec, Support, require
@@ -185,3 +186,20 @@ def _negative_entropy(logits: Tensor) -> Tensor:
     """E[log P(h)] of each bit h with these log-odds, in nats."""
     p = logits.sigmoid()
     return p * F.logsigmoid(logits) + (1 - p) * F.logsigmoid(-logits)
+
+
+FAMILY = Family(
+    key="sigmoid-belief",
+    title="Sigmoid belief net",
+    group="variational",
+    lecture="Variational auto-encoders",
+    summary="Layers of bits that draw each other downwards, to the pixels. What they were given an example is "
+    "guessed layer after layer upwards, by weights of their own.",
+    look_for="The learning signal shrinks as its baseline learns which examples are hard; the gradient's variance "
+    "tells what a baseline is worth. Filters turn from noise into strokes that are switched on and off.",
+    model=SigmoidBelief,
+    settings=SigmoidBeliefSettings,
+    learners=("score-function", "gumbel-softmax", "wake-sleep"),
+    data="digits",
+    binarization="threshold",
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from models.auto_encoder import AutoEncoder
+from models.family import Family
 from models.likelihoods import LikelihoodSettings, check_likelihood, chosen_likelihood
 from models.networks import Activation, flat, mlp
 from models.posteriors import POSTERIORS, PosteriorSettings
@@ -63,3 +64,17 @@ class Vae(AutoEncoder):
     def check(settings: VaeSettings, spec: DataSpec) -> None:
         """Raise UnsuitableData when these settings cannot model this data."""
         check_likelihood(settings, spec, "The variational auto-encoder")
+
+
+FAMILY = Family(
+    key="vae",
+    title="Variational auto-encoder",
+    group="variational",
+    lecture="Variational auto-encoders",
+    summary="A decoder p(x|z) and an encoder q(z|x), trained together on a lower bound of the evidence.",
+    look_for="Reconstruction and KL rise together at first. A KL near 0 means that the decoder ignores z.",
+    model=Vae,
+    settings=VaeSettings,
+    learners=("reparameterized-elbo", "score-function", "wake-sleep"),
+    data="digits",
+)

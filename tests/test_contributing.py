@@ -26,7 +26,7 @@ def added(monkeypatch: pytest.MonkeyPatch) -> Family:
     module = ModuleType("models.bernoulli_mixture")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     exec(compile(CODE[0], "models/bernoulli_mixture.py", "exec"), module.__dict__)
-    family = eval(CODE[1], {**vars(module), "Family": Family})
+    family = module.__dict__["FAMILY"]
     monkeypatch.setattr(catalog, "FAMILIES", (*catalog.FAMILIES, family))
     return family
 

@@ -1,4 +1,4 @@
-"""Adding a family is one file and one entry of the catalogue: everything else of the studio follows from them.
+"""Adding a family is one file and one line of the catalogue: everything else of the studio follows from them.
 
 The studio is copied to a temporary folder, a small family is added to the copy, and nothing else is edited.
 """
@@ -29,6 +29,7 @@ from torch import Generator, Tensor, nn
 
 from models.capabilities import Elbo
 from models.distributions import Normal, bernoulli, bernoulli_log_prob, standard_normal
+from models.family import Family
 from models.settings import Settings, setting
 from models.spec import DataSpec, Support, require
 
@@ -74,22 +75,21 @@ class Plain(nn.Module):
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         mean = self.sample_mean(n, generator)
         return bernoulli(mean, generator) if self.is_bits else mean
-'''
 
-IMPORT = "from models.plain import Plain, PlainSettings\n"
-ENTRY = """    Family(
-        key="plain",
-        title="Plain components",
-        group="variational",
-        lecture="Linear factor models",
-        summary="The smallest model with a latent space.",
-        look_for="The first components.",
-        model=Plain,
-        settings=PlainSettings,
-        learners=("reparameterized-elbo",),
-        data="digits",
-    ),
-"""
+
+FAMILY = Family(
+    key="plain",
+    title="Plain components",
+    group="variational",
+    lecture="Linear factor models",
+    summary="The smallest model with a latent space.",
+    look_for="The first components.",
+    model=Plain,
+    settings=PlainSettings,
+    learners=("reparameterized-elbo",),
+    data="digits",
+)
+'''
 
 # What a user does, in the copy: prints one JSON document per command, then what the window's parts said.
 DRIVE = """
@@ -182,7 +182,7 @@ def run_in(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the studio with one file and one entry more."""
+    """A copy of the studio with one file and one line more."""
     folder = tmp_path_factory.mktemp("studio")
     for room in ("models", "dgm_studio", "widgets", "resources", "tests"):
         shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
@@ -190,9 +190,9 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "models" / "plain.py").write_text(FILE.lstrip(), encoding="utf-8")
     catalogue = folder / "models" / "catalog.py"
     text = catalogue.read_text(encoding="utf-8")
-    begin, end = "from models.settings import", "\n)\n\n\nclass UnknownKey"
-    assert text.count(begin) == text.count(end) == 1
-    text = text.replace(begin, IMPORT + begin).replace(end, "\n" + ENTRY.rstrip() + end)
+    for line, before in (("    plain,\n", "    rbm,\n"), ("    plain.FAMILY,\n", "    rbm.FAMILY,\n")):
+        assert text.count(before) == 1
+        text = text.replace(before, line + before)
     catalogue.write_text(text, encoding="utf-8")
     return folder
 

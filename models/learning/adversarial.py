@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from models.capabilities import Shown
-from models.learning.base import LEARNER, Quantity, Symptom, Ways, means
+from models.learning.base import LEARNER, Learning, Quantity, Symptom, Ways, means
 from models.learning.critics import feature_distance, judge
 from models.learning.game import Game, GameSettings
 from models.learning.game_symptoms import saturation
@@ -193,3 +193,23 @@ class Adversarial(ProbabilityGame):
             return loss, reported
         distance = feature_distance(self.discriminator, data, samples)
         return distance, {**reported, "features": distance}
+
+
+LEARNING = Learning(
+    "non-saturating",
+    "Adversarial, non-saturating",
+    "Generative adversarial networks",
+    Adversarial,
+    AdversarialSettings,
+    variant={"objective": NON_SATURATING},
+)
+
+
+MINIMAX_LEARNING = Learning(
+    "minimax",
+    "Adversarial, minimax",
+    "Generative adversarial networks",
+    Adversarial,
+    AdversarialSettings,
+    variant={"objective": MINIMAX},
+)

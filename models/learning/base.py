@@ -128,6 +128,19 @@ class Learner(nn.Module):
         return self.model
 
 
+@dataclass(frozen=True)
+class Learning:
+    """What the catalogue says of a learning rule: its key on the command line and in project files, its class and what
+    can be set."""
+
+    key: str
+    title: str
+    lecture: str  # the lecture's section
+    learner: type[Learner]
+    settings: type[Settings]
+    variant: Mapping[str, Any] | None = None  # constructor keywords that tell siblings of one class apart
+
+
 class AdamSettings(Settings):
     """For learners that follow a gradient with Adam (Kingma & Ba, 2015)."""
 

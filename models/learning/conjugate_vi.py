@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from models.capabilities import HasConjugatePosterior, ScoresExactly
-from models.learning.base import Feed, Quantity, means
+from models.learning.base import Feed, Learning, Quantity, means
 from models.learning.closed_form import ClosedForm
 from models.settings import NoSettings, Settings, setting
 from models.spec import Batch, DataSpec
@@ -85,3 +85,21 @@ class StochasticVi(_ConjugateVi):
 
     def rate(self) -> Tensor:
         return (self.steps + 1 + self.settings.delay) ** -self.settings.forgetting
+
+
+LEARNING = Learning(
+    "coordinate-ascent",
+    "Mean field by coordinate ascent",
+    "Exact inference and mean field",
+    CoordinateAscent,
+    NoSettings,
+)
+
+
+STOCHASTIC_LEARNING = Learning(
+    "stochastic-vi",
+    "Stochastic variational inference",
+    "Exact inference and mean field",
+    StochasticVi,
+    StochasticViSettings,
+)

@@ -20,7 +20,7 @@ from models.capabilities import (
     TooLarge,
 )
 from models.estimation.likelihood import pseudo_log_likelihood
-from models.learning.base import Learner, Quantity, means
+from models.learning.base import Learner, Learning, Quantity, means
 from models.settings import Settings, setting
 from models.spec import Batch, DataSpec, Support
 from models.tempering import ladder, tempered_sweep
@@ -343,3 +343,21 @@ class PersistentContrastiveDivergence(_TwoPhases):
 
 def _velocity_name(parameter: str) -> str:
     return f"velocity_{parameter.replace('.', '_')}"
+
+
+LEARNING = Learning(
+    "contrastive-divergence",
+    "Contrastive divergence",
+    "Boltzmann machines",
+    ContrastiveDivergence,
+    ContrastiveDivergenceSettings,
+)
+
+
+PERSISTENT_LEARNING = Learning(
+    "persistent-cd",
+    "Persistent contrastive divergence",
+    "Boltzmann machines",
+    PersistentContrastiveDivergence,
+    PersistentCdSettings,
+)

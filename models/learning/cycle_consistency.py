@@ -9,7 +9,7 @@ from torch import Generator, Tensor, nn
 
 from models.capabilities import Shown, Translates
 from models.learning.adversarial import NON_SATURATING, Objective
-from models.learning.base import Feed, Quantity, means
+from models.learning.base import Feed, Learning, Quantity, means
 from models.learning.critics import Critic, judge
 from models.learning.game import Game, GameSettings
 from models.settings import setting
@@ -200,3 +200,12 @@ class Pool(nn.Module):
         self.images[place] = torch.where((taken | ~full).view(wide), offered, kept)
         self.filled.add_(count).clamp_(max=size)
         return torch.cat([torch.where(taken.view(wide), kept, offered), made[count:]])
+
+
+LEARNING = Learning(
+    "cycle-consistency",
+    "Cycle consistency",
+    "Generative adversarial networks",
+    CycleConsistency,
+    CycleConsistencySettings,
+)

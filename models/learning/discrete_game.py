@@ -9,7 +9,7 @@ from torch import Generator, Tensor, nn
 
 from models.capabilities import Embeds, FacesDiscriminator, RelaxesDraws, ScoresExactly, Shown
 from models.learning.adversarial import NON_SATURATING, ProbabilityGame, ProbabilitySettings
-from models.learning.base import Quantity, Symptom, Ways, means
+from models.learning.base import Learning, Quantity, Symptom, Ways, means
 from models.learning.game import Game
 from models.learning.game_symptoms import repetition
 from models.learning.temperature import TemperatureSettings, temperature_at
@@ -180,3 +180,21 @@ class EmbeddingGan(DiscreteGame):
             return Shown(e)
         noise = torch.randn(e.shape, generator=generator, device=e.device, dtype=e.dtype)
         return Shown(e + self.settings.noise * noise)
+
+
+GUMBEL_LEARNING = Learning(
+    "gumbel-gan",
+    "Adversarial, Gumbel-softmax",
+    "Generative adversarial networks",
+    GumbelGan,
+    GumbelGanSettings,
+)
+
+
+EMBEDDING_LEARNING = Learning(
+    "embedding-gan",
+    "Adversarial, embedded",
+    "Generative adversarial networks",
+    EmbeddingGan,
+    EmbeddingGanSettings,
+)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from models.capabilities import Classifies, ExtractsFeatures
 from models.learning.ascent import DecaySettings, begin_decay, decay
-from models.learning.base import Feed, Learner, Quantity, Symptom, adam
+from models.learning.base import Feed, Learner, Learning, Quantity, Symptom, adam
 from models.networks import Activation, mlp
 from models.settings import setting
 from models.spec import Batch, DataSpec, UnsuitableData
@@ -221,3 +221,12 @@ def _accuracy(logits: Tensor, y: Tensor) -> Tensor:
 def _other(batch: Batch) -> Batch:
     assert batch.other is not None, "a learner of two domains is fed both"
     return batch.other
+
+
+LEARNING = Learning(
+    "domain-adversarial",
+    "Domain-adversarial training",
+    "Generative adversarial networks",
+    DomainAdversarial,
+    DomainAdversarialSettings,
+)

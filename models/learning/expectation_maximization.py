@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from models.capabilities import MaximizesExpectation, ScoresExactly, Statistics
-from models.learning.base import Feed, Quantity, means
+from models.learning.base import Feed, Learning, Quantity, means
 from models.learning.closed_form import ClosedForm
 from models.settings import Settings, setting
 from models.spec import Batch, DataSpec
@@ -60,3 +60,12 @@ class ExpectationMaximization(ClosedForm):
             for name, value in self.model.expected_statistics(part).items():
                 statistics[name] += value
         return statistics
+
+
+LEARNING = Learning(
+    "em",
+    "Expectation maximisation",
+    "Exact inference and mean field",
+    ExpectationMaximization,
+    ExpectationMaximizationSettings,
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Generator, Tensor, nn
 
 from models.capabilities import HasRecognition, StacksMachines
-from models.learning.base import Learner, Quantity, adam, means
+from models.learning.base import Learner, Learning, Quantity, adam, means
 from models.learning.contrastive_divergence import ContrastiveDivergence
 from models.learning.label_budget import KeepsLabels, LabelBudgetSettings, of_labelled
 from models.learning.layerwise import GreedyLayers, GreedyStartSettings
@@ -92,3 +92,12 @@ class FineTune(KeepsLabels, Learner):
     def class_log_prob(self, x: Tensor) -> Tensor:
         log_prob: Tensor = self.network(x).log_softmax(1)
         return log_prob
+
+
+LEARNING = Learning(
+    "fine-tune",
+    "Fine-tuned classifier",
+    "Boltzmann machines",
+    FineTune,
+    FineTuneSettings,
+)

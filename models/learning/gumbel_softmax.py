@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Generator, Tensor
 
 from models.capabilities import RelaxesDiscrete
-from models.learning.base import Quantity
+from models.learning.base import Learning, Quantity
 from models.learning.bound import ELBO, GRADIENT_VARIANCE, KL, RECONSTRUCTION, BoundAscent, BoundSettings, terms_of
 from models.learning.kl_weight import KlSettings, charged_kl, kl_weight
 from models.learning.temperature import TemperatureSettings, temperature_at
@@ -51,3 +51,12 @@ class GumbelSoftmax(BoundAscent):
         reported = super().held_out(batch, generator)
         del reported["temperature"]
         return reported | terms_of(self.model.relaxed_elbo(batch.x, self.temperature(), True, generator))
+
+
+LEARNING = Learning(
+    "gumbel-softmax",
+    "Gumbel-softmax",
+    "Variational auto-encoders",
+    GumbelSoftmax,
+    GumbelSoftmaxSettings,
+)

@@ -8,7 +8,7 @@ from torch import Generator, Tensor, nn
 from models.capabilities import HasFreeEnergy, RunsChain, StartsFromData
 from models.langevin import Walk, add_noise, adjusted_step, slope, spread, unadjusted_step, walled
 from models.learning.ascent import AscentSettings, GradientAscent, require_free_energy
-from models.learning.base import Quantity, means
+from models.learning.base import Learning, Quantity, means
 from models.settings import setting
 from models.spec import Batch, DataSpec
 
@@ -234,3 +234,12 @@ class LangevinMl(GradientAscent):
     def _report(self, of_data: Tensor, of_chains: Tensor, chains: Tensor) -> dict[str, Tensor]:
         away = ((chains - self.centre) / self.scale).square().mean().sqrt()
         return means(energy_gap=of_chains.mean() - of_data.mean(), energy=of_data, chain_spread=away)
+
+
+LEARNING = Learning(
+    "langevin-ml",
+    "Langevin dynamics",
+    "Boltzmann machines",
+    LangevinMl,
+    LangevinMlSettings,
+)

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from models.capabilities import HasLabelUnits, StacksMachines
-from models.learning.base import Learner
+from models.learning.base import Learner, Learning
 from models.learning.contrastive_divergence import (
     ContrastiveDivergence,
     ContrastiveDivergenceSettings,
@@ -264,3 +264,12 @@ class Layerwise(Learner):
     @property
     def phase(self) -> str:
         return self.greedy.phase
+
+
+LEARNING = Learning(
+    "layerwise",
+    "Greedy, layer after layer",
+    "Boltzmann machines",
+    Layerwise,
+    LayerwiseSettings,
+)

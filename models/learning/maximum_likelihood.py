@@ -7,7 +7,7 @@ from torch import Generator, Tensor
 
 from models.capabilities import ConditionsOnClass, EstimatesLogProb, ScoresExactly, SumsExactly
 from models.learning.ascent import AscentSettings, GradientAscent
-from models.learning.base import Quantity, means
+from models.learning.base import Learning, Quantity, means
 from models.settings import setting
 from models.spec import Batch
 
@@ -72,3 +72,12 @@ class MaximumLikelihood(GradientAscent):
         weight = labelled * (len(batch.y) / labelled.sum().clamp(min=1))
         value: Tensor = self.model.log_prob_of_class(batch.x, batch.y.clamp(min=0))
         return weight * value
+
+
+LEARNING = Learning(
+    "maximum-likelihood",
+    "Maximum likelihood",
+    "Deep auto-regressive models",
+    MaximumLikelihood,
+    MaximumLikelihoodSettings,
+)

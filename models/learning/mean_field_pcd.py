@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Generator, Tensor, nn
 
 from models.capabilities import HasMeanField, LearnsInPhases, RunsChain, StacksMachines
+from models.learning.base import Learning
 from models.learning.contrastive_divergence import PersistentCdSettings, PersistentContrastiveDivergence
 from models.learning.layerwise import GreedyLayers
 from models.settings import setting
@@ -66,3 +67,12 @@ class MeanFieldPcd(PersistentContrastiveDivergence):
         if self.greedy is None:
             return ""
         return "all layers" if self.greedy.done else self.greedy.phase
+
+
+LEARNING = Learning(
+    "mean-field-pcd",
+    "Mean field and persistent chains",
+    "Boltzmann machines",
+    MeanFieldPcd,
+    MeanFieldPcdSettings,
+)

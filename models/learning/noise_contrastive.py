@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from models.capabilities import HasFreeEnergy, StartsFromData, SumsExactly, TooLarge
 from models.distributions import LOG_2PI, bernoulli
 from models.learning.ascent import AscentSettings, GradientAscent, require_free_energy
-from models.learning.base import Quantity, means
+from models.learning.base import Learning, Quantity, means
 from models.settings import setting
 from models.spec import Batch, DataSpec, Support
 
@@ -224,3 +224,12 @@ NOISE: dict[Support, type[Noise]] = {
     Support.UNIT: UnitInterval,
     Support.REALS: Gaussian,
 }
+
+
+LEARNING = Learning(
+    "noise-contrastive",
+    "Noise-contrastive estimation",
+    "Boltzmann machines",
+    NoiseContrastive,
+    NoiseContrastiveSettings,
+)

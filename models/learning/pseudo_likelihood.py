@@ -7,7 +7,7 @@ from torch import Generator, Tensor, nn
 from models.capabilities import HasFreeEnergy
 from models.estimation.likelihood import pseudo_log_likelihood
 from models.learning.ascent import AscentSettings, GradientAscent, require_free_energy
-from models.learning.base import Quantity, means
+from models.learning.base import Learning, Quantity, means
 from models.settings import setting
 from models.spec import Batch, DataSpec
 
@@ -61,3 +61,12 @@ class PseudoLikelihood(GradientAscent):
 
     def _objective(self, x: Tensor, generator: Generator | None = None) -> Tensor:
         return pseudo_log_likelihood(self.model, x, generator, self.coordinates)
+
+
+LEARNING = Learning(
+    "pseudo-likelihood",
+    "Pseudo-likelihood",
+    "Boltzmann machines",
+    PseudoLikelihood,
+    PseudoLikelihoodSettings,
+)

@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from models.capabilities import Completes, FacesDiscriminator, ScoredDraws, ScoresDraws, ScoresExactly
-from models.learning.base import Quantity, Symptom, adam, means
+from models.learning.base import Learning, Quantity, Symptom, adam, means
 from models.learning.discrete_game import DiscreteGame, DiscreteGameSettings
 from models.learning.game import Game
 from models.settings import setting
@@ -202,3 +202,12 @@ class ReinforceGan(DiscreteGame):
 def _forget_count(module: nn.Module, incompatible: object) -> None:
     assert isinstance(module, ReinforceGan)
     module._taken = None
+
+
+LEARNING = Learning(
+    "reinforce-gan",
+    "Adversarial, REINFORCE",
+    "Generative adversarial networks",
+    ReinforceGan,
+    ReinforceGanSettings,
+)

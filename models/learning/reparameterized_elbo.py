@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 
 from models.capabilities import BoundsEvidence, Decodes, Elbo, Encodes, RefinesPosterior, WeighsEvidence
 from models.learning.auxiliary import AuxiliaryDecoder
-from models.learning.base import Quantity, Symptom
+from models.learning.base import Learning, Quantity, Symptom
 from models.learning.bound import ELBO, GRADIENT_VARIANCE, KL, RECONSTRUCTION, BoundAscent, BoundSettings, terms_of
 from models.learning.kl_weight import KlSettings, annealing_steps, charged_kl, kl_weight
 from models.learning.refinement import refine
@@ -158,3 +158,12 @@ class ReparameterizedElbo(BoundAscent):
         # of the decoder, then of the encoder: the product's gradient is that of the bound where the encoder put q
         loss = self._plain(terms) - (said * found.gradient).sum(-1).mean()
         return loss, {**terms_of(terms), "refined": (terms.value - found.bound).mean()}
+
+
+LEARNING = Learning(
+    "reparameterized-elbo",
+    "Reparameterised bound",
+    "Variational auto-encoders",
+    ReparameterizedElbo,
+    ReparameterizedElboSettings,
+)

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from models.capabilities import DrawsPosterior, PosteriorDraw
-from models.learning.base import Quantity
+from models.learning.base import Learning, Quantity
 from models.learning.bound import ELBO, GRADIENT_VARIANCE, BoundAscent, BoundSettings
 from models.networks import flat, mlp
 from models.settings import setting
@@ -134,3 +134,12 @@ class ScoreFunction(BoundAscent):
 
     def _reported(self, signal: Tensor, away: Tensor) -> dict[str, Tensor]:
         return {"elbo": signal.mean(), "signal": away.square().mean().sqrt()}
+
+
+LEARNING = Learning(
+    "score-function",
+    "Score function",
+    "Variational auto-encoders",
+    ScoreFunction,
+    ScoreFunctionSettings,
+)

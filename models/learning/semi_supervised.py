@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from models.learning.base import Quantity, Symptom, Ways, means
+from models.learning.base import Learning, Quantity, Symptom, Ways, means
 from models.learning.game import Game, Player, PlayerSettings
 from models.learning.label_budget import KeepsLabels, LabelBudgetSettings, of_labelled
 from models.networks import Activation, activation_layer, flat
@@ -234,3 +234,12 @@ class SemiSupervised(KeepsLabels, Game):
 def log_sum(logits: Tensor) -> Tensor:
     """log Z, the logit of D = Z / (Z + 1): (B, K) -> (B,)."""
     return logits.logsumexp(1)
+
+
+LEARNING = Learning(
+    "semi-supervised",
+    "Adversarial, with few labels",
+    "Generative adversarial networks",
+    SemiSupervised,
+    SemiSupervisedSettings,
+)

@@ -11,7 +11,7 @@ from torch.func import functional_call
 
 from models.capabilities import Shown
 from models.learning.adversarial import MINIMAX, NON_SATURATING, ProbabilityGame, ProbabilitySettings
-from models.learning.base import Ways
+from models.learning.base import Learning, Ways
 from models.learning.critics import judge
 from models.learning.game import Game
 from models.settings import setting
@@ -170,3 +170,12 @@ class AdamSteps:
 
 def _flat(tensors: Sequence[Tensor]) -> Tensor:
     return torch.cat([tensor.flatten() for tensor in tensors])
+
+
+LEARNING = Learning(
+    "unrolled",
+    "Adversarial, unrolled",
+    "Generative adversarial networks",
+    Unrolled,
+    UnrolledSettings,
+)

@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from models.capabilities import LearnsUpAndDown, StacksMachines
-from models.learning.base import Learner, Quantity, means
+from models.learning.base import Learner, Learning, Quantity, means
 from models.learning.contrastive_divergence import (
     FINAL_RATE,
     ContrastiveDivergence,
@@ -130,3 +130,12 @@ class _TopMachine(ContrastiveDivergence):
     def negative_phase(self, x: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
         self.reached, negative = super().negative_phase(x, positive)
         return self.reached, negative
+
+
+LEARNING = Learning(
+    "up-down",
+    "Wake and sleep, up and down",
+    "Boltzmann machines",
+    UpDown,
+    UpDownSettings,
+)

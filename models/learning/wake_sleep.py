@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Generator, Tensor
 
 from models.capabilities import DrawsPosterior, Dreams
-from models.learning.base import Quantity
+from models.learning.base import Learning, Quantity
 from models.learning.bound import ELBO, GRADIENT_VARIANCE, BoundAscent, BoundSettings
 from models.settings import setting
 
@@ -52,3 +52,12 @@ class WakeSleep(BoundAscent):
         wake = drawn.log_joint.mean()
         sleep = self.model.score_dreams(self.settings.dreams * len(x), generator).mean()
         return -(wake + sleep), {"elbo": wake - drawn.log_posterior.mean(), "wake": wake, "sleep": sleep}
+
+
+LEARNING = Learning(
+    "wake-sleep",
+    "Wake and sleep",
+    "Variational auto-encoders",
+    WakeSleep,
+    WakeSleepSettings,
+)

@@ -6,7 +6,7 @@ from torch import Generator, Tensor
 
 from models.capabilities import WalksBack
 from models.learning.ascent import AscentSettings, GradientAscent
-from models.learning.base import Quantity, means
+from models.learning.base import Learning, Quantity, means
 from models.settings import setting
 from models.spec import Batch
 
@@ -52,3 +52,12 @@ class Walkback(GradientAscent):
 
 def _reported(found: Tensor) -> dict[str, Tensor]:
     return means(reconstruction=found, first=found[0], last=found[-1])
+
+
+LEARNING = Learning(
+    "walkback",
+    "Walkback",
+    "Generative stochastic networks",
+    Walkback,
+    WalkbackSettings,
+)

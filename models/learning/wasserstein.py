@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from models.capabilities import Shown
-from models.learning.base import Quantity, means
+from models.learning.base import Learning, Quantity, means
 from models.learning.critics import Critic, judge
 from models.learning.game import Game, GameSettings, Player
 from models.settings import setting
@@ -159,3 +159,12 @@ def slopes(critic: Critic, data: Shown, samples: Shown, generator: Generator | N
         gradients = torch.autograd.grad(critic.judge_packs(Shown(x, beside)).sum(), inputs, create_graph=True)
         squares = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients])
         return (squares.sum(0) + SMALLEST).sqrt()
+
+
+LEARNING = Learning(
+    "wasserstein",
+    "Adversarial, Wasserstein",
+    "Generative adversarial networks",
+    Wasserstein,
+    WassersteinSettings,
+)
