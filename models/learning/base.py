@@ -63,7 +63,7 @@ class Learner(nn.Module):
     """
 
     feed: ClassVar[Feed] = Feed.MINIBATCHES
-    needs: ClassVar[tuple[type, ...]] = ()  # capabilities (models/capabilities.py) that the model must have
+    needs: ClassVar[tuple[type, ...]] = ()  # capabilities (models/capabilities/) that the model must have
     quantities: ClassVar[tuple[Quantity, ...]] = ()
     # Whether every step does the same work on tensors that stay where they are, so that a GPU may replay a recording of
     # it: no Python branch, counter or choice that differs from step to step.

@@ -78,7 +78,7 @@ class Explorer(QWidget):
 
     @staticmethod
     def admits(model: type, learner: type, spec: DataSpec) -> bool:
-        """Whether the run has the capabilities (models/capabilities.py) this view needs."""
+        """Whether the run has the capabilities (models/capabilities/) this view needs."""
         raise NotImplementedError
 
     def begin(self) -> None:
