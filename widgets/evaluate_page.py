@@ -3,50 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
-import torch
-from PySide6.QtCore import QCoreApplication, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 from shiboken6 import isValid
 
-from dgm_studio.datasets.base import Dataset
-from dgm_studio.evaluation import EVALUATIONS, Evaluation, Fraction, Measured, Reported, Result, Unmeasured, admitted
-from dgm_studio.events import Snapshot
-from dgm_studio.reports import Points, Report, Series
+from dgm_studio.evaluation import EVALUATIONS, Fraction, Result, admitted
+from dgm_studio.reports import Points, Series
 from dgm_studio.store.errors import ProjectError
 from dgm_studio.store.project import Project
 from dgm_studio.store.run import Run, StoredEvaluation
-from models.catalog import Recipe
 from widgets.evaluation_card import EvaluationCard, Progress, Stored, grouped
-from widgets.evaluation_thread import EvaluationThread
 from widgets.live import Live
+from widgets.measuring import Job, Measuring
 from widgets.report_views import text_label
 from widgets.theme import SPACE
 
 
-@dataclass
-class _Job:
-    """An evaluation that was asked for. The weights are those that were the newest then."""
-
-    project: Project
-    run: Run
-    recipe: Recipe
-    dataset: Dataset
-    weights: Snapshot
-    device: torch.device
-    evaluation: Evaluation
-    settings: Mapping[str, Any]
-    reports: list[Report] = field(default_factory=list)
-
-    def is_of(self, run: Run | None, key: str) -> bool:
-        return self.run is run and self.evaluation.key == key
-
-
 class EvaluatePage(QWidget):
-    """Measures runs one evaluation after the other in a thread of its own, and keeps what it finds in their project.
+    """Has runs measured one evaluation after the other (`measuring`), and shows what is kept of it in their project.
 
     An evaluation goes on while another run of the same project is shown; it is cancelled when the project goes.
     `shut_down()` must be called before this page goes.
@@ -61,11 +37,8 @@ class EvaluatePage(QWidget):
         self._run: Run | None = None
         self._live: Live | None = None
         self._cards: dict[str, EvaluationCard] = {}
-        self._waiting: list[_Job] = []
-        self._job: _Job | None = None
-        self._thread: EvaluationThread | None = None
-        self._when_ended: Callable[[], None] | None = None
-        self._named: _Job | None = None  # what the strip for other runs is about
+        self.measuring = Measuring(self)
+        self._named: Job | None = None  # what the strip for other runs is about
 
         self._heading = QLabel()
         self._heading.setObjectName("evaluate-heading")
@@ -95,9 +68,12 @@ class EvaluatePage(QWidget):
         column.addLayout(top)
         column.addWidget(self._elsewhere)
         column.addWidget(self._scroll, 1)
-        application = QCoreApplication.instance()
-        if application is not None:
-            application.aboutToQuit.connect(self.shut_down)
+        self.measuring.changed.connect(self._refresh)
+        self.measuring.progressed.connect(self._progressed)
+        self.measuring.reported.connect(self._reported)
+        self.measuring.measured.connect(self._measured)
+        self.measuring.failed.connect(self._failed)
+        self.measuring.dropped.connect(self._dropped)
         self._rebuild()
 
     # What the window says to it.
@@ -114,30 +90,22 @@ class EvaluatePage(QWidget):
             if live is not None:
                 live.moved.connect(self._moved)
         if project is not self._project:
-            self._drop(lambda job: True)
+            self.measuring.drop(lambda job: True)
         self._project, self._run, self._live = project, run, live
         self._rebuild()
 
     def shut_down(self) -> None:
         """Cancel what is being measured and wait for the thread."""
-        self._drop(lambda job: True)
-        if self._thread is not None:
-            thread, self._thread = self._thread, None
-            thread.wait()
-            thread.deleteLater()
+        self.measuring.shut_down()
 
     def leave(self, then: Callable[[], None]) -> None:
         """Cancel what is being measured, and do `then` when its thread has ended: it may take seconds to notice."""
-        self._drop(lambda job: True)
-        if self._thread is None:
-            then()
-        else:
-            self._when_ended = then
+        self.measuring.leave(then)
 
     @property
     def busy(self) -> bool:
         """Whether something is being measured or waits for it."""
-        return self._job is not None or bool(self._waiting)
+        return self.measuring.busy
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.shut_down()
@@ -244,95 +212,63 @@ class EvaluatePage(QWidget):
             return
         chosen = next((entry for entry in admitted(live.recipe, live.spec) if entry.key == key), None)
         if chosen is not None:
+            what = live.recipe, live.dataset, live.newest, live.device
             settings = self._cards[key].settings()
-            job = _Job(project, run, live.recipe, live.dataset, live.newest, live.device, chosen, settings)
-            self._waiting.append(job)
-            self._refresh()
-            self._next()
+            self.measuring.ask(Job(project, run, chosen, settings, lambda: what, live.newest.step))
 
     def _asked(self, key: str) -> bool:
         """Whether the shown run is being put through this evaluation, or waits for it."""
-        jobs = [*self._waiting, *([self._job] if self._job is not None else [])]
-        return any(job.is_of(self._run, key) for job in jobs)
+        return any(job.is_of(self._run, key) for job in self.measuring.jobs)
 
     def _cancel(self, key: str) -> None:
         run = self._run
-        self._drop(lambda job: job.is_of(run, key))
+        self.measuring.drop(lambda job: job.is_of(run, key))
 
     def _cancel_active(self) -> None:
-        active = self._job
-        self._drop(lambda job: job is active)
+        active = self.measuring.job
+        self.measuring.drop(lambda job: job is active)
 
-    def _drop(self, which: Callable[[_Job], bool]) -> None:
-        """Cancel the jobs that `which` picks."""
-        self._waiting = [job for job in self._waiting if not which(job)]
-        if self._job is not None and which(self._job):
-            job, self._job = self._job, None
-            if self._thread is not None:
-                self._thread.cancel()
-            if job.run is self._run and job.evaluation.key in self._cards:
-                self._cards[job.evaluation.key].show_message("Cancelled. Earlier results are untouched.")
-        self._refresh()
+    # What comes of it.
 
-    # The thread.
+    def _card(self, job: Job) -> EvaluationCard | None:
+        """The card of the job, if its run is shown."""
+        return self._cards.get(job.evaluation.key) if job.run is self._run else None
 
-    def _next(self) -> None:
-        if self._thread is not None or not self._waiting:
-            return
-        job = self._job = self._waiting.pop(0)
-        what = (job.recipe, job.dataset, job.weights, job.evaluation.key, job.settings, job.device)
-        self._thread = EvaluationThread(*what, parent=self)
-        self._thread.happened.connect(self._happened)
-        self._thread.finished.connect(self._ended)
-        self._thread.start()
-        self._refresh()
+    def _progressed(self, job: Job, event: Fraction) -> None:
+        card = self._card(job)
+        (card.progress if card is not None else self._elsewhere).show_fraction(event)
 
-    def _ended(self) -> None:
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.deleteLater()
-        then, self._when_ended = self._when_ended, None
-        if then is not None:
-            then()
-        self._next()
+    def _reported(self, job: Job) -> None:
+        card = self._card(job)
+        if card is not None:
+            card.show_partial(job.reports)
 
-    def _happened(self, event: object) -> None:
-        job = self._job
-        if job is None:
-            return  # it was cancelled; the next one starts when its thread has ended
-        card = self._cards.get(job.evaluation.key) if job.run is self._run else None
-        match event:
-            case Fraction():
-                (card.progress if card is not None else self._elsewhere).show_fraction(event)
-            case Reported():
-                job.reports.append(event.report)
-                if card is not None:
-                    card.show_partial(job.reports)
-            case Measured():
-                self._job = None
-                self._keep(job, event.result, card)
-            case Unmeasured():
-                self._job = None
-                self._refresh()
-                if card is not None:
-                    card.show_message(event.text)
-
-    def _keep(self, job: _Job, result: Result, card: EvaluationCard | None) -> None:
+    def _measured(self, job: Job, result: Result) -> None:
         if job.run.id in job.project.runs:
-            job.run.add_evaluation(result.key, result.step, result.tree())
             self.changed.emit()
+        card = self._card(job)
         if card is not None:
             card.set_results(self._stored()[0].get(result.key, []))
+
+    def _failed(self, job: Job, text: str) -> None:
         self._refresh()
+        card = self._card(job)
+        if card is not None:
+            card.show_message(text)
+
+    def _dropped(self, job: Job) -> None:
+        card = self._card(job)
+        if card is not None:
+            card.show_message("Cancelled. Earlier results are untouched.")
 
     # What is seen of it.
 
     def _refresh(self) -> None:
         """Cards, strip and heading say what is being measured and what waits."""
-        active = self._job
+        active = self.measuring.job
         for key, card in self._cards.items():
             running = active is not None and active.is_of(self._run, key)
-            waits = any(job.is_of(self._run, key) for job in self._waiting)
+            waits = any(job.is_of(self._run, key) for job in self.measuring.waiting)
             card.set_state("Measuring …" if running else "Waiting …" if waits else "")
         elsewhere = active is not None and active.run is not self._run
         if active is not None and elsewhere and active is not self._named:

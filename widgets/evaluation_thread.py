@@ -4,40 +4,35 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from PySide6.QtCore import QObject, QThread, Signal
 
-from dgm_studio.datasets.base import Dataset
+from dgm_studio.datasets.base import BadData, Dataset
+from dgm_studio.device import NoSuchDevice
 from dgm_studio.evaluation import Fraction, Unmeasured, evaluate
-from dgm_studio.events import Snapshot
+from dgm_studio.events import Snapshot, Tree
+from dgm_studio.store.errors import ProjectError
 from models.catalog import Recipe
 
 PROGRESS_EVERY = 0.05  # seconds
 
+# What is measured: of which recipe, on which data, with which weights, and where.
+Prepare = Callable[[], tuple[Recipe, Dataset, Snapshot | Tree, torch.device]]
+
 
 class EvaluationThread(QThread):
     """Puts copied weights through one evaluation. `happened(event)` brings the events of `evaluate` to the window's
-    thread; after `cancel()` none that closes it follows."""
+    thread; after `cancel()` none that closes it follows. `prepare` is called in this thread and may read files."""
 
     happened = Signal(object)
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        dataset: Dataset,
-        weights: Snapshot,
-        key: str,
-        settings: Mapping[str, Any],
-        device: torch.device,
-        parent: QObject | None = None,
-    ) -> None:
+    def __init__(self, prepare: Prepare, key: str, settings: Mapping[str, Any], parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("evaluation")
-        self._work = (recipe, dataset, weights, [key], device)
-        self._key, self._settings = key, settings
+        self._prepare, self._key, self._settings = prepare, key, settings
 
     def cancel(self) -> None:
         """Ask it to end at the next point where it can; results so far are dropped."""
@@ -47,7 +42,8 @@ class EvaluationThread(QThread):
         torch.set_num_threads(1)  # a core stays with the window and with training
         last = -PROGRESS_EVERY
         try:
-            for event in evaluate(*self._work, settings={self._key: self._settings}):
+            recipe, dataset, weights, device = self._prepare()
+            for event in evaluate(recipe, dataset, weights, [self._key], device, settings={self._key: self._settings}):
                 if self.isInterruptionRequested():
                     return
                 if isinstance(event, Fraction):
@@ -56,5 +52,11 @@ class EvaluationThread(QThread):
                         continue
                     last = now
                 self.happened.emit(event)
+        except (BadData, NoSuchDevice, ProjectError) as error:
+            self._fail(f"Nothing was measured. {error}")
         except Exception as error:
-            self.happened.emit(Unmeasured(self._key, f"The evaluation stopped: {error}", traceback.format_exc()))
+            self._fail(f"The evaluation stopped: {error}")
+
+    def _fail(self, text: str) -> None:
+        if not self.isInterruptionRequested():
+            self.happened.emit(Unmeasured(self._key, text, traceback.format_exc()))

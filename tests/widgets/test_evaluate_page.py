@@ -151,7 +151,7 @@ def plots(page: QWidget) -> list[ReportPlot]:
 
 
 def idle(page: EvaluatePage) -> Callable[[], bool]:
-    return lambda: not page.busy and page._thread is None
+    return lambda: page.measuring.at_rest
 
 
 def wait_for(qtbot: QtBot, event: threading.Event) -> None:
