@@ -66,6 +66,9 @@ def state_of(learner: Learner, feeder: Feeder, step: int) -> Tree:
     return _copied(state)
 
 
+WEIGHTS = ("model", "learner")  # the parts of a state that are looked at
+
+
 def learner_tensors(state: Tree) -> dict[str, Tensor]:
     """The learner's `state_dict()` in a Checkpoint's state."""
     return {**{f"model.{key}": value for key, value in state["model"].items()}, **state["learner"]}
@@ -73,7 +76,7 @@ def learner_tensors(state: Tree) -> dict[str, Tensor]:
 
 def load_tensors(learner: Learner, state: Tree) -> None:
     """Put a Checkpoint's model and learner tensors into `learner`. Raises StateMismatch naming what does not fit."""
-    if not all(isinstance(state.get(part), dict) for part in ("model", "learner")):
+    if not all(isinstance(state.get(part), dict) for part in WEIGHTS):
         raise StateMismatch("The kept state holds no tensors of a model and a learner.")
     kept, own = learner_tensors(state), learner.state_dict()
     for key in {**own, **kept}:

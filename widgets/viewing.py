@@ -11,21 +11,20 @@ import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QImage
 
-from dgm_studio import device as devices
 from dgm_studio.config import RunConfig
 from dgm_studio.datasets.base import BadData, Dataset
 from dgm_studio.datasets.identity import same_data
-from dgm_studio.events import Event, Preview, Progress, Snapshot, Started, Tree, Turn
+from dgm_studio.events import Event, Preview, Progress, Started, Turn
 from dgm_studio.moved_data import places, recorded
-from dgm_studio.state import learner_tensors
 from dgm_studio.store import ProjectError, Run
 from dgm_studio.training import Order
-from models.catalog import Recipe
 from widgets.background import Background, Problem
 from widgets.data_cache import DataCache
 from widgets.history import History
+from widgets.kept_states import KeptStates
 from widgets.live import Live
 from widgets.notices import Log, Notice, Remedy
+from widgets.opened_run import OpenedRun, Sources
 from widgets.thumbnails import thumbnail
 from widgets.trainer import Phase, Trainer
 
@@ -60,11 +59,12 @@ class Viewing(QObject):
         super().__init__(parent)
         self._files, self._trainer, self._data, self._log = files, trainer, data, log
         self.readers = Background("data", self)
+        self.states = KeptStates(self)
         self.runs: dict[str, Shown] = {}
-        self.live: Live | None = None
         self._run: Run | None = None  # the selected one
+        self._opened: OpenedRun | None = None  # it, if it answers or is about to
         self._astray: Notice | None = None  # what was said when its data was not found, or was other data
-        self._live_run = ""
+        self._sources = Sources(self.states, data, self.readers, log)
         self._pulse = QTimer(self)
         self._pulse.timeout.connect(self._want_snapshot)
         trainer.prepared.connect(self._prepared)
@@ -73,6 +73,19 @@ class Viewing(QObject):
     def of(self, run_id: str) -> Shown:
         """What is kept of a run; empty at first."""
         return self.runs.setdefault(run_id, Shown())
+
+    @property
+    def live(self) -> Live | None:
+        """The line that answers of the selected run."""
+        return self._opened.live if self._opened is not None else None
+
+    def open(self, run: Run, step: int | None = None) -> OpenedRun:
+        """Make a run answer, whatever else is selected, as it was at a kept state (see OpenedRun.look_at). It must have
+        settings that this studio knows, and a kept state. To be closed by whoever opened it."""
+        assert run.config is not None
+        opened = OpenedRun(run, run.config, self._sources, self)
+        opened.look_at(step)
+        return opened
 
     def select(self, run: Run | None) -> None:
         """Show this run, and no other."""
@@ -90,6 +103,7 @@ class Viewing(QObject):
         """Keep what a training run tells."""
         view = self.of(run_id)
         if isinstance(event, Started):
+            self.states.forget(run_id)
             view.device, view.begin = event.device, event.step
             if view.history is not None:
                 view.history.begin(event.step)
@@ -100,7 +114,7 @@ class Viewing(QObject):
         elif isinstance(event, Preview):
             view.preview, view.thumbnail = event, thumbnail(event.samples)
             self.pictured.emit(run_id)
-        elif isinstance(event, Turn) and self.live is not None and self._live_run == run_id:
+        elif isinstance(event, Turn) and self.live is not None and self._run is not None and self._run.id == run_id:
             self.live.turned.emit(event)
 
     def read_thumbnail(self, run: Run) -> None:
@@ -138,11 +152,12 @@ class Viewing(QObject):
             live.close()
         self._data.close()
         self.readers.close()
+        self.states.close()
 
     def open_live(self) -> None:
         """Make the selected run answer, unless it does: from the session if it trains, from its checkpoint if not."""
         run = self._run
-        if run is None or self.live is not None:
+        if run is None or self._opened is not None:
             return
         active = self._trainer.active
         if active is not None and active.run == run.id:
@@ -150,30 +165,35 @@ class Viewing(QObject):
             if dataset is not None:
                 self._prepared(run.id, dataset)
             return
-        config = run.config
-        if config is None or not run.checkpoint_steps():
-            return
+        if run.config is not None and run.checkpoint_steps():
+            self._open(run, run.config).look_at()
 
-        def have_state(state: Tree) -> None:
-            self.readers.submit(lambda: self._data.load(config.data), lambda data: have_data(state, data), failed)
+    def _open(self, run: Run, config: RunConfig) -> OpenedRun:
+        self._drop_live()
+        self._opened = opened = OpenedRun(run, config, self._sources, self)
+        opened.opened.connect(self._tell_opened)
+        opened.failed.connect(partial(self._not_opened, run))
+        return opened
 
-        def have_data(state: Tree, dataset: Dataset) -> None:
-            if self._run is not run or self.live is not None:
-                return
-            changed = same_data(recorded(run), dataset)
+    def _tell_opened(self, live: Live) -> None:
+        assert self._run is not None
+        active = self._trainer.active
+        if active is None or active.run != self._run.id:  # a training looks at its data itself
+            changed = same_data(recorded(self._run), live.dataset)
             if changed:
-                self.say_astray(run, Notice("warn", changed))
-            self._make_live(run, config, dataset).publish(Snapshot(state["step"], learner_tensors(state)))
-            self._connect_live()
+                self.say_astray(self._run, Notice("warn", changed))
+        live.step_wanted.connect(self._step)
+        self._tell_steerable()
+        self.live_changed.emit(live)
 
-        def failed(problem: Problem) -> None:
-            text = f"{run.name} can be looked at, but not explored. {problem.text}"
-            if isinstance(problem.error, BadData):
-                self.say_astray(run, Notice("bad", text))
-            else:
-                self._log.say(Notice("bad", text, problem.details))
-
-        self._files.submit(run.checkpoint, have_state, failed)
+    def _not_opened(self, run: Run, problem: Problem) -> None:
+        text = f"{run.name} can be looked at, but not explored. {problem.text}"
+        if self.live is None:
+            self._drop_live()
+        if isinstance(problem.error, BadData):
+            self.say_astray(run, Notice("bad", text))
+        else:
+            self._log.say(Notice("bad", text, problem.details))
 
     # Data that is not where it was.
 
@@ -224,23 +244,9 @@ class Viewing(QObject):
         active = self._trainer.active
         if self._run is None or self._run.id != run_id or active is None:
             return
-        if self._live_run != run_id:
-            self._make_live(self._run, active.config, dataset)
+        opened = self._opened or self._open(self._run, active.config)
+        opened.train(dataset)
         self._connect_live()
-
-    def _make_live(self, run: Run, config: RunConfig, dataset: Dataset) -> Live:
-        self._drop_live()
-        recipe = Recipe.read(config.family, config.learner, config.model, config.learning)
-        try:
-            device = devices.resolve(config.training.device)
-        except devices.NoSuchDevice as problem:
-            self._log.say(Notice("info", f"{problem} The run is shown on the preferred one.", lasting=False))
-            device = devices.resolve("auto")
-        self.live, self._live_run = Live(config, recipe, dataset, device, self), run.id
-        self.live.step_wanted.connect(self._step)
-        self._tell_steerable()
-        self.live_changed.emit(self.live)
-        return self.live
 
     @property
     def _steered(self) -> bool:
@@ -248,7 +254,8 @@ class Viewing(QObject):
         active = self._trainer.active
         return (
             active is not None
-            and active.run == self._live_run
+            and self._run is not None
+            and active.run == self._run.id
             and self._trainer.phase
             in (
                 Phase.TRAINING,
@@ -267,15 +274,18 @@ class Viewing(QObject):
     def _connect_live(self) -> None:
         thread, active = self._trainer.thread_in_use, self._trainer.active
         if thread is not None and active is not None:
-            thread.watch(self.live if self._live_run == active.run else None)
+            mine = self._run is not None and self._run.id == active.run
+            thread.watch(self.live if mine else None)
 
     def _drop_live(self) -> None:
-        if self.live is None:
+        if self._opened is None:
             return
-        live, self.live, self._live_run = self.live, None, ""
+        told = self._opened.live is not None
+        opened, self._opened = self._opened, None
         self._connect_live()
-        self.live_changed.emit(None)
-        live.retire()
+        if told:
+            self.live_changed.emit(None)
+        opened.close()
 
     def _want_snapshot(self) -> None:
         thread = self._trainer.thread_in_use

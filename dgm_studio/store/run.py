@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -84,8 +84,9 @@ class Run(Described):
         with self.lock:
             return sorted({int(place.split("/")[1]) for place in self._items if place.startswith("checkpoints/")})
 
-    def checkpoint(self, step: int | None = None) -> Tree:
-        """The state kept at `step`, or the newest: a tree of fresh tensors. Raises ProjectError."""
+    def checkpoint(self, step: int | None = None, only: Collection[str] = ()) -> Tree:
+        """The state kept at `step`, or the newest: a tree of fresh tensors. `only`: these parts of it, "model" for one;
+        the others are not read. Raises ProjectError."""
 
         def read() -> Tree:
             with self.lock:
@@ -94,7 +95,7 @@ class Run(Described):
                 if chosen not in steps:
                     raise ProjectError("missing", self._project.path, f"{self.name} keeps no state of step {chosen}.")
                 items = _below(self._items, f"checkpoints/{chosen}/")
-            return restore(items, self._project.path)
+            return restore(items, self._project.path, only)
 
         return self._reading(read)
 

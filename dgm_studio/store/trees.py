@@ -10,7 +10,7 @@ the order of dimensions in memory where it is not the usual one (channels last),
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +40,19 @@ def flatten(tree: Any) -> dict[str, Item]:
     return {**arrays, SKELETON: fmt.document(skeleton)}
 
 
-def restore(items: Mapping[str, Item], file: Path) -> Any:
-    """The tree again, every byte checked. Raises ProjectError("damaged")."""
+def restore(items: Mapping[str, Item], file: Path, only: Collection[str] = ()) -> Any:
+    """The tree again, every byte checked; with `only`, what these keys of a dict lead to, and nothing else is read.
+    Raises ProjectError("damaged")."""
     if SKELETON not in items:
         raise ProjectError("damaged", file, f"a {SKELETON} is missing.")
-    left = dict(items)
-    skeleton = document_of(left.pop(SKELETON), file, SKELETON)
-    locate_together(item for item in items.values() if isinstance(item, Stored))
+    skeleton = document_of(items[SKELETON], file, SKELETON)
+    left = {place: item for place, item in items.items() if place != SKELETON}
+    if only:
+        left = {place: item for place, item in left.items() if place.partition("/")[0] in map(fmt.escaped, only)}
+    locate_together(item for item in left.values() if isinstance(item, Stored))
     try:
+        if only:
+            skeleton = {"dict": [[key, node] for key, node in skeleton["dict"] if key in only]}
         value = _value(skeleton, left)
     except (KeyError, TypeError, ValueError, IndexError, RuntimeError, ArithmeticError) as error:
         reason = str(error).partition("\n")[0]

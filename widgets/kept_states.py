@@ -1,0 +1,72 @@
+"""Kept states of stored runs, read for looking, and those that were looked at last in memory."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject
+
+from dgm_studio.events import Snapshot
+from dgm_studio.state import WEIGHTS, learner_tensors
+from dgm_studio.store import Run
+from widgets.background import Background, Problem
+
+KEPT, KEPT_BYTES = 24, 128 * 2**20  # of the states in memory; the newest stays however large it is
+
+
+class KeptStates(QObject):
+    """Reads in a thread of its own, so that neither a save nor a download keeps a slider waiting. Of a state, only the
+    weights are read: what the optimisers remember is larger, and nobody looks at it."""
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._thread = Background("states", self)
+        self._states: OrderedDict[tuple[str, int], Snapshot] = OrderedDict()
+        self._forgotten: dict[str, int] = {}  # run -> how often
+
+    def at(self, run: Run, step: int) -> Snapshot | None:
+        """The state of `step`, if it is in memory."""
+        key = run.id, step
+        if key in self._states:
+            self._states.move_to_end(key)
+        return self._states.get(key)
+
+    def read(
+        self, run: Run, step: int, done: Callable[[Snapshot], None], failed: Callable[[Problem], None] | None = None
+    ) -> None:
+        """Bring the state kept at `step` into memory, then call `done` with it, or `failed`."""
+        forgotten = self._forgotten.get(run.id, 0)
+
+        def work() -> Snapshot:
+            return Snapshot(step, learner_tensors(run.checkpoint(step, only=WEIGHTS)))
+
+        def came(state: Snapshot) -> None:
+            if self._forgotten.get(run.id, 0) == forgotten:
+                self._remember(run.id, state)
+            done(state)
+
+        self._thread.submit(work, came, failed)
+
+    def forget(self, run_id: str) -> None:
+        """The run may hold other states of the same steps from now on."""
+        self._forgotten[run_id] = self._forgotten.get(run_id, 0) + 1
+        for key in [key for key in self._states if key[0] == run_id]:
+            del self._states[key]
+
+    def close(self) -> None:
+        """End the thread."""
+        self._thread.close()
+        self._states.clear()
+
+    def _remember(self, run_id: str, state: Snapshot) -> None:
+        self._states[run_id, state.step] = state
+        self._states.move_to_end((run_id, state.step))
+        while len(self._states) > 1 and (
+            len(self._states) > KEPT or sum(map(_size, self._states.values())) > KEPT_BYTES
+        ):
+            self._states.popitem(last=False)
+
+
+def _size(state: Snapshot) -> int:
+    return sum(tensor.nbytes for tensor in state.tensors.values())
