@@ -98,7 +98,7 @@ class Canvas(QWidget):
         """Replace the drawing by a picture file, or say why it cannot be read."""
         image = picture_file(path, self.refused, KEPT)
         if image is not None:
-            self._replace(image)
+            self.put(image)
 
     def paste(self) -> None:
         """Replace the drawing by the picture in the clipboard."""
@@ -109,7 +109,7 @@ class Canvas(QWidget):
         else:
             image = offered_picture(data, self.refused, KEPT)
         if image is not None:
-            self._replace(image)
+            self.put(image)
 
     def sizeHint(self) -> QSize:
         return QSize(280, 280)
@@ -152,10 +152,10 @@ class Canvas(QWidget):
     def dropEvent(self, event: QDropEvent) -> None:
         image = dropped_picture(event, self.refused, KEPT)
         if image is not None:
-            self._replace(image)
+            self.put(image)
 
-    def _replace(self, image: QImage) -> None:
-        """The whole image, as large as fits, on black."""
+    def put(self, image: QImage) -> None:
+        """Replace the drawing by the whole image, as large as fits, on black."""
         self._keep()
         self._image.fill(Qt.GlobalColor.black)
         size = QSize(image.size()).scaled(self._image.size(), Qt.AspectRatioMode.KeepAspectRatio)

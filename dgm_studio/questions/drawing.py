@@ -100,10 +100,11 @@ class Fit:
         return array(fit(subject, self.picture, centre=False)[0])
 
 
-def fit(subject: Subject, picture: np.ndarray, centre: bool) -> Tensor:
+def fit(subject: Subject, picture: np.ndarray, centre: bool, domain: int = 0) -> Tensor:
     """`picture` (C, height, width), values in 0…1, resampled to the event shape, and made bits or whole levels where
-    the data are: (1, *event)."""
-    channels, height, width = subject.spec.event_shape
+    the data are: (1, *event). Of two domains, `domain` says for which."""
+    spec = subject.dataset.domains[domain].spec
+    channels, height, width = spec.event_shape
     x = tensor(subject, picture)
     if len(x) != channels:
         x = x.mean(0, keepdim=True).expand(channels, -1, -1)
@@ -111,14 +112,14 @@ def fit(subject: Subject, picture: np.ndarray, centre: bool) -> Tensor:
     box = (0.0, 0.0, 1.0, 1.0)  # left, top, right, bottom, as shares of the padded picture
     figure = figure_of(x[None])
     if centre and figure is not None:
-        usual = usual_figure(subject)
+        usual = usual_figure(subject, domain)
         if usual is not None:
             box = _window(figure[0], usual)
     x = _resample(x, box, height, width)
-    if subject.spec.support is Support.BITS:
+    if spec.support is Support.BITS:
         return (x > 0.5).to(x.dtype)
-    if subject.spec.support is Support.LEVELS:
-        return (x * subject.spec.brightest + 0.5).floor()
+    if spec.support is Support.LEVELS:
+        return (x * spec.brightest + 0.5).floor()
     return x
 
 
@@ -134,10 +135,11 @@ def figure_of(x: Tensor) -> Tensor | None:
     return torch.stack([columns.mean(0), rows.mean(0), sides], dim=1)
 
 
-def usual_figure(subject: Subject) -> tuple[float, float, float] | None:
+def usual_figure(subject: Subject, domain: int = 0) -> tuple[float, float, float] | None:
     """The mean of `figure_of` over training data; None where pictures have no empty background to move a figure on
     (ink at nearly every border)."""
-    x = subject.dataset.train.x[:500] / subject.spec.brightest
+    data = subject.dataset.domains[domain]
+    x = data.train.x[:500] / data.spec.brightest
     ink = x.amax(1) > INK
     corners = torch.stack([ink[:, 0, 0], ink[:, 0, -1], ink[:, -1, 0], ink[:, -1, -1]]).float().mean()
     figures = figure_of(x)

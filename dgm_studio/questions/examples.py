@@ -38,14 +38,16 @@ class ExamplesAt:
 
 @dataclass(frozen=True)
 class SomeExamples:
-    """`n` examples drawn without replacement, of one class if `label` says so; fewer when there are fewer."""
+    """`n` examples drawn without replacement, of one class if `label` says so; fewer when there are fewer. Of two
+    domains, `domain` says of which."""
 
     n: int
     label: int | None = None
     split: SplitName = "test"
+    domain: int = 0
 
     def __call__(self, subject: Subject) -> Examples:
-        split = split_of(subject.dataset, self.split)
+        split = split_of(subject.dataset.domains[self.domain], self.split)
         if self.label is None:
             candidates = torch.arange(len(split))
         else:

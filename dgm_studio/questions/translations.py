@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from dgm_studio.inference import Subject
 from dgm_studio.questions.arrays import array
+from dgm_studio.questions.drawing import fit
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,7 @@ class AskTranslations:
         test = subject.dataset.domains[int(self.back)].test
         index = (self.first + torch.arange(min(self.n, len(test)))) % len(test)
         x = test.x[index].to(subject.device)
-        made = subject.model.translate(x, self.back)
-        again = subject.model.translate(made, not self.back)
+        made, again = _there_and_back(subject, x, self.back)
         every = test.x[: self.of_all].to(subject.device)
         returned = subject.model.translate(subject.model.translate(every, self.back), not self.back)
         error = (again - x).abs().flatten(1).mean(1)
@@ -48,3 +49,25 @@ class AskTranslations:
         return Translations(
             array(index), array(x), array(test.y[index]), array(made), array(again), array(error), mean_error
         )
+
+
+@dataclass(frozen=True)
+class TranslatePicture:
+    """`picture` (C, height, width), values in 0…1, of any size, as an example of the first domain, or with `back` of
+    the second, there and back. With `centre` its figure is first put where figures of that domain are."""
+
+    picture: np.ndarray
+    centre: bool = True
+    back: bool = False
+
+    def __call__(self, subject: Subject) -> Translations:
+        x = fit(subject, self.picture, self.centre, int(self.back))
+        made, again = _there_and_back(subject, x, self.back)
+        error = (again - x).abs().flatten(1).mean(1)
+        nowhere = np.array([-1])
+        return Translations(nowhere, array(x), nowhere, array(made), array(again), array(error), error.item())
+
+
+def _there_and_back(subject: Subject, x: Tensor, back: bool) -> tuple[Tensor, Tensor]:
+    made = subject.model.translate(x, back)
+    return made, subject.model.translate(made, not back)

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 from explorer_runs import Bench, cloud, pictures, recipe
+from PySide6.QtGui import QColor, QGuiApplication, QImage, QKeySequence
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
@@ -102,6 +104,43 @@ def test_newer_weights_translate_anew(show: Show, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: "step 2" in view.status.text(), timeout=PATIENCE)
     assert view._found is not None
     assert not np.allclose(view._found.made, before.made)
+
+
+def test_a_picture_of_ones_own_is_translated_as_it_is_drawn_with_the_newest_weights(show: Show, qtbot: QtBot) -> None:
+    bench, view = show(IMAGES)
+    view.draw.click()
+    qtbot.waitUntil(lambda: view.rows.count == 4, timeout=PATIENCE)
+    assert view.own is not None
+    drawn = np.zeros((1, 8, 8), np.float32)
+    drawn[:, 2:6, 3:5] = 1
+    view.own.begin_at(drawn)
+    qtbot.waitUntil(lambda: view.rows.own == 1, timeout=PATIENCE)
+
+    def agrees() -> bool:
+        """Whether what is shown is what the present weights say."""
+        assert view._own is not None
+        made = bench.model.translate(torch.from_numpy(view._own.x))
+        return np.allclose(view._own.made, made.detach(), atol=1e-6)
+
+    assert view._own is not None
+    assert np.allclose(view._own.x[0], drawn, atol=0.05)
+    assert view.rows.count == 5
+    assert agrees()
+    bench.publish(2)
+    qtbot.waitUntil(agrees, timeout=PATIENCE)
+    view.own.canvas.clear()
+    qtbot.waitUntil(lambda: view.rows.own == 0, timeout=PATIENCE)
+    # the other way has a canvas of its own, in colour
+    view.findChild(QPushButton, "direction.back").click()
+    assert view.own.canvas.channels == 3
+    clipboard = QGuiApplication.clipboard()
+    image = QImage(30, 30, QImage.Format.Format_RGB32)
+    image.fill(QColor("red"))
+    clipboard.setImage(image)
+    QTest.keySequence(view, QKeySequence.StandardKey.Paste)
+    qtbot.waitUntil(lambda: view.rows.own == 1, timeout=PATIENCE)
+    assert view._own is not None
+    assert np.allclose(view._own.x[0].max((1, 2)), (1, 0, 0), atol=0.01), "red, and put where figures are"
 
 
 def test_points_keep_their_colour_in_both_planes(show: Show, qtbot: QtBot) -> None:

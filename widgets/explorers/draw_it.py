@@ -13,9 +13,8 @@ from dgm_studio.questions.examples import SomeExamples
 from dgm_studio.questions.latent import AskPrior, Decode, Embed, Embedding, Plane, PriorView
 from models.capabilities import BoundsEvidence, Decodes, Encodes
 from models.spec import DataSpec, Layout
-from widgets.canvas import Canvas
 from widgets.explorers.base import Explorer
-from widgets.explorers.draw_parts import DrawingTools, Seen, among_classes
+from widgets.explorers.draw_parts import Drawing, Seen, among_classes
 from widgets.explorers.latent_map import LatentMap
 from widgets.explorers.map_points import PointGroup, class_groups
 from widgets.explorers.map_view import MapView
@@ -38,15 +37,12 @@ class DrawIt(Explorer):
         self._plane: Plane | None = None
         self._landing: Landing | None = None
         self._edited: np.ndarray | None = None  # the code that a person made of the drawing's
-        self.canvas = Canvas(live.spec.event_shape)
-        self.canvas.setObjectName("canvas")
-        self.canvas.setAccessibleName("Drawing")
-        self.canvas.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self._drawing = Drawing("Drawing", live.spec)
+        self.canvas, self.tools = self._drawing.canvas, self._drawing.tools
         self.canvas.changed.connect(self._drawn)
         self.canvas.refused.connect(self.notify)
         self._due = QTimer(self, singleShot=True, interval=15)
         self._due.timeout.connect(self._ask_landing)
-        self.tools = DrawingTools(self.canvas, live.spec)
         self.tools.recentred.connect(self._ask_landing)
         self.tools.example.connect(self._load_example)
         self._has_bound = issubclass(live.model_class, BoundsEvidence)
@@ -66,10 +62,7 @@ class DrawIt(Explorer):
         right.setSpacing(SPACE)
         right.addWidget(self.seen, 2)
         right.addWidget(self._map_card(), 3)
-        left = Card("Drawing")
-        left.column.addWidget(self.canvas, 1)
-        left.column.addWidget(self.tools)
-        self.body.addWidget(left, 1)
+        self.body.addWidget(self._drawing, 1)
         self.body.addLayout(right, 1)
         self._show_landing(None)
         look.changed.connect(self._restyle)
@@ -113,9 +106,7 @@ class DrawIt(Explorer):
         elif name == "edited" and self._edited is not None:
             self.seen.show_edited(answer.value.x[0])
         elif name == "example":
-            # an example is already as the model expects it
-            self.tools.centre.setChecked(False)
-            self.canvas.load(answer.value.x[0] / self.live.spec.brightest)
+            self._drawing.begin_at(answer.value.x[0] / self.live.spec.brightest)
 
     def can_undo(self) -> bool:
         return self.canvas.can_undo

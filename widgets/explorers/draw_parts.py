@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QColorDialog, QFileDialog, QGridLayout, QToolButton, QVBoxLayout, QWidget
 
@@ -97,6 +97,25 @@ class DrawingTools(QWidget):
 
     def _set_ink(self, ink: QColor) -> None:
         self._canvas.ink = ink
+
+
+class Drawing(Card):
+    """A canvas for pictures of `spec`, and its tools."""
+
+    def __init__(self, title: str, spec: DataSpec) -> None:
+        super().__init__(title)
+        self.canvas = Canvas(spec.event_shape)
+        self.canvas.setObjectName("canvas")
+        self.canvas.setAccessibleName("Drawing")
+        self.canvas.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.tools = DrawingTools(self.canvas, spec)
+        self.column.addWidget(self.canvas, 1)
+        self.column.addWidget(self.tools)
+
+    def begin_at(self, example: np.ndarray) -> None:
+        """Draw on from (C, H, W) in 0…1, which is already as the model expects it."""
+        self.tools.centre.setChecked(False)
+        self.canvas.load(example)
 
 
 class Seen(Card):

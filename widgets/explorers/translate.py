@@ -1,33 +1,40 @@
-"""Translate: examples of one domain as examples of the other, and what comes back."""
+"""Translate: examples of one domain as examples of the other, or a person's own picture, and what comes back."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent, QKeySequence
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QWidget
 
 from dgm_studio.inference import Answer
-from dgm_studio.questions.translations import AskTranslations, Translations
+from dgm_studio.questions.examples import SomeExamples
+from dgm_studio.questions.translations import AskTranslations, TranslatePicture, Translations
 from models.capabilities import Translates
 from models.spec import DataSpec, Layout
+from widgets.canvas import KEPT, dropped_picture, offers_picture
 from widgets.explorers.base import Explorer
+from widgets.explorers.draw_parts import Drawing
 from widgets.explorers.map_points import PointGroup, PointsItem, class_groups
 from widgets.explorers.map_view import MapView
-from widgets.explorers.parts import Caption, Card, Choice, button
+from widgets.explorers.parts import ANY_CLASS, Caption, Card, Choice, button
 from widgets.explorers.translation_rows import TranslationRows
 from widgets.live import Live
 from widgets.theme import look
 
 COLUMNS = 8
+BESIDE = 4  # columns of examples, beside a picture of one's own
 POINTS = 400
 EVERY = 150  # ms
 THERE, BACK = "there", "back"
 
 
 class Translate(Explorer):
-    """Pictures in columns: the original, its translation, and what that is translated back to. Points in two planes:
-    the same colour is the same class, and rings are what came back."""
+    """Pictures in columns: the original, its translation, and what that is translated back to. Before them one that is
+    drawn, opened, pasted or dropped here. Points in two planes: the same colour is the same class, and rings are what
+    came back."""
 
     key = "translate"
     title = "Translate"
@@ -36,6 +43,7 @@ class Translate(Explorer):
         super().__init__(live, parent)
         self._begin_at = {THERE: 0, BACK: 0}
         self._found: Translations | None = None
+        self._own: Translations | None = None  # of the person's picture
         self._specs = [domain.spec for domain in live.dataset.domains]
         titles = [domain.provenance.title for domain in live.dataset.domains]
         names = titles if titles[0] != titles[1] else ["First domain", "Second domain"]
@@ -50,8 +58,13 @@ class Translate(Explorer):
         self._direction.chosen.connect(lambda _: self._turn())
         self._next = button("Next examples", "nextExamples", "Other held-out examples (N)", self._other, "N")
         card = Card()
+        self.draw = QPushButton("Your picture", checkable=True)
+        self.draw.setObjectName("ownPicture")
+        self.draw.setToolTip("Draw, open, paste or drop a picture, and see it translated there and back as you draw")
+        self.draw.toggled.connect(lambda _: self._turn())
         card.head.addWidget(self._direction)
         card.head.addStretch(1)
+        card.head.addWidget(self.draw)
         card.head.addWidget(self._next)
         if self.planes:
             card.column.addLayout(self._two_planes(), 1)
@@ -65,7 +78,17 @@ class Translate(Explorer):
             "nothing is lost, not that the translation is the right one."
         )
         card.column.addWidget(self.status)
-        self.body.addWidget(card, 1)
+        self._due = QTimer(self, singleShot=True, interval=15)
+        self._due.timeout.connect(self._ask_own)
+        self._drawings = {way: self._drawing(way) for way in (THERE, BACK) if self._spec_of(way).layout is Layout.IMAGE}
+        self._beside = QStackedWidget()
+        for drawing in self._drawings.values():
+            self._beside.addWidget(drawing)
+        self._beside.hide()
+        self.body.addWidget(self._beside, 2)
+        self.body.addWidget(card, 3)
+        self.setAcceptDrops(bool(self._drawings))
+        self._arrange()
         look.changed.connect(self._repaint)
 
     @staticmethod
@@ -76,8 +99,17 @@ class Translate(Explorer):
 
     def begin(self) -> None:
         self.follow("translations", self._question, EVERY)
+        self._ask_own()
 
     def receive(self, name: str, answer: Answer) -> None:
+        if name == "example":
+            if self.own is not None:
+                self.own.begin_at(answer.value.x[0] / self._spec_of(self._direction.key).brightest)
+            return
+        if name == "own":
+            self._own = answer.value
+            self._repaint()
+            return
         self._found = answer.value
         self._repaint()
         self.status.setText(
@@ -86,7 +118,31 @@ class Translate(Explorer):
 
     def _question(self) -> AskTranslations:
         way = self._direction.key
-        return AskTranslations(POINTS if self.planes else COLUMNS, self._begin_at[way], way == BACK)
+        return AskTranslations(self._many, self._begin_at[way], way == BACK)
+
+    def _ask_own(self) -> None:
+        drawing, way = self.own, self._direction.key
+        if drawing is None or drawing.canvas.is_empty or not self.isVisible():
+            self.forget("own")
+            if self._own is not None:
+                self._own = None
+                self._repaint()
+        else:
+            picture, centre = drawing.canvas.picture(), drawing.tools.centre.isChecked()
+            self.ask("own", TranslatePicture(picture, centre, way == BACK), standing=True)
+
+    @property
+    def own(self) -> Drawing | None:
+        """Where a person's picture is drawn now."""
+        return self._drawings.get(self._direction.key) if self.draw.isChecked() else None
+
+    @property
+    def _many(self) -> int:
+        """Examples that are shown at once."""
+        return POINTS if self.planes else COLUMNS if self.own is None else BESIDE
+
+    def _spec_of(self, way: str) -> DataSpec:
+        return self._specs[int(way == BACK)]
 
     # What is shown.
 
@@ -98,8 +154,17 @@ class Translate(Explorer):
         if self.planes:
             self._show_planes(found, here.class_names)
             return
-        rows = (_pictures(found.x, here), _pictures(found.made, there), _pictures(found.again, here))
-        self.rows.show_rows(rows, [f"{error:.3f}" for error in found.error])
+        shown = [found] if self._own is None else [self._own, found]
+        rows = tuple(
+            _pictures(np.concatenate(parts), spec)
+            for parts, spec in (
+                ([each.x for each in shown], here),
+                ([each.made for each in shown], there),
+                ([each.again for each in shown], here),
+            )
+        )
+        errors = [f"{error:.3f}" for each in shown for error in each.error]
+        self.rows.show_rows(rows, errors, own=len(shown) - 1)
 
     def _show_planes(self, found: Translations, names: tuple[str, ...]) -> None:
         first, second = self.live.dataset.domains[::-1] if self._direction.key == BACK else self.live.dataset.domains
@@ -120,7 +185,8 @@ class Translate(Explorer):
     # What a person does.
 
     def _turn(self) -> None:
-        self._found = None
+        self._found = self._own = None
+        self._arrange()
         if self.planes:
             for plane in (self.here, self.there):
                 plane.by_hand = False
@@ -130,8 +196,50 @@ class Translate(Explorer):
         """Other held-out examples."""
         way = self._direction.key
         test = self.live.dataset.domains[int(way == BACK)].test
-        self._begin_at[way] = (self._begin_at[way] + (POINTS if self.planes else COLUMNS)) % len(test)
+        self._begin_at[way] = (self._begin_at[way] + self._many) % len(test)
         self._ask_again()
+
+    def _drawn(self) -> None:
+        if not self._due.isActive():
+            self._due.start()
+
+    def _load_example(self) -> None:
+        if self.own is not None:
+            label = self.own.tools.label.currentData()
+            way = self._direction.key
+            self.ask("example", SomeExamples(1, None if label == ANY_CLASS else label, domain=int(way == BACK)))
+
+    def can_undo(self) -> bool:
+        return self.own is not None and self.own.canvas.can_undo
+
+    def undo(self) -> None:
+        if self.own is not None:
+            self.own.canvas.undo()
+
+    def can_redo(self) -> bool:
+        return self.own is not None and self.own.canvas.can_redo
+
+    def redo(self) -> None:
+        if self.own is not None:
+            self.own.canvas.redo()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.matches(QKeySequence.StandardKey.Paste) and self._direction.key in self._drawings:
+            self.draw.setChecked(True)
+            self._drawings[self._direction.key].canvas.paste()
+        else:
+            super().keyPressEvent(event)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if offers_picture(event.mimeData()) and self._direction.key in self._drawings:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        canvas = self._drawings[self._direction.key].canvas
+        image = dropped_picture(event, canvas.refused, KEPT)
+        if image is not None:
+            self.draw.setChecked(True)
+            canvas.put(image)
 
     def _ask_again(self) -> None:
         if self.isVisible():
@@ -139,6 +247,23 @@ class Translate(Explorer):
             self.begin()
 
     # How it is put together.
+
+    def _drawing(self, way: str) -> Drawing:
+        """Where a picture of the domain from which this way leads is drawn."""
+        drawing = Drawing("Your picture", self._spec_of(way))
+        drawing.canvas.changed.connect(self._drawn)
+        drawing.canvas.refused.connect(self.notify)
+        drawing.tools.recentred.connect(self._ask_own)
+        drawing.tools.example.connect(self._load_example)
+        return drawing
+
+    def _arrange(self) -> None:
+        """Show the canvas of this way, if there is one and it is wanted."""
+        drawing = self._drawings.get(self._direction.key)
+        self.draw.setVisible(drawing is not None)
+        self._beside.setVisible(self.own is not None)
+        if drawing is not None:
+            self._beside.setCurrentWidget(drawing)
 
     def _two_planes(self) -> QHBoxLayout:
         self.here, self.there = MapView(dots=6.0), MapView(dots=6.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from widgets.pictures import to_image
@@ -17,7 +17,8 @@ BESIDE = 84  # px, for the names of the rows
 
 
 class TranslationRows(QWidget):
-    """Three rows of pictures with values in 0…1, (N, C, H, W) each; a number under each column."""
+    """Three rows of pictures with values in 0…1, (N, C, H, W) each; a number under each column. Those of a person's own
+    come first, and are framed."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -26,11 +27,12 @@ class TranslationRows(QWidget):
         self.setFont(tabular(self.font()))
         self._rows: tuple[list[QImage], ...] = ()
         self.numbers: list[str] = []
+        self.own = 0  # columns
         look.changed.connect(self.update)
 
-    def show_rows(self, rows: tuple[np.ndarray, ...], numbers: list[str]) -> None:
+    def show_rows(self, rows: tuple[np.ndarray, ...], numbers: list[str], own: int = 0) -> None:
         self._rows = tuple([to_image(picture) for picture in row] for row in rows)
-        self.numbers = numbers
+        self.numbers, self.own = numbers, own
         self.setAccessibleName(f"Translations; cycle errors {', '.join(numbers)}")
         self.update()
 
@@ -57,7 +59,11 @@ class TranslationRows(QWidget):
                 place = QRectF(left - BESIDE, above, BESIDE - SPACE, side)
                 painter.drawText(place, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, name)
                 for column, image in enumerate(row):
-                    painter.drawImage(_within(QRectF(left + column * (side + GAP), above, side, side), image), image)
+                    place = _within(QRectF(left + column * (side + GAP), above, side, side), image)
+                    painter.drawImage(place, image)
+                    if column < self.own:
+                        painter.setPen(QPen(QColor(look.theme.accent), 2))
+                        painter.drawRect(place)
             painter.setPen(QColor(look.theme.text))
             below = top + len(self._rows) * (side + GAP)
             for column, text in enumerate(self.numbers):
