@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from dgm_studio import moved_data
@@ -20,10 +21,12 @@ from dgm_studio.config import DataChoice, RunConfig, default_data, of_domains
 from dgm_studio.datasets.base import BadData, Dataset, Provenance, Split, joined
 from dgm_studio.datasets.identity import same_data
 from dgm_studio.datasets.sources import load
+from dgm_studio.events import Finished
 from dgm_studio.feeds import Feeder
 from dgm_studio.metrics import Metrics
 from dgm_studio.settings_files import read_config
 from dgm_studio.store import Project
+from dgm_studio.training import TrainingSession
 from models.catalog import FAMILIES
 from models.learning.base import Feed, Learner
 from models.settings import NoSettings, SettingsError, read_settings
@@ -320,6 +323,21 @@ def test_the_command_line_names_the_second_domain_and_sets_it() -> None:
     assert of_first(other="none").other is None
     with pytest.raises(CommandError, match="there is no second data set"):
         of_first(words=("other.modes=3",))
+
+
+def test_two_folders_of_pictures_are_the_two_domains_grey_and_colour(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0)
+    for name, shape in (("grey", (9, 12)), ("colour", (12, 9, 3))):
+        (tmp_path / name).mkdir()
+        for number in range(30):
+            Image.fromarray(noise.integers(0, 256, shape, np.uint8)).save(tmp_path / name / f"{number}.png")
+    words = tuple(f"{d}.{side}=6" for d in ("data", "other") for side in ("height", "width"))
+    words += (f"data.path={tmp_path / 'grey'}", f"other.path={tmp_path / 'colour'}", "model.hidden=8")
+    config = configure(None, "cyclegan", None, "images", "none", words, {"steps": 3, "batch_size": 5}, None, "images")
+    data = load(config.data)
+    assert [domain.spec.event_shape for domain in data.domains] == [(1, 6, 6), (3, 6, 6)]
+    *_, last = TrainingSession(config, data).events()
+    assert last == Finished(3, stopped=False)
 
 
 def test_a_settings_file_describes_both_domains_from_where_it_lies(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QPushButton
@@ -224,13 +225,22 @@ def test_a_missing_second_domain_and_one_too_many_are_one_click_away(form: Form)
 
 
 def test_what_is_dropped_on_the_second_domain_becomes_it(form: Form, tmp_path: Path) -> None:
-    np.save(tmp_path / "table.npy", np.random.default_rng(0).random((50, 7)))
+    noise = np.random.default_rng(0)
+    np.save(tmp_path / "table.npy", noise.random((50, 7)))
     form.choose("cyclegan")
     second = form.panel.findChild(ChoiceBox, "otherSource")
+    (tmp_path / "folder").mkdir()
+    for number in range(20):
+        Image.fromarray(noise.integers(0, 256, (9, 12), np.uint8)).save(tmp_path / "folder" / f"{number}.png")
+    for place in (second.mapToGlobal(second.rect().center()), None):
+        assert not form.panel.take(tmp_path / "folder", place)
+    form.checked()
+    assert [domain.source for domain in form.draft.config.data.domains] == ["images", "images"]
+    assert not form.problem
     assert not form.panel.take(tmp_path / "table.npy", second.mapToGlobal(second.rect().center()))
     data = form.draft.config.data
     assert data.other is not None
-    assert (data.source, data.other.source) == ("digit-styles", "numpy")
+    assert (data.source, data.other.source) == ("images", "numpy")
     assert not form.panel.take(tmp_path / "table.npy")
     assert form.draft.config.data.source == "numpy"
     form.checked()

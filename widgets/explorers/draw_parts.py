@@ -26,7 +26,7 @@ class DrawingTools(QWidget):
     recentred = Signal()
     example = Signal()
 
-    def __init__(self, canvas: Canvas, spec: DataSpec) -> None:
+    def __init__(self, canvas: Canvas, spec: DataSpec, narrow: bool = False) -> None:
         super().__init__()
         self._canvas = canvas
         self.brush = SliderRow("Brush", 0.02, 0.3, canvas.brush, "{:.0%}", name_width=44)
@@ -57,15 +57,20 @@ class DrawingTools(QWidget):
             self._dialog = QColorDialog(self)
             self._dialog.currentColorChanged.connect(self._set_ink)
             first.insertWidget(0, button("Colour …", "ink", "The colour that is drawn with", self._dialog.open))
-        fill(first, self.undo, self.redo, invert, clear)
-        second = row_of(self.label, stretch=True)
-        fill(second, *parts)
+        steps, last = (self.undo, self.redo, invert, clear), row_of(self.label, stretch=True)
+        if narrow:
+            fill(last, parts[0])
+            lines = [first, row_of(*steps, stretch=True), last, row_of(*parts[1:], stretch=True)]
+        else:
+            fill(first, *steps)
+            fill(last, *parts)
+            lines = [first, last]
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE // 2)
         column.addWidget(self.brush)
-        column.addLayout(first)
-        column.addLayout(second)
+        for line in lines:
+            column.addLayout(line)
         canvas.changed.connect(self._follow)
         self._follow()
 
@@ -100,15 +105,15 @@ class DrawingTools(QWidget):
 
 
 class Drawing(Card):
-    """A canvas for pictures of `spec`, and its tools."""
+    """A canvas for pictures of `spec`, and its tools, which take more lines where it is `narrow`."""
 
-    def __init__(self, title: str, spec: DataSpec) -> None:
+    def __init__(self, title: str, spec: DataSpec, narrow: bool = False) -> None:
         super().__init__(title)
         self.canvas = Canvas(spec.event_shape)
         self.canvas.setObjectName("canvas")
         self.canvas.setAccessibleName("Drawing")
         self.canvas.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self.tools = DrawingTools(self.canvas, spec)
+        self.tools = DrawingTools(self.canvas, spec, narrow)
         self.column.addWidget(self.canvas, 1)
         self.column.addWidget(self.tools)
 

@@ -19,7 +19,7 @@ from widgets.explorers.base import Explorer
 from widgets.explorers.draw_parts import Drawing
 from widgets.explorers.map_points import PointGroup, PointsItem, class_groups
 from widgets.explorers.map_view import MapView
-from widgets.explorers.parts import ANY_CLASS, Caption, Card, Choice, button
+from widgets.explorers.parts import ANY_CLASS, Caption, Card, Choice, button, fill
 from widgets.explorers.translation_rows import TranslationRows
 from widgets.live import Live
 from widgets.theme import look
@@ -60,12 +60,11 @@ class Translate(Explorer):
         card = Card()
         self.draw = QPushButton("Your picture", checkable=True)
         self.draw.setObjectName("ownPicture")
+        self.draw.setProperty("segment", True)
         self.draw.setToolTip("Draw, open, paste or drop a picture, and see it translated there and back as you draw")
         self.draw.toggled.connect(lambda _: self._turn())
         card.head.addWidget(self._direction)
         card.head.addStretch(1)
-        card.head.addWidget(self.draw)
-        card.head.addWidget(self._next)
         if self.planes:
             card.column.addLayout(self._two_planes(), 1)
         else:
@@ -77,7 +76,11 @@ class Translate(Explorer):
             "Cycle error: mean absolute difference per value between an example and what comes back. It says that "
             "nothing is lost, not that the translation is the right one."
         )
-        card.column.addWidget(self.status)
+        self.status.setWordWrap(True)
+        below = QHBoxLayout()
+        below.addWidget(self.status, 1)
+        fill(below, self.draw, self._next)
+        card.column.addLayout(below)
         self._due = QTimer(self, singleShot=True, interval=15)
         self._due.timeout.connect(self._ask_own)
         self._drawings = {way: self._drawing(way) for way in (THERE, BACK) if self._spec_of(way).layout is Layout.IMAGE}
@@ -250,7 +253,7 @@ class Translate(Explorer):
 
     def _drawing(self, way: str) -> Drawing:
         """Where a picture of the domain from which this way leads is drawn."""
-        drawing = Drawing("Your picture", self._spec_of(way))
+        drawing = Drawing("Your picture", self._spec_of(way), narrow=True)
         drawing.canvas.changed.connect(self._drawn)
         drawing.canvas.refused.connect(self.notify)
         drawing.tools.recentred.connect(self._ask_own)
