@@ -54,6 +54,7 @@ def application(photograph: Photograph) -> App:
         ("train", "train:train", "Train a preset, or a family with the defaults of its learner, data and settings."),
         ("resume", "train:resume", "Go on with a run exactly where it stopped."),
         ("evaluate", "evaluate:evaluate", "Measure a run and keep the result in its project."),
+        ("compare", "compare:compare", "Show what runs were set differently, and which of their likelihoods compare."),
         ("sample", "sample:sample", "Draw examples from a run into a picture or a file of numbers."),
         ("export", "export:export", "Write a run's weights, configuration and samples for use without the studio."),
         ("runs", "runs:runs", "List the runs of a project; import, restore, delete, copy or branch them."),

@@ -15,6 +15,8 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
+from dgm_studio.basis import Basis
+
 Tree: TypeAlias = dict[str, Any]
 Cell: TypeAlias = str | float | tuple[float, float]
 Tone: TypeAlias = Literal["plain", "good", "warn", "bad"]
@@ -40,13 +42,19 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
+    """`bases`, one for each row or none at all, say what its figures rest on: which rows of other tables they may be
+    compared with."""
+
     type: ClassVar[str] = "table/1"
     title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
+    bases: tuple[Basis, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.bases and len(self.bases) != len(self.rows):
+            raise ValueError(f"{self.title!r} needs a basis for each row, or none.")
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise ValueError(f"A row of {self.title!r} has {len(row)} cells for {len(self.columns)} columns.")
@@ -58,7 +66,8 @@ class Table:
     def read(cls, tree: Tree) -> Table:
         columns = tuple(Column(**column) for column in tree["columns"])
         rows = tuple(tuple(tuple(c) if isinstance(c, list) else c for c in row) for row in tree["rows"])
-        return cls(tree["title"], columns, rows, tree["note"])
+        bases = tuple(Basis.read(basis) for basis in tree.get("bases", ()))  # not in those of older studios
+        return cls(tree["title"], columns, rows, tree["note"], bases)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from dgm_studio.basis import HIGHER, NOTHING, Basis
 from dgm_studio.datasets.base import Dataset, Split
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Report
@@ -112,3 +115,30 @@ def difference_interval(a: Tensor, b: Tensor) -> tuple[float, float, float]:
     value = (a.mean() - b.mean()).item()
     half = 1.96 * math.sqrt(a.var().item() / len(a) + b.var().item() / len(b))
     return value, value - half, value + half
+
+
+def checksum(x: Tensor) -> str:
+    """Of examples, all of their values and their order."""
+    return hashlib.sha256(np.ascontiguousarray(x.detach().cpu().numpy()).tobytes()).hexdigest()[:16]
+
+
+def basis_of(measure: Measure, x: Tensor, where: str, support: Support, way: str | None = None) -> Basis:
+    """What `measure`, of the examples `x` that `where` describes, rests on. `way`: see Basis; without it the rest of
+    the protocol, which then must not hold what was found.
+
+    An exact likelihood is one however it was computed. Upper bounds do not speak for a model, and grey values have
+    no likelihood at all: under Bernoulli pixels it is a cross-entropy, under Gaussian ones a density.
+    """
+    exact = measure.kind is Kind.EXACT and measure.likelihood
+    said = measure.protocol.removeprefix(where).lstrip("; ,") if way is None else way
+    speaks = measure.likelihood and measure.kind is not Kind.UPPER_BOUND and support is not Support.UNIT
+    return Basis(
+        "log p(x)" if exact else measure.name,
+        str(measure.kind),
+        measure.unit,
+        "" if exact else said,
+        where,
+        checksum(x),
+        HIGHER if speaks else NOTHING,
+        measure.doubt,
+    )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
-from dgm_studio.evaluations.base import Evaluation, describe, stage, training_examples
+from dgm_studio.basis import Basis
+from dgm_studio.evaluations.base import Evaluation, basis_of, describe, stage, training_examples
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Note, Report, Table, cell_text
 from dgm_studio.written import is_text
@@ -114,24 +116,30 @@ def _without_effect(model: type) -> tuple[str, ...]:
 
 def _run(subject: Subject, settings: LikelihoodSettings) -> Iterator[float | Report]:
     measures: list[Measure] = []
+    bases: list[Basis] = []
     refused: list[str] = []
     todo = _measurings(subject, settings)
-    total, done = sum(weight for weight, _ in todo), 0
-    for weight, measuring in todo:
+    total, done = sum(task.weight for task in todo), 0
+    for task in todo:
         try:
-            found = yield from stage(measuring(), done / total, weight / total)
-            measures += found if isinstance(found, list) else [found]
+            found = yield from stage(task.measure(), done / total, task.weight / total)
         except TooLarge as error:
             if str(error) not in refused:
                 refused.append(str(error))
-        done += weight
+        else:
+            new = found if isinstance(found, list) else [found]
+            measures += new
+            bases += [basis_of(m, task.x, task.where, subject.spec.support, task.way) for m in new]
+        done += task.weight
     density = subject.dataset.density
     if density is not None:
         x = subject.dataset.test.x
         values = density.log_prob(x.double().cpu())
         where = describe(subject.dataset, subject.dataset.test)
-        measures.append(mean_measure("log p(x) under the data's own distribution", values, Kind.EXACT, where))
-    yield _table(subject, measures)
+        own = mean_measure("log p(x) under the data's own distribution", values, Kind.EXACT, where)
+        measures.append(own)
+        bases.append(replace(basis_of(own, x, where, subject.spec.support), quantity=""))
+    yield _table(subject, measures, bases)
     for text in refused:
         yield Note("The exact likelihood was not measured", text)
     for measure in measures:
@@ -139,42 +147,61 @@ def _run(subject: Subject, settings: LikelihoodSettings) -> Iterator[float | Rep
             yield Note(f"Not to be trusted: {measure.name}", measure.doubt, "warn")
 
 
-def _measurings(subject: Subject, settings: LikelihoodSettings) -> list[tuple[int, Callable[[], Measuring]]]:
-    """What this model admits, the surest first, each with about how long it takes beside the others."""
+@dataclass(frozen=True)
+class _Task:
+    """One way to measure: about how long it takes beside the others, and of which examples. `way` says how it was set,
+    where its protocol says more than that."""
+
+    weight: int
+    measure: Callable[[], Measuring]
+    x: Tensor
+    where: str
+    way: str | None = None
+
+
+def _measurings(subject: Subject, settings: LikelihoodSettings) -> list[_Task]:
+    """What this model admits, the surest first."""
     model, generator = subject.model, subject.generator
     x, where = subject.dataset.test.x.to(subject.device), describe(subject.dataset, subject.dataset.test)
-    found: list[tuple[int, Callable[[], Measuring]]] = []
+    found: list[_Task] = []
+    annealing = f"annealed importance sampling, {settings.chains} chains, {settings.temperatures} temperatures"
+    bounded = "F(x) bounded by the approximate posterior"
     if isinstance(model, Ensembles):
-        found.append((model.members(), partial(ensemble_log_likelihood, model, x, where)))
+        found.append(_Task(model.members(), partial(ensemble_log_likelihood, model, x, where), x, where))
     elif isinstance(model, ScoresExactly) or _enumerable(type(model)):
-        found.append((1, partial(exact_log_likelihood, model, x, where)))
+        found.append(_Task(1, partial(exact_log_likelihood, model, x, where), x, where))
     if subject.spec.layout is Layout.POINTS and isinstance(model, HasFreeEnergy):
-        found.append((2, partial(quadrature_log_likelihood, model, x, where, subject.dataset.train.x.to(x))))
+        measure = partial(quadrature_log_likelihood, model, x, where, subject.dataset.train.x.to(x))
+        found.append(_Task(2, measure, x, where, "log Z by quadrature"))
     if has_bound(type(model)):
-        found.append((1, partial(_elbo, model, x, where, generator)))
+        found.append(_Task(1, partial(_elbo, model, x, where, generator), x, where))
     if isinstance(model, WeighsEvidence):
         k = settings.importance_samples
-        found.append((20, partial(importance_weighted_bound, model, x, where, k, generator)))
+        found.append(_Task(20, partial(importance_weighted_bound, model, x, where, k, generator), x, where))
     if _decoded(type(model)) and settings.code_examples > 0:
         chosen, some = _drawn(x, settings.code_examples, where, generator)
         measure = partial(annealed_code_likelihood, model, chosen, some, settings.code_temperatures)
-        found.append((20, partial(measure, settings.code_chains, generator)))
+        found.append(_Task(20, partial(measure, settings.code_chains, generator), chosen, some))
     if _bounded_exactly(type(model)):
-        found.append((1, partial(free_energy_lower_bound, model, x, where, generator)))
+        way = f"{bounded}; log Z by enumeration"
+        found.append(_Task(1, partial(free_energy_lower_bound, model, x, where, generator), x, where, way))
     data, steps = subject.dataset.train.x, settings.temperatures
     if _bounded_by_annealing(type(model)):
-        found.append((20, partial(annealed_lower_bound, model, x, where, data, steps, settings.chains, generator)))
+        measure = partial(annealed_lower_bound, model, x, where, data, steps, settings.chains, generator)
+        found.append(_Task(20, measure, x, where, f"{bounded}; log Z by {annealing}"))
     if _annealed(type(model)):
-        found.append((20, partial(_annealed_or_bounded, model, x, where, data, steps, settings.chains, generator)))
+        either = partial(_annealed_or_bounded, model, x, where, data, steps, settings.chains, generator)
+        found.append(_Task(20, either, x, where, f"log Z by {annealing}"))
     if _reversed(type(model)):
         chosen, some = _drawn(x, settings.reverse_examples, where, generator)
-        found.append((30, partial(reverse_log_likelihood, model, chosen, some, data, steps, 1, generator)))
+        measure = partial(reverse_log_likelihood, model, chosen, some, data, steps, 1, generator)
+        found.append(_Task(30, measure, chosen, some))
     if isinstance(model, HasFreeEnergy):
         if subject.spec.support is Support.BITS:
-            found.append((2, partial(pseudo_likelihood, model, x, where, generator=generator)))
+            found.append(_Task(2, partial(pseudo_likelihood, model, x, where, generator=generator), x, where))
         train = subject.dataset.train
         learned, against = training_examples(subject.dataset, subject), describe(subject.dataset, train, "training")
-        found.append((1, partial(free_energy_gap, model, learned, x, where, against)))
+        found.append(_Task(1, partial(free_energy_gap, model, learned, x, where, against), x, where))
     return found
 
 
@@ -227,7 +254,7 @@ def _elbo(model: Any, x: Tensor, where: str, generator: torch.Generator) -> Meas
     return (yield from evidence_lower_bound(model, x, where, generator=generator)).elbo
 
 
-def _table(subject: Subject, measures: list[Measure]) -> Table:
+def _table(subject: Subject, measures: list[Measure], bases: list[Basis]) -> Table:
     of_each = "character" if is_text(subject.spec.symbols) else "dimension"
     length = Column("Code length", "number", f"bits per {of_each}", 3)
     columns = (
@@ -252,6 +279,7 @@ def _table(subject: Subject, measures: list[Measure]) -> Table:
         columns,
         tuple(rows),
         " ".join(_notes(subject.spec, measures, subject.dataset.density is not None)),
+        tuple(bases),
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from dgm_studio.evaluations.base import Evaluation, describe, draw, stage, training_examples
+from dgm_studio.basis import NOTHING, Basis
+from dgm_studio.evaluations.base import Evaluation, basis_of, describe, draw, stage, training_examples
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Curves, Note, Report, Series, Table
 from models.capabilities import Samples, SamplesMeans
@@ -81,12 +83,15 @@ def _run(subject: Subject, settings: ParzenSettings) -> Iterator[float | Report]
     k = max(1, min(n, len(train) // EXAMPLES_PER_CENTROID))
     centroids = yield from stage(k_means(train, k, settings.iterations, subject.generator), 0.6, 0.3)
     yield from measured("Centroids of k-means on the training examples", centroids, 0.9)
-    yield _table(rows)
+    way = f"{n} samples{how}, σ chosen on {len(valid)} validation examples"
+    bases = [basis_of(found.measure, test, where, subject.spec.support, way) for _, found in rows]
+    no_order = replace(bases[0], better=NOTHING)  # see the warning below
+    yield _table(rows, (no_order, *(replace(basis, quantity="") for basis in bases[1:])))
     yield _warning(rows)
     yield _choice(rows)
 
 
-def _table(rows: list[tuple[str, Parzen]]) -> Table:
+def _table(rows: list[tuple[str, Parzen]], bases: tuple[Basis, ...]) -> Table:
     columns = (
         Column("Gaussians at"),
         Column("Value", "number", "nats per example", 1),
@@ -110,7 +115,7 @@ def _table(rows: list[tuple[str, Parzen]]) -> Table:
         "The mean log-density of the test examples under a Gaussian at each sample. It is a density over real numbers, "
         "also where the data are bits. Intervals are those of the mean over test examples, for these samples."
     )
-    return Table("Parzen windows", columns, cells, note)
+    return Table("Parzen windows", columns, cells, note, bases)
 
 
 def _warning(rows: list[tuple[str, Parzen]]) -> Note:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dgm_studio.evaluations.base import Evaluation, describe
+from dgm_studio.evaluations.base import Evaluation, checksum, describe
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Bars, Column, Note, Points, Report, Series, Table
 from models.estimation.active_units import ACTIVE
@@ -84,8 +83,7 @@ def _collapse(active: Tensor) -> Note:
 
 
 def _plane(subject: Subject, distortion: float, rate: float) -> Points:
-    test = subject.dataset.test.x.numpy()
-    examples = hashlib.sha256(np.ascontiguousarray(test).tobytes()).hexdigest()
+    examples = checksum(subject.dataset.test.x)
     negative = distortion + rate
     step = _round(max(abs(negative), 1.0) / 20)
     near = round(negative / step)
@@ -100,7 +98,7 @@ def _plane(subject: Subject, distortion: float, rate: float) -> Points:
         iso,
         "−ELBO",
         square=True,
-        plane=f"rate-distortion {subject.spec.support} {examples[:16]}",
+        plane=f"rate-distortion {subject.spec.support} {examples}",
     )
 
 
