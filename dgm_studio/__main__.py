@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dgm_studio.commands.album import Album
 
 
 def start() -> int:
@@ -30,11 +34,11 @@ def main() -> int:
     return run(sys.argv[1:], photograph)
 
 
-def photograph(folder: Path, project: Path | None) -> list[Path]:
-    """Pictures of the window, drawn without a display: of the first presets, or of a project's newest run."""
+def photograph(album: Album) -> list[Path]:
+    """Pictures of the window, drawn without a display."""
     from widgets.app import screenshots
 
-    return screenshots(folder, project)
+    return screenshots(album)
 
 
 def _has_display() -> bool:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from dgm_studio import __version__
+from dgm_studio.commands.album import SCALES, SIZES, THEMES, Photograph
 from dgm_studio.commands.output import CommandError
 
 BAD_INPUT, FAILURE, INTERRUPTED = 2, 1, 130
-Photograph = Callable[[Path, Path | None], list[Path]]
+Words = Annotated[list[str] | None, Parameter(consume_multiple=True)]
+Numbers = Annotated[list[float] | None, Parameter(consume_multiple=True)]
 
 
 def run(arguments: Sequence[str], photograph: Photograph) -> int:
     """Carry out one command and return its exit code: 0, 2 for bad input, 1 for any other failure, 130 for Ctrl+C.
 
-    `photograph(folder, project)` takes pictures of the window; it is handed in because nothing here knows a window.
+    `photograph` takes pictures of the window; it is handed in because nothing here knows a window.
     """
     try:
         result = application(photograph)(list(arguments), result_action="return_value")
@@ -65,19 +68,39 @@ def application(photograph: Photograph) -> App:
         app.command(f"dgm_studio.commands.{place}", name=name, help=summary)
 
     @app.command
-    def screenshots(folder: Path, *, project: Path | None = None) -> int:
-        """Write pictures of every page of the window in both themes, drawn without a display.
+    def screenshots(
+        folder: Path,
+        *,
+        project: Path | None = None,
+        run: Words = None,
+        page: Words = None,
+        size: Words = None,
+        scale: Numbers = None,
+        theme: Words = None,
+    ) -> int:
+        """Write pictures of every page of the window in both themes, drawn without a display, and an index.html.
 
         Parameters
         ----------
         folder
-            Where the pictures go.
+            Where the pictures go: a folder for each size, PAGE-THEME.png in it.
         project
-            Show the newest run of this project file; without it, presets are trained for some seconds.
+            Show runs of this project file; without it, a project is made of a run for each thing there is to see.
+        run
+            Names of the runs to show; the newest if not given.
+        page
+            Which pages, of their names in the pictures: start, train, evaluate, preferences, … or a part of them.
+        size
+            WIDTHxHEIGHT of the window; 1280x800 and 1920x1080 if not given.
+        scale
+            Factors of dense screens; 1 and 2 if not given. Another scale than 1 is taken in the first size only.
+        theme
+            dark, light; both if not given.
         """
-        for path in photograph(folder, project):
-            print(path)
-        return 0
+        from dgm_studio.commands.album import screenshots
+
+        chosen = size or SIZES, scale or SCALES, theme or THEMES
+        return screenshots(photograph, folder, project, run or (), page or (), *chosen)
 
     @app.command
     def tour(folder: Path = Path("tour")) -> int:

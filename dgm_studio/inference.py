@@ -164,7 +164,7 @@ class Inference:
         self._answered: dict[str, int] = {}  # channel -> the turn in which it was answered last
         self._forgotten: dict[str, int] = {}  # channel -> how often
         self._serial = 0
-        self._closed = False
+        self._closed = self._resting = False
         self._in_work: _InWork | None = None
         self._idle_twins: list[_Twin] = []
 
@@ -176,6 +176,11 @@ class Inference:
     @property
     def device(self) -> torch.device:
         return self._device
+
+    @property
+    def resting(self) -> bool:
+        """Whether all that was asked has been answered."""
+        return self._resting and not self._busy()
 
     def publish(self, snapshot: Snapshot) -> None:
         """Answer from these weights from now on. Standing questions are asked again."""
@@ -228,7 +233,9 @@ class Inference:
         while True:
             with self._changed:
                 while not self._closed and (self._snapshot is None or (self._snapshot is told and not self._busy())):
+                    self._resting = True
                     self._changed.wait()
+                self._resting = False
                 if self._closed:
                     return
                 newest = self._snapshot

@@ -44,7 +44,7 @@ def test_the_example_can_be_trained_measured_sampled_resumed(
     project = str(tmp_path / "mixture.dgm")
 
     def command(*words: str) -> Any:
-        code = run([*words, "--json"], lambda folder, project: [])
+        code = run([*words, "--json"], lambda album: [])
         out, err = capsys.readouterr()
         assert (code, err) == (0, "")
         return json.loads(out)

@@ -101,7 +101,7 @@ from dgm_studio.cli import run
 def command(*words):
     said, complained = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(complained):
-        code = run(words, lambda folder, project: [])
+        code = run(words, lambda album: [])
     return {"code": code, "out": said.getvalue(), "err": complained.getvalue()}
 
 found = {

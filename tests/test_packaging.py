@@ -117,9 +117,9 @@ def test_the_installed_window_says_that_it_needs_a_display(installed: Path, tmp_
 def test_an_installed_copy_trains_and_pictures_its_window(installed: Path, tmp_path: Path) -> None:
     done = outside(installed / "dgm", "train", "--steps", "20", "--project", "p.dgm", "--json", cwd=tmp_path)
     assert json.loads(done.stdout)["step"] == 20, done.stderr
-    done = outside(installed / "dgm", "screenshots", "pictures", "--project", "p.dgm", cwd=tmp_path)
+    done = outside(installed / "dgm", "screenshots", "pictures", "--project", "p.dgm", "--scale", "1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert list((tmp_path / "pictures").glob("*.png"))
+    assert list((tmp_path / "pictures").glob("**/*.png"))
 
 
 def outside(program: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -8,6 +8,7 @@ import threading
 import traceback
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import QApplication
@@ -17,6 +18,9 @@ from widgets.main_window import MainWindow
 from widgets.notices import Log, Notice
 from widgets.preferences import Preferences
 from widgets.theme import chosen_theme, look
+
+if TYPE_CHECKING:
+    from dgm_studio.commands.album import Album
 
 LOAD_AFTER = 1500  # ms
 
@@ -117,8 +121,8 @@ def main(argv: list[str]) -> int:
     return code
 
 
-def screenshots(folder: Path, project: Path | None = None) -> list[Path]:
+def screenshots(album: Album) -> list[Path]:
     """Pictures of the window: see widgets/screenshots.py, which the window itself does not need."""
     from widgets.screenshots import take
 
-    return take(folder, project)
+    return take(album)

@@ -2,155 +2,118 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QEventLoop, QObject, QSettings, QTimer
-from PySide6.QtWidgets import QApplication
-
 from dgm_studio import ROOT
-from dgm_studio.presets import Preset, presets
+from dgm_studio.commands.album import Album
+from dgm_studio.commands.output import CommandError
 
-SIZE = (1280, 800)
-LEARN = 12.0  # seconds that a preset trains before its pictures are taken
-PATIENCE = 120.0  # seconds
+STEPS = 200  # that the runs of a made project learn for
 
 
-def take(folder: Path, project: Path | None = None, scale: int = 1) -> list[Path]:
-    """Take pictures of every page in both themes, in a process of its own without a display.
+def take(album: Album) -> list[Path]:
+    """Take pictures in both themes, in processes of their own without a display, one for each scale. Scales other than
+    1 are taken in the first size. Returns the PNG files. Raises CommandError with what a process said."""
+    taken: list[Path] = []
+    with tempfile.TemporaryDirectory() as home:
+        shown = album
+        if album.project is None:
+            project = Path(home) / "look.dgm"
+            _process("make", str(project))
+            shown = replace(album, project=project, runs=("*",))
+        for place, scale in enumerate(album.scales):
+            sizes = album.sizes if scale == 1 or place == 0 else album.sizes[:1]
+            taken += _taken(replace(shown, sizes=sizes, scales=(scale,)), alone=album.project is not None)
+    return taken
 
-    With `project` its newest run is shown, otherwise each group's first preset is trained for some seconds. `scale`
-    is the factor of a dense screen. Returns the PNG files. Raises RuntimeError with what the process said.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    command = [
-        sys.executable,
-        "-m",
-        "widgets.screenshots",
-        str(folder.absolute()),
-        str(project.absolute() if project else ""),
-    ]
-    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "QT_SCALE_FACTOR": str(scale), "PYTHONPATH": str(ROOT)}
+
+def _taken(album: Album, alone: bool) -> list[Path]:
+    """`alone`: show only what runs of the project have to show."""
+    words = {
+        "folder": str(album.folder.absolute()),
+        "project": str(album.project.absolute()) if album.project is not None else "",
+        "runs": album.runs,
+        "pages": album.pages,
+        "sizes": album.sizes,
+        "themes": album.themes,
+        "alone": alone and not album.pages,
+    }
+    said = _process("take", json.dumps(words), QT_SCALE_FACTOR=f"{album.scales[0]:g}")
+    return [Path(line) for line in said.splitlines()]
+
+
+def _process(*arguments: str, **variables: str) -> str:
+    command = [sys.executable, "-m", "widgets.screenshots", *arguments]
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": str(ROOT), **variables}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if result.returncode:
-        raise RuntimeError(f"No pictures of the window could be taken.\n{result.stderr}")
-    return [Path(line) for line in result.stdout.splitlines()]
+        raise CommandError(f"No pictures of the window could be taken.\n{result.stderr}", code=1)
+    return result.stdout
 
 
-class Photographer(QObject):
-    """Walks through the window and keeps what it sees."""
+def make(project: Path, steps: int = STEPS) -> None:
+    """Write a project with a run for each thing that the window can show, each a little trained; the first is measured
+    and annotated. The same on every call, so that pictures of it can be compared."""
+    from dgm_studio.commands.evaluate import evaluate
+    from dgm_studio.commands.train import train
+    from dgm_studio.store import Project
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__()
-        # a person's preferences are neither read nor written
-        self._home = tempfile.TemporaryDirectory()
-        QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, self._home.name)
-        from widgets.main_window import MainWindow
-        from widgets.notices import Log
-        from widgets.preferences import Preferences
-
-        self._folder = folder
-        preferences = Preferences()
-        preferences.folder = Path(self._home.name)
-        self.taken: list[Path] = []
-        self.window = MainWindow(preferences, Log())
-        self.window.resize(*SIZE)
-        self.window.show()
-        self.window.load()
-        self.wait(lambda: self.window.desk is not None)
-
-    def start_page(self) -> None:
-        self.take("start")
-
-    def preset(self, preset: Preset) -> None:
-        """Train a preset for a while and look at each of its pages."""
-        desk = self.window.desk
-        assert desk is not None
-        done: list[object] = []
-        desk.workspace.training_changed.connect(lambda: done.append(1) if not desk.workspace.trainer.active else None)
-        desk.start(preset)
-        self.wait(lambda: bool(done), at_most=LEARN)
-        self.pages(preset.key)
-        desk.stop_all(desk.workspace.close_project)
-        self.wait(lambda: desk.workspace.project is None)
-
-    def project(self, path: Path) -> None:
-        """Look at each page of the newest run of a project."""
-        desk = self.window.desk
-        assert desk is not None
-        desk.open(path)
-        self.wait(lambda: desk.workspace.viewing.live is not None)
-        self.pages(path.stem)
-
-    def pages(self, name: str) -> None:
-        """Take Train, every explorer and Evaluate."""
-        desk = self.window.desk
-        assert desk is not None
-        desk.area.show_page("Train")
-        self.rest(1.0)
-        self.take(f"{name}-train")
-        desk.area.show_page("Explore")
-        for index, key in enumerate(desk.area.explore.keys):
-            desk.area.explore.show_explorer(index)
-            self.rest(2.0)
-            self.take(f"{name}-{key}")
-        desk.area.show_page("Evaluate")
-        self.rest(1.0)
-        self.take(f"{name}-evaluate")
-
-    def take(self, name: str) -> None:
-        """Keep the window as it is, in both themes."""
-        for theme in ("light", "dark"):
-            self.window.set_theme(theme)
-            self.rest(0.3)
-            path = self._folder / f"{name}-{theme}.png"
-            self.window.grab().save(str(path))
-            self.taken.append(path)
-
-    def close(self) -> None:
-        self.window.close()
-        self.wait(lambda: not self.window.isVisible())
-        self._home.cleanup()
-
-    def rest(self, seconds: float) -> None:
-        """Let the window work for a while."""
-        loop = QEventLoop()
-        QTimer.singleShot(round(1000 * seconds), loop.quit)
-        loop.exec()
-
-    def wait(self, until: Callable[[], bool], at_most: float = PATIENCE) -> None:
-        """Let the window work until something holds, or for so long."""
-        loop = QEventLoop()
-        timer = QTimer(interval=20)
-        timer.timeout.connect(lambda: loop.quit() if until() else None)
-        timer.start()
-        QTimer.singleShot(round(1000 * at_most), loop.quit)
-        loop.exec()
-        timer.stop()
+    keys = representatives()
+    for key in reversed(keys):  # the newest run is what a project opens with
+        train(key, project=project, steps=steps, device="cpu")
+    evaluate(project)
+    with Project.open(project) as opened:
+        run = list(opened.runs.values())[-1]
+        run.tags, run.notes = (
+            ["first look", "default settings"],
+            "Strokes are sharp; 4 and 9 share a region of the map.",
+        )
+        opened.save()
 
 
-def main(folder: Path, project: Path | None) -> None:
-    """What the process of `take` does."""
-    from widgets.app import application
-    from widgets.theme import DARK, look
+def representatives() -> list[str]:
+    """A few presets that together admit every explorer, the studio's first one among them."""
+    from dgm_studio.datasets.sources import load
+    from dgm_studio.presets import presets
+    from models.catalog import Recipe
+    from widgets.explorers.catalog import EXPLORERS
 
-    app = application(sys.argv[:1])
-    assert isinstance(app, QApplication)
-    look.apply(app, DARK)
-    photographer = Photographer(folder)
-    if project is None:
-        photographer.start_page()
-        for preset in {preset.config.family + preset.group: preset for preset in reversed(presets())}.values():
-            photographer.preset(preset)
-    else:
-        photographer.project(project)
-    photographer.close()
-    print("\n".join(str(path) for path in photographer.taken))
+    chosen: list[str] = []
+    seen: set[str] = set()
+    for preset in presets():
+        config = preset.config
+        recipe = Recipe.read(config.family, config.learner, config.model, config.learning)
+        spec = load(config.data).spec
+        shows = {e.key for e in EXPLORERS if e.admits(recipe.family.model, recipe.learning.learner, spec)}
+        if shows - seen:
+            chosen.append(preset.key)
+            seen |= shows
+    return chosen
+
+
+def main(task: str, words: str) -> None:
+    """What the processes of `take` do."""
+    if task == "make":
+        with redirect_stdout(sys.stderr):
+            make(Path(words))
+        return
+    from widgets.photographer import photograph
+
+    print("\n".join(str(path) for path in photograph(**json.loads(words))))
+
+
+def sizes_of(pairs: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+    """Sizes as they came through JSON."""
+    return [(width, height) for width, height in pairs]
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]) if sys.argv[2] else None)
+    main(sys.argv[1], sys.argv[2])

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
+from dgm_studio.commands.album import Album, Photograph
 from dgm_studio.commands.evaluate import evaluate
 from dgm_studio.commands.sample import sample
 from dgm_studio.commands.train import train
 from dgm_studio.presets import presets
 
 
-def walk(folder: Path, photograph: Callable[[Path, Path | None], list[Path]]) -> int:
+def walk(folder: Path, photograph: Photograph) -> int:
     """Train the first preset into a project in `folder`, evaluate it, and write pictures of samples and the window."""
     preset = presets()[0]
     folder.mkdir(parents=True, exist_ok=True)
@@ -21,7 +21,7 @@ def walk(folder: Path, photograph: Callable[[Path, Path | None], list[Path]]) ->
     print()
     evaluate(project)
     sample(project, out=folder / "samples.png", means=True)
-    pictures = photograph(folder, project)
+    pictures = photograph(Album(folder / "window", project))
     print()
     print(f"The project: {project.resolve()}")
     for picture in pictures:

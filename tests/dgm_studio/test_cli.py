@@ -35,7 +35,7 @@ def command(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pyte
 
     def call(*words: str) -> tuple[int, str, str]:
         try:
-            code = run(words, lambda folder, project: [])
+            code = run(words, lambda album: [])
         except SystemExit as error:  # how the parser of words refuses
             code = int(str(error.code))
         out, err = capfd.readouterr()
@@ -60,7 +60,7 @@ def answer(command: Command) -> Callable[..., Any]:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first preset, trained for some steps. Tests that change it take a copy."""
     file = tmp_path_factory.mktemp("project") / "p.dgm"
-    assert run(["train", "--project", str(file), "--run", "first", "--steps", "30"], lambda folder, project: []) == 0
+    assert run(["train", "--project", str(file), "--run", "first", "--steps", "30"], lambda album: []) == 0
     return file
 
 

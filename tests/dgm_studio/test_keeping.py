@@ -50,11 +50,11 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
 
 
 def train(file: Path) -> int:
-    return run(["train", "--steps", str(STEPS), "--project", str(file), "--run", "one"], lambda folder, project: [])
+    return run(["train", "--steps", str(STEPS), "--project", str(file), "--run", "one"], lambda album: [])
 
 
 def recovered(file: Path, *words: str) -> Any:
-    assert run(["recover", str(file), *words], lambda folder, project: []) == 0
+    assert run(["recover", str(file), *words], lambda album: []) == 0
     with Project.open(file, read_only=True) as project:
         (left,) = project.runs.values()
         return left.status, left.checkpoint_steps()

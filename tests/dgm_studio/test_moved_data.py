@@ -23,7 +23,7 @@ def bits(seed: int) -> np.ndarray:
 
 
 def command(*words: str) -> int:
-    return run(words, lambda folder, project: [])
+    return run(words, lambda album: [])
 
 
 @pytest.fixture

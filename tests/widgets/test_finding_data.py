@@ -27,7 +27,7 @@ def moved(person: Person, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> 
     for name in ("first", "second"):
         words = ["train", "--family", FAMILIES[0].key, "--data", "numpy", "--set", f"data.path={old}", "--steps", "3"]
         words += ["--binarization", "threshold", "--set", "training.batch_size=10", "--project", str(project)]
-        assert run([*words, "--run", name], lambda folder, project: []) == 0
+        assert run([*words, "--run", name], lambda album: []) == 0
     (tmp_path / "elsewhere").mkdir()
     np.save(tmp_path / "elsewhere" / "other.npy", bits(1))
     person.window.open(project)

@@ -1,0 +1,286 @@
+"""Walks through the window and keeps what it sees."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from PySide6.QtCore import QEventLoop, QPoint, QSettings, QTimer
+from PySide6.QtGui import QPainter, QPixmap
+from PySide6.QtWidgets import QApplication, QDialog, QScrollArea, QWidget
+
+from dgm_studio.presets import presets
+from dgm_studio.store import Project, Run
+from widgets.app import application
+from widgets.desk import Desk
+from widgets.main_window import MainWindow
+from widgets.notices import Log
+from widgets.preferences import Preferences
+from widgets.screenshots import sizes_of
+from widgets.theme import DARK, look
+from widgets.trainer import Phase
+from widgets.work_area import WANTED
+
+PATIENCE = 120.0  # seconds
+SETTLES = 8.0  # seconds that a view has to answer all its questions; one that plays never does
+QUIET = 0.25  # seconds without a question after which a view is as it will stay
+MANY = 50  # runs of the crowded project
+DIALOGS = ("preferences", "shortcuts", "about", "recoveries")  # actions that open one
+
+
+def photograph(
+    folder: str,
+    project: str,
+    runs: Sequence[str],
+    pages: Sequence[str],
+    sizes: Sequence[Sequence[int]],
+    themes: Sequence[str],
+    alone: bool,
+) -> list[Path]:
+    """Take the pictures of an Album in this process, at the scale of this process."""
+    app = application(sys.argv[:1])
+    look.apply(app, DARK)
+    photographer = Photographer(Path(folder), pages, sizes_of(sizes), themes, app.devicePixelRatio())
+    photographer.walk(Path(project), runs, alone)
+    photographer.close()
+    return photographer.taken
+
+
+class Photographer:
+    """Somebody who looks at everything once. A person's preferences are neither read nor written."""
+
+    def __init__(
+        self,
+        folder: Path,
+        pages: Sequence[str],
+        sizes: Sequence[tuple[int, int]],
+        themes: Sequence[str],
+        scale: float,
+    ) -> None:
+        self._home = tempfile.TemporaryDirectory()
+        self._folder, self._pages, self._sizes, self._themes, self._scale = folder, pages, sizes, themes, scale
+        QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, self._home.name)
+        preferences = Preferences()
+        preferences.folder = Path(self._home.name) / "DGM Studio"
+        self.taken: list[Path] = []
+        self.window = MainWindow(preferences, Log())
+        self.window.resize(*sizes[0])
+        self.window.show()
+        self.window.load()
+        self.wait(lambda: self.window.desk is not None)
+
+    @property
+    def desk(self) -> Desk:
+        assert self.window.desk is not None
+        return self.window.desk
+
+    def walk(self, project: Path, runs: Sequence[str], alone: bool) -> None:
+        """All that there is to see. `alone`: nothing but runs of the project."""
+        if not alone:
+            self.take("start")
+            self.empty()
+            self.crowd()
+        self.open(project)
+        opened = self.desk.workspace.project
+        assert opened is not None
+        found = list(opened.runs.values())
+        chosen = [run for run in reversed(found) if run.name in runs or "*" in runs] or found[-1:]
+        for run in chosen:
+            self.run(run)
+        if not alone:
+            self.dialogs(project)
+            self.training()
+
+    # What there is to see.
+
+    def run(self, run: Run) -> None:
+        """Every page that a run has."""
+        desk = self.desk
+        titles = [title for title in WANTED if self.wanted(f"{run.name}-{title.lower()}")]
+        names = [f"{run.name}-{kind}" for kind in self._explorers(run)]
+        if not titles and not any(self.wanted(name) for name in names):
+            return
+        desk.workspace.select(run)
+        self.wait(lambda: desk.workspace.viewing.live is not None)
+        self.settle()
+        for title in WANTED:
+            desk.area.show_page(title)
+            if title == "Explore":
+                for index, key in enumerate(desk.area.explore.keys):
+                    if self.wanted(f"{run.name}-{key}"):
+                        desk.area.explore.show_explorer(index)
+                        self.take(f"{run.name}-{key}")
+            else:
+                self.take(f"{run.name}-{title.lower()}", desk.area)
+        desk.area.show_page("Train")
+
+    def empty(self) -> None:
+        """A project without a run, page by page."""
+        if not any(self.wanted(f"empty-{title.lower()}") for title in WANTED):
+            return
+        self.desk.new()
+        self.wait(lambda: self.desk.workspace.project is not None)
+        for title in WANTED:
+            self.desk.area.show_page(title)
+            self.take(f"empty-{title.lower()}")
+        self.desk.area.show_page("Train")
+
+    def crowd(self) -> None:
+        """Many runs with long names, and messages below."""
+        if not self.wanted("crowd"):
+            return
+        path = Path(self._home.name) / "A project with a name that is longer than the room there is for it.dgm"
+        config = presets()[0].config
+        with Project.create(path) as project:
+            for number in range(MANY):
+                run = project.new_run(config, f"a run whose name says everything there is to say of it {number + 1}")
+                run.tags = ["baseline", "large β", "a tag that goes on and on", "third"][: number % 5]
+            project.save()
+        self.open(path, live=False)
+        self.desk.docks["log"].show()
+        self.take("crowd")
+        self.desk.docks["log"].hide()
+
+    def dialogs(self, project: Path) -> None:
+        """Each dialog in front of the window."""
+        for key in DIALOGS:
+            if self.wanted(f"dialog-{key}"):
+                with self._front():
+                    self.window.actions_[key].trigger()
+                    self.take(f"dialog-{key}")
+        if self.wanted("dialog-import"):
+            with self._front():
+                self.desk.changes.list_runs(project)
+                self.wait(lambda: any(isinstance(w, QDialog) and w.isVisible() for w in QApplication.topLevelWidgets()))
+                self.take("dialog-import")
+
+    def training(self) -> None:
+        """The first preset while it learns, paused so that nothing moves."""
+        if not self.wanted("training"):
+            return
+        desk = self.desk
+        trainer = desk.workspace.trainer
+        desk.start(presets()[0])
+        self.wait(lambda: trainer.phase is Phase.TRAINING)
+        self.rest(3.0)
+        desk.control.train_or_pause()
+        self.wait(lambda: trainer.phase is Phase.PAUSED)
+        self.take("training")
+        desk.stop_all(lambda: None)
+        self.wait(lambda: trainer.phase is Phase.IDLE)
+
+    # How it is seen.
+
+    def wanted(self, name: str) -> bool:
+        return not self._pages or any(page in name for page in self._pages)
+
+    def take(self, name: str, scrolls: QWidget | None = None) -> None:
+        """Keep the window as it is, in every size and theme; also what there is further down in `scrolls`."""
+        if not self.wanted(name):
+            return
+        for size in self._sizes:
+            self.window.resize(*size)
+            self.settle()
+            for place, further in enumerate(self._scrolled(scrolls)):
+                further()
+                for theme in self._themes:
+                    self.window.set_theme(theme)
+                    self.settle(0.1)
+                    self._keep(f"{name}{f'-{place + 1}' if place else ''}-{theme}", size)
+        self.window.resize(*self._sizes[0])
+
+    def _keep(self, name: str, size: tuple[int, int]) -> None:
+        scale = "" if self._scale == 1 else f"@{self._scale:g}"
+        path = self._folder / f"{size[0]}x{size[1]}{scale}" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        seen = self.window.grab()
+        for front in self._in_front():
+            paste(front, seen, self.window)
+        seen.save(str(path))
+        self.taken.append(path)
+
+    def _scrolled(self, page: QWidget | None) -> Iterator[Callable[[], None]]:
+        """Ways to the parts of a page, from its top to its end."""
+        yield lambda: None
+        areas = [area for area in page.findChildren(QScrollArea) if area.isVisible()] if page is not None else []
+        if len(areas) == 1 and areas[0].verticalScrollBar().maximum() > 0:
+            bar = areas[0].verticalScrollBar()
+            for place in range(bar.pageStep(), bar.maximum() + bar.pageStep(), bar.pageStep()):
+                yield lambda place=place: bar.setValue(place)
+            bar.setValue(0)
+
+    def _in_front(self) -> list[QWidget]:
+        return [w for w in QApplication.topLevelWidgets() if w.isVisible() and w is not self.window]
+
+    @contextmanager
+    def _front(self) -> Iterator[None]:
+        """What opens meanwhile is closed afterwards."""
+        yield
+        for widget in self._in_front():
+            widget.close()
+        self.rest(0.05)
+
+    def _explorers(self, run: Run) -> list[str]:
+        from widgets.explorers.catalog import EXPLORERS
+
+        return [kind.key for kind in EXPLORERS]
+
+    # Time.
+
+    def open(self, path: Path, live: bool = True) -> None:
+        self.desk.open(path)
+        self.wait(
+            lambda: self.desk.workspace.project is not None and self.desk.workspace.project.path == path.absolute()
+        )
+        if live:
+            self.wait(lambda: self.desk.workspace.viewing.live is not None)
+        self.settle()
+
+    def settle(self, quiet: float = QUIET) -> None:
+        """Let the window work until no view of it waits for an answer."""
+        since = time.monotonic()
+
+        def settled() -> bool:
+            nonlocal since
+            viewing = self.desk.workspace.viewing
+            if viewing.live is not None and viewing.live.newest is not None and not viewing.live.inference.resting:
+                since = time.monotonic()
+            return time.monotonic() - since > quiet
+
+        self.wait(settled, SETTLES)
+
+    def rest(self, seconds: float) -> None:
+        """Let the window work for a while."""
+        loop = QEventLoop()
+        QTimer.singleShot(round(1000 * seconds), loop.quit)
+        loop.exec()
+
+    def wait(self, until: Callable[[], bool], at_most: float = PATIENCE) -> None:
+        """Let the window work until something holds, or for so long."""
+        loop = QEventLoop()
+        timer = QTimer(interval=20)
+        timer.timeout.connect(lambda: loop.quit() if until() else None)
+        timer.start()
+        QTimer.singleShot(round(1000 * at_most), loop.quit)
+        loop.exec()
+        timer.stop()
+
+    def close(self) -> None:
+        self.window.close()
+        self.wait(lambda: self.window._may_close and not self.window.isVisible())
+        self._home.cleanup()
+
+
+def paste(front: QWidget, seen: QPixmap, window: QWidget) -> None:
+    """Draw a dialog into a picture of the window below it: in its middle, with the edge that a desktop would give."""
+    picture = front.grab()
+    middle = QPoint(window.width() // 2, window.height() // 2)
+    corner = middle - QPoint(front.width() // 2, front.height() // 2)
+    with QPainter(seen) as painter:
+        painter.drawPixmap(corner, picture)
+        painter.setPen(look.theme.muted)
+        painter.drawRect(corner.x() - 1, corner.y() - 1, front.width() + 1, front.height() + 1)
