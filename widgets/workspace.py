@@ -20,6 +20,7 @@ from widgets.data_cache import DataCache
 from widgets.history import History
 from widgets.notices import Log, Notice, Remedy
 from widgets.preferences import Preferences, free_path, keep_thumbnail
+from widgets.status import thousands
 from widgets.trainer import Phase, Trainer
 from widgets.training_thread import Job
 from widgets.viewing import Viewing
@@ -348,9 +349,10 @@ class Workspace(QObject):
         if isinstance(event, Failed):
             self._say_failure(run, event)
         elif isinstance(event, Cancelled):
-            self.log.say(Notice("info", f"{name} was discarded at step {event.step:,}.", lasting=False))
+            self.log.say(Notice("info", f"{name} was discarded at step {thousands(event.step)}.", lasting=False))
         else:
-            text = f"{name} {'was stopped at' if event.stopped else 'finished'} step {event.step:,} and was kept."
+            how = "was stopped at" if event.stopped else "finished"
+            text = f"{name} {how} step {thousands(event.step)} and was kept."
             self.log.say(Notice("good", text, lasting=False))
         if run is None:  # a run that was discarded before it had a state is gone
             self.forget(run_id)

@@ -13,6 +13,7 @@ from widgets.explorers.unit_grid import UnitGrid, unit_name
 from widgets.explorers.units_panel import FramedPicture, LayerChoice, signed
 from widgets.picture_grid import PictureGrid
 from widgets.picture_view import PictureView
+from widgets.status import thousands
 from widgets.theme import SPACE, look
 
 
@@ -72,14 +73,14 @@ class CodeCard(Card):
     def show_code(self, code: Code, pinned: Code | None, can_undo: bool, can_redo: bool) -> None:
         """`pinned`: a code whose differences are framed."""
         h, marks = code.hidden[self.layer], None
-        said = f"{len(h):,} units"
+        said = f"{thousands(len(h))} units"
         if h.ndim == 1:
-            said = f"{int(h.sum()):,} of {len(h):,} units on"
+            said = f"{thousands(int(h.sum()))} of {thousands(len(h))} units on"
         if pinned is not None:
             other = units_that_differ(pinned.hidden[self.layer], h)
             on = np.where(h > 0, h, np.nan) if h.ndim == 2 else h
             marks = np.where(other[:, None] if h.ndim == 2 else other, on, np.nan)
-            said += f" · {int(other.sum()):,} unlike the pinned code"
+            said += f" · {thousands(int(other.sum()))} unlike the pinned code"
         self.grid.show_units(h, marks, mark="unlike the pinned code")
         self._said.setText(f"{unit_name(self.place, h.shape)} · {said}")
         self._undo.setEnabled(can_undo)
@@ -216,7 +217,7 @@ class WalkCard(Card):
         self._states = walk.states
         self.grid.show_pictures(np.clip(pictures, 0, 1))
         steps = len(walk.states) - 1
-        text = f"{walk.differ:,} units changed one by one" if walk.differ > 1 else "One unit changed"
+        text = f"{thousands(walk.differ)} units changed one by one" if walk.differ > 1 else "One unit changed"
         text = text if walk.differ else "This is the pinned code"
         self._caption.setText(f"{text}, in {steps} steps." if steps < walk.differ else f"{text}.")
 

@@ -14,6 +14,7 @@ from widgets.explorers.base import Explorer
 from widgets.explorers.code_parts import CodeCard, PictureCard, UnitCard, WalkCard
 from widgets.explorers.parts import ANY_CLASS
 from widgets.live import Live
+from widgets.status import thousands
 from widgets.theme import SPACE
 
 UNDO = 100
@@ -68,7 +69,7 @@ class Codes(Explorer):
             self._taken(value)
         elif name == "look":
             self.made.show_picture(self._shown(value.picture))
-            self.made.say(f"weights of step {answer.step:,}")
+            self.made.say(f"weights of step {thousands(answer.step)}")
             self.unit.show_pictures(self._shown(value.values), value.effect)
         elif name == "walk":
             self.walk.show_walk(value, self._shown(value.pictures))

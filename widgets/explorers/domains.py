@@ -18,6 +18,7 @@ from widgets.explorers.map_view import MapView
 from widgets.explorers.parts import Caption, Card, Choice, ColourBar, check, fill
 from widgets.live import Live
 from widgets.picture_view import PictureView
+from widgets.status import thousands
 from widgets.theme import CATEGORICAL, SPACE, look
 
 SIDE = 220  # px, the column beside the map
@@ -123,7 +124,7 @@ class DomainsView(Explorer):
     def _report(self, step: int) -> None:
         found = self._map
         assert found is not None
-        said = [f"step {step:,}"]
+        said = [f"step {thousands(step)}"]
         for domain, name in enumerate(("source", "target")):
             right, of = found.accuracy(domain)
             said.append(f"{name} {right / of:.1%} right" if of else f"{name} without labels")

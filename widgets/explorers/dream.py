@@ -33,6 +33,7 @@ from widgets.explorers.dream_tools import MEAN, STATE, ChainTools
 from widgets.explorers.parts import Caption, Card
 from widgets.live import Live
 from widgets.pixel_brush import PixelBrush
+from widgets.status import thousands
 
 FRAME = 33  # ms
 AHEAD = 2  # frames that are kept ready, so that the clock decides when the next one is shown
@@ -151,8 +152,8 @@ class Dream(Explorer):
         if not frame.is_finite:
             self._set_playing(False)
             self.notify(
-                f"The chains stopped after {self._shown:,} transitions: their next states are not finite numbers. "
-                "Start them again, perhaps at another temperature, or with weights of another step."
+                f"The chains stopped after {thousands(self._shown)} transitions: their next states are not finite "
+                "numbers. Start them again, perhaps at another temperature, or with weights of another step."
             )
             return
         self._newest = frame.chains
@@ -190,7 +191,8 @@ class Dream(Explorer):
         self._paint()
         working = monotonic() - self._asked if self._waiting else 0
         late = f" · working… {working:.0f} s" if working >= 1 else ""
-        self._status.setText(f"{self._shown:,} transitions · weights of step {self.live.step:,}{late}")
+        step = thousands(self.live.step)
+        self._status.setText(f"{thousands(self._shown)} transitions · weights of step {step}{late}")
 
     def _paint(self) -> None:
         """The first chain and the others, as they are."""

@@ -18,6 +18,7 @@ from widgets.explorers.map_view import MapView
 from widgets.explorers.parts import Caption, Card, Choice, SliderRow, button, check, fill, row_of, subscript
 from widgets.live import Live
 from widgets.plots import Plot, pen
+from widgets.status import thousands
 from widgets.theme import SPACE, look
 
 SIDE = 220  # px, the column beside the map
@@ -103,7 +104,7 @@ class EllipsesView(Explorer):
         value = "" if np.isnan(way.values[at]) else f" · {self._quantity()} {way.values[at]:.4f}"
         total, used = way.weights.shape[1], np.count_nonzero(way.weights[at] > SMALL)
         kept = f" · {used} of {total} components above {SMALL:.0%}" if total > 1 else ""
-        self._status.setText(f"step {step:,}{value}{kept}")
+        self._status.setText(f"step {thousands(step)}{value}{kept}")
         self._marker.setPos(step)
         self.bars.set_weights(way.weights[at])
         if not self._ellipses_box.isChecked():

@@ -14,6 +14,7 @@ from dgm_studio.animation import PER_SECOND, Film, NotWritten, write
 from dgm_studio.questions.films import DecodeFilm
 from widgets.explorers.base import Explorer
 from widgets.explorers.walk import FORMATS, Walk
+from widgets.status import thousands
 
 
 class FilmWriter(QObject):
@@ -83,7 +84,7 @@ class FilmExport(QObject):
         self._explorer.notify("")
         self._file, self._repeats = file, path.closed
         film = path.film(PER_SECOND)
-        self._walk.say(f"Writing {file.name}: {len(film):,} pictures …")
+        self._walk.say(f"Writing {file.name}: {thousands(len(film))} pictures …")
         self._explorer.ask(self.CHANNEL, DecodeFilm(film, self._label()))
 
     def receive(self, pictures: np.ndarray) -> None:

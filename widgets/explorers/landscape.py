@@ -32,6 +32,7 @@ from widgets.explorers.landscape_items import SAMPLES, WARP, PlaneMap, Together,
 from widgets.explorers.parts import Caption, Card, Choice, ColourBar, button, check, fill
 from widgets.explorers.turns_panel import TurnsPanel
 from widgets.live import Live
+from widgets.status import thousands
 from widgets.theme import DARK, SPACE, look, mixed
 
 SIDE = 196  # px, the column of layers
@@ -118,7 +119,7 @@ class LandscapeView(Explorer):
         elif name == "landscape":
             self._answer = answer.value
             self._show_layers()
-            self._status.setText(f"weights of step {answer.step:,}")
+            self._status.setText(f"weights of step {thousands(answer.step)}")
         elif name == "optimum":
             self._optimum = answer.value
             self._show_optimum()

@@ -38,6 +38,7 @@ from widgets.explorers.parts import Caption, Card, class_choice, fill
 from widgets.explorers.traversals import Traversals
 from widgets.explorers.walk import Walk
 from widgets.live import Live
+from widgets.status import thousands
 from widgets.theme import look
 
 
@@ -273,9 +274,9 @@ class LatentMap(Explorer):
         if self._embedding is None:
             return
         shown, total = len(self._embedding.index), len(self.live.dataset.train)
-        count = f"{shown:,} of {total:,}" if shown < total else f"{total:,}"
+        count = f"{thousands(shown)} of {thousands(total)}" if shown < total else thousands(total)
         where = "posterior means" if self._embedding.scale.any() else "codes"
-        text = f"{count} training examples at their {where} · step {self.live.step:,}"
+        text = f"{count} training examples at their {where} · step {thousands(self.live.step)}"
         self._status.setText(self.layers.holes() or text)
 
     def _repaint(self) -> None:

@@ -22,6 +22,7 @@ from widgets.explorers.map_points import PointGroup
 from widgets.explorers.map_view import Bounds, MapView
 from widgets.explorers.parts import Caption, Card, SliderRow, button, check, fill, subscript
 from widgets.picture_view import PictureView
+from widgets.status import thousands
 from widgets.theme import SPACE, look
 
 PRINCIPAL = -1  # stands for the principal plane where a dimension is chosen
@@ -79,7 +80,7 @@ class DatumLine(QWidget):
     def announce(self, index: int, title: str) -> None:
         """Say which example it is, before its picture is there."""
         self._picture.show_picture(None)
-        self._caption.setText(f"training example {index:,}\n{title}")
+        self._caption.setText(f"training example {thousands(index)}\n{title}")
         self.show()
 
     def show_picture(self, picture: np.ndarray) -> None:

@@ -31,6 +31,7 @@ from widgets.explorers.parts import (
 from widgets.explorers.sequence_strips import CurveStrip, HeatStrip, Legend, Strip, SymbolStrip
 from widgets.live import Live
 from widgets.matrix_view import MatrixView
+from widgets.status import thousands
 from widgets.theme import SPACE
 
 SIDE = 232  # px, the column of the learned tables
@@ -182,7 +183,7 @@ class SequenceView(Explorer):
         if said.data_log_prob is not None:
             lines.append(f"exact model of the data: {said.data_log_prob:,.2f} nats")
         lines.append(f"p(path | x) = {_probability(said.path_log_prob)}")
-        lines.append(f"weights of step {step:,}")
+        lines.append(f"weights of step {thousands(step)}")
         self._terms.setText("\n".join(lines).replace("-", "−"))
         self._read_out()
 

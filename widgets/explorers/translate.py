@@ -22,6 +22,7 @@ from widgets.explorers.map_view import MapView
 from widgets.explorers.parts import ANY_CLASS, Caption, Card, Choice, button, fill
 from widgets.explorers.translation_rows import TranslationRows
 from widgets.live import Live
+from widgets.status import thousands
 from widgets.theme import look
 
 COLUMNS = 8
@@ -116,7 +117,8 @@ class Translate(Explorer):
         self._found = answer.value
         self._repaint()
         self.status.setText(
-            f"step {answer.step:,}  ·  cycle error {self._found.mean_error:.3g} per value over held-out examples"
+            f"step {thousands(answer.step)}  ·  cycle error {self._found.mean_error:.3g} per value over held-out "
+            "examples"
         )
 
     def _question(self) -> AskTranslations:

@@ -13,6 +13,7 @@ from dgm_studio.events import Turn
 from models.learning.base import Quantity
 from widgets.explorers.parts import Caption, Card, button, row_of
 from widgets.plots import colour, pen
+from widgets.status import thousands
 from widgets.theme import look, tabular
 
 DISCRIMINATOR, GENERATOR = "discriminator", "generator"
@@ -209,8 +210,8 @@ class TurnsPanel(Card):
         d, g = (self._by_hand[player] for player in (DISCRIMINATOR, GENERATOR))
         self._values.setText(" · ".join(changes))
         self._values.setToolTip(
-            f"Step {turn.step:,}, measured on its own batch, with the same noise before and after. Turns since this "
-            f"run is looked at: {d} of the discriminator, {g} of the generator."
+            f"Step {thousands(turn.step)}, measured on its own batch, with the same noise before and after. Turns "
+            f"since this run is looked at: {d} of the discriminator, {g} of the generator."
         )
         self._playing = [stage for player in turn.moved for stage in STAGES.get(player, ())]
         self._advance()

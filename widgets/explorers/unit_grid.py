@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, 
 from PySide6.QtWidgets import QFrame, QScrollArea, QSizePolicy, QToolTip, QWidget
 
 from widgets.pictures import to_image
+from widgets.status import thousands
 from widgets.theme import look
 
 SMALLEST, LARGEST = 8, 30  # px of a cell
@@ -229,9 +230,9 @@ class _Cells(QWidget):
 def unit_name(unit: int, shape: tuple[int, ...]) -> str:
     """What a unit is called, counted from 1."""
     if len(shape) == 2:
-        return f"unit {unit // shape[1] + 1:,}, value {unit % shape[1] + 1}"
+        return f"unit {thousands(unit // shape[1] + 1)}, value {unit % shape[1] + 1}"
     if len(shape) != 3:
-        return f"unit {unit + 1:,}"
+        return f"unit {thousands(unit + 1)}"
     _, height, width = shape
     feature, place = divmod(unit, height * width)
     return f"map {feature + 1}, row {place // width + 1}, column {place % width + 1}"

@@ -13,6 +13,7 @@ from widgets.explorers.parts import Caption, Card, Choice, button, row_of
 from widgets.explorers.unit_grid import UnitGrid, unit_name
 from widgets.picture_grid import PictureGrid
 from widgets.picture_view import PictureView
+from widgets.status import thousands
 from widgets.theme import SPACE, look
 
 LATELY = 0.05  # share of the newest frame in the mean of a unit's states
@@ -46,7 +47,7 @@ class LayerChoice(QComboBox):
     def set_layers(self, shapes: tuple[tuple[int, ...], ...]) -> None:
         self.clear()
         for number, shape in enumerate(shapes, start=1):
-            self.addItem(f"layer {number} · {'×'.join(f'{size:,}' for size in shape)}")
+            self.addItem(f"layer {number} · {'×'.join(map(thousands, shape))}")
         self.setVisible(len(shapes) > 1)
 
 

@@ -17,6 +17,7 @@ from widgets.explorers.base import Explorer
 from widgets.explorers.parts import Caption, Card, ColourBar, SliderRow, button, fill, row_of
 from widgets.explorers.text_views import MOST, Passage, SurpriseText, SymbolBars, shown_as, surprise_colours
 from widgets.live import Live
+from widgets.status import thousands
 from widgets.theme import SPACE
 
 FRAME = 33  # ms
@@ -267,7 +268,7 @@ class WriteOn(Explorer):
         area.viewport().setAutoFillBackground(False)
         self._copied = Caption(name="copied")
         self._copied.setWordWrap(True)
-        self._copied.setToolTip(f"In the first {Overlaps(()).searched:,} characters of it")
+        self._copied.setToolTip(f"In the first {thousands(Overlaps(()).searched)} characters of it")
         self._copied.setMinimumHeight(2 * self._copied.fontMetrics().lineSpacing())  # it changes while a model learns
         card.column.addWidget(area, 1)
         card.column.addWidget(self._copied)
