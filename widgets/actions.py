@@ -14,14 +14,16 @@ from widgets.icons import dress
 
 @dataclass(frozen=True)
 class Entry:
-    """One action. `key` is its objectName; an empty key is a separator."""
+    """One action. `key` is its objectName; an empty key is a separator. `needs` says what has to be there before it can
+    be done."""
 
     key: str = ""
     text: str = ""
     help: str = ""
-    shortcut: str = ""
+    shortcut: str = ""  # further ones after a space
     icon: str = ""
     checkable: bool = False
+    needs: str = ""
 
 
 MENUS: dict[str, tuple[Entry, ...]] = {
@@ -30,31 +32,95 @@ MENUS: dict[str, tuple[Entry, ...]] = {
         Entry("open", "&Open …", "Open a project file.", "Ctrl+O", "open"),
         Entry("recent", "Open &recent", "Projects that were open lately."),
         Entry(),
-        Entry("save", "&Save", "Write the project file now. Training saves by itself.", "Ctrl+S", "save"),
-        Entry("saveAs", "Save &as …", "Write to another file and go on there.", "Ctrl+Shift+S"),
-        Entry("import", "&Import runs …", "Copy runs of another project into this one.", "Ctrl+I", "import"),
-        Entry("recoveries", "&Recover …", "What trainings that were cut off have left.", "", "recover"),
+        Entry(
+            "save",
+            "&Save",
+            "Write the project file now. Training saves by itself.",
+            "Ctrl+S",
+            "save",
+            needs="a project that may be written",
+        ),
+        Entry(
+            "saveAs",
+            "Save &as …",
+            "Write to another file and go on there.",
+            "Ctrl+Shift+S",
+            needs="a project in which nothing trains",
+        ),
+        Entry(
+            "import",
+            "&Import runs …",
+            "Copy runs of another project into this one.",
+            "Ctrl+I",
+            "import",
+            needs="a project that may be written",
+        ),
+        Entry(
+            "recoveries",
+            "&Recover …",
+            "What trainings that were cut off have left.",
+            "",
+            "recover",
+            needs="a project that may be written",
+        ),
         Entry("folder", "Project &folder …", "Choose where new projects are made."),
         Entry(),
         Entry("start", "Start &page", "Close this project and show the start page.", "Ctrl+W", "home"),
         Entry("quit", "&Quit", "Close the window. A run that trains is stopped and kept.", "Ctrl+Q", "quit"),
     ),
     "&Edit": (
-        Entry("undo", "&Undo", "Take back the last change of settings.", "Ctrl+Z", "undo"),
-        Entry("redo", "&Redo", "Do it again.", "Ctrl+Shift+Z", "redo"),
+        Entry(
+            "undo", "&Undo", "Take back the last change of settings.", "Ctrl+Z", "undo", needs="something to take back"
+        ),
+        Entry("redo", "&Redo", "Do it again.", "Ctrl+Shift+Z", "redo", needs="something that was taken back"),
         Entry(),
         Entry("reset", "Reset &settings", "Set everything to the family's defaults.", "", "reset"),
         Entry("search", "&Find a family", "Search the families of models.", "Ctrl+F", "search"),
         Entry("findRun", "Find a r&un", "Show the runs of a name, tag or family.", "Ctrl+Shift+F", "search"),
         Entry(),
+        Entry(
+            "palette",
+            "&Command palette",
+            "Find everything: what to do, to set and to see.",
+            "Ctrl+K Ctrl+Shift+P",
+            "palette",
+        ),
         Entry("preferences", "&Preferences …", "Theme, folder, how often a state is kept.", "Ctrl+,"),
     ),
     "&Run": (
-        Entry("train", "&Train", "Train a run with the settings on the right; pause and resume it.", "F5", "train"),
-        Entry("step", "S&tep", "Do one step and pause.", "F10", "step"),
-        Entry("stop", "Stop and &keep", "End training here and keep what was learned.", "Shift+F5", "stop"),
-        Entry("discard", "&Discard", "End training and throw away what it learned.", "Ctrl+Shift+F5", "discard"),
-        Entry("continue", "&Continue for more steps", "Train the selected run further.", "F6", "continue"),
+        Entry(
+            "train",
+            "&Train",
+            "Train a run with the settings on the right; pause and resume it.",
+            "F5",
+            "train",
+            needs="settings that can be trained",
+        ),
+        Entry("step", "S&tep", "Do one step and pause.", "F10", "step", needs="a run that trains"),
+        Entry(
+            "stop",
+            "Stop and &keep",
+            "End training here and keep what was learned.",
+            "Shift+F5",
+            "stop",
+            needs="a run that trains",
+        ),
+        Entry(
+            "discard",
+            "&Discard",
+            "End training and throw away what it learned.",
+            "Ctrl+Shift+F5",
+            "discard",
+            needs="a run that trains",
+        ),
+        Entry(
+            "continue",
+            "&Continue for more steps",
+            "Train the selected run further.",
+            "F6",
+            "continue",
+            needs="a selected run, in a project that may be written",
+        ),
         Entry(),
         Entry(
             "branch",
@@ -62,22 +128,66 @@ MENUS: dict[str, tuple[Entry, ...]] = {
             "Add a run that goes on from here, by the learner's settings in the form.",
             "Ctrl+B",
             "branch",
+            needs="a selected run that keeps a state",
         ),
-        Entry("branchFrom", "Branch &from", "Add a run that goes on from one of the kept states.", "", "branch"),
-        Entry("duplicate", "Du&plicate", "Add a full copy of the selected run.", "Ctrl+Shift+D", "duplicate"),
+        Entry(
+            "branchFrom",
+            "Branch &from",
+            "Add a run that goes on from one of the kept states.",
+            "",
+            "branch",
+            needs="a selected run that keeps a state",
+        ),
+        Entry(
+            "duplicate",
+            "Du&plicate",
+            "Add a full copy of the selected run.",
+            "Ctrl+Shift+D",
+            "duplicate",
+            needs="a selected run",
+        ),
         Entry(
             "useSettings",
             "&Use its settings for a new run",
             "Copy the selected run's settings to the form.",
             "Ctrl+D",
+            needs="a selected run",
         ),
         Entry(),
-        Entry("rename", "Re&name", "Give the selected run another name.", "F2", "rename"),
-        Entry("tags", "Ta&gs", "Write tags of the selected run, with commas between them.", "Ctrl+G", "tag"),
-        Entry("notes", "N&otes", "Write down what you saw in the selected run.", "Ctrl+Shift+N", "notes"),
+        Entry("rename", "Re&name", "Give the selected run another name.", "F2", "rename", needs="a selected run"),
+        Entry(
+            "tags",
+            "Ta&gs",
+            "Write tags of the selected run, with commas between them.",
+            "Ctrl+G",
+            "tag",
+            needs="a selected run",
+        ),
+        Entry(
+            "notes",
+            "N&otes",
+            "Write down what you saw in the selected run.",
+            "Ctrl+Shift+N",
+            "notes",
+            needs="a selected run",
+        ),
         Entry(),
-        Entry("delete", "De&lete", "Take the selected run out of the project; it can be had back.", "Del", "delete"),
-        Entry("deleted", "Dele&ted runs", "Bring back what was deleted, or remove it for good.", "", "undo"),
+        Entry(
+            "delete",
+            "De&lete",
+            "Take the selected run out of the project; it can be had back.",
+            "Del",
+            "delete",
+            needs="a selected run that does not train",
+        ),
+        Entry(
+            "deleted",
+            "Dele&ted runs",
+            "Bring back what was deleted, or remove it for good.",
+            "",
+            "undo",
+            needs="runs that were deleted",
+        ),
     ),
     "&View": (
         Entry("pageTrain", "&Train", "Curves and samples.", "Ctrl+1", "curves"),
@@ -133,7 +243,7 @@ class Actions:
         action.setObjectName(entry.key)
         action.setCheckable(entry.checkable)
         if entry.shortcut:
-            action.setShortcut(QKeySequence(entry.shortcut))
+            action.setShortcuts([QKeySequence(keys) for keys in entry.shortcut.split()])
         shown = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
         action.setToolTip(f"{entry.help} ({shown})" if shown else entry.help)
         action.setStatusTip(entry.help)

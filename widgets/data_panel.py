@@ -25,6 +25,7 @@ from widgets.data_cache import DataCache
 from widgets.domain_panel import DomainPanel
 from widgets.draft import Draft
 from widgets.readout import Readout
+from widgets.settings_form import SettingsForm
 from widgets.theme import SPACE
 
 LOOK_AFTER = 250  # ms from the last change
@@ -103,6 +104,11 @@ class DataPanel(QWidget):
         domain = int(second and self._second.rect().contains(self._second.mapFromGlobal(at)))
         self._draft.set_source(choice.source, choice.settings, domain, f"data {path.name}")
         return ""
+
+    def forms(self) -> list[tuple[str, SettingsForm]]:
+        """The forms that are in use, with what they are about."""
+        panels = [("Data", self._first), ("Second domain", self._second)]
+        return [(title, form) for title, panel in panels if panel.isVisibleTo(self) for form in panel.forms]
 
     def _progress(self) -> QWidget:
         self._bar = QProgressBar(textVisible=False)

@@ -123,7 +123,7 @@ class Desk(QObject):
         for key, dock in self.docks.items():
             actions[key].toggled.connect(dock.setVisible)
             dock.visibilityChanged.connect(lambda _, key=key, dock=dock: actions[key].setChecked(not dock.isHidden()))
-        self.control.form_wanted.connect(self._show_form)
+        self.control.form_wanted.connect(self.show_form)
 
     # Projects.
 
@@ -227,12 +227,12 @@ class Desk(QObject):
     def _reset(self) -> None:
         self.draft.replace(default_config(self.draft.config.family), "reset")
 
-    def _show_form(self) -> None:
+    def show_form(self) -> None:
         self.docks["showModel"].show()
         self.model.family.setFocus()
 
     def _search(self) -> None:
-        self._show_form()
+        self.show_form()
         self.model.family.lineEdit().selectAll()
 
     def _show_recoveries(self) -> None:

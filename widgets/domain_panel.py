@@ -61,6 +61,11 @@ class DomainPanel(QWidget):
         ):
             column.addWidget(part)
 
+    @property
+    def forms(self) -> tuple[SettingsForm, ...]:
+        """What can be set of the source, and of how its values are prepared."""
+        return self._form, self._choice
+
     def show_choice(self, choice: DataChoice, entitled: bool) -> None:
         """Show what is chosen; `entitled` says which domain it is. Raises BadData when there is no such source."""
         source = sources.source(choice.source)

@@ -103,6 +103,18 @@ class EvaluatePage(QWidget):
         self.measuring.leave(then)
 
     @property
+    def measurable(self) -> list[str]:
+        """The evaluations that the shown run can be put through."""
+        live = self._live
+        return [entry.key for entry in admitted(live.recipe, live.spec)] if live is not None and live.newest else []
+
+    def measure(self, key: str) -> None:
+        """Put the newest weights through an evaluation, and show its card."""
+        self._ask(key)
+        if key in self._cards:
+            self._scroll.ensureWidgetVisible(self._cards[key], 0, 0)
+
+    @property
     def busy(self) -> bool:
         """Whether something is being measured or waits for it."""
         return self.measuring.busy

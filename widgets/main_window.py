@@ -17,6 +17,7 @@ from widgets.help import about, shortcuts
 from widgets.icons import dress
 from widgets.loading import Loading, create_qt_types
 from widgets.notices import Log, Notice, Notices
+from widgets.palette.finder import Finder
 from widgets.preferences import Preferences
 from widgets.start_page import StartPage
 from widgets.status import StatusLine
@@ -63,6 +64,7 @@ class MainWindow(QMainWindow):
         column.addWidget(self._notices)
         column.addWidget(self._pages, 1)
         self.setCentralWidget(middle)
+        self.finder = Finder(self)
         self._connect()
         self._show_start()
         self.resize(1280, 800)
@@ -96,7 +98,7 @@ class MainWindow(QMainWindow):
         page.new_project.connect(actions["new"].trigger)
         page.open_project.connect(actions["open"].trigger)
         page.recent_chosen.connect(self.open)
-        page.preset_chosen.connect(self._start_preset)
+        page.preset_chosen.connect(self.start_preset)
         self.status.log_wanted.connect(actions["log"].trigger)
         recent = QMenu(self)
         recent.aboutToShow.connect(lambda: self._fill_recent(recent))
@@ -245,7 +247,8 @@ class MainWindow(QMainWindow):
 
     # Files.
 
-    def _start_preset(self, preset: Preset) -> None:
+    def start_preset(self, preset: Preset) -> None:
+        """Train a preset in a project of its own, as soon as that is possible."""
         self._when_loaded(lambda desk: desk.start(preset), f"Starting {preset.title} …")
 
     def _choose_project(self) -> None:
@@ -322,6 +325,7 @@ ALWAYS = frozenset(
         "recent",
         "folder",
         "quit",
+        "palette",
         "preferences",
         "theme",
         "themeSystem",

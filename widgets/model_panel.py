@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFocusEvent
-from PySide6.QtWidgets import QComboBox, QCompleter, QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QComboBox,
+    QCompleter,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QScrollArea,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from dgm_studio.config import RunConfig, TrainingSettings
 from models import catalog
@@ -67,6 +78,10 @@ class Fold(QWidget):
         column.addWidget(self._head)
         column.addWidget(content)
 
+    def unfold(self) -> None:
+        """Show what is below."""
+        self._head.setChecked(True)
+
     def _toggle(self, shown: bool) -> None:
         self._content.setVisible(shown)
         dress(self._head, "chevron-down" if shown else "chevron-right", "muted")
@@ -80,7 +95,7 @@ class ModelPanel(QWidget):
     def __init__(self, draft: Draft, data: DataPanel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("modelPanel")
-        self._draft = draft
+        self._draft, self._data = draft, data
         self.family = FamilyBox()
         self.family.chosen.connect(draft.set_family)
         self._summary = label("", "small", "familySummary", wrap=True)
@@ -126,6 +141,24 @@ class ModelPanel(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(card)
         draft.changed.connect(self._show)
+
+    def all_forms(self) -> list[tuple[str, SettingsForm]]:
+        """Every form of the panel that is in use, with the heading it stands under."""
+        return [*((group.title(), form) for group, form in self.forms.items()), *self._data.forms()]
+
+    def reveal(self, editor: QWidget) -> None:
+        """Scroll to an editor of the panel, and let a person type there."""
+        widget: QWidget | None = editor
+        while widget is not None and widget is not self:
+            if isinstance(widget, Fold):
+                widget.unfold()
+            widget = widget.parentWidget()
+        area = self.findChild(QScrollArea, "modelScroll")
+        area.widget().layout().activate()
+        area.ensureWidgetVisible(editor, 0, 6 * SPACE)
+        editor.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        if isinstance(editor, QAbstractSpinBox | QLineEdit):
+            editor.selectAll()
 
     def allow_training(self, allowed: bool, why_not: str = "") -> None:
         """Whether the draft can become a run now."""

@@ -81,6 +81,15 @@ class Preferences:
         self._settings.setValue("recent", [str(p) for p in [path, *rest][:RECENT]])
 
     @property
+    def used(self) -> list[str]:
+        """What was chosen in the command palette, the newest first."""
+        return self._list("used")
+
+    @used.setter
+    def used(self, names: list[str]) -> None:
+        self._settings.setValue("used", names)
+
+    @property
     def familiar(self) -> frozenset[Recognition]:
         """Files, as they are now, that this studio has checked or written."""
         kept = (text.split() for text in self._list("familiar"))  # somebody may have edited the file

@@ -101,6 +101,7 @@ class PathBox(QWidget):
         super().__init__()
         self.line = QLineEdit(placeholderText="choose, or drop on the window")
         self.line.editingFinished.connect(lambda: self.edited.emit(self.line.text()))
+        self.setFocusProxy(self.line)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SPACE // 2)
@@ -235,6 +236,30 @@ class SettingsForm(QWidget):
         """The widget that edits `field`."""
         return self._editors[field].widget
 
+    def fields(self) -> dict[str, FieldInfo]:
+        """The fields that have an editor now."""
+        return {field: self._schema.model_fields[field] for field in self._editors} if self._schema is not None else {}
+
+    def value(self, field: str) -> Any:
+        """What the field is set to."""
+        return self._values[field]
+
+    def problem(self, field: str, value: Any) -> str:
+        """Why the field cannot have this value, or nothing."""
+        assert self._schema is not None
+        try:
+            read_settings(self._schema, {**self._values, field: value}, "settings")
+        except SettingsError as error:
+            return error.problems[0][1]
+        return ""
+
+    def set_value(self, field: str, value: Any) -> None:
+        """Set a field as a person would, who types the value."""
+        editor = self._editors[field]
+        with QSignalBlocker(editor), QSignalBlocker(editor.widget):
+            editor.show(value)
+        self._edit(field, value)
+
     def _build(self, schema: type[Settings], hidden: Sequence[str], texts: Mapping[Any, str]) -> None:
         while (item := self._grid.takeAt(0)) is not None:
             if item.widget() is not None:
@@ -284,11 +309,7 @@ class SettingsForm(QWidget):
 
     def _reset(self, field: str) -> None:
         assert self._schema is not None
-        value = self._schema.model_fields[field].default
-        editor = self._editors[field]
-        with QSignalBlocker(editor), QSignalBlocker(editor.widget):
-            editor.show(value)
-        self._edit(field, value)
+        self.set_value(field, self._schema.model_fields[field].default)
 
     def _mark(self, field: str) -> None:
         assert self._schema is not None
