@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
+from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import (
     QDialog,
@@ -99,7 +99,8 @@ def dialog(parent: QWidget, title: str, content: QWidget, width: int, height: in
 
 
 class Flow(QLayout):
-    """Items of one size in rows, as many in each as fit, stretched to fill the width."""
+    """Items of one width in rows, as many in each as fit, stretched to fill the width. Those of a row are equally
+    high."""
 
     def __init__(self, parent: QWidget | None = None, spacing: int = 2 * SPACE) -> None:
         super().__init__(parent)
@@ -147,14 +148,15 @@ class Flow(QLayout):
         space, cell = self.spacing(), self._cell()
         columns = max(1, (rect.width() + space) // (cell.width() + space))
         width = (rect.width() - (columns - 1) * space) // columns
-        height = max(
-            max(item.heightForWidth(width) if item.hasHeightForWidth() else 0, item.sizeHint().height())
-            for item in self._items
-        )
-        for place, item in enumerate(self._items):
-            row, column = divmod(place, columns)
-            if move:
-                corner = QPoint(rect.x() + column * (width + space), rect.y() + row * (height + space))
-                item.setGeometry(QRect(corner, QSize(width, height)))
-        rows = -(-len(self._items) // columns)
-        return rows * (height + space) - space
+        top = rect.y()
+        for first in range(0, len(self._items), columns):
+            row = self._items[first : first + columns]
+            height = max(
+                max(item.heightForWidth(width) if item.hasHeightForWidth() else 0, item.sizeHint().height())
+                for item in row
+            )
+            for column, item in enumerate(row):
+                if move:
+                    item.setGeometry(QRect(rect.x() + column * (width + space), top, width, height))
+            top += height + space
+        return top - space - rect.y()

@@ -134,7 +134,8 @@ class CurvePlot(Plot):
             return
         low, high = (float(v) for v in self._mapped([], [values.min(), values.max()])[1])
         bottom, top = self.box.viewRange()[1]
-        room = max(high - low, 1e-6 * max(abs(low), abs(high)), 1e-12)
+        size = max(abs(low), abs(high))
+        room = max(high - low, (1e-6 if high > low else 0.5) * size, 1e-12)  # one value alone needs no microscope
         if low < bottom or high > top or room < 0.6 * (top - bottom):
             self.box.setYRange(low - 0.08 * room, high + 0.12 * room, padding=0)
 

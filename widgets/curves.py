@@ -148,6 +148,8 @@ class Curves(QWidget):
             view.plot.zoomed.connect(self._zoom)
         if self.views:
             self.views[-1].plot.set_titles(self._axis.title)
+        for view in self.views[:-1]:  # where there are many, the room is the curves'
+            view.plot.getAxis("bottom").setStyle(showValues=len(self.views) <= EMPTY)
 
     def show_history(self, history: History | None) -> None:
         """Draw the curves of a run; `changed` after something was added to them."""

@@ -31,7 +31,7 @@ def icon(name: str, role: str = "text") -> QIcon:
     result = QIcon()
     colours = {
         QIcon.Mode.Normal: getattr(theme, role),
-        QIcon.Mode.Disabled: mixed(theme.muted, theme.panel, 0.6).name(),
+        QIcon.Mode.Disabled: mixed(theme.muted, theme.panel, 0.7).name(),
     }
     for mode, colour in colours.items():
         for size in SIZES:

@@ -64,7 +64,7 @@ class ImportDialog(QDialog):
         column.setContentsMargins(2 * SPACE, 2 * SPACE, 2 * SPACE, 2 * SPACE)
         column.setSpacing(SPACE)
         column.addWidget(label(path.stem, "heading"))
-        text = "Copies of these runs become part of your project. The other file stays as it is."
+        text = "Copies of these runs join your project. The other file stays as it is."
         column.addWidget(label(text, "muted", wrap=True))
         column.addWidget(self._list, 1)
         column.addLayout(buttons)

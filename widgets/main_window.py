@@ -228,7 +228,7 @@ class MainWindow(QMainWindow):
         bar = self.statusBar()
         if self.status.parent() is not bar:
             bar.setSizeGripEnabled(False)
-            bar.setContentsMargins(0, SPACE, 0, 0)
+            bar.setContentsMargins(-2, SPACE, 0, 0)  # Qt puts 2 px before what stands in it
             bar.addPermanentWidget(self.status, 1)
         bar.setVisible(shown)
 

@@ -69,7 +69,7 @@ class PictureGrid(QWidget):
         scale = np.minimum(across, down)
         whole = np.floor(scale)
         scale = np.where(whole > LOSS * scale, whole, scale)
-        best = int(np.argmax(scale))
+        best = len(scale) - 1 - int(np.argmax(scale[::-1]))  # of equals the widest, which leaves less of the area empty
         return best + 1, float(scale[best])
 
     def places(self) -> list[QRectF]:

@@ -2,21 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QFont
 from PySide6.QtWidgets import QWidget
 
+from widgets.status import thousands
 from widgets.theme import look
 
 pg.setConfigOptions(antialias=True)
+
+
+APART = 16  # px from one figure of a vertical axis to the next
+TOP = 6  # px: half of a figure stands above the highest tick
+
+
+class _Axis(pg.AxisItem):
+    # numbers as the rest of the window writes them, and no more of them than there is room for
+    def tickSpacing(self, low: float, high: float, size: float) -> list[tuple[float, float]]:
+        levels = super().tickSpacing(low, high, size)
+        if self.orientation != "left" or not high > low:
+            return levels
+        least = APART * (high - low) / max(size, 1)  # between two figures
+        wide = [level for level in levels if level[0] >= least]
+        factors = (2, 5, 10, 20, 50)
+        return wide or [(levels[0][0] * next((f for f in factors if levels[0][0] * f >= least), 100), levels[0][1])]
+
+    def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
+        return [written(text) for text in super().tickStrings(values, scale, spacing)]
+
+
+def written(figure: str) -> str:
+    """A figure with a real minus sign, and thin spaces in whole numbers of more than four figures."""
+    sign, digits = ("−", figure[1:]) if figure.startswith("-") else ("", figure)
+    return sign + (thousands(int(digits)) if digits.isdecimal() and len(digits) > 4 else digits)
 
 
 class Plot(pg.PlotWidget):
     """pyqtgraph's plot with the theme's colours and without its menus. `restyle` runs again when the theme changes."""
 
     def __init__(self, parent: QWidget | None = None, axes: bool = True) -> None:
-        super().__init__(parent)
+        super().__init__(parent, axisItems={side: _Axis(side) for side in ("left", "bottom")})
         self.setFrameShape(self.Shape.NoFrame)
         self.setMenuEnabled(False)
         self.hideButtons()
@@ -29,6 +57,8 @@ class Plot(pg.PlotWidget):
             axis.setStyle(tickLength=-4, tickTextOffset=4)
             axis.enableAutoSIPrefix(False)  # numbers as they are, not "z₁ (x0.001)"
             axis.setVisible(axes)
+        if axes:
+            self.plotItem.layout.setContentsMargins(0, TOP, 0, 0)
         look.changed.connect(self.restyle)
         self.restyle()
 

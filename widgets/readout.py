@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QRect, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from widgets.theme import look, tabular
@@ -63,13 +63,13 @@ class Readout(QWidget):
                 text = metrics.elidedText(whole, Qt.TextElideMode.ElideRight, self.width())
                 painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter, text)
                 return
-            parts = self._fitting()
-            used = metrics.horizontalAdvance("".join(text for text, _ in parts))
-            left = max(0, self.width() - used) if self._right else 0
+            parts, exact = self._fitting(), QFontMetricsF(self.font())  # rounded widths would add up to more
+            used = sum(exact.horizontalAdvance(text) for text, _ in parts)
+            left = max(0.0, self.width() - used) if self._right else 0.0
             for text, colour in parts:
-                width = metrics.horizontalAdvance(text)
+                width = exact.horizontalAdvance(text)
                 painter.setPen(QColor(self._colour(colour)))
-                painter.drawText(QRect(left, 0, width + 1, self.height()), Qt.AlignmentFlag.AlignVCenter, text)
+                painter.drawText(QRectF(left, 0, width + 1, self.height()), Qt.AlignmentFlag.AlignVCenter, text)
                 left += width
 
     def _fitting(self) -> Sequence[tuple[str, str]]:

@@ -43,8 +43,8 @@ class StepAxis:
         return np.log10(amounts.clip(1)) if self.logarithmic else amounts
 
     def ends(self, last: float) -> tuple[float, float]:
-        """The places between which amounts up to `last` are shown."""
-        return (0.0, math.log10(last)) if self.logarithmic else (-0.01 * last, last)
+        """The places between which amounts up to `last` are shown, with room for a mark at either end."""
+        return (0.0, 1.01 * math.log10(last)) if self.logarithmic else (-0.01 * last, 1.015 * last)
 
     def step(self, place: float) -> float:
         """The step at a plot coordinate; infinity beyond the last that was timed."""

@@ -101,6 +101,7 @@ def _style_sheet(theme: Theme, size: int) -> str:
         **asdict(theme),
         "hover": mixed(theme.text, theme.raised, 0.08).name(),
         "tint": mixed(theme.accent, theme.panel, 0.22).name(),
+        "faint": mixed(theme.muted, theme.panel, 0.7).name(),  # of what cannot be used now
         "accent_hover": mixed(theme.accent, theme.text, 0.86).name(),
         "size_small": f"{max(10, size - 2)}px",
         "size_large": f"{size + 4}px",
@@ -139,7 +140,7 @@ def _palette(theme: Theme) -> QPalette:
     }
     for role, colour in roles.items():
         palette.setColor(role, QColor(colour))
-    disabled = mixed(theme.muted, theme.panel, 0.6)
+    disabled = mixed(theme.muted, theme.panel, 0.7)
     for role in (QPalette.ColorRole.WindowText, QPalette.ColorRole.Text, QPalette.ColorRole.ButtonText):
         palette.setColor(QPalette.ColorGroup.Disabled, role, disabled)
     return palette

@@ -1,0 +1,107 @@
+"""The program as `main.py` starts it, and somebody at its side who says where things are on the screen and how they
+are. What is done to it comes from the X server alone.
+
+Reads one JSON object a line from its input, and answers each with one line.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from PySide6.QtCore import QObject, QSocketNotifier
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QAbstractButton, QApplication, QGraphicsView, QWidget
+
+from widgets import app as studio
+from widgets.main_window import MainWindow
+from widgets.notices import NoticeBar
+from widgets.theme import look
+
+
+class Witness(QObject):
+    """Answers questions about one window."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+        self._notifier = QSocketNotifier(sys.stdin.fileno(), QSocketNotifier.Type.Read, self)
+        self._notifier.activated.connect(self._answer)
+
+    def _answer(self) -> None:
+        line = sys.stdin.readline()
+        if not line:
+            self._notifier.setEnabled(False)
+            return
+        asked = json.loads(line)
+        answer = getattr(self, asked.pop("what"))(**asked)
+        print(json.dumps(answer), flush=True)
+
+    def where(self, name: str = "", text: str = "") -> list[int] | None:
+        """Left, top, width and height of what is visible under this object name, or a button that begins with this
+        text, on the screen."""
+        for top in [*reversed(QApplication.topLevelWidgets()), self._window]:
+            for widget in top.findChildren(QWidget, name) if name else top.findChildren(QAbstractButton):
+                right = bool(name) or (isinstance(widget, QAbstractButton) and widget.text().startswith(text))
+                target = widget.viewport() if isinstance(widget, QGraphicsView) else widget
+                if right and target.isVisible() and not target.visibleRegion().isEmpty():
+                    corner = target.mapToGlobal(target.rect().topLeft())
+                    return [corner.x(), corner.y(), target.width(), target.height()]
+        return None
+
+    def state(self) -> dict[str, Any]:
+        """How the window is."""
+        window, desk = self._window, self._window.desk
+        found: dict[str, Any] = {
+            "title": window.windowTitle(),
+            "theme": look.theme.name,
+            "loaded": desk is not None,
+            "active": window.isActiveWindow(),
+            "window": int(window.winId()),
+            "notices": [bar.notice.text for bar in window.findChildren(NoticeBar) if bar.isVisible()],
+        }
+        if desk is None:
+            return found
+        workspace, viewing = desk.workspace, desk.workspace.viewing
+        project, run, live = workspace.project, workspace.run, viewing.live
+        shown = viewing.runs.get(run.id) if run is not None else None
+        explorer = desk.area.explore.current
+        z = getattr(explorer, "z", None)
+        return found | {
+            "project": str(project.path) if project is not None else "",
+            "saved": project is not None and not project.modified,
+            "runs": [one.name for one in project.runs.values()] if project is not None else [],
+            "phase": workspace.trainer.phase.name,
+            "page": desk.area.page,
+            "step": shown.progress.step if shown is not None and shown.progress is not None else -1,
+            "previewed": shown.preview.step if shown is not None and shown.preview is not None else -1,
+            "kept": run.checkpoint_steps()[-1] if run is not None and run.checkpoint_steps() else -1,
+            "looked": live.step if live is not None else -1,
+            "explorer": explorer.key if explorer is not None else "",
+            "z": [float(value) for value in z] if z is not None else None,
+            "evaluations": [one.key for one in run.evaluations] if run is not None else [],
+        }
+
+    def shot(self, path: str) -> bool:
+        """Keep what the screen shows."""
+        screen = QGuiApplication.primaryScreen()
+        return screen.grabWindow(0).save(path)
+
+
+def main() -> int:
+    show = MainWindow.show
+
+    def watched(window: MainWindow) -> None:
+        Witness(window)
+        show(window)
+
+    MainWindow.show = watched
+    return studio.main(sys.argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
