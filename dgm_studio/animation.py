@@ -7,7 +7,6 @@ play. Pillow and PyAV are imported when one is made.
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,15 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
+from dgm_studio.files import NotWritten, put
+
 PER_SECOND = 25  # a GIF's delays are hundredths of a second, so that this is exact in every format
 MOST = 3000  # pictures of a film, all of which are in memory
 SIDE = 256  # px, the least that the longer side of a picture is enlarged to
 STRIP = 12  # pictures of a strip
 GAP = 2  # px between them, before they are enlarged
-
-
-class NotWritten(OSError):
-    """A film that could not be made or written; the sentence says why, and that nothing is left behind."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ def write(path: Path, pictures: np.ndarray, repeat: bool) -> Film:
     try:
         data = KINDS[kind](pictures, repeat)
         film = read(data, kind)
-        _put(path, data)
+        put(path, data)
     except ImportError as error:
         raise NotWritten(f"{path} was not written: {error.name} is not installed, which makes {kind} files.") from error
     except (OSError, ValueError, MemoryError) as error:
@@ -149,16 +146,3 @@ def _read_mp4(data: bytes) -> Film:
         count = sum(1 for _ in container.decode(stream))
         assert stream.average_rate is not None
         return Film(count, stream.width, stream.height, float(count / stream.average_rate))
-
-
-def _put(path: Path, data: bytes) -> None:
-    """Write a file that is whole or not there. Raises OSError."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(partial, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

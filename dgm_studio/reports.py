@@ -9,13 +9,14 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
 from dgm_studio.basis import Basis
+from dgm_studio.latex import escaped
 
 Tree: TypeAlias = dict[str, Any]
 Cell: TypeAlias = str | float | tuple[float, float]
@@ -316,3 +317,42 @@ def to_markdown(table: Table) -> str:
 
 def _escaped(cells: Sequence[str]) -> list[str]:
     return [cell.replace("|", "\\|").replace("\n", " ") for cell in cells]
+
+
+def to_latex(table: Table) -> str:
+    """A LaTeX table (booktabs) under its title, as it is printed: units in the head, details in small print under their
+    row, the note below."""
+    shown = [column for column in table.columns if column.format != "detail"]
+    sides = "".join("r" if column.format in ("number", "interval") else "l" for column in shown)
+    lines: list[str] = [_row(column.head for column in shown), r"\midrule"]
+    for row in table.rows:
+        cells = list(zip(table.columns, row, strict=True))
+        lines.append(_row(cell_text(column, cell) for column, cell in cells if column.format != "detail"))
+        lines += [
+            rf"\multicolumn{{{len(shown)}}}{{p{{0.9\linewidth}}}}{{{_small(cell_text(column, cell))}}} \\"
+            for column, cell in cells
+            if column.format == "detail" and cell
+        ]
+    note = [r"\par\smallskip", rf"\parbox{{0.9\linewidth}}{{{_small(table.note)}}}"] if table.note else []
+    inner = [
+        r"% \usepackage{booktabs}",
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{escaped(table.title)}}}",
+        rf"\begin{{tabular}}{{{sides}}}",
+        r"\toprule",
+        *lines,
+        r"\bottomrule",
+        r"\end{tabular}",
+        *note,
+        r"\end{table}",
+    ]
+    return "\n".join(inner) + "\n"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return " & ".join(escaped(cell) for cell in cells) + r" \\"
+
+
+def _small(text: str) -> str:
+    return rf"\footnotesize {escaped(text)}"

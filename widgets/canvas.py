@@ -52,6 +52,7 @@ class Canvas(QWidget):
         self.is_empty = True
         self.setAcceptDrops(True)
         self.setCursor(Qt.CursorShape.CrossCursor)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)  # the right button erases
         self.setMinimumSize(160, 160)
         look.changed.connect(self.update)
 

@@ -12,7 +12,10 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QMouseEvent, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
+from dgm_studio import reports
 from dgm_studio.modes import PERFECT
+from dgm_studio.report_values import table_of_series
+from dgm_studio.reports import Table
 from widgets.history import History, Series
 from widgets.plots import Plot, pen
 from widgets.step_axis import StepAxis
@@ -35,6 +38,8 @@ class CurvePlot(Plot):
     def __init__(self, quantity: Quantity, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.quantity = quantity
+        self.legend = ((TRAINING, "training"), (HELD_OUT, "held-out"))
+        self.values = self._table
         self.setObjectName(f"curve-{quantity.key}")
         self.setMinimumHeight(64)
         self.seconds = 0.0  # spent on painting so far
@@ -120,6 +125,13 @@ class CurvePlot(Plot):
 
     def _name(self) -> None:
         self.setAccessibleName(f"{self.quantity.title} over {self._axis.title}")
+        unit = f" ({self.quantity.unit})" if self.quantity.unit else ""
+        self.title = f"{self.quantity.title}{unit} over {self._axis.title}"
+
+    def _table(self) -> Table:
+        known = (("training", self.training), ("held-out", self.held_out))
+        series = [reports.Series(name, one.steps, one.values) for name, one in known if one]
+        return table_of_series(self.title, "step", self.quantity.title, series)
 
     def _mapped(self, steps: Sequence[float], values: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
         y = np.asarray(values, np.float64)

@@ -15,6 +15,7 @@ from widgets.building import label
 from widgets.curve_plot import HELD_OUT, TRAINING, CurvePlot
 from widgets.history import History
 from widgets.readout import Readout
+from widgets.saving import more_button
 from widgets.status import duration, thousands
 from widgets.step_axis import StepAxis
 from widgets.theme import SPACE, look
@@ -48,6 +49,7 @@ class QuantityView(QWidget):
             part.setToolTip(f"{quantity.title} ({quantity.unit})" if quantity.unit else quantity.title)
             head.addWidget(part)
         head.addWidget(self._values, 1)
+        head.addWidget(more_button(self.plot, f"the curve of {quantity.title}"))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)

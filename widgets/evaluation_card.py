@@ -258,7 +258,6 @@ class EvaluationCard(QFrame):
 
     def _show(self, reports: Sequence[Report], how: str) -> None:
         body = ReportColumn(self._run_name, self._others)
-        body.refused.connect(self._say)
         for report in reports:
             body.add(report)
         if how:

@@ -16,7 +16,7 @@ from widgets.header import LOGO, Header
 from widgets.help import about, shortcuts
 from widgets.icons import dress
 from widgets.loading import Loading, create_qt_types
-from widgets.notices import Log, Notice, Notices
+from widgets.notices import Log, Notice, Notices, voice
 from widgets.palette.finder import Finder
 from widgets.preferences import Preferences
 from widgets.start_page import StartPage
@@ -65,6 +65,7 @@ class MainWindow(QMainWindow):
         column.addWidget(self._pages, 1)
         self.setCentralWidget(middle)
         self.finder = Finder(self)
+        voice.said.connect(log.say)
         self._connect()
         self._show_start()
         self.resize(1280, 800)

@@ -74,6 +74,15 @@ class Log(QObject):
         self.taken_back.emit(notice)
 
 
+class Voice(QObject):
+    """For what views have to say that do not know the log. `said(notice)`."""
+
+    said = Signal(object)
+
+
+voice = Voice()
+
+
 class NoticeBar(QFrame):
     """One notice: its text, its remedies, its details on demand. Never modal."""
 

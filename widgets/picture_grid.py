@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QContextMenuEvent, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from widgets.pictures import to_image
+from widgets.saving import Choice, open_menu, sample_choices
 from widgets.theme import look
 
 GAP = 3  # px
@@ -27,14 +28,15 @@ class PictureGrid(QWidget):
         super().__init__(parent)
         self.setMinimumSize(minimum, minimum)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self._sheet: QImage | None = None  # all pictures below each other
+        self._pictures: np.ndarray | None = None
+        self._sheet: QImage | None = None  # all of them below each other
         self._count = 0
         self._marked: int | None = None
         look.changed.connect(self.update)
 
     def show_pictures(self, pictures: np.ndarray | None) -> None:
         """Show these, or nothing."""
-        self._sheet, self._count = None, 0
+        self._pictures, self._sheet, self._count = pictures, None, 0
         if pictures is not None and len(pictures):
             n, channels, height, width = pictures.shape
             self._sheet = to_image(pictures.transpose(1, 0, 2, 3).reshape(channels, n * height, width))
@@ -84,6 +86,15 @@ class PictureGrid(QWidget):
             QRectF(place % columns * right, place // columns * down, wide / ratio, high / ratio)
             for place in range(self._count)
         ]
+
+    def offers(self) -> list[Choice]:
+        """What can be done with the pictures shown."""
+        if self._pictures is None or not len(self._pictures):
+            return []
+        return sample_choices(self, self.accessibleName() or "samples", self._pictures)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        open_menu(self, event.globalPos())
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() is Qt.MouseButton.LeftButton:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from html import escape
 
 import pyqtgraph as pg
-from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QColor, QFont
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QContextMenuEvent, QFont, QPainter, QTextDocument
 from PySide6.QtWidgets import QWidget
 
+from dgm_studio.reports import Table
+from widgets.saving import Choice, Sketch, open_menu, picture_choices, table_choices
 from widgets.status import thousands
 from widgets.theme import look
 
@@ -41,13 +44,19 @@ def written(figure: str) -> str:
 
 
 class Plot(pg.PlotWidget):
-    """pyqtgraph's plot with the theme's colours and without its menus. `restyle` runs again when the theme changes."""
+    """pyqtgraph's plot with the theme's colours and, instead of its menus, the one of widgets/saving.py. `restyle` runs
+    again when the theme changes. `title` and `legend`, (colour, name) pairs, stand above the plot in a file, where
+    nothing else says them; `values` gives the numbers that are drawn, where they make a table."""
 
     def __init__(self, parent: QWidget | None = None, axes: bool = True) -> None:
         super().__init__(parent, axisItems={side: _Axis(side) for side in ("left", "bottom")})
         self.setFrameShape(self.Shape.NoFrame)
         self.setMenuEnabled(False)
         self.hideButtons()
+        self.title = ""
+        self.legend: Sequence[tuple[str, str]] = ()
+        self.values: Callable[[], Table] | None = None
+        self.scene().sigMouseClicked.connect(self._clicked)
         self.box: pg.ViewBox = self.getViewBox()
         self._sides = [self.getAxis("left"), self.getAxis("bottom")]
         font = QFont(self.font())
@@ -75,6 +84,43 @@ class Plot(pg.PlotWidget):
         """What the axes show, with units; empty hides a title."""
         for axis, text in zip(self._sides, (left, bottom), strict=True):
             axis.setLabel(text) if text else axis.showLabel(False)
+
+    def offers(self) -> list[Choice]:
+        """What can be done with the plot as it is now."""
+        name = self.title or self.accessibleName() or "plot"
+        values = table_choices(self, self.values, name, "values")[:2] if self.values is not None else []  # only as CSV
+        return [*picture_choices(self, name, self.sketch), *values]
+
+    def sketch(self) -> Sketch:
+        """The plot as it is now, below its title and legend."""
+        size = self.viewport().size()
+        head = QTextDocument()
+        head.setDefaultFont(self.font())
+        head.setDocumentMargin(6)
+        head.setTextWidth(size.width())
+        head.setHtml(f'<div style="color: {look.theme.text}">{self._head()}</div>')
+        top = round(head.size().height()) if self._head() else 0
+
+        def paint(painter: QPainter) -> None:
+            if top:
+                head.drawContents(painter)
+            self.render(painter, QRectF(0, top, size.width(), size.height()), self.viewport().rect())
+
+        return Sketch(QSize(size.width(), size.height() + top), paint)
+
+    def _head(self) -> str:
+        names = "&nbsp;&nbsp; ".join(f'<span style="color: {c}">■</span> {escape(name)}' for c, name in self.legend)
+        return "<br>".join(part for part in (f"<b>{escape(self.title)}</b>" if self.title else "", names) if part)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Only for the keyboard's key: a press of the right button may be the beginning of a drag."""
+        if event.reason() is not QContextMenuEvent.Reason.Mouse:
+            open_menu(self, event.globalPos())
+        event.accept()
+
+    def _clicked(self, event: object) -> None:
+        if event.button() is Qt.MouseButton.RightButton:  # type: ignore[attr-defined]
+            open_menu(self, event.screenPos().toPoint())  # type: ignore[attr-defined]
 
 
 def colour(role: str, opacity: float = 1.0) -> QColor:

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
+from dgm_studio.files import file_name
 from dgm_studio.reports import Note, Points, Report, Series
-from widgets.export import Format, NotWritten, file_name, formats
 from widgets.icons import dress
 from widgets.report_views import content_view, is_plot, text_label
+from widgets.saving import RUN_NAME, open_menu
 from widgets.theme import SPACE
 
 Others = Callable[[Points], Sequence[Series]]
 
 
 class ReportColumn(QWidget):
-    """`others` gives what is drawn beside points on their plane. `refused(text)` when a file could not be written."""
-
-    refused = Signal(str)
+    """`others` gives what is drawn beside points on their plane."""
 
     def __init__(self, run_name: str, others: Others) -> None:
         super().__init__()
-        self._run_name, self._others = run_name, others
+        self.setProperty(RUN_NAME, run_name)
+        self._others = others
         self._pair: QHBoxLayout | None = None  # a row that has place for one more plot
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, SPACE // 2, 0, 0)
@@ -73,22 +72,6 @@ class ReportColumn(QWidget):
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         dress(button, "save", "muted")
         button.setObjectName(f"export-{file_name(report.title)}")
-        button.setToolTip(f"Write “{report.title}” to a file")
-        menu = QMenu(button)
-        for form in formats(report, view):
-            action = menu.addAction(f"{form.title} …")
-            action.setObjectName(f"export{form.suffix}")
-            action.triggered.connect(lambda checked=False, form=form: self._export(report, form))
-        button.clicked.connect(lambda: menu.popup(button.mapToGlobal(button.rect().bottomLeft())))
+        button.setToolTip(f"Write “{report.title}” to a file, or copy it")
+        button.clicked.connect(lambda: open_menu(view, button.mapToGlobal(button.rect().bottomLeft())))
         return button
-
-    def _export(self, report: Report, form: Format) -> None:
-        name = file_name(self._run_name, report.title) + form.suffix
-        chosen, _ = QFileDialog.getSaveFileName(self, f"Export {report.title}", name, f"{form.title} (*{form.suffix})")
-        if not chosen:
-            return
-        path = Path(chosen)
-        try:
-            form.write(path if path.suffix else path.with_suffix(form.suffix))
-        except NotWritten as error:
-            self.refused.emit(str(error))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import QRect, QSize, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QContextMenuEvent, QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from dgm_studio.reports import Pictures
 from widgets.pictures import to_image
+from widgets.saving import Choice, Form, copy_image, open_menu, png, sample_choices, save_as
 from widgets.theme import SPACE, look, tabular
 
 SIDES = (40, 64)  # px: a small picture is enlarged by a whole number to about this, so that rows are filled best
@@ -98,6 +99,22 @@ class PictureGroups(QWidget):
             if size > 1 and group < places.columns:
                 above = QRect(left - GAP, 0, places.picture.width() + 2 * GAP, CAPTION)
                 painter.drawText(above, Qt.AlignmentFlag.AlignCenter, self.report.group[member])
+
+    def offers(self) -> list[Choice]:
+        """All of it as one picture on white, or each picture as a file, in which pixels are what they are."""
+        form = Form(".png", "Picture, PNG", lambda: png(self.picture()))
+        return [
+            Choice("savePicture", "Save picture …", lambda: save_as(self, self.report.title, [form])),
+            Choice("copyPicture", "Copy picture", lambda: copy_image(self.picture())),
+            *(
+                choice
+                for choice in sample_choices(self, self.report.title, self.report.pictures)
+                if choice.key == "saveEach"
+            ),
+        ]
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        open_menu(self, event.globalPos())
 
     def picture(self) -> QImage:
         """All of it on white, twice as large as a window of usual width shows it: for a file."""

@@ -7,14 +7,15 @@ from html import escape
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QRectF, QSize
-from PySide6.QtGui import QColor, QImage, QPainter, QWheelEvent
-from PySide6.QtSvg import QSvgGenerator
+from PySide6.QtCore import QRectF
+from PySide6.QtGui import QColor, QContextMenuEvent, QWheelEvent
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
+from dgm_studio.report_values import values_of
 from dgm_studio.reports import Bars, Curves, HeatMap, Points, Series, number
 from widgets.colormaps import rgba, viridis
 from widgets.plots import Plot, pen
+from widgets.saving import Choice, open_menu
 from widgets.theme import CATEGORICAL, look
 
 HEIGHT = 230  # px
@@ -27,10 +28,12 @@ MOST_POINTS = 5000  # drawn of a series: a cloud looks the same beyond it
 class ReportPlot(QWidget):
     """A plot with a legend above it. It stays where it is: a wheel turned over it scrolls the page."""
 
-    def __init__(self, x_title: str, y_title: str) -> None:
+    def __init__(self, report: Curves | Bars | Points | HeatMap, x_title: str, y_title: str) -> None:
         super().__init__()
         self.setObjectName("report-plot")
         self.plot = _StillPlot()
+        self.plot.values = lambda: values_of(report)
+        self.show_title(report.title)
         self.plot.set_titles(x_title, y_title)
         self.plot.setFixedHeight(HEIGHT)
         for side in ("left", "bottom"):
@@ -45,32 +48,20 @@ class ReportPlot(QWidget):
 
     def name(self, entries: Sequence[tuple[str, str]]) -> None:
         """Show (colour, name) pairs as the legend."""
+        self.plot.legend = entries
         self._legend.setText("&nbsp;&nbsp; ".join(f'<span style="color: {c}">■</span> {escape(n)}' for c, n in entries))
         self._legend.setVisible(bool(entries))
 
-    def picture(self, scale: int = 3) -> QImage:
-        """The plot and its legend as a picture, enlarged."""
-        size = self.size()
-        image = QImage(scale * size.width(), scale * size.height(), QImage.Format.Format_RGB32)
-        image.setDevicePixelRatio(scale)
-        image.fill(QColor(look.theme.panel))
-        self.render(image)
-        return image
+    def show_title(self, title: str) -> None:
+        """What it is called: for files and screen readers."""
+        self.plot.title = title
+        self.plot.setAccessibleName(title)
 
-    def write_svg(self, path: str) -> bool:
-        """The plot as a drawing. False when the file could not be written."""
-        generator = QSvgGenerator()
-        generator.setFileName(path)
-        size: QSize = self.plot.viewport().size()
-        generator.setSize(size)
-        generator.setViewBox(QRectF(0, 0, size.width(), size.height()))
-        generator.setTitle(self.accessibleName())
-        painter = QPainter()
-        if not painter.begin(generator):
-            return False
-        painter.fillRect(QRectF(0, 0, size.width(), size.height()), QColor(look.theme.panel))
-        self.plot.render(painter)
-        return painter.end()
+    def offers(self) -> list[Choice]:
+        return self.plot.offers()
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        open_menu(self, event.globalPos())
 
 
 class _StillPlot(Plot):
@@ -84,7 +75,7 @@ class _StillPlot(Plot):
 
 class CurvesPlot(ReportPlot):
     def __init__(self, report: Curves) -> None:
-        super().__init__(report.x_title, report.y_title)
+        super().__init__(report, report.x_title, report.y_title)
         for colour, series in zip(_cycle(len(report.series)), report.series, strict=True):
             self.plot.plot(series.x, series.y, pen=pen(colour))
         self.name([(c, s.name) for c, s in zip(_cycle(len(report.series)), report.series, strict=True)])
@@ -92,7 +83,7 @@ class CurvesPlot(ReportPlot):
 
 class BarsPlot(ReportPlot):
     def __init__(self, report: Bars) -> None:
-        super().__init__(report.x_title, report.y_title)
+        super().__init__(report, report.x_title, report.y_title)
         self._report = report
         self._bars: pg.BarGraphItem | None = None
         if len(report.labels) <= LABELLED_BARS:
@@ -120,7 +111,7 @@ class PointsPlot(ReportPlot):
     """`others` are points measured elsewhere on the same plane."""
 
     def __init__(self, report: Points, others: Sequence[Series] = ()) -> None:
-        super().__init__(report.x_title, report.y_title)
+        super().__init__(report, report.x_title, report.y_title)
         self._report = report
         series = [*report.series, *others]
         self._names: list[tuple[str, str]] = []
@@ -178,7 +169,7 @@ class HeatMapPlot(ReportPlot):
     """A picture of numbers, or a table of them with names, and the scale of its colours beside it."""
 
     def __init__(self, report: HeatMap) -> None:
-        super().__init__("", "")
+        super().__init__(report, "", "")
         low, high = report.ends
         height, width = report.values.shape
         is_table = bool(report.rows and report.columns)

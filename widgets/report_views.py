@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QColor, QContextMenuEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from dgm_studio.reports import (
@@ -24,6 +24,7 @@ from dgm_studio.reports import (
 )
 from widgets.report_pictures import PictureGroups
 from widgets.report_plots import BarsPlot, CurvesPlot, HeatMapPlot, PointsPlot, ReportPlot
+from widgets.saving import Choice, copy_text, open_menu, table_choices
 from widgets.theme import SPACE, look, mixed, tabular
 
 KIND_ROLES = {"exact": "good", "lower bound": "accent", "upper bound": "warn", "estimate": "muted"}
@@ -66,6 +67,9 @@ class TableView(QWidget):
     def __init__(self, table: Table) -> None:
         super().__init__()
         self.setObjectName("report-table")
+        self.setAccessibleName(table.title)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._table = table
         columns = [column for column in table.columns if column.format != "detail"]
         lines = [[self._head(column) for column in columns]]
         for row in table.rows:
@@ -91,6 +95,24 @@ class TableView(QWidget):
             for column, cell in zip(table.columns, row, strict=True):
                 if column.format == "detail" and cell:
                     self._rows.addWidget(text_label(cell_text(column, cell), "small"))
+
+        for part in self.findChildren(QLabel):  # whose own menu would only copy what is selected in it
+            part.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
+
+    def offers(self) -> list[Choice]:
+        """Copy what is selected, and the table as a file or on the clipboard."""
+        selected = [part.selectedText() for part in self.findChildren(QLabel) if part.hasSelectedText()]
+        copy = [Choice("copySelection", "Copy", lambda: copy_text(selected[-1]))] if selected else []
+        return [*copy, *table_choices(self, lambda: self._table, self._table.title)]
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        open_menu(self, event.globalPos())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if self.hasFocus():
+            with QPainter(self) as painter:
+                painter.setPen(QColor(look.theme.accent))
+                painter.drawRoundedRect(self.rect().adjusted(0, 0, -1, -1), 4, 4)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
+from PySide6.QtGui import QContextMenuEvent
 from PySide6.QtWidgets import QStackedLayout, QWidget
 
 from dgm_studio.sequence_pictures import symbols_in
-from dgm_studio.written import is_text, written
+from dgm_studio.written import is_text, listed, written
 from models.spec import DataSpec, Layout
 from widgets.picture_grid import PictureGrid
 from widgets.plots import Plot, colour
+from widgets.saving import Choice, Form, copy_text, open_menu, save_as, values_form
 from widgets.sequence_samples import SequenceSamples
 from widgets.text_samples import TextSamples
 from widgets.theme import CATEGORICAL, look
@@ -85,6 +87,27 @@ class SamplesView(QWidget):
         pictures = samples if samples is None or samples.ndim == 4 else rows_picture(samples)[None]
         self._pictures.show_pictures(pictures)
 
+    def offers(self) -> list[Choice]:
+        """What can be done with the samples shown."""
+        shown, current = self._shown, self._stack.currentWidget()
+        if shown is None:
+            return []
+        if current is self._text:
+            assert self._text is not None
+            assert self._spec is not None
+            text = listed(shown, self._spec.symbols)
+            copy = Choice("copyText", "Copy samples", lambda: copy_text(text))
+            form = Form(".txt", "Text", text.encode)
+            return [Choice("saveSamples", "Save samples …", lambda: save_as(self, "samples", [form])), copy]
+        choices = [] if current is self._sequences else current.offers()
+        if any(choice.key == "saveSamples" for choice in choices):
+            return choices
+        forms = [values_form(shown)]
+        return [Choice("saveSamples", "Save samples …", lambda: save_as(self, "samples", forms)), *choices]
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        open_menu(self, event.globalPos())
+
     def _in_plane(self, samples: np.ndarray) -> bool:
         classified = self._spec is not None and self._spec.layout is Layout.POINTS and samples.shape[1:] == (3,)
         return samples.shape[1:] == (2,) or classified
@@ -95,6 +118,7 @@ class _Plane(Plot):
     def __init__(self, axes: bool) -> None:
         super().__init__(axes=axes)
         self.setObjectName("samplePoints")
+        self.title, self.legend = "Samples", ((look.theme.muted, "data"), (CATEGORICAL[1], "samples"))
         self.box.setAspectLocked(True)
         self._data = pg.ScatterPlotItem(size=3, pen=None, pxMode=True)
         self._samples = pg.ScatterPlotItem(size=4, pen=None, pxMode=True)

@@ -25,6 +25,7 @@ from widgets.findings_view import FindingsView
 from widgets.live import Live
 from widgets.readout import Readout
 from widgets.samples_view import SamplesView
+from widgets.saving import more_button
 from widgets.status import thousands
 from widgets.theme import SPACE
 from widgets.workspace import Workspace
@@ -64,6 +65,7 @@ class TrainPage(QWidget):
         self._heading = label("Samples", "strong", "samplesHeading")
         head.addWidget(self._heading)
         head.addWidget(self._caption, 1)
+        head.addWidget(more_button(self.samples, "the samples"))
         column.addLayout(head)
         column.addWidget(self.samples, 1)
         column.addWidget(self.findings)

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QTabBar,
 from widgets.building import Card
 from widgets.evaluate_page import EvaluatePage
 from widgets.explore_page import ExplorePage
+from widgets.saving import RUN_NAME
 from widgets.theme import SPACE
 from widgets.train_page import TrainPage
 from widgets.workspace import Workspace
@@ -46,6 +47,7 @@ class WorkArea(Card):
         self._tabs.currentChanged.connect(self._show)
         workspace.project_changed.connect(self._show_evaluate)
         workspace.selected.connect(lambda _: self._show_evaluate())
+        workspace.selected.connect(lambda run: self.setProperty(RUN_NAME, run.name if run is not None else ""))
         workspace.viewing.live_changed.connect(lambda _: self._show_evaluate())
         self.evaluate.changed.connect(workspace.changed)
         self._show(0)

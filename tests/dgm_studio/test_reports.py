@@ -25,6 +25,7 @@ from dgm_studio.reports import (
     from_tree,
     number,
     to_csv,
+    to_latex,
     to_markdown,
     to_tree,
 )
@@ -144,3 +145,21 @@ def test_text_in_a_number_column_is_printed_as_it_is() -> None:
 def test_a_report_that_does_not_fit_together_is_refused(make: object) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         make()  # type: ignore[operator]
+
+
+def test_latex_is_a_table_with_units_in_its_head_and_nothing_that_latex_would_read_as_commands() -> None:
+    columns = (
+        Column("A & B_c", "text"),
+        Column("Value", "number", "nats"),
+        Column("95 %", "interval"),
+        Column("How", "detail"),
+    )
+    table = Table("50 % σ²", columns, (("x^{2} \\a", -1234.5, (-2.0, math.inf), "10 # draws"),), "Cost: $5 – “cheap”.")
+    lines = to_latex(table).splitlines()
+    assert r"\begin{tabular}{lrr}" in lines
+    assert r"\caption{50 \% $\sigma$$^{2}$}" in lines
+    assert lines[lines.index(r"\toprule") + 1] == r"A \& B\_c & Value (nats) & 95 \% \\"
+    cells = r"x\textasciicircum{}\{2\} \textbackslash{}a & $-$1\,234.50 & $-$2.00 \ldots{} $\infty$ \\"
+    assert lines[lines.index(r"\midrule") + 1] == cells
+    assert lines[lines.index(r"\midrule") + 2] == r"\multicolumn{3}{p{0.9\linewidth}}{\footnotesize 10 \# draws} \\"
+    assert r"\parbox{0.9\linewidth}{\footnotesize Cost: \$5 -- ``cheap''.}" in lines

@@ -7,12 +7,13 @@ from time import monotonic
 from typing import Any, ClassVar
 
 from PySide6.QtCore import QEvent, QObject, QTimer, Signal
-from PySide6.QtGui import QHideEvent, QKeyEvent, QKeySequence, QShowEvent
+from PySide6.QtGui import QContextMenuEvent, QHideEvent, QKeyEvent, QKeySequence, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from dgm_studio.inference import Answer, Question
 from models.spec import DataSpec
 from widgets.live import Live
+from widgets.saving import Choice, open_menu, view_choices
 from widgets.theme import SPACE
 
 HAND_RESTS = 150  # ms after a person's last move until what is dear is kept up to date as usual again
@@ -132,6 +133,13 @@ class Explorer(QWidget):
         if followed is not None:
             followed.stop()
             followed.deleteLater()
+
+    def offers(self) -> list[Choice]:
+        """What can be done with the view as a whole; its plots and pictures have menus of their own."""
+        return view_choices(self, self.title)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        open_menu(self, event.globalPos())
 
     def notify(self, text: str, details: str = "") -> None:
         """Say under the view what did not work; empty says nothing."""

@@ -133,6 +133,7 @@ class EditableStrip(Strip):
     def __init__(self, name: str, minimum: int, steps: int) -> None:
         super().__init__(name, minimum, steps)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)  # the right button changes values
 
     def nudge(self, up: int) -> None:
         """Change the marked step's value by one notch."""
