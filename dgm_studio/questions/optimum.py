@@ -15,7 +15,7 @@ from dgm_studio.evaluations.base import difference_interval
 from dgm_studio.inference import Subject
 from dgm_studio.questions.arrays import array, seeded
 from dgm_studio.questions.landscapes import Bounds, sampling
-from models.capabilities import HasCritic, HasDiscriminator
+from models.capabilities import HasCritic, HasDiscriminator, SamplesOfClass
 from models.estimation.divergence import Binned, Grid, optimal_value
 from models.estimation.measure import Kind, Measure, mean_measure
 from models.estimation.transport import dual_bound, wasserstein_distance
@@ -81,7 +81,9 @@ class AskGap:
             Figure("backward", backward, perfect.backward),
             Figure("w1", _wasserstein(draws[: self.paired].cpu(), perfect), perfect.distance),
         ]
-        if isinstance(subject.learner, HasDiscriminator):
+        # a discriminator that is told classes plays another game: for pairs of an example and its class
+        told = isinstance(subject.model, SamplesOfClass) and subject.model.conditional_classes()
+        if isinstance(subject.learner, HasDiscriminator) and not told:
             figures += [
                 Figure("value", _value(subject.learner, subject.dataset, draws), -math.log(4)),
                 Figure("best value", _best_value(js), optimal_value(target.perfect(self.samples))),

@@ -12,9 +12,9 @@ from models.capabilities.exact import Frames
 
 @runtime_checkable
 class HasDiscriminator(Protocol):
-    def discriminate(self, x: Tensor) -> Tensor:
-        """P(real | x) by the discriminator of the game, averaged over the classes where it is told one: (B, *event) ->
-        (B,)."""
+    def discriminate(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """P(real | x) by the discriminator of the game: (B, *event) -> (B,). Where it is told a class, of class y (B,)
+        int64, and averaged over the classes without one."""
         ...
 
 
@@ -34,9 +34,9 @@ class TakesTurns(Protocol):
 
 @runtime_checkable
 class HasCritic(Protocol):
-    def criticise(self, x: Tensor) -> Tensor:
+    def criticise(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """f(x) by the critic of the game, a function of bounded slope: its mean on data less that on samples estimates
-        how far they are apart: (B, *event) -> (B,)."""
+        how far they are apart: (B, *event) -> (B,). y (B,) int64 as above."""
         ...
 
 

@@ -84,8 +84,8 @@ class ProbabilityGame(Game):
     discriminator: Any
     objective: Objective
 
-    def discriminate(self, x: Tensor) -> Tensor:
-        return self.scores(x).sigmoid().mean(0)
+    def discriminate(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.scores(x, y).sigmoid().mean(0)
 
     def show_data(self, batch: Batch, generator: Generator | None = None) -> Shown:
         """What the discriminator is shown of data while it learns."""

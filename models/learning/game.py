@@ -106,17 +106,17 @@ class Game(Learner):
     def sampler(self) -> nn.Module:
         return self.average
 
-    def scores(self, x: Tensor) -> Tensor:
-        """What the discriminator says of examples whose class is not known, taken for one of each class in turn where
-        the model is told classes: (B, *event) -> (classes or 1, B)."""
+    def scores(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """What the discriminator says of examples, (B, *event) -> (1, B): of class y (B,), where the model is told
+        classes. Without y they are then taken for one of each class in turn: (classes, B)."""
         told = isinstance(self.model, SamplesOfClass) and self.model.conditional_classes()
         generator = Generator(x.device).manual_seed(0)  # looking draws nothing from the session's
         index = torch.arange(len(x), device=x.device)
         judge: Any = self.discriminator
         scores = []
-        for label in range(told) if told else [-1]:
-            y = torch.full_like(index, label)
-            scores.append(judge.alone(self.model.show_data(Batch(x, y, index), generator)))
+        labels = [torch.full_like(index, label) for label in range(told)] if told else [torch.full_like(index, -1)]
+        for each in labels if y is None or not told else [y]:
+            scores.append(judge.alone(self.model.show_data(Batch(x, each, index), generator)))
         return torch.stack(scores)
 
     @abstractmethod

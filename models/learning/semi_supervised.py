@@ -177,7 +177,7 @@ class SemiSupervised(KeepsLabels, Game):
         log_prob: Tensor = self.steady(x).log_softmax(1)
         return log_prob
 
-    def discriminate(self, x: Tensor) -> Tensor:
+    def discriminate(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return log_sum(self.discriminator(x)).sigmoid()
 
     def discriminator_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:

@@ -103,8 +103,8 @@ class Wasserstein(Game):
         # a constant that is added to all scores changes nothing, and never learns
         return Critic(self.settings, self.model.shown_as(), self.spec, constant=False)
 
-    def criticise(self, x: Tensor) -> Tensor:
-        return self.scores(x).mean(0)
+    def criticise(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.scores(x, y).mean(0)
 
     def moved(self, player: Player) -> None:
         if player == "discriminator" and self.settings.constraint == "clipping":

@@ -553,8 +553,9 @@ class TestLandscapes:
         assert playing == pytest.approx(average / 2)
 
     def test_data_points_come_with_square_bounds_around_most_of_them(self) -> None:
-        shown, (left, bottom, right, top) = DataPoints(limit=500)(subject(None, self.CLOUD))
+        shown, classes, (left, bottom, right, top) = DataPoints(limit=500)(subject(None, self.CLOUD))
         assert shown.shape == (500, 2)
+        assert classes.shape == (500,)
         assert right - left == pytest.approx(top - bottom)
         inside = (shown > [left, bottom]) & (shown < [right, top])
         assert inside.all(axis=1).mean() > 0.97

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -10,12 +12,13 @@ import torch
 from torch import Generator, Tensor, nn
 
 from dgm_studio.datasets.base import Dataset, Provenance, Split
-from dgm_studio.evaluations import copies, fidelity, sharpness, transport
+from dgm_studio.evaluations import copies, fidelity, judged, sharpness, transport
 from dgm_studio.evaluations.base import Evaluation
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Curves, Note, Pictures, Report, Table
 from models.capabilities import ShownAs
 from models.estimation.frechet import frechet_distance
+from models.estimation.ranking import above
 from models.estimation.transport import wasserstein_distance
 from models.spec import DataSpec, Layout, Support
 
@@ -236,3 +239,45 @@ def test_they_are_admitted_where_there_is_a_distance() -> None:
     ):
         assert tuple(entry.admits(Sampler, Learned, spec) for spec in (points, image, symbols, long)) == admitted
         assert not entry.admits(Learned, Learned, points)
+
+
+class Judging(Learned):
+    """Believes what is bright."""
+
+    def discriminate(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return x.flatten(1).mean(1)
+
+
+def test_samples_stand_in_the_order_in_which_they_are_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "Learned", Judging)
+    data = dataset()
+    dark = data.test.x.repeat(2, 1, 1, 1) * torch.linspace(0.2, 0.6, 2 * N).reshape(-1, 1, 1, 1)
+    means, ranks, pictures, curves = reports(judged.EVALUATION, data, Sampler(dark), samples=2 * N, shown=5)
+    brightness = dark.flatten(1).mean(1)
+    assert rows(means)["Samples"][1] == pytest.approx(brightness.mean().item(), rel=1e-5)
+    assert isinstance(pictures, Pictures)
+    ordered = brightness.sort(descending=True).values.tolist()
+    assert [float(c) for c in pictures.captions[::3]] == pytest.approx(ordered[:5], abs=6e-3)
+    assert [float(c) for c in pictures.captions[2::3]] == pytest.approx(ordered[-5:], abs=6e-3)
+    of_test = data.test.x.flatten(1).mean(1)
+    won = (of_test[:, None] > brightness[None]).double().mean().item()
+    _, share, (low, high), *_ = rows(ranks)["A test example above a sample"]
+    assert share == pytest.approx(won)
+    assert low < share <= high
+    _, share, (low, high), *_ = rows(ranks)["A training example above a test one"]
+    assert low < 0.5 < high
+    assert isinstance(curves, Curves)
+    data.train.x[:] = data.train.x + 0.5
+    noted = [r for r in reports(judged.EVALUATION, data, Sampler(dark), samples=50) if isinstance(r, Note)]
+    assert ["remembered" in note.title for note in noted] == [True]
+
+
+def test_how_often_one_lies_above_the_other_counts_ties_half() -> None:
+    a, b = torch.tensor([1.0, 2.0, 2.0]), torch.tensor([2.0, 0.0])
+    assert above(a, b, "", "").value == pytest.approx((0.5 + 0.75 + 0.75) / 3)
+    noise = Generator().manual_seed(0)
+    inside = [
+        above(torch.randn(60, generator=noise) + 0.5, torch.randn(40, generator=noise), "", "") for _ in range(200)
+    ]
+    truth = 0.5 * (1 + math.erf(0.25))
+    assert 180 <= sum(m.low <= truth <= m.high for m in inside) <= 198

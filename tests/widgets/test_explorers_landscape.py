@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,8 +16,10 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
+from dgm_studio.datasets.base import Split
 from dgm_studio.events import Turn
 from dgm_studio.questions.landscapes import Warped
+from models.conditional_gan import ConditionalGan, ConditionalGanSettings
 from models.energy_network import EnergyNetwork, EnergyNetworkSettings
 from models.gan import Gan, GanSettings
 from models.learning.adversarial import MINIMAX, Adversarial, AdversarialSettings
@@ -26,6 +30,7 @@ from widgets.explorers.landscape_items import WARP, WarpItem, arrow_lines, cells
 from widgets.explorers.turns_panel import STAGES
 
 PATIENCE = 20_000  # ms
+PARTS = ("train", "valid", "test")
 
 
 def press(view: QWidget, name: str) -> None:
@@ -321,4 +326,39 @@ def test_a_critic_is_shown_by_its_scores_and_their_slopes(qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: view._answer.gradients is not None, timeout=PATIENCE)
     assert "∇f" in view.findChild(QLabel, "longest").text()
     assert not view._boxes["optimum"].isChecked()
+    assert view.turns is not None
+    assert view.turns.diagram.letter == "f"
+    view.turns.show_turn(TestTurns.TURN)
+    texts = [part.text() for part in view.turns.findChildren(QLabel) + view.turns.findChildren(QPushButton)]
+    assert "f step" in texts
+    assert not [text for text in texts if re.search(r"\bD\b", text)], "a critic has no probabilities"
+    made.live.close()
+
+
+def test_of_a_class_its_own_data_samples_and_judgement_are_shown(qtbot: QtBot) -> None:
+    rules, generator = AdversarialSettings(hidden=8, layers=1), ConditionalGanSettings(latent=2, hidden=8, layers=1)
+    data = cloud()
+    y = torch.arange(len(data.train.x)) % 3
+    data = replace(
+        data, spec=replace(data.spec, class_names=("a", "b", "c")), **dict.fromkeys(PARTS, Split(data.train.x, y))
+    )
+    made = Bench(recipe(ConditionalGan, generator, Adversarial, rules, objective=MINIMAX), data)
+    made.publish(1)
+    view = opened(made, qtbot)
+    qtbot.waitUntil(lambda: view._answer is not None and view._answer.field is not None, timeout=PATIENCE)
+    assert len(view.map.points._groups[0].points) == len(y)
+    tick(view, "warp")
+    tick(view, "arrows")
+    view.of_class.setCurrentIndex(2)
+    view.of_class.activated.emit(2)
+    qtbot.waitUntil(lambda: view._answer.warp is not None and view._answer.gradients is not None, timeout=PATIENCE)
+    answer = view._answer
+    assert len(view.map.points._groups[0].points) == int((y == 1).sum())
+    left, bottom, right, top = answer.bounds
+    n = answer.field.shape[0]
+    place = torch.tensor([[left + (10.5 / n) * (right - left), bottom + (40.5 / n) * (top - bottom)]])
+    of_b = torch.ones(1, dtype=torch.int64)
+    with torch.no_grad():
+        assert answer.field[40, 10] == pytest.approx(float(made.learner.discriminate(place, of_b)), rel=1e-3)
+        assert answer.field[40, 10] != pytest.approx(float(made.learner.discriminate(place)), rel=1e-6)
     made.live.close()

@@ -15,6 +15,7 @@ from dgm_studio.questions.landscapes import WEIGHTED_DRAWS, AskLandscape, DataPo
 from dgm_studio.questions.optimum import CELLS, AskGap, AskOptimum, Optimum
 from models.capabilities import (
     Decodes,
+    DecodesOfClass,
     HasCritic,
     HasDiscriminator,
     HasFreeEnergy,
@@ -29,7 +30,7 @@ from widgets.colormaps import diverging, viridis
 from widgets.explorers.base import Explorer
 from widgets.explorers.landscape_figures import Figures
 from widgets.explorers.landscape_items import SAMPLES, WARP, PlaneMap, Together, full_density
-from widgets.explorers.parts import Caption, Card, Choice, ColourBar, button, check, fill
+from widgets.explorers.parts import ANY_CLASS, Caption, Card, Choice, ColourBar, button, check, class_choice, fill
 from widgets.explorers.turns_panel import TurnsPanel
 from widgets.live import Live
 from widgets.status import thousands
@@ -56,6 +57,7 @@ class LandscapeView(Explorer):
     def __init__(self, live: Live, parent: QWidget | None = None) -> None:
         super().__init__(live, parent)
         self._data: np.ndarray | None = None
+        self._classes: np.ndarray | None = None  # of the data
         self._answer: Landscape | None = None
         self._optimum: Optimum | None = None
         self.plane, self.best = PlaneMap("plane"), PlaneMap("best")
@@ -64,7 +66,10 @@ class LandscapeView(Explorer):
         self.best.caption.setText("Best D* = p / (p + q); grey: neither is there")
         self.map.looked_elsewhere.connect(self._ask)
         self.figures = Figures()
-        self.turns = TurnsPanel(live.learner_class.quantities) if issubclass(live.learner_class, TakesTurns) else None
+        self.turns = None
+        if issubclass(live.learner_class, TakesTurns):
+            judge = "critic" if issubclass(live.learner_class, HasCritic) else "discriminator"
+            self.turns = TurnsPanel(live.learner_class.quantities, judge)
         maps = QHBoxLayout()
         maps.setSpacing(SPACE // 2)
         maps.addWidget(self.plane, 1)
@@ -112,7 +117,7 @@ class LandscapeView(Explorer):
 
     def receive(self, name: str, answer: Answer) -> None:
         if name == "data":
-            self._data, bounds = answer.value
+            self._data, self._classes, bounds = answer.value
             self.map.look_at(bounds)
             self._repaint()
             self._ask()
@@ -154,7 +159,13 @@ class LandscapeView(Explorer):
             arrows=ARROWS if self._on("arrows") else 0,
             warp=self._on("warp"),
             averaged=self._on("averaged"),
+            label=self._label,
         )
+
+    @property
+    def _label(self) -> int | None:
+        """The class that is looked at; None for all of them."""
+        return None if self.of_class.currentData() in (None, ANY_CLASS) else int(self.of_class.currentData())
 
     def _on(self, layer: str) -> bool:
         return self._boxes[layer].isChecked()
@@ -179,6 +190,8 @@ class LandscapeView(Explorer):
         answer = self._answer
         self._show_field()
         data = self._data if self._on("data") else None
+        if data is not None and self._label is not None:
+            data = data[self._classes == self._label]
         samples = None if answer is None else answer.samples
         self.plane.show_points(data, samples if self._on("samples") else None, self._ink)
         gradients = answer.gradients if answer is not None and self._on("arrows") else None
@@ -241,6 +254,14 @@ class LandscapeView(Explorer):
         fill(card.column, self._field, self._bar)
         card.column.addSpacing(SPACE)
         card.column.addWidget(Caption("Before", heading=True))
+        self.of_class = class_choice(live.spec)
+        self.of_class.setToolTip(
+            "The class whose data, samples and grid are shown, and as one of which every place is judged. What is "
+            "compared with the data below is of all classes"
+        )
+        self.of_class.setVisible(issubclass(live.model_class, DecodesOfClass))
+        self.of_class.activated.connect(self._switch)
+        card.column.addWidget(self.of_class)
         samples, decodes = issubclass(live.model_class, Samples), issubclass(live.model_class, Decodes)
         known = samples and live.dataset.density is not None
         plays, turns = offers(live.learner_class), issubclass(live.learner_class, TakesTurns)
@@ -259,7 +280,9 @@ class LandscapeView(Explorer):
             "the denser its samples, by p(G(z)) = p(z) / |det ∂G/∂z|: opacity grows with the square root of it. "
             "Hatched: cells that are turned over, which lie over others"
         )
-        self._layer("Warped grid", "warp", tip, False, decodes, WARP)
+        of_class = issubclass(live.model_class, DecodesOfClass)
+        tip += ". Of one class, where there is one grid for each" if of_class else ""
+        self._layer("Warped grid", "warp", tip, False, decodes or of_class, WARP)
         tip = (
             "A moving average of the generator's weights, from which samples are shown elsewhere. Without it: the "
             "generator that plays, against which D learns"

@@ -72,4 +72,4 @@ def _side(column: int) -> Qt.AlignmentFlag:
 
 def number(value: float) -> str:
     """Three decimals: a distance in nats or in the plane."""
-    return f"{value:.3f}".replace("-", "−")
+    return f"{value:.3f}".replace("-", "−").replace("inf", "∞")

@@ -162,7 +162,7 @@ class LatentMap(Explorer):
         elif name == "datum":
             self._datum.show_picture(value.x[0] / self.live.spec.brightest)
         elif name == "points":
-            _, self._sample_bounds = value
+            *_, self._sample_bounds = value
             self.follow("samples", lambda: AskLandscape(self._sample_bounds, samples=1000, averaged=True), 100)
         elif name == "samples" and value.samples is not None:
             self.outcome.show_samples(value.samples, self._sample_bounds)

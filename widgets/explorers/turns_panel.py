@@ -55,8 +55,9 @@ BACK = {"vD": "Dv", "Ds": "sD", "sG": "Gs"}  # gradients run against these edges
 class Diagram(QWidget):
     """z → G → x̂ → D ← x. What is in use is lit; gradients are drawn dashed and run backwards."""
 
-    def __init__(self) -> None:
+    def __init__(self, letter: str = "D") -> None:
         super().__init__()
+        self.letter = letter  # of who judges
         self.stage: Stage | None = None
         self.norms: dict[str, float] = {}
         self.setMinimumSize(300, 84)
@@ -91,7 +92,7 @@ class Diagram(QWidget):
                 self._arrow(painter, EDGES[forward][1], EDGES[forward][0], True, True)
         lit = self.stage.nodes if self.stage is not None else frozenset()
         for node, (text, _, _) in NODES.items():
-            self._node(painter, node, text, node in lit)
+            self._node(painter, node, self.letter if node == "D" else text, node in lit)
         self._verdict(painter, "v" in lit)
 
     def _node(self, painter: QPainter, node: str, text: str, lit: bool) -> None:
@@ -127,7 +128,9 @@ class Diagram(QWidget):
         painter.setPen(QColor(look.theme.accent if lit else look.theme.muted))
         centre = self.place("v")
         box = QRectF(centre.x() - 16, centre.y() - 14, 56, 28)
-        painter.drawText(box, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, "real?")
+        painter.drawText(
+            box, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, "real?" if self.letter == "D" else "score"
+        )
 
     def _arrow(self, painter: QPainter, tail: str, head: str, lit: bool, back: bool) -> None:
         a, b = self.place(tail), self.place(head)
@@ -149,28 +152,34 @@ class Diagram(QWidget):
 
 
 class TurnsPanel(Card):
-    """Buttons for single steps, and the diagram. `step_wanted(players that move)`."""
+    """Buttons for single steps, and the diagram. `step_wanted(players that move)`. Who judges is called `judge`, a
+    discriminator D or a critic f."""
 
     step_wanted = Signal(object)
 
-    def __init__(self, quantities: tuple[Quantity, ...]) -> None:
+    def __init__(self, quantities: tuple[Quantity, ...], judge: str = "discriminator") -> None:
         super().__init__()
-        self._quantities = quantities
+        self._quantities, self._judge = quantities, judge
+        self._letter = {"discriminator": "D", "critic": "f"}[judge]
         self._by_hand = {DISCRIMINATOR: 0, GENERATOR: 0}
         self._playing: list[Stage] = []
         self._next = DISCRIMINATOR  # who moves next in slow motion
         tip = "One step in which only the {} moves; the other stands still"
         self.discriminator = button(
-            "D step", "discriminatorStep", tip.format("discriminator"), lambda: self._ask(DISCRIMINATOR), "D"
+            f"{self._letter} step",
+            "discriminatorStep",
+            tip.format(judge),
+            lambda: self._ask(DISCRIMINATOR),
+            self._letter.upper(),
         )
         self.generator = button("G step", "generatorStep", tip.format("generator"), lambda: self._ask(GENERATOR), "G")
-        tip = "One step of training: the discriminator's turn, then the generator's"
+        tip = f"One step of training: the {judge}'s turn, then the generator's"
         self.both = button("Both", "bothStep", tip, self._ask_both, "B")
         tip = "Turn after turn, each in its parts, until it is pressed again"
         self.slow = button("Slow motion", "slowMotion", tip, self._switch_slow, "S")
         self.slow.setCheckable(True)
         self.head.addLayout(row_of(self.discriminator, self.generator, self.both, self.slow, stretch=True), 1)
-        self.diagram = Diagram()
+        self.diagram = Diagram(self._letter)
         self._what = Caption(name="turnStage")
         self._values = Caption(name="turnValues")
         self._values.setWordWrap(True)
@@ -211,7 +220,7 @@ class TurnsPanel(Card):
         self._values.setText(" · ".join(changes))
         self._values.setToolTip(
             f"Step {thousands(turn.step)}, measured on its own batch, with the same noise before and after. Turns "
-            f"since this run is looked at: {d} of the discriminator, {g} of the generator."
+            f"since this run is looked at: {d} of the {self._judge}, {g} of the generator."
         )
         self._playing = [stage for player in turn.moved for stage in STAGES.get(player, ())]
         self._advance()
@@ -247,7 +256,7 @@ class TurnsPanel(Card):
         if self._playing:
             stage = self._playing.pop(0)
             self.diagram.show_stage(stage)
-            self._what.setText(stage.text)
+            self._what.setText(stage.text.replace("D", self._letter))
         else:
             self._stages.stop()
             self.diagram.show_stage(None)
