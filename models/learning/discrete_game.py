@@ -184,7 +184,7 @@ class EmbeddingGan(DiscreteGame):
 
 GUMBEL_LEARNING = Learning(
     "gumbel-gan",
-    "Adversarial, Gumbel-softmax",
+    "Adversarial, relaxed draws",
     "Generative adversarial networks",
     GumbelGan,
     GumbelGanSettings,
