@@ -63,6 +63,7 @@ def application(photograph: Photograph) -> App:
         ("runs", "runs:runs", "List the runs of a project; import, restore, delete, copy or branch them."),
         ("check", "projects:check", "Verify every byte of a project file and print what is in it."),
         ("recover", "projects:recover", "Bring back what trainings that were cut off have left."),
+        ("help", "helping:help_", "Print the help page of a family or learner."),
         ("preset-pictures", "pictures:preset_pictures", "Train presets and write the pictures of their cards."),
     ):
         app.command(f"dgm_studio.commands.{place}", name=name, help=summary)

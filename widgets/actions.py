@@ -199,6 +199,7 @@ MENUS: dict[str, tuple[Entry, ...]] = {
         Entry(),
         Entry("showRuns", "Project panel", "Show or hide the runs.", "Ctrl+Alt+1", "", True),
         Entry("showModel", "Model panel", "Show or hide the settings.", "Ctrl+Alt+2", "", True),
+        Entry("showHelp", "Help panel", "Show or hide the help.", "Ctrl+Alt+3", "", True),
         Entry("log", "&Messages", "Everything that was said.", "Ctrl+L", "log", True),
         Entry("layout", "&Reset layout", "Put all panels back."),
         Entry(),
@@ -208,7 +209,10 @@ MENUS: dict[str, tuple[Entry, ...]] = {
         Entry("theme", "S&witch theme", "Change between dark and light.", "Ctrl+T", "sun"),
     ),
     "&Help": (
-        Entry("shortcuts", "&Keyboard shortcuts", "All shortcuts.", "F1", "keyboard"),
+        Entry("help", "&Help on this", "The page of what has the focus, else of the family in the form.", "F1", "help"),
+        Entry("contents", "&Contents and search", "All help pages.", "Shift+F1", "contents"),
+        Entry(),
+        Entry("shortcuts", "&Keyboard shortcuts", "All shortcuts.", "Ctrl+/", "keyboard"),
         Entry("about", "&About", "Versions and licence.", "", "info"),
     ),
 }

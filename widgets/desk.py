@@ -20,6 +20,7 @@ from widgets.data_panel import DataPanel
 from widgets.dock import Dock
 from widgets.draft import Draft, default_config
 from widgets.header import Header
+from widgets.help_guide import HelpGuide
 from widgets.import_dialog import ImportDialog
 from widgets.model_panel import ModelPanel
 from widgets.moved_data import MovedData
@@ -68,9 +69,11 @@ class Desk(QObject):
         self.control = RunControl(self.workspace, self.draft, self.changes, header, self)
         self.runs = RunsPanel(self.workspace, actions)
         self.run_menus = RunMenus(self.workspace, self.changes, actions, self.control.branch, self.runs)
+        self.guide = HelpGuide(window, actions, self.workspace, self.draft, self.model, log, self.start)
         self.docks = {
             "showRuns": Dock("Project", "runsDock", self.runs, window, 22 * SPACE),
             "showModel": Dock("Model", "modelDock", self.model, window, 36 * SPACE),
+            "showHelp": self.guide.dock,
             "log": Dock("Messages", "logDock", LogView(log), window, 24 * SPACE),
         }
         self.notices = ProjectNotices(self.workspace, self._save_as, self._reopen, self._show_recoveries, self)

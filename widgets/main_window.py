@@ -166,6 +166,7 @@ class MainWindow(QMainWindow):
         places = {
             "showRuns": Qt.DockWidgetArea.LeftDockWidgetArea,
             "showModel": Qt.DockWidgetArea.RightDockWidgetArea,
+            "showHelp": Qt.DockWidgetArea.LeftDockWidgetArea,
             "log": Qt.DockWidgetArea.BottomDockWidgetArea,
         }
         for key, dock in desk.docks.items():
@@ -239,11 +240,12 @@ class MainWindow(QMainWindow):
         docks = self.desk.docks
         for key, dock in docks.items():
             dock.setFloating(False)
-            dock.setVisible(key != "log")
+            dock.setVisible(key not in ("log", "showHelp"))
         self.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, docks["showRuns"])
         self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, docks["showModel"])
         self.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, docks["log"])
-        self.resizeDocks([docks["showRuns"], docks["showModel"]], [25 * SPACE, 39 * SPACE], Qt.Orientation.Horizontal)
+        self.desk.guide.place(docks["showRuns"], docks["showModel"])
+        self.resizeDocks([docks["showRuns"], docks["showModel"]], [25 * SPACE, 41 * SPACE], Qt.Orientation.Horizontal)
         self.resizeDocks([docks["log"]], [18 * SPACE], Qt.Orientation.Vertical)
 
     # Files.

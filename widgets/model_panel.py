@@ -88,9 +88,10 @@ class Fold(QWidget):
 
 
 class ModelPanel(QWidget):
-    """Edits the draft. `train_wanted()` when the draft should become a run."""
+    """Edits the draft. `train_wanted()` when the draft should become a run, `help_wanted(address)` of a page."""
 
     train_wanted = Signal()
+    help_wanted = Signal(str)
 
     def __init__(self, draft: Draft, data: DataPanel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -113,9 +114,10 @@ class ModelPanel(QWidget):
         column = QVBoxLayout(content)
         column.setContentsMargins(SPACE * 3 // 2, SPACE * 3 // 2, SPACE * 3 // 2, SPACE)
         column.setSpacing(SPACE)
-        column.addLayout(_row("Family", self.family))
-        column.addLayout(_row("Learns by", self._learner))
+        column.addLayout(_row("Family", self.family, self._help_on(self.family, "family")))
+        column.addLayout(_row("Learns by", self._learner, self._help_on(self._learner, "learner")))
         column.addWidget(self._summary)
+        self._folds: dict[QWidget, Fold] = {}
         for title, part in (
             ("Data", data),
             ("Model", self.forms["model"]),
@@ -123,7 +125,8 @@ class ModelPanel(QWidget):
             ("Training", self.forms["training"]),
             ("What to look for", self._look_for),
         ):
-            column.addWidget(Fold(title, part))
+            self._folds[part] = Fold(title, part)
+            column.addWidget(self._folds[part])
         column.addStretch(1)
         self._train = QPushButton("Train as a new run")
         self._train.setObjectName("trainNew")
@@ -132,7 +135,8 @@ class ModelPanel(QWidget):
         self._train.clicked.connect(self.train_wanted)
         card = Card(margin=0)
         card.column.setSpacing(0)
-        card.column.addWidget(scrolled(content, "modelScroll"), 1)
+        self._scroll = scrolled(content, "modelScroll")
+        card.column.addWidget(self._scroll, 1)
         foot = QVBoxLayout()
         foot.setContentsMargins(SPACE * 3 // 2, SPACE, SPACE * 3 // 2, SPACE * 3 // 2)
         foot.addWidget(self._train)
@@ -165,8 +169,33 @@ class ModelPanel(QWidget):
         self._train.setEnabled(allowed)
         self._train.setToolTip(why_not or "Add a run with these settings; it trains when it is its turn.")
 
+    def focus_setting(self, group: str, field: str) -> bool:
+        """Go to the editor of a setting, such as "model", "latent". Whether there is one now."""
+        form = self.findChild(SettingsForm, f"{group}Settings")
+        editor = form.findChild(QWidget, field) if form is not None else None
+        if editor is None or editor.isHidden():
+            return False
+        for part, fold in self._folds.items():
+            if part.isAncestorOf(editor):
+                fold.unfold()
+        self._scroll.ensureWidgetVisible(editor)
+        editor.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        return True
+
+    def _help_on(self, box: QWidget, kind: str) -> QToolButton:
+        button = QToolButton(toolTip=f"What this {kind} is, what to look for, and what goes wrong (F1)")
+        button.setObjectName(f"help-{kind}")
+        button.setAccessibleName(f"Help on this {kind}")
+        dress(button, "help", "muted")
+        button.clicked.connect(lambda: self.help_wanted.emit(box.property("helpPage")))
+        return button
+
     def _show(self, config: RunConfig) -> None:
         family, rule = catalog.family(config.family), catalog.learning(config.learner)
+        for part in (self.family, self.forms["model"], self._look_for):
+            part.setProperty("helpPage", f"family:{config.family}")
+        for part in (self._learner, self.forms["learning"]):
+            part.setProperty("helpPage", f"learner:{config.learner}")
         self.family.choose(config.family)
         self.family.setToolTip(f"{family.summary}\n{family.lecture}")
         self._summary.setText(family.summary)
@@ -184,12 +213,13 @@ class ModelPanel(QWidget):
         self.forms["training"].show_settings(TrainingSettings, config.training.model_dump(), hidden=("device",))
 
 
-def _row(text: str, widget: QWidget) -> QHBoxLayout:
+def _row(text: str, widget: QWidget, button: QWidget) -> QHBoxLayout:
     row = QHBoxLayout()
-    row.setSpacing(SPACE)
+    row.setSpacing(SPACE // 2)
     name = label(text)
     name.setBuddy(widget)
     name.setMinimumWidth(8 * SPACE)
     row.addWidget(name)
     row.addWidget(widget, 1)
+    row.addWidget(button)
     return row

@@ -53,6 +53,18 @@ class Preferences:
         self._settings.setValue("keepEvery", seconds)
 
     @property
+    def help_zoom(self) -> float:
+        """How large the text of help pages is; 1 as in the rest of the window."""
+        try:
+            return min(max(float(str(self._settings.value("help/zoom", 1.0))), 0.5), 4.0)
+        except ValueError:  # somebody edited the file
+            return 1.0
+
+    @help_zoom.setter
+    def help_zoom(self, factor: float) -> None:
+        self._settings.setValue("help/zoom", factor)
+
+    @property
     def geometry(self) -> QByteArray:
         return self._bytes("window/geometry")
 

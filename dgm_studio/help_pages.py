@@ -1,0 +1,160 @@
+"""The help: a page for each family, each learner and whatever else has one, as resources/help/FOLDER/KEY.md holds it.
+
+An address is "kind:key", as links in pages have it: "family:nade". Reading pages imports no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+
+from dgm_studio import ROOT
+from dgm_studio.config import DataChoice, TrainingSettings
+from dgm_studio.equations import BadEquation, typeset
+from dgm_studio.pages import Block, Mark, Page, PageError, Part, Span, read_page
+from dgm_studio.presets import presets
+from models.settings import Settings
+
+FOLDER = ROOT / "resources" / "help"
+KINDS = {"family": "families", "learner": "learners", "explorer": "explorers", "evaluation": "evaluations"}
+EXCERPT = 90  # characters around what was looked for
+
+
+@dataclass(frozen=True)
+class HelpPage:
+    """A page and where it is found."""
+
+    kind: str
+    key: str
+    page: Page
+
+    @property
+    def address(self) -> str:
+        return f"{self.kind}:{self.key}"
+
+    @property
+    def title(self) -> str:
+        return self.page.title
+
+
+@dataclass(frozen=True)
+class Found:
+    """A page that has what was looked for, and where."""
+
+    help: HelpPage
+    excerpt: str
+
+
+@cache
+def help_pages() -> tuple[HelpPage, ...]:
+    """All pages, by kind and title. Raises PageError."""
+    found = [
+        HelpPage(kind, path.stem, read_page(path))
+        for kind, folder in KINDS.items()
+        for path in (FOLDER / folder).glob("*.md")
+    ]
+    order = list(KINDS)
+    return tuple(sorted(found, key=lambda entry: (order.index(entry.kind), entry.title.lower())))
+
+
+def help_page(address: str) -> HelpPage | None:
+    """The page at an address, if there is one."""
+    return next((entry for entry in help_pages() if entry.address == address), None)
+
+
+def listed() -> list[tuple[str, str]]:
+    """(address, title) of every page, for menus and palettes."""
+    return [(entry.address, entry.title) for entry in help_pages()]
+
+
+def search(words: str) -> list[Found]:
+    """Pages in which all of `words` stand; those with them in the title first."""
+    wanted = words.lower().split()
+    found = []
+    for entry in help_pages():
+        text = f"{entry.title} ({entry.key})\n{entry.page.plain}".lower()
+        if wanted and all(word in text for word in wanted):
+            titled = all(word in f"{entry.title} {entry.key}".lower() for word in wanted)
+            found.append((not titled, Found(entry, _excerpt(entry.page, wanted))))
+    return [result for _, result in sorted(found, key=lambda pair: pair[0])]
+
+
+def _excerpt(page: Page, wanted: list[str]) -> str:
+    """The first stretch of text with any of the words, or the beginning."""
+    for block in page.blocks:
+        text = block.plain
+        places = [place for word in wanted if (place := text.lower().find(word)) >= 0]
+        if places and block.part is not Part.EQUATION:
+            begin = max(0, min(places) - EXCERPT // 3)
+            begin = text.rfind(" ", 0, begin) + 1 if begin else 0
+            return ("… " if begin else "") + _cut(text[begin:])
+    return _cut(page.blocks[0].plain if page.blocks else "")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= EXCERPT else f"{text[:EXCERPT].rsplit(' ', 1)[0]} …"
+
+
+def completed(entry: HelpPage) -> Page:
+    """Its page with what follows from the catalogue: which learners and families belong together, and presets."""
+    from models.catalog import FAMILIES, LEARNINGS, learnings_of
+
+    name, together = entry.page.name, list[tuple[str, str]]()
+    if entry.kind == "family":
+        says, key = "It learns by", "family"
+        together = [(f"learner:{rule.key}", rule.title) for rule in learnings_of(entry.key)]
+    elif entry.kind == "learner":
+        says, key = "It trains", "learner"
+        assert any(rule.key == entry.key for rule in LEARNINGS), f"{name} is the page of a learner"
+        together = [(f"family:{family.key}", family.title) for family in FAMILIES if entry.key in family.learners]
+    else:
+        return entry.page
+    ready = [(f"preset:{p.key}", p.title) for p in presets() if getattr(p.config, key) == entry.key]
+    added = [Block(Part.HEADING, 0, (Span(Mark.TEXT, "In this studio"),))]
+    for begins, links in ((says, together), ("Try it", ready)):
+        if links:
+            added.append(Block(Part.PARAGRAPH, 0, (Span(Mark.TEXT, f"{begins}: "), *_joined(links))))
+    return replace(entry.page, blocks=(*entry.page.blocks, *added))
+
+
+def _joined(links: list[tuple[str, str]]) -> Iterator[Span]:
+    for place, (target, title) in enumerate(links):
+        yield Span(Mark.LINK, spans=(Span(Mark.TEXT, title),), target=target)
+        yield Span(Mark.TEXT, "." if place == len(links) - 1 else ", ")
+
+
+def check(entry: HelpPage) -> None:
+    """Raise PageError where an equation cannot be set or a link leads nowhere."""
+    page = entry.page
+    for line, latex, display in page.mathematics():
+        try:
+            typeset(latex, display)
+        except BadEquation as error:
+            raise PageError(page.name, line, str(error)) from error
+    for line, span in page.spans():
+        if span.mark is Mark.LINK and not _leads(span.target, entry):
+            raise PageError(page.name, line, f"the link {span.target!r} leads nowhere.")
+
+
+def _leads(target: str, entry: HelpPage) -> bool:
+    kind, _, key = target.partition(":")
+    if kind == "preset":
+        return any(preset.key == key for preset in presets())
+    if kind == "setting":
+        group, _, field = key.partition(".")
+        return any(field in schema.model_fields for schema in _schemas(group, entry))
+    return help_page(target) is not None
+
+
+def _schemas(group: str, entry: HelpPage) -> list[type[Settings]]:
+    """What the form may show in a group of settings while this page lies beside it."""
+    from models.catalog import FAMILIES, LEARNINGS
+
+    families = [f for f in FAMILIES if entry.kind not in ("family", "learner") or entry.key in (f.key, *f.learners)]
+    if group == "model":
+        return [family.settings for family in families]
+    if group == "learning":
+        keys = {key for family in families for key in family.learners}
+        return [rule.settings for rule in LEARNINGS if rule.key in keys and (entry.kind != "learner" or rule.key == entry.key)]
+    return [{"training": TrainingSettings, "data": DataChoice}[group]] if group in ("training", "data") else []

@@ -1,0 +1,182 @@
+"""A page as a document of Qt's: text in the theme's colours, with equations that are drawn within it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from html import escape
+from itertools import groupby
+
+from PySide6.QtCore import QByteArray, QRectF, QSizeF
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontInfo,
+    QFontMetrics,
+    QFontMetricsF,
+    QPainter,
+    QPyTextObject,
+    QTextCharFormat,
+    QTextCursor,
+    QTextDocument,
+    QTextFormat,
+)
+from PySide6.QtSvg import QSvgRenderer
+
+from dgm_studio.equations import X_HEIGHT, Equation, typeset
+from dgm_studio.pages import Block, Mark, Page, Part, Span
+from widgets.theme import SPACE, Theme
+
+EQUATION = QTextFormat.ObjectTypes.UserObject.value + 1  # the kind of text object that is an equation
+LATEX, DISPLAY, SIZE = (QTextFormat.Property.UserProperty.value + i for i in range(1, 4))
+OBJECT = "\ufffc"  # the sign that stands in the text for an equation
+LARGEST = 1.1  # an em of an equation in those of the text around, at most
+LEAST = 0.75  # an equation that is too wide is made smaller, down to this; then the page scrolls
+TAGS = {Mark.CODE: "code", Mark.STRONG: "b", Mark.EMPHASIS: "i"}
+
+
+class Equations(QPyTextObject):
+    """Draws the equations of a document: as paths, so that they are sharp at any scale."""
+
+    def intrinsicSize(self, document: QTextDocument, place: int, kind: QTextFormat) -> QSizeF:
+        """Room for an equation. Its lower edge lies below the base line by the descent of its format's font."""
+        equation, em, below = _measured(document, kind)
+        return QSizeF(equation.width * em, equation.ascent * em + below)
+
+    def drawObject(
+        self, painter: QPainter, room: QRectF, document: QTextDocument, place: int, kind: QTextFormat
+    ) -> None:
+        equation, em, below = _measured(document, kind)
+        top = room.bottom() - below - equation.ascent * em
+        box = QRectF(room.left(), top, equation.width * em, (equation.ascent + equation.descent) * em)
+        colour = kind.toCharFormat().foreground().color().name()
+        _renderer(equation, colour).render(painter, box)
+
+
+def fill(document: QTextDocument, page: Page, font: QFont, zoom: float, theme: Theme) -> None:
+    """Show `page` in `document`, which has Equations() for objects of the kind EQUATION."""
+    base = round(QFontInfo(font).pixelSize() * zoom)
+    text = QFont(font)
+    text.setPixelSize(base)
+    document.setDefaultFont(text)
+    document.setDocumentMargin(2)
+    document.setIndentWidth(round(1.3 * base))
+    document.setDefaultStyleSheet(
+        f"body {{ color: {theme.text}; }} a {{ color: {theme.accent}; text-decoration: none; }}"
+        f"h1 {{ font-size: {round(1.5 * base)}px; font-weight: 700; margin: 0 0 {base * 3 // 4}px 0; }}"
+        f"h2 {{ font-size: {round(1.1 * base)}px; font-weight: 600; margin: {base * 5 // 4}px 0 {base // 2}px 0; }}"
+        f"p {{ line-height: 125%; margin: 0 0 {base // 2}px 0; }} li {{ line-height: 125%; margin: 0 0 {base // 4}px 0; }}"
+        f"p.equation {{ line-height: 100%; margin: {base // 2}px 0 {base * 3 // 4}px {round(1.3 * base)}px; }}"
+        f"code {{ font-family: 'DejaVu Sans Mono', 'Consolas', 'Menlo', monospace; font-size: {round(0.92 * base)}px; }}"
+    )
+    latex: list[tuple[str, bool]] = []
+    document.setHtml(f"<body><h1>{escape(page.title)}</h1>{''.join(_html(page.blocks, latex))}</body>")
+    _set_equations(document, latex, text, QColor(theme.text))
+
+
+def plain_text(cursor: QTextCursor) -> str:
+    """What is selected; equations as LaTeX between dollar signs."""
+    document = cursor.document()
+    at, end = cursor.selectionStart(), cursor.selectionEnd()
+    parts = []
+    look = QTextCursor(document)
+    while at < end:
+        sign = document.characterAt(at)
+        if sign == OBJECT:
+            look.setPosition(at + 1)
+            kind = look.charFormat()
+            marks = "$$" if kind.boolProperty(DISPLAY) else "$"
+            parts.append(f"{marks}{kind.stringProperty(LATEX)}{marks}")
+        else:
+            parts.append("\n" if sign in "\u2029\u2028" else sign)
+        at += 1
+    return "".join(parts)
+
+
+def _html(blocks: Iterable[Block], latex: list[tuple[str, bool]]) -> Iterator[str]:
+    """The blocks, with an image named N for the N-th of `latex`, to which they are added."""
+    for part, group in groupby(blocks, key=lambda block: block.part):
+        if part is Part.ITEM:
+            yield f"<ul>{''.join(f'<li>{_inner(block.spans, latex)}</li>' for block in group)}</ul>"
+            continue
+        for block in group:
+            if part is Part.EQUATION:
+                yield f'<p class="equation">{_image(block.latex, True, latex)}</p>'
+            else:
+                tag = "h2" if part is Part.HEADING else "p"
+                yield f"<{tag}>{_inner(block.spans, latex)}</{tag}>"
+
+
+def _inner(spans: Iterable[Span], latex: list[tuple[str, bool]]) -> str:
+    def one(span: Span) -> str:
+        if span.mark is Mark.MATHS:
+            return _image(span.text, False, latex)
+        inner = escape(span.text) + _inner(span.spans, latex)
+        if span.mark is Mark.LINK:
+            return f'<a href="{escape(span.target)}">{inner}</a>'
+        return f"<{TAGS[span.mark]}>{inner}</{TAGS[span.mark]}>" if span.mark in TAGS else inner
+
+    return "".join(map(one, spans))
+
+
+def _image(text: str, display: bool, latex: list[tuple[str, bool]]) -> str:
+    latex.append((text, display))
+    return f'<img src="{len(latex) - 1}">'
+
+
+def _set_equations(document: QTextDocument, latex: list[tuple[str, bool]], text: QFont, colour: QColor) -> None:
+    """Turn images that are named by their place in `latex` into equations."""
+    places = []
+    block = document.begin()
+    while block.isValid():
+        fragments = block.begin()
+        while not fragments.atEnd():
+            fragment = fragments.fragment()
+            if fragment.charFormat().isImageFormat():
+                places.append((fragment.position(), fragment.charFormat()))
+            fragments += 1
+        block = block.next()
+    cursor = QTextCursor(document)
+    # letters of the equations are as high as those of the text
+    scale = min(LARGEST, max(1.0, QFontMetricsF(text).xHeight() / (X_HEIGHT * text.pixelSize())))
+    for place, old in places:
+        source, display = latex[int(old.toImageFormat().name())]
+        kind = QTextCharFormat()
+        if old.isAnchor():
+            kind.setAnchor(True)
+            kind.setAnchorHref(old.anchorHref())
+        kind.setForeground(old.foreground() if old.isAnchor() else colour)
+        em = scale * text.pixelSize()
+        kind.setObjectType(EQUATION)
+        kind.setProperty(LATEX, source)
+        kind.setProperty(DISPLAY, display)
+        kind.setProperty(SIZE, em)
+        kind.setProperty(QTextFormat.Property.ImageAltText.value, source)
+        kind.setToolTip(source)
+        kind.setFont(_reaching(text, typeset(source, display).descent * em))
+        kind.setVerticalAlignment(QTextCharFormat.VerticalAlignment.AlignBaseline)
+        cursor.setPosition(place)
+        cursor.setPosition(place + 1, QTextCursor.MoveMode.KeepAnchor)
+        cursor.setCharFormat(kind)
+
+
+def _reaching(text: QFont, below: float) -> QFont:
+    """A font like `text` that reaches so far (px) below the base line: Qt puts an object as far below it."""
+    font = QFont(text)
+    while QFontMetrics(font).descent() < below:
+        font.setPixelSize(font.pixelSize() + 1)
+    return font
+
+
+def _measured(document: QTextDocument, kind: QTextFormat) -> tuple[Equation, float, int]:
+    """The equation of a format, its em in px, and how far (px) below the base line its room ends."""
+    equation, em = typeset(kind.stringProperty(LATEX), kind.boolProperty(DISPLAY)), kind.doubleProperty(SIZE)
+    if kind.boolProperty(DISPLAY):
+        indent = document.indentWidth() + 2 * document.documentMargin()
+        em *= max(LEAST, min(1.0, (document.textWidth() - indent) / (equation.width * em)))
+    return equation, em, QFontMetrics(kind.toCharFormat().font()).descent()
+
+
+@lru_cache(maxsize=500)
+def _renderer(equation: Equation, colour: str) -> QSvgRenderer:
+    return QSvgRenderer(QByteArray(equation.coloured(colour)))
