@@ -151,10 +151,12 @@ def _schemas(group: str, entry: HelpPage) -> list[type[Settings]]:
     """What the form may show in a group of settings while this page lies beside it."""
     from models.catalog import FAMILIES, LEARNINGS
 
-    families = [f for f in FAMILIES if entry.kind not in ("family", "learner") or entry.key in (f.key, *f.learners)]
+    beside = {"family", "learner"} & {entry.kind}  # then the form shows it
+    families = [f for f in FAMILIES if not beside or entry.key in (f.key, *f.learners)]
     if group == "model":
         return [family.settings for family in families]
     if group == "learning":
-        keys = {key for family in families for key in family.learners}
-        return [rule.settings for rule in LEARNINGS if rule.key in keys and (entry.kind != "learner" or rule.key == entry.key)]
-    return [{"training": TrainingSettings, "data": DataChoice}[group]] if group in ("training", "data") else []
+        keys = {entry.key} if entry.kind == "learner" else {key for family in families for key in family.learners}
+        return [rule.settings for rule in LEARNINGS if rule.key in keys]
+    shared: dict[str, type[Settings]] = {"training": TrainingSettings, "data": DataChoice}
+    return [shared[group]] if group in shared else []

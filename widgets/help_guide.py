@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QObject, Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtWidgets import QApplication, QMainWindow
 
 from dgm_studio.config import RunConfig
@@ -42,8 +42,8 @@ class HelpGuide(QObject):
         super().__init__(window)
         self._window, self._workspace, self._draft, self._model = window, workspace, draft, model
         self._log, self._start = log, start
-        self._project: Dock | None = None  # beside which it lies as a tab
-        self._narrow = 0  # px: how wide that was before the help opened there
+        self._narrow = 0  # px: how wide the list of runs is while the help is hidden
+        self._widened = False  # it is not so now
         self.panel = HelpPanel(workspace.preferences.help_zoom)
         self.dock = Dock("Help", "helpDock", self.panel, window, 34 * SPACE)
         self.dock.visibilityChanged.connect(self._give_room)
@@ -60,12 +60,13 @@ class HelpGuide(QObject):
 
     def place(self, project: Dock, form: Dock) -> None:
         """Put the dock where it belongs: beside the form where the window is wide, else over the list of runs."""
+        self._project, self._form = project, form
+        project.installEventFilter(self)
         if self._window.width() >= BESIDE:
             self._window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.dock)
             self._window.splitDockWidget(self.dock, form, Qt.Orientation.Horizontal)
         else:
             self._window.tabifyDockWidget(project, self.dock)
-        self._project, self._form = project, form
 
     def open(self, address: str) -> None:
         """Show the page at an address, to be read."""
@@ -77,7 +78,7 @@ class HelpGuide(QObject):
 
     def open_here(self) -> None:
         """Show the page of what has the focus; else of the family in the form."""
-        widget = QApplication.focusWidget()
+        widget = QApplication.focusWidget() or self._window.focusWidget()
         while widget is not None and help_page(str(widget.property(PAGE))) is None:
             widget = widget.parentWidget()
         self.open(str(widget.property(PAGE)) if widget is not None else f"family:{self._draft.config.family}")
@@ -130,18 +131,21 @@ class HelpGuide(QObject):
         self.dock.show()
         self.dock.raise_()
 
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() is QEvent.Type.Resize and self.dock.isHidden() and not self._widened:
+            self._narrow = watched.width()
+        return False
+
     def _give_room(self, visible: bool) -> None:
         """A page needs more width than the list of runs, which has it back afterwards."""
-        if self.dock.isFloating() or self._project is None:
-            return
-        if visible and self.dock.width() < WIDTH:
-            self._narrow = self._project.width() if self.dock in self._window.tabifiedDockWidgets(self._project) else 0
+        self._widened = self._widened or visible
+        if visible and not self.dock.isFloating() and self.dock.width() < WIDTH:
             sizes = [WIDTH, self._form.width()]
             self._window.resizeDocks([self.dock, self._form], sizes, Qt.Orientation.Horizontal)
-        elif self.dock.isHidden() and self._narrow:
+        elif self.dock.isHidden():
             QTimer.singleShot(0, self._take_back)  # when the layout knows that it is hidden
 
     def _take_back(self) -> None:
-        if self._project is not None and self.dock.isHidden():
+        if self.dock.isHidden() and self._narrow:
             self._window.resizeDocks([self._project], [self._narrow], Qt.Orientation.Horizontal)
-            self._narrow = 0
+            self._widened = False

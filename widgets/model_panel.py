@@ -172,9 +172,9 @@ class ModelPanel(QWidget):
     def focus_setting(self, group: str, field: str) -> bool:
         """Go to the editor of a setting, such as "model", "latent". Whether there is one now."""
         form = self.findChild(SettingsForm, f"{group}Settings")
-        editor = form.findChild(QWidget, field) if form is not None else None
-        if editor is None or editor.isHidden():
+        if form is None or field not in form.fields:
             return False
+        editor = form.editor(field)
         for part, fold in self._folds.items():
             if part.isAncestorOf(editor):
                 fold.unfold()

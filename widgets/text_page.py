@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QMimeData, Qt, QUrl, Signal
+from PySide6.QtCore import QEvent, QMimeData, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QTextCursor, QTextDocument, QWheelEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QTextBrowser, QToolButton, QVBoxLayout, QWidget
 
@@ -84,7 +84,7 @@ class TextPage(QWidget):
         self._zoom = zoom
         self.text = _Text(self)
         self.text.setAccessibleName("Page")
-        self.text.anchorClicked.connect(lambda url: self.followed.emit(url.toString(QUrl.ComponentFormattingOption.None_)))
+        self.text.anchorClicked.connect(lambda url: self.followed.emit(url.toString()))
         self.text.zoom_wanted.connect(self._zoom_by)
         self.text.find_wanted.connect(self.find)
         self._find = _FindBar(self)

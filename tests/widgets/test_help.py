@@ -1,0 +1,168 @@
+"""Help beside the form: pages that are read, followed, searched, and lead into the form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from person import Person
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QColor, QImage, QTextCursor, QWheelEvent
+from PySide6.QtWidgets import QApplication, QLineEdit, QToolButton, QTreeWidget
+from pytestqt.qtbot import QtBot
+
+from dgm_studio.pages import parse_page
+from dgm_studio.presets import presets
+from models.catalog import FAMILIES
+from widgets.page_document import OBJECT
+from widgets.text_page import TextPage
+from widgets.theme import DARK, LIGHT, look
+
+PAGE = parse_page(
+    "# Title\n\nxxxx $x$ xxxx and [a link](family:some).\n\n$$\n\\frac{1}{2}\n$$\n\n## Below\n\nwords at the end",
+    "a.md",
+)
+
+
+@pytest.fixture
+def shown(qtbot: QtBot) -> TextPage:
+    view = TextPage()
+    qtbot.addWidget(view)
+    view.resize(360, 500)
+    view.show()
+    view.show_page(PAGE)
+    return view
+
+
+def ink(view: TextPage, at: int) -> np.ndarray:
+    """Which pixels are not as the page where the sign at a place of the text is drawn: (height, width)."""
+    cursor = QTextCursor(view.text.document())
+    cursor.setPosition(at)
+    box = view.text.cursorRect(cursor)
+    cursor.setPosition(at + 1)
+    corner = view.text.viewport().mapTo(view, box.topLeft())
+    picture = view.grab().toImage().convertToFormat(QImage.Format.Format_Grayscale8)
+    ratio = picture.devicePixelRatio()
+    wide = view.text.cursorRect(cursor).x() - box.x()
+    part = picture.copy(*(round(ratio * v) for v in (corner.x() + 1, corner.y(), wide, box.height())))
+    grey = np.frombuffer(part.constBits(), np.uint8).reshape(part.height(), part.bytesPerLine())[:, : part.width()]
+    return np.abs(grey.astype(int) - grey[0, 0]) > 60
+
+
+def test_an_equation_stands_on_the_base_line_of_its_text_in_its_colour(qtbot: QtBot, shown: TextPage) -> None:
+    raw = shown.text.document().toRawText()
+    place = raw.index(OBJECT)
+    for theme in (LIGHT, DARK):
+        look.apply(QApplication.instance(), theme)
+        letter, equation = ink(shown, raw.index("xxxx") + 1), ink(shown, place)
+        bottoms = [np.flatnonzero(part.any(1))[-1] for part in (letter, equation)]
+        assert abs(int(bottoms[0]) - int(bottoms[1])) <= 1
+        tops = [np.flatnonzero(part.any(1))[0] for part in (letter, equation)]
+        assert abs(int(tops[0]) - int(tops[1])) <= 1
+        cursor = QTextCursor(shown.text.document())
+        cursor.setPosition(place + 1)
+        assert cursor.charFormat().foreground().color() == QColor(theme.text)
+
+
+def test_copied_text_has_equations_as_latex_and_a_screen_reader_too(qtbot: QtBot, shown: TextPage) -> None:
+    shown.text.selectAll()
+    shown.text.copy()
+    text = QApplication.clipboard().text()
+    assert "xxxx $x$ xxxx and a link." in text
+    assert "$$\\frac{1}{2}$$" in text
+    assert "\\frac{1}{2}" in shown.text.accessibleDescription()
+
+
+def test_find_zoom_and_links_work_by_mouse_and_keyboard(qtbot: QtBot, shown: TextPage) -> None:
+    shown.text.setFocus()
+    qtbot.keyClick(shown.text, Qt.Key.Key_F, Qt.KeyboardModifier.ControlModifier)
+    words = shown.findChild(QLineEdit, "pageFind")
+    qtbot.keyClicks(words, "words")
+    assert shown.text.textCursor().selectedText() == "words"
+    qtbot.keyClicks(words, "!!")
+    assert words.property("invalid")
+    qtbot.keyClick(words, Qt.Key.Key_Escape)
+    assert not words.isVisible()
+    sizes = []
+    for steps in (1, 1, -1):
+        at = QPointF(20, 20)
+        wheel = QWheelEvent(
+            at, shown.mapToGlobal(at), QPoint(), QPoint(0, 120 * steps), Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.ControlModifier, Qt.ScrollPhase.NoScrollPhase, False,
+        )  # fmt: skip
+        with qtbot.waitSignal(shown.zoomed):
+            QApplication.sendEvent(shown.text.viewport(), wheel)
+        sizes.append(shown.text.document().defaultFont().pixelSize())
+    assert sizes[0] == sizes[2] < sizes[1]
+    with qtbot.waitSignal(shown.followed) as followed:
+        qtbot.keyClick(shown.text, Qt.Key.Key_Tab)
+        qtbot.keyClick(shown.text, Qt.Key.Key_Return)
+    assert followed.args == ["family:some"]
+
+
+def test_help_opens_beside_the_form_follows_it_and_leads_into_it(qtbot: QtBot, person: Person) -> None:
+    desk, window = person.desk, person.window
+    desk.workspace.create("Some")
+    person.until(lambda: desk.docks["showModel"].isVisible())
+    panel, guide, model = desk.guide.panel, desk.guide, desk.model
+    list_width = desk.docks["showRuns"].width()
+    first, other = presets()[0].config.family, FAMILIES[0].key
+
+    qtbot.mouseClick(model.findChild(QToolButton, "help-family"), Qt.MouseButton.LeftButton)
+    person.until(lambda: panel.isVisible() and panel.text.page is not None)
+    assert panel.address == f"family:{first}"
+    person.until(lambda: guide.dock.width() >= 300)
+    assert window.width() == 1280
+    assert desk.docks["showModel"].isVisible()  # the form is not covered
+    assert desk.docks["showModel"].width() > 250
+
+    desk.draft.set_family(other)  # it follows
+    assert panel.address == f"family:{other}"
+    panel.pin.setChecked(True)
+    desk.draft.set_family(first)
+    assert panel.address == f"family:{other}"
+    panel.pin.setChecked(False)
+    assert panel.address == f"family:{first}"
+    panel.back()
+    assert panel.address == f"family:{other}"
+    panel.forward()
+    assert panel.address == f"family:{first}"
+
+    model._learner.setFocus()  # F1 knows what has the focus
+    person.do("help")
+    assert panel.address == f"learner:{desk.draft.config.learner}"
+    qtbot.mouseClick(model.findChild(QToolButton, "help-family"), Qt.MouseButton.LeftButton)
+
+    person.until(lambda: model.forms["model"].editor("hidden").isVisible())
+    panel.text.followed.emit("setting:model.hidden")  # to the editor
+    assert window.focusWidget() is model.forms["model"].editor("hidden")
+    panel.open(f"family:{other}")
+    panel.text.followed.emit("setting:model.start")  # which the form does not have now
+    person.choose(person.bar("no such setting"), "Choose ")
+    assert desk.draft.config.family == other
+
+    chosen = next(preset for preset in presets() if preset.config.family != other)
+    panel.text.followed.emit(f"preset:{chosen.key}")
+    assert desk.draft.config == chosen.config
+
+    person.do("contents")
+    tree = panel.findChild(QTreeWidget, "helpContents")
+    assert tree.topLevelItemCount() >= 2
+    qtbot.keyClicks(panel.findChild(QLineEdit, "helpSearch"), "posterior collapse")
+    assert tree.topLevelItemCount() > 1
+    qtbot.keyClick(panel.findChild(QLineEdit, "helpSearch"), Qt.Key.Key_Return)
+    assert "collapse" in panel.text.page.plain
+
+    guide.dock.close()
+    qtbot.waitUntil(lambda: desk.docks["showRuns"].width() == list_width)
+    person.do("showHelp")
+    assert panel.isVisible()
+
+
+def test_help_is_read_without_a_project_too(qtbot: QtBot, person: Person, tmp_path: Path) -> None:
+    desk = person.desk
+    person.do("help")
+    person.until(lambda: desk.guide.panel.isVisible())
+    desk.guide.panel.text.followed.emit(f"preset:{presets()[0].key}")
+    person.until(lambda: desk.workspace.project is not None and desk.workspace.trainer.active is not None)
