@@ -174,9 +174,8 @@ def _blocks(lines: list[str], name: str) -> Iterator[Block]:
             part, began = Part.ITEM, number
             gathered.append(line[2:].strip())
         elif _FOREIGN.match(line):
-            raise PageError(
-                name, number, f"pages have no {line.split()[0]!r}: see dgm_studio/pages.py for what they have."
-            )
+            sign = line.split()[0]
+            raise PageError(name, number, f"pages have no {sign!r}: dgm_studio/pages.py says what they have.")
         else:
             if not gathered:
                 part, began = Part.PARAGRAPH, number

@@ -117,7 +117,6 @@ class ModelPanel(QWidget):
         column.addLayout(_row("Family", self.family, self._help_on(self.family, "family")))
         column.addLayout(_row("Learns by", self._learner, self._help_on(self._learner, "learner")))
         column.addWidget(self._summary)
-        self._folds: dict[QWidget, Fold] = {}
         for title, part in (
             ("Data", data),
             ("Model", self.forms["model"]),
@@ -125,8 +124,7 @@ class ModelPanel(QWidget):
             ("Training", self.forms["training"]),
             ("What to look for", self._look_for),
         ):
-            self._folds[part] = Fold(title, part)
-            column.addWidget(self._folds[part])
+            column.addWidget(Fold(title, part))
         column.addStretch(1)
         self._train = QPushButton("Train as a new run")
         self._train.setObjectName("trainNew")
@@ -135,8 +133,7 @@ class ModelPanel(QWidget):
         self._train.clicked.connect(self.train_wanted)
         card = Card(margin=0)
         card.column.setSpacing(0)
-        self._scroll = scrolled(content, "modelScroll")
-        card.column.addWidget(self._scroll, 1)
+        card.column.addWidget(scrolled(content, "modelScroll"), 1)
         foot = QVBoxLayout()
         foot.setContentsMargins(SPACE * 3 // 2, SPACE, SPACE * 3 // 2, SPACE * 3 // 2)
         foot.addWidget(self._train)
@@ -172,14 +169,9 @@ class ModelPanel(QWidget):
     def focus_setting(self, group: str, field: str) -> bool:
         """Go to the editor of a setting, such as "model", "latent". Whether there is one now."""
         form = self.findChild(SettingsForm, f"{group}Settings")
-        if form is None or field not in form.fields:
+        if form is None or field not in form.fields():
             return False
-        editor = form.editor(field)
-        for part, fold in self._folds.items():
-            if part.isAncestorOf(editor):
-                fold.unfold()
-        self._scroll.ensureWidgetVisible(editor)
-        editor.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.reveal(form.editor(field))
         return True
 
     def _help_on(self, box: QWidget, kind: str) -> QToolButton:

@@ -25,7 +25,7 @@ from PySide6.QtSvg import QSvgRenderer
 
 from dgm_studio.equations import X_HEIGHT, Equation, typeset
 from dgm_studio.pages import Block, Mark, Page, Part, Span
-from widgets.theme import SPACE, Theme
+from widgets.theme import Theme
 
 EQUATION = QTextFormat.ObjectTypes.UserObject.value + 1  # the kind of text object that is an equation
 LATEX, DISPLAY, SIZE = (QTextFormat.Property.UserProperty.value + i for i in range(1, 4))
@@ -60,15 +60,18 @@ def fill(document: QTextDocument, page: Page, font: QFont, zoom: float, theme: T
     text.setPixelSize(base)
     document.setDefaultFont(text)
     document.setDocumentMargin(2)
-    document.setIndentWidth(round(1.3 * base))
-    document.setDefaultStyleSheet(
-        f"body {{ color: {theme.text}; }} a {{ color: {theme.accent}; text-decoration: none; }}"
-        f"h1 {{ font-size: {round(1.5 * base)}px; font-weight: 700; margin: 0 0 {base * 3 // 4}px 0; }}"
-        f"h2 {{ font-size: {round(1.1 * base)}px; font-weight: 600; margin: {base * 5 // 4}px 0 {base // 2}px 0; }}"
-        f"p {{ line-height: 125%; margin: 0 0 {base // 2}px 0; }} li {{ line-height: 125%; margin: 0 0 {base // 4}px 0; }}"
-        f"p.equation {{ line-height: 100%; margin: {base // 2}px 0 {base * 3 // 4}px {round(1.3 * base)}px; }}"
-        f"code {{ font-family: 'DejaVu Sans Mono', 'Consolas', 'Menlo', monospace; font-size: {round(0.92 * base)}px; }}"
-    )
+    indent = round(1.3 * base)
+    document.setIndentWidth(indent)
+    document.setDefaultStyleSheet(f"""
+        body {{ color: {theme.text}; }}
+        a {{ color: {theme.accent}; text-decoration: none; }}
+        h1 {{ font-size: {round(1.5 * base)}px; font-weight: 700; margin: 0 0 {base * 3 // 4}px 0; }}
+        h2 {{ font-size: {round(1.1 * base)}px; font-weight: 600; margin: {base * 5 // 4}px 0 {base // 2}px 0; }}
+        p {{ line-height: 125%; margin: 0 0 {base // 2}px 0; }}
+        li {{ line-height: 125%; margin: 0 0 {base // 4}px 0; }}
+        p.equation {{ line-height: 100%; margin: {base // 2}px 0 {base * 3 // 4}px {indent}px; }}
+        code {{ font-family: "DejaVu Sans Mono", "Consolas", "Menlo", monospace; font-size: {round(0.92 * base)}px; }}
+    """)
     latex: list[tuple[str, bool]] = []
     document.setHtml(f"<body><h1>{escape(page.title)}</h1>{''.join(_html(page.blocks, latex))}</body>")
     _set_equations(document, latex, text, QColor(theme.text))

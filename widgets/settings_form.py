@@ -246,11 +246,6 @@ class SettingsForm(QWidget):
                 editor.show(self._values[field])
             self._mark(field)
 
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """Those that have an editor."""
-        return tuple(self._editors)
-
     def editor(self, field: str) -> QWidget:
         """The widget that edits `field`."""
         return self._editors[field].widget

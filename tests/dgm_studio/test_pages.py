@@ -110,7 +110,7 @@ def test_what_cannot_be_set_is_refused(latex: str, said: str) -> None:
 )
 def test_what_leads_nowhere_is_found(text: str, said: str) -> None:
     page = HelpPage("explorer", "some", parse_page(f"# T\n\n{text}", "some.md"))
-    with pytest.raises(PageError, match="^some.md, line 3: ") as refused:
+    with pytest.raises(PageError, match=r"^some\.md, line 3: ") as refused:
         check(page)
     assert said in str(refused.value)
 
