@@ -48,7 +48,7 @@ def of(variant: str, each_learner_once: bool = False) -> list[ParameterSet]:
     return found
 
 
-PLAIN = of("settings as they are")
+PLAIN = of("settings as they are", each_learner_once=True)
 
 
 @pytest.mark.parametrize("case", PLAIN)
