@@ -147,6 +147,14 @@ MENUS: dict[str, tuple[Entry, ...]] = {
             needs="a selected run",
         ),
         Entry(
+            "compare",
+            "Compare s&ide by side",
+            "Put the runs that are selected in the list beside those of the Compare page.",
+            "Ctrl+Shift+B",
+            "compare",
+            needs="a selected run",
+        ),
+        Entry(
             "useSettings",
             "&Use its settings for a new run",
             "Copy the selected run's settings to the form.",
@@ -193,6 +201,7 @@ MENUS: dict[str, tuple[Entry, ...]] = {
         Entry("pageTrain", "&Train", "Curves and samples.", "Ctrl+1", "curves"),
         Entry("pageExplore", "&Explore", "Drag through what the run learned.", "Ctrl+2", "explore"),
         Entry("pageEvaluate", "E&valuate", "Measure the run.", "Ctrl+3", "evaluate"),
+        Entry("pageCompare", "&Compare", "Put runs side by side.", "Ctrl+4", "compare"),
         Entry(),
         Entry("nextRun", "&Next run", "Select the next run.", "Ctrl+PgDown"),
         Entry("previousRun", "&Previous run", "Select the run before.", "Ctrl+PgUp"),

@@ -38,7 +38,7 @@ from widgets.trainer import Phase
 from widgets.work_area import WorkArea
 from widgets.workspace import Workspace
 
-PAGES = {"pageTrain": "Train", "pageExplore": "Explore", "pageEvaluate": "Evaluate"}
+PAGES = {"pageTrain": "Train", "pageExplore": "Explore", "pageEvaluate": "Evaluate", "pageCompare": "Compare"}
 
 
 class Desk(QObject):
@@ -96,6 +96,7 @@ class Desk(QObject):
         workspace.loading.connect(lambda fraction, text: self._status.show_text(text, fraction))
         self.area.train.way_chosen.connect(self.control.treat)
         self.area.explore.draw_wanted.connect(lambda: self.control.train_on_drawing(self.area.window()))
+        self.runs.compare_wanted.connect(self.area.compare_runs)
         self.changes.listed.connect(self._choose_runs)
         self.draft.changed.connect(self._update)
         self.draft.stack.canUndoChanged.connect(actions["undo"].setEnabled)
@@ -317,6 +318,7 @@ class Desk(QObject):
             "continue": workspace.can_train and known and not workspace.trainer.waits(run.id),  # type: ignore[union-attr]
             "branch": stateful,
             "branchFrom": stateful,
+            "compare": run is not None,
             "duplicate": run is not None,
             "useSettings": known,
             "rename": run is not None,

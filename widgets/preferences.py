@@ -115,6 +115,14 @@ class Preferences:
         known = [other for other in self._list("familiar") if other != text]
         self._settings.setValue("familiar", [text, *known][:FAMILIAR])
 
+    def compared(self, project: Path) -> list[str]:
+        """The runs of a project that stood side by side last."""
+        return [str(one) for one in self._list(_compared(project))]
+
+    def keep_compared(self, project: Path, runs: list[str]) -> None:
+        """Remember them."""
+        self._settings.setValue(_compared(project), runs) if runs else self._settings.remove(_compared(project))
+
     def forget_recent(self) -> None:
         self._settings.remove("recent")
 
@@ -129,6 +137,10 @@ class Preferences:
     def _bytes(self, key: str) -> QByteArray:
         value = self._settings.value(key)
         return value if isinstance(value, QByteArray) else QByteArray()
+
+
+def _compared(project: Path) -> str:
+    return f"compared/{hashlib.sha256(str(project.absolute()).encode()).hexdigest()[:24]}"
 
 
 def thumbnail_file(project: Path) -> Path:

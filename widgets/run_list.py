@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
+from collections.abc import Sequence
+
+from PySide6.QtCore import QMimeData, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -21,6 +23,7 @@ from widgets.theme import SPACE, look
 ID, PICTURE, STATUS, ROLE, TAGS, SOUGHT = (Qt.ItemDataRole.UserRole + n for n in range(1, 7))
 SIDE = 36  # px
 CHIP = 2 * SPACE  # px, the height of a tag
+RUNS = "application/x-dgm-studio-runs"  # what is dragged: ids, one a line
 Index = QModelIndex | QPersistentModelIndex
 
 
@@ -101,8 +104,14 @@ def _placed(area: QRect, tags: list[str], metrics: QFontMetrics) -> list[tuple[Q
     return chips
 
 
+def ids_of(data: QMimeData) -> list[str]:
+    """The runs that are dragged."""
+    return bytes(data.data(RUNS).data()).decode().split("\n")
+
+
 class RunList(QListWidget):
-    """Rows by run; those that do not match what is sought are hidden."""
+    """Rows by run; those that do not match what is sought are hidden. One is current; several can be chosen and dragged
+    to where runs are compared."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -113,6 +122,8 @@ class RunList(QListWidget):
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setDragDropMode(QAbstractItemView.DragDropMode.DragOnly)
         self._words: list[str] = []
         look.changed.connect(self.viewport().update)
 
@@ -122,6 +133,19 @@ class RunList(QListWidget):
     def of(self, run_id: str) -> QListWidgetItem | None:
         """The row of a run."""
         return next((item for item in self.rows() if item.data(ID) == run_id), None)
+
+    @property
+    def chosen(self) -> list[str]:
+        """The runs that are selected, in the order of the list."""
+        return [item.data(ID) for item in self.rows() if item.isSelected() and not item.isHidden()]
+
+    def mimeTypes(self) -> list[str]:
+        return [RUNS]
+
+    def mimeData(self, items: Sequence[QListWidgetItem]) -> QMimeData:
+        data = QMimeData()
+        data.setData(RUNS, "\n".join(item.data(ID) for item in items).encode())
+        return data
 
     def show_runs(self, run_ids: list[str]) -> None:
         """Have a row for each of these and no other, without rebuilding what is there. New ones are to be filled."""

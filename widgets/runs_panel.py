@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtWidgets import QLineEdit, QListWidgetItem, QMenu, QPlainTextEdit, QVBoxLayout, QWidget
 
 from dgm_studio.store import Run
@@ -15,12 +15,15 @@ from widgets.theme import SPACE
 from widgets.trainer import Phase
 from widgets.workspace import Workspace
 
-MENU = ("continue", "branch", "branchFrom", "duplicate", "useSettings", "", "rename", "tags", "notes", "")
+MENU = ("continue", "branch", "branchFrom", "duplicate", "useSettings", "compare", "", "rename", "tags", "notes", "")
 ALWAYS = ("delete", "deleted", "import")
 
 
 class RunsPanel(QWidget):
-    """The list with a field to find runs in it, and the tags and notes of the selected one."""
+    """The list with a field to find runs in it, and the tags and notes of the selected one. `compare_wanted(runs)`:
+    these are to stand side by side."""
+
+    compare_wanted = Signal(object)
 
     def __init__(self, workspace: Workspace, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -77,6 +80,7 @@ class RunsPanel(QWidget):
             "rename": self._rename,
             "tags": lambda: self._write(self._tags),
             "notes": lambda: self._write(self._notes),
+            "compare": self._compare,
             "findRun": lambda: self._write(self._find),
             "nextRun": lambda: self._list.move(1),
             "previousRun": lambda: self._list.move(-1),
@@ -193,6 +197,13 @@ class RunsPanel(QWidget):
         if item is not None:
             self._list.setFocus()
             self._list.editItem(item)
+
+    def _compare(self) -> None:
+        project = self._workspace.project
+        chosen = self._list.chosen
+        runs = [run for run in project.runs.values() if run.id in chosen] if project is not None else []
+        if runs or self._workspace.run is not None:
+            self.compare_wanted.emit(runs or [self._workspace.run])
 
     def _edited(self, item: QListWidgetItem) -> None:
         project = self._workspace.project

@@ -1,11 +1,15 @@
-"""The pages of the selected run: Train, Explore, Evaluate."""
+"""The pages: Train, Explore and Evaluate of the selected run, and Compare of several."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QTabBar, QWidget
 
+from dgm_studio.store import Run
 from widgets.building import Card
+from widgets.compare_page import ComparePage
 from widgets.evaluate_page import EvaluatePage
 from widgets.explore_page import ExplorePage
 from widgets.saving import RUN_NAME
@@ -14,7 +18,7 @@ from widgets.train_page import TrainPage
 from widgets.workspace import Workspace
 
 # How often (ms) each page wants newer weights of the run in training; 0 never.
-WANTED = {"Train": 300, "Explore": 120, "Evaluate": 500}
+WANTED = {"Train": 300, "Explore": 120, "Evaluate": 500, "Compare": 500}
 
 
 class WorkArea(Card):
@@ -28,11 +32,13 @@ class WorkArea(Card):
         self._workspace = workspace
         self.train, self.explore, self.evaluate = TrainPage(workspace), ExplorePage(workspace), EvaluatePage()
         self.evaluate.setObjectName("evaluatePage")
+        self.compare = ComparePage(workspace, self.evaluate.measuring)
         self._tabs = QTabBar(drawBase=False, expanding=False)
         self._tabs.setObjectName("tabs")
         self._tabs.setAccessibleName("Pages")
         self._pages = QStackedWidget()
-        for title, page in (("Train", self.train), ("Explore", self.explore), ("Evaluate", self.evaluate)):
+        pages = (self.train, self.explore, self.evaluate, self.compare)
+        for title, page in zip(WANTED, pages, strict=True):
             self._tabs.addTab(title)
             self._pages.addWidget(page)
         head = QHBoxLayout()
@@ -57,8 +63,13 @@ class WorkArea(Card):
         return self._tabs.tabText(self._tabs.currentIndex())
 
     def show_page(self, title: str) -> None:
-        """Turn to "Train", "Explore" or "Evaluate"."""
+        """Turn to "Train", "Explore", "Evaluate" or "Compare"."""
         self._tabs.setCurrentIndex(list(WANTED).index(title))
+
+    def compare_runs(self, runs: Sequence[Run]) -> None:
+        """Put these runs beside those of the Compare page, and turn to it."""
+        self.compare.compare(runs)
+        self.show_page("Compare")
 
     def _show(self, index: int) -> None:
         for place in range(self._pages.count()):  # a page out of sight must not decide how small the window can be

@@ -49,11 +49,19 @@ class Group:
         return self.basis.data == UNKNOWN
 
     @property
+    def title(self) -> str:
+        """What all values of the group are."""
+        return _joined(self.basis.quantity, self.basis.kind, self.basis.unit)
+
+    @property
+    def protocol(self) -> str:
+        """How all of them were measured, and of which examples."""
+        return _joined(self.basis.way, self.basis.data if not self.unknown else "")
+
+    @property
     def head(self) -> str:
-        """What all values of the group are, in a line."""
-        b = self.basis
-        parts = [b.quantity, b.kind, b.unit, b.way, b.data if not self.unknown else ""]
-        return "  ·  ".join(part for part in parts if part)
+        """Both in a line."""
+        return _joined(self.title, self.protocol)
 
     @property
     def note(self) -> str:
@@ -134,6 +142,10 @@ def tone(verdict: str) -> Tone:
     """The colour in which a verdict is said."""
     tones: dict[str, Tone] = {BEST: "good", DOUBTED: "warn"}
     return tones.get(verdict, "plain")
+
+
+def _joined(*parts: str) -> str:
+    return "  ·  ".join(part for part in parts if part)
 
 
 def _of_table(table: Table, run_id: str, one: StoredEvaluation) -> list[Entry]:

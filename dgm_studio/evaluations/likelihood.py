@@ -101,10 +101,15 @@ class LikelihoodSettings(Settings):
     )
 
 
-def _admits(model: type, learner: type, spec: DataSpec) -> bool:
+def has_likelihood(model: type) -> bool:
+    """Whether at least one measure applies to models of this class, on any data."""
     if has_bound(model) or any(issubclass(model, one) for one in (ScoresExactly, WeighsEvidence)):
         return True
     return any(admits(model) for admits in (_enumerable, _annealed, _bounded_exactly, _bounded_by_annealing))
+
+
+def _admits(model: type, learner: type, spec: DataSpec) -> bool:
+    return has_likelihood(model)
 
 
 def _without_effect(model: type) -> tuple[str, ...]:

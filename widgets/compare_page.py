@@ -1,0 +1,144 @@
+"""The Compare page: up to eight runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+
+from dgm_studio.store import Run
+from widgets.building import label
+from widgets.compare.chips import Chips
+from widgets.compare.chosen import MOST, Chosen
+from widgets.compare.curves_part import CurvesPart
+from widgets.compare.likelihood_part import LikelihoodPart
+from widgets.compare.part import Part
+from widgets.compare.plane_part import PlanePart
+from widgets.compare.samples_part import SamplesPart
+from widgets.compare.settings_part import SettingsPart
+from widgets.empty import Empty
+from widgets.measuring import Measuring
+from widgets.run_list import RUNS, ids_of
+from widgets.theme import SPACE
+from widgets.workspace import Workspace
+
+
+class ComparePage(QWidget):
+    """The chosen runs as chips, and one part at a time of what can be seen of them together. Runs that are dragged
+    here from the list are added."""
+
+    def __init__(self, workspace: Workspace, measuring: Measuring, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("comparePage")
+        self.setAcceptDrops(True)
+        self._workspace = workspace
+        self.chosen = Chosen(workspace, self)
+        self.chips = Chips(self.chosen, workspace)
+        self._refused = label("", "error", "compareRefused", wrap=True)
+        self._refused.hide()
+        self.parts: tuple[Part, ...] = (
+            SettingsPart(self.chosen, workspace),
+            CurvesPart(self.chosen, workspace),
+            SamplesPart(self.chosen, workspace),
+            LikelihoodPart(self.chosen, workspace, measuring),
+            PlanePart(self.chosen, workspace, measuring),
+        )
+        self.switch = QWidget()
+        self.switch.setObjectName("compareSwitch")
+        segments = QHBoxLayout(self.switch)
+        segments.setContentsMargins(0, 0, 0, 0)
+        segments.setSpacing(SPACE // 2)
+        segments.addWidget(label("show", "muted"))
+        self._group = QButtonGroup(self)
+        self._group.setExclusive(True)
+        self._stack = QStackedWidget()
+        self._empty = Empty(
+            "Nothing to compare yet",
+            "Choose two or more runs of this project: what was set differently, their curves, samples and likelihoods "
+            "then stand side by side.",
+            "compare",
+        )
+        self._offer = QPushButton()
+        self._offer.setObjectName("compareNewest")
+        self._offer.setProperty("primary", True)
+        self._offer.clicked.connect(self._choose_newest)
+        blank = QWidget()
+        column = QVBoxLayout(blank)
+        column.addWidget(self._empty, 2)
+        column.addWidget(self._offer, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addStretch(2)
+        self._stack.addWidget(blank)
+        for index, part in enumerate(self.parts):
+            button = QPushButton(part.title, checkable=True)
+            button.setObjectName(f"segment-{part.key}")
+            button.setProperty("segment", True)
+            button.setCursor(Qt.CursorShape.PointingHandCursor)
+            self._group.addButton(button, index)
+            segments.addWidget(button)
+            self._stack.addWidget(part)
+        segments.addStretch(1)
+        self._group.button(0).setChecked(True)
+        self._group.idClicked.connect(self.show_part)
+        top = QVBoxLayout(self)
+        top.setContentsMargins(0, 0, 0, 0)
+        top.setSpacing(SPACE)
+        top.addWidget(self.chips)
+        top.addWidget(self._refused)
+        top.addWidget(self.switch)
+        top.addWidget(self._stack, 1)
+        self.chosen.changed.connect(self._changed)
+        self.chosen.refused.connect(self._refuse)
+        workspace.runs_changed.connect(self._offer_newest)
+        workspace.project_changed.connect(self._refused.hide)
+        self._changed()
+
+    @property
+    def part(self) -> Part | None:
+        """The part in view."""
+        widget = self._stack.currentWidget()
+        return widget if isinstance(widget, Part) else None
+
+    def show_part(self, index: int) -> None:
+        """Show the part of the segment `index`, once there are runs."""
+        self._group.button(index).setChecked(True)
+        if self.chosen.runs:
+            self._stack.setCurrentWidget(self.parts[index])
+
+    def compare(self, runs: Sequence[Run]) -> None:
+        """Put these runs beside those that are here."""
+        self._refused.hide()
+        self.chosen.add(runs)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if event.mimeData().hasFormat(RUNS):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        project, ids = self._workspace.project, ids_of(event.mimeData())
+        self.compare([project.runs[one] for one in ids if one in project.runs] if project is not None else [])
+        event.acceptProposedAction()
+
+    def _choose_newest(self) -> None:
+        self.compare(self.chosen.others[:MOST])
+
+    def _changed(self) -> None:
+        if len(self.chosen.runs) < MOST:
+            self._refused.hide()
+        if self.chosen.runs:
+            self._stack.setCurrentWidget(self.parts[self._group.checkedId()])
+        else:
+            self._stack.setCurrentIndex(0)
+        self.switch.setVisible(bool(self.chosen.runs))
+        self._offer_newest()
+
+    def _offer_newest(self) -> None:
+        others = len(self.chosen.others)
+        some = min(others, MOST)
+        self._offer.setText(f"Compare all {some} runs" if some == others else f"Compare the newest {some} runs")
+        self._offer.setVisible(some > 1)
+
+    def _refuse(self, text: str) -> None:
+        self._refused.setText(text)
+        self._refused.show()
