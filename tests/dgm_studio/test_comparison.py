@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -26,11 +27,13 @@ from dgm_studio.comparison.likelihoods import (
     newest_step,
     tables,
 )
+from dgm_studio.comparison.rates import as_table as rates_table
+from dgm_studio.comparison.rates import iso_values, planes, points_of
 from dgm_studio.comparison.settings import as_table as settings_table
 from dgm_studio.comparison.settings import compared
 from dgm_studio.config import DataChoice, RunConfig, TrainingSettings
 from dgm_studio.evaluations.base import basis_of
-from dgm_studio.reports import Column, Table, from_tree, to_tree
+from dgm_studio.reports import Column, Points, Series, Table, from_tree, to_tree
 from dgm_studio.store import Project
 from dgm_studio.store.run import StoredEvaluation
 from models.catalog import FAMILIES
@@ -223,3 +226,23 @@ def test_one_table_says_of_every_row_all_that_it_is() -> None:
     heads = [column.title for column in table.columns]
     assert [row[heads.index("Group")] for row in table.rows] == [1.0, 1.0, 2.0]
     assert [row[heads.index("Kind")] for row in table.rows] == ["exact", "exact", "lower bound"]
+
+
+def test_points_of_a_plane_are_those_of_the_newest_result_of_each_step() -> None:
+    def kept(step: int, rate: float, plane: str = "p", number: int = 0) -> StoredEvaluation:
+        series = (Series("s", np.array([rate]), np.array([9.0])),)
+        report = Points("Plane", "rate", "distortion", series, plane=plane)
+        made = f"2026-01-01T00:00:0{number}+00:00"
+        return StoredEvaluation("rate-distortion", step, made, {"reports": [to_tree(report)]})
+
+    points = points_of("a", [kept(20, 2.0), kept(5, 1.0), kept(20, 3.0, number=1), kept(5, 7.0, "q")])
+    assert [(p.step, p.rate, p.plane) for p in points if p.plane == "p"] == [(5, 1.0, "p"), (20, 3.0, "p")]
+    assert points[-1].elbo == -12.0
+    assert planes([*points, *points_of("b", [kept(1, 1.0, "q")])]) == ["q", "p"]
+    assert len(rates_table(points, {"a": "A"}).rows) == 3
+
+
+def test_lines_of_constant_elbo_lie_at_round_values() -> None:
+    assert iso_values(0.0, 100.0) == [10.0 * n for n in range(11)]
+    assert iso_values(12.0, 13.0, 5) == pytest.approx([12.0, 12.2, 12.4, 12.6, 12.8, 13.0])
+    assert iso_values(3.0, 3.0) == []

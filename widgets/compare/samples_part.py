@@ -8,7 +8,16 @@ from typing import get_args
 
 import numpy as np
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QSlider, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QSizePolicy,
+    QSlider,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.shown import beside
@@ -83,11 +92,13 @@ class SamplesPart(Part):
         self._play.toggled.connect(self._start)
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setObjectName("moment")
+        self.slider.setMaximum(0)  # at its end, where it stays until a person moves it
         self.slider.setAccessibleName("Moment of training")
         self.slider.valueChanged.connect(lambda _: self._show())
         self.slider.sliderPressed.connect(lambda: self._play.setChecked(False))
         self._said = Readout("momentSaid", "muted")
         self._said.setFixedWidth(15 * SPACE)
+        self._said.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.paces = QComboBox()
         self.paces.setObjectName("pace")
         self.paces.setAccessibleName("What moves together")

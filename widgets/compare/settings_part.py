@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QColor, QContextMenuEvent, QPixmap, QResizeEvent
+from PySide6.QtGui import QColor, QContextMenuEvent, QFontMetrics, QPixmap, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -106,7 +106,15 @@ class SettingsTable(QTableWidget):
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         for column in range(self.columnCount()):
             wanted = max(self.sizeHintForColumn(column), self.horizontalHeader().sectionSizeHint(column)) + 2 * SPACE
-            self.setColumnWidth(column, min(max(wanted, NARROWEST), min(WIDEST, share)))
+            width = min(max(wanted, NARROWEST), min(WIDEST, share))
+            self.setColumnWidth(column, width)
+            head = self.horizontalHeaderItem(column)
+            if head is None:  # it is being filled
+                continue
+            room = width - SIDE - 4 * SPACE  # Qt would forget the square when it cuts off a name
+            font = self.horizontalHeader().font()
+            font.setBold(True)
+            head.setText(QFontMetrics(font).elidedText(head.toolTip(), Qt.TextElideMode.ElideMiddle, room))
 
     def _colour(self) -> None:
         theme = look.theme

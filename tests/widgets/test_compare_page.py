@@ -1,0 +1,232 @@
+"""The Compare page, as a person walks through it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from person import Person
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QDropEvent
+from PySide6.QtWidgets import QLabel, QPushButton, QToolButton
+
+from dgm_studio.basis import HIGHER, Basis
+from dgm_studio.comparison.likelihoods import BEST
+from dgm_studio.config import DataChoice, RunConfig, TrainingSettings
+from dgm_studio.reports import Column, Points, Series, Table, to_tree
+from dgm_studio.store import Project, Run
+from models import catalog
+from widgets.compare.chosen import MOST
+from widgets.compare.curves_part import CurvesPart
+from widgets.compare.frames import Moments, ticks
+from widgets.compare.likelihood_part import LikelihoodPart
+from widgets.compare.plane_part import PlanePart
+from widgets.compare.samples_part import SamplesPart
+from widgets.compare.settings_part import SettingsPart
+from widgets.compare_page import ComparePage
+from widgets.preferences import Preferences
+from widgets.trainer import Phase
+
+EXACT = Basis("log p(x)", "exact", "nats per example", "", "digits, 10 test examples", "abc", HIGHER)
+
+
+def config(family: str, **model: object) -> RunConfig:
+    data = DataChoice(source="digits", binarization="threshold")
+    training = TrainingSettings(steps=4, batch_size=10, device="cpu")
+    learner = catalog.family(family).learners[0]
+    return RunConfig(family=family, learner=learner, model=model, data=data, training=training)
+
+
+def likelihood(value: float) -> dict[str, object]:
+    columns = (Column("Measure"), Column("Value", "number", "nats"), Column("I", "interval"), Column("Kind", "kind"))
+    table = Table("L", columns, (("log p(x)", value, (value - 1, value + 1), "exact"),), bases=(EXACT,))
+    return {"reports": [to_tree(table)]}
+
+
+def rate(step: int, rate: float, distortion: float) -> dict[str, object]:
+    series = (Series(f"step {step}", np.array([rate]), np.array([distortion])),)
+    return {"reports": [to_tree(Points("Plane", "r", "d", series, plane="rate-distortion bits abc"))]}
+
+
+def stored(run: Run, steps: int, key: str, level: float) -> None:
+    """Curves and pictures of a run that was trained for so many steps."""
+    at = np.arange(steps, dtype=np.int64)
+    wall = at, (0.1 * at).astype(np.float32)
+    run.keep_metrics({key: (at, (level + at).astype(np.float32)), "wall": wall})
+    for step in (0, steps // 2, steps - 1):
+        run.keep_frame(step, np.full((4, 1, 8, 8), step % 250, np.uint8), True)
+
+
+@pytest.fixture
+def page(person: Person, tmp_path: Path) -> ComparePage:
+    """Three stored runs of two families, and a project that holds them."""
+    path = tmp_path / "p.dgm"
+    with Project.create(path) as project:
+        small, large = (project.new_run(config("vae", latent=n, hidden=8), name=f"vae {n}") for n in (2, 3))
+        other = project.new_run(config("nade", hidden=4), name="nade")
+        stored(small, 40, "elbo", -50.0)
+        stored(large, 80, "elbo", -40.0)
+        stored(other, 20, "log_prob", -30.0)
+        small.add_evaluation("likelihood", 39, likelihood(-90))
+        large.add_evaluation("likelihood", 79, likelihood(-80))
+        for run, level in ((small, 20.0), (large, 30.0)):
+            for step in (0, 39):
+                run.add_evaluation("rate-distortion", step, rate(step, 1 + step / 10, level - step / 4))
+        project.save()
+    person.desk.open(path)
+    person.until(lambda: person.desk.workspace.project is not None and person.desk.workspace.run is not None)
+    person.do("pageCompare")
+    return person.desk.area.compare
+
+
+def runs(page: ComparePage) -> list[Run]:
+    project = page._workspace.project
+    assert project is not None
+    return list(project.runs.values())
+
+
+def show(page: ComparePage, key: str) -> object:
+    page.findChild(QPushButton, f"segment-{key}").click()
+    assert page.part is not None
+    assert page.part.key == key
+    return page.part
+
+
+def texts(page: ComparePage) -> str:
+    return "\n".join(label.text() for label in page.findChildren(QLabel) if label.isVisibleTo(page))
+
+
+def test_a_person_compares_runs(person: Person, page: ComparePage) -> None:
+    desk, workspace = person.desk, person.desk.workspace
+    small, large, other = runs(page)
+    assert page.part is None
+    # from the list, by the menu of several that are selected, and dragged
+    desk.runs._list.selectAll()
+    assert desk.runs._list.chosen == [small.id, large.id, other.id]
+    person.do("compare")
+    assert page.chosen.runs == [small, large, other]
+    page.findChild(QToolButton, "away").click()
+    assert page.chosen.runs == [large, other]
+    dragged = desk.runs._list.mimeData([desk.runs._list.of(small.id)])
+    buttons, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    page.dropEvent(QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, dragged, buttons, keys))
+    assert page.chosen.runs == [large, other, small]
+    colours = [page.chosen.colour(run) for run in page.chosen.runs]
+    assert len(set(colours)) == 3
+
+    settings = show(page, "settings")
+    assert isinstance(settings, SettingsPart)
+    rows = {row[1]: row[2:] for row in settings.table.table().rows}
+    assert rows["Latent size"] == ("3", "–", "2")
+    assert "Batch size" not in rows
+    settings._all.setChecked(True)
+    assert "Batch size" in {row[1] for row in settings.table.table().rows}
+    assert next(one.key for one in settings.table.offers()) == "saveTable"
+
+    curves = show(page, "curves")
+    assert isinstance(curves, CurvesPart)
+    person.until(lambda: curves.quantities.count() == 2)
+    titles = [curves.quantities.itemText(i) for i in range(2)]
+    assert titles[0].endswith("2 of 3 runs")  # what most have comes first
+    person.until(lambda: {line.name for line in curves.plot.lines if line.series} == {"vae 2", "vae 3"})
+    curves.quantities.setCurrentIndex(1)
+    curves.quantities.activated.emit(1)
+    person.until(lambda: {line.name for line in curves.plot.lines if line.series} == {"nade"})
+    assert "vae 2" in curves._said.text()
+    curves.quantities.setCurrentIndex(0)
+    curves.quantities.activated.emit(0)
+    person.until(lambda: len([line for line in curves.plot.lines if line.series]) == 2)
+    curves._by_time.setChecked(True)
+    assert curves.plot.lines[0].at(2.0) == (20, -20.0)  # 0.1 s for each step
+    curves.plot.pointed.emit(2.0)
+    assert "−20.00" in curves._values[0].text()
+
+    samples = show(page, "samples")
+    assert isinstance(samples, SamplesPart)
+    shown = lambda: {cell.run.name: cell.step for cell in samples._cells.values()}  # noqa: E731
+    person.until(lambda: shown() == {"vae 2": 39, "vae 3": 79, "nade": 19})
+    samples.paces.setCurrentIndex(1)  # by steps
+    samples.paces.activated.emit(1)
+    samples.slider.setValue(samples._ticks.index(20.0))
+    person.until(lambda: shown() == {"vae 2": 20, "vae 3": 0, "nade": 19})
+    samples._play.setChecked(True)
+    person.until(lambda: not samples._play.isChecked())
+    assert shown() == {"vae 2": 39, "vae 3": 79, "nade": 19}
+
+    table = show(page, "likelihood")
+    assert isinstance(table, LikelihoodPart)
+    person.until(lambda: table.groups)
+    assert [(e.run, v) for e, v in zip(table.groups[0].entries, table.groups[0].verdicts, strict=True)] == [
+        (large.id, BEST),
+        (small.id, ""),
+    ]
+    assert len(table.whole.rows) == 2
+    assert table._buttons == {}  # nothing is kept that could be measured
+
+    plane = show(page, "plane")
+    assert isinstance(plane, PlanePart)
+    person.until(lambda: len(plane.table().rows) == 4)
+    assert "nade: no evidence lower bound" in texts(page)
+    spot = plane.plot.box.mapViewToScene(QPointF(1.0, 20.0))
+    plane.plot._hover(spot)
+    assert "vae 2, step 0" in plane.plot.named()
+
+    # what was chosen is remembered with the project, and deleted runs go
+    assert Preferences().compared(workspace.project.path) == [large.id, other.id, small.id]
+    desk.changes.delete(large)
+    person.until(lambda: page.chosen.runs == [other, small])
+    page.chosen.add([])
+    project = workspace.project
+    desk.leave()
+    person.until(lambda: workspace.project is None)
+    assert page.part is None
+    desk.open(project.path)
+    person.until(lambda: workspace.project is not None and len(page.chosen.runs) == 2)
+
+
+def test_a_run_that_trains_is_live_and_what_lacks_is_measured_in_the_background(
+    person: Person, page: ComparePage
+) -> None:
+    workspace = person.desk.workspace
+    small = runs(page)[0]
+    workspace.train(config("vae", latent=2, hidden=8), "new")
+    person.until(lambda: person.phase is Phase.IDLE and len(runs(page)) == 4 and runs(page)[-1].checkpoint_steps())
+    new = runs(page)[-1]
+    page.compare([small, new])
+    curves = show(page, "curves")
+    assert isinstance(curves, CurvesPart)
+    person.until(lambda: len([line for line in curves.plot.lines if line.series]) == 2)
+    workspace.continue_run(new, 2000)
+    person.until(lambda: person.phase is Phase.TRAINING)
+    line = lambda: next(line for line in curves.plot.lines if line.name == "new")  # noqa: E731
+    person.until(lambda: line().training is not None and len(line().training) > 30)  # type: ignore[arg-type]
+    person.do("stop")
+    person.until(lambda: person.phase is Phase.IDLE)
+    plane = show(page, "plane")
+    assert isinstance(plane, PlanePart)
+    person.until(lambda: plane._missing())
+    count = len(plane._missing())
+    plane._compute.click()
+    person.until(lambda: not plane._missing() and not plane.strip.open)
+    assert len({point.step for point in plane._points[new.id]}) == count
+    assert "test examples of" in plane._planes.itemText(1)  # other examples stand on another plane
+    project = workspace.project
+    assert project is not None
+    more = [project.new_run(config("vae", latent=2), name=f"more {n}") for n in range(MOST)]
+    page.compare(more)
+    assert len(page.chosen.runs) == MOST
+    assert "At most 8 runs" in texts(page)
+    page.chosen.remove(more[0])
+    assert "At most 8 runs" not in texts(page)
+
+
+def test_moments_lie_on_one_slider_by_share_by_steps_and_by_time() -> None:
+    short, long = Moments((0, 10), (0.0, 4.0)), Moments((0, 50, 100), (0.0, 1.0, 2.0))
+    assert ticks([short, long], "share") == [0.0, 0.5, 1.0]
+    assert ticks([short, long], "steps") == [0, 10, 50, 100]
+    assert ticks([short, long], "time") == [0.0, 1.0, 2.0, 4.0]
+    assert (short.at(0.5, "share"), long.at(0.5, "share")) == (0, 50)
+    assert (short.at(50, "steps"), long.at(49, "steps")) == (10, 0)
+    assert (short.at(3.9, "time"), long.at(3.9, "time")) == (0, 100)
+    assert Moments(()).at(1.0, "steps") is None
