@@ -50,9 +50,13 @@ class Series:
         """Add to the end. A step that comes again replaces what followed from it before (after going back)."""
         if not len(steps):
             return
+        if not self._length and _lasting(steps, np.int64) and _lasting(values, np.float32):
+            self._steps, self._values, self._length = steps, values, len(steps)
+            self._sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+            return
         begin = int(np.searchsorted(self.steps, steps[0]))
         end = begin + len(steps)
-        if end > len(self._steps):
+        if end > len(self._steps) or not self._steps.flags.writeable:
             room = max(end, 2 * len(self._steps))
             self._steps, self._values = _grown(self._steps, room), _grown(self._values, room)
             self._sums = _grown(self._sums, room + 1)
@@ -140,6 +144,11 @@ class History:
         """The newest value of `key`."""
         series = self.series.get(key)
         return float(series.values[-1]) if series else None
+
+
+def _lasting(array: np.ndarray, kind: type[np.generic]) -> bool:
+    """Whether an array is never written to again, and can be kept as it is: a long run has millions of values."""
+    return array.dtype == kind and not array.flags.writeable
 
 
 def _grown(array: np.ndarray, length: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from PySide6.QtCore import QThread, Signal
 
 
 class Loading(QThread):
-    """Imports everything a run needs and takes one optimiser step, whose first time imports for seconds."""
+    """Imports everything a run needs and takes one optimiser step."""
 
     said = Signal(str)  # what is being done
     ready = Signal(float)  # seconds it took
@@ -51,15 +51,15 @@ def create_qt_types() -> None:
 
 
 def warm_up() -> None:
-    """One step of Adam on a tiny network, and one on the meta device, where learners for looking are built: both
-    import for seconds the first time. Draws no random number."""
+    """One step of Adam, and a layer on the meta device, where learners for looking are built: both import something
+    the first time. Draws no random number."""
     import torch
+
+    from models.learning.base import adam
 
     with torch.device("meta"):
         torch.nn.Linear(2, 2)
-    layer = torch.nn.utils.skip_init(torch.nn.Linear, 2, 2)
-    torch.nn.init.constant_(layer.weight, 0.5)
-    torch.nn.init.constant_(layer.bias, 0.0)
-    optimizer = torch.optim.Adam(layer.parameters(), fused=True)
-    layer(torch.ones(1, 2)).sum().backward()
+    layer = torch.nn.ParameterList([torch.nn.Parameter(torch.full((2, 2), 0.5))])
+    optimizer = adam(layer, 1e-3)
+    (layer[0] @ torch.ones(2)).sum().backward()
     optimizer.step()

@@ -26,6 +26,7 @@ from widgets.theme import SPACE, chosen_theme, look
 if TYPE_CHECKING:
     from widgets.desk import Desk
 
+LISTED = 12  # recent projects in the menu; the start page has all
 LAYOUT_VERSION = 1  # of the docks: a remembered layout of another version is not restored
 
 
@@ -267,7 +268,7 @@ class MainWindow(QMainWindow):
 
     def _fill_recent(self, menu: QMenu) -> None:
         menu.clear()
-        for path in self.preferences.recent:
+        for path in self.preferences.recent[:LISTED]:
             action = QAction(path.stem, menu, toolTip=str(path))
             action.triggered.connect(lambda _=False, path=path: self.open(path))
             menu.addAction(action)

@@ -10,7 +10,7 @@ from PySide6.QtGui import QImage
 
 Recognition = tuple[int, ...]  # what tells one state of a file from another
 
-RECENT, FAMILIAR = 8, 64  # files that are remembered
+RECENT, FAMILIAR = 50, 64  # files that are remembered
 KEEP_EVERY = (5, 600)  # seconds: the least and the most that can be chosen
 
 

@@ -34,7 +34,7 @@ class Cover(QWidget):
 
     def __init__(self, path: Path | None, height: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._pixmap = QPixmap(str(path)) if path is not None and path.is_file() else QPixmap()
+        self._path, self._pixmap = path, QPixmap()  # read when it is seen first: there are many, and few are in view
         self.setFixedHeight(height)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
@@ -42,6 +42,8 @@ class Cover(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         area = QRectF(self.rect())
+        if self._path is not None:
+            self._pixmap, self._path = QPixmap(str(self._path)), None  # stays null without a file
         with QPainter(self) as painter:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             path = QPainterPath()

@@ -91,11 +91,15 @@ class Metrics:
 
     def _loaded(self) -> dict[str, _Series]:
         if self._series is None:
-            series = {}
+            series: dict[str, _Series] = {}
+            shared: np.ndarray | None = None  # most curves of a run have the same steps
             for path, item in self._stored.items():
                 kind, name = path.split("/", 1)
                 if kind == "step":
                     steps, values = array_of(item), array_of(self._stored[f"value/{name}"])
+                    if shared is not None and np.array_equal(shared, steps):
+                        steps = shared
+                    shared = steps
                     series[fmt.unescaped(name)] = _Series(steps, values)
             self._series = series
         return self._series

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -155,13 +156,24 @@ class AdamSettings(Settings):
     )
 
 
+class EagerAdam(torch.optim.Adam):
+    """torch's Adam without what is there for torch.compile alone: each of these methods is wrapped in something that
+    imports the compiler, which takes two seconds and 70 MB, and is used nowhere here. The arithmetic is torch's own."""
+
+    step = torch.no_grad()(inspect.unwrap(torch.optim.Adam.step))
+    zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
+    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+    state_dict = inspect.unwrap(torch.optim.Optimizer.state_dict)
+    load_state_dict = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
+
+
 def adam(
     parameters: nn.Module, learning_rate: float, betas: tuple[float, float] = (0.9, 0.999)
 ) -> torch.optim.Optimizer:
     """Adam over all parameters, fused into one kernel; on a GPU its count of steps is there too, for capturing."""
     tensors = list(parameters.parameters())
     on_gpu = bool(tensors) and tensors[0].is_cuda
-    return torch.optim.Adam(tensors, lr=learning_rate, betas=betas, fused=True, capturable=on_gpu)
+    return EagerAdam(tensors, lr=learning_rate, betas=betas, fused=True, capturable=on_gpu)
 
 
 def means(**values: Tensor) -> dict[str, Tensor]:
