@@ -28,6 +28,8 @@ class Loading(QThread):
 
             torch.set_num_threads(1)
             self.said.emit("Loading models …")
+            import dgm_studio.evaluation
+            import dgm_studio.recording
             import models.catalog  # noqa: F401
 
             self.said.emit("Warming up …")
