@@ -29,7 +29,7 @@ class Loading(QThread):
             torch.set_num_threads(1)
             self.said.emit("Loading models …")
             import dgm_studio.evaluation
-            import dgm_studio.recording
+            import dgm_studio.recording  # noqa: F401
             import models.catalog  # noqa: F401
 
             self.said.emit("Warming up …")
