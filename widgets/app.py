@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import gc
-import sys
-import threading
-import traceback
+from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from dgm_studio import __version__
+from widgets.crash import NativeCrashes, of_native, state_folder
+from widgets.crash_dialog import CrashDialogs, what_is_kept
+from widgets.last_resort import LastResort
 from widgets.main_window import MainWindow
-from widgets.notices import Log, Notice
+from widgets.notices import Log
 from widgets.preferences import Preferences
 from widgets.theme import chosen_theme, look
 
@@ -59,32 +59,6 @@ class Collector(QObject):
         gc.enable()
 
 
-class LastResort(QObject):
-    """Exceptions that nobody caught, from any thread, become a message in the window and stand in the log."""
-
-    _raised = Signal(str, str)
-
-    def __init__(self, log: Log, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._log = log
-        self._raised.connect(self._say)
-        sys.excepthook = self._hook
-        threading.excepthook = lambda args: self._hook(args.exc_type, args.exc_value, args.exc_traceback)
-
-    def _hook(self, kind: type[BaseException], error: BaseException | None, where: TracebackType | None) -> None:
-        details = "".join(traceback.format_exception(kind, error, where))
-        sys.stderr.write(details)
-        self._raised.emit(
-            f"Something went wrong that should not: {error or kind.__name__}. Your runs are kept.", details
-        )
-
-    def _say(self, text: str, details: str) -> None:
-        self._log.say(Notice("bad", text, details))
-
-    def end(self) -> None:
-        sys.excepthook, threading.excepthook = sys.__excepthook__, threading.__excepthook__
-
-
 def application(argv: list[str]) -> QApplication:
     """The QApplication, named and dressed."""
     app = QApplication.instance()
@@ -102,7 +76,14 @@ def main(argv: list[str]) -> int:
     preferences, log = Preferences(), Log()
     look.apply(app, chosen_theme(preferences.theme))
     last_resort, collector = LastResort(log), Collector()
+    native = NativeCrashes(state_folder())
+    left = native.left()
+    native.begin()
     window = MainWindow(preferences, log)
+    dialogs = CrashDialogs(lambda: window)
+    last_resort.show, last_resort.kept = dialogs.show, partial(what_is_kept, window)
+    if left:
+        window.loaded.connect(lambda: dialogs.show(of_native(left[0])))
     window.loaded.connect(collector.settle)
     room = window.screen().availableSize()
     if window.width() >= room.width() or window.height() >= room.height():
@@ -118,6 +99,7 @@ def main(argv: list[str]) -> int:
     preferences.sync()
     collector.end()
     last_resort.end()
+    native.end()
     return code
 
 

@@ -22,6 +22,7 @@ from widgets.draft import Draft, default_config
 from widgets.header import Header
 from widgets.help_guide import HelpGuide
 from widgets.import_dialog import ImportDialog
+from widgets.log_view import LogView
 from widgets.model_panel import ModelPanel
 from widgets.moved_data import MovedData
 from widgets.notices import Log, Notice, Remedy
@@ -32,7 +33,7 @@ from widgets.run_changes import Listed, RunChanges
 from widgets.run_control import RunControl
 from widgets.run_menus import RunMenus
 from widgets.runs_panel import RunsPanel
-from widgets.status import LogView, StatusLine
+from widgets.status import StatusLine
 from widgets.theme import SPACE
 from widgets.trainer import Phase
 from widgets.work_area import WorkArea

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -24,6 +25,7 @@ from PySide6.QtWidgets import (
 from widgets.icons import dress
 from widgets.theme import SPACE
 
+LONGEST = 20_000  # characters of details that are kept
 Kind = Literal["info", "good", "warn", "bad"]
 ICONS: dict[Kind, tuple[str, str]] = {
     "info": ("info", "accent"),
@@ -53,20 +55,46 @@ class Notice:
     lasting: bool = True
 
 
-class Log(QObject):
-    """Everything that was said, in order."""
+@dataclass(frozen=True)
+class Said:
+    """A notice, and when it was said."""
 
+    at: datetime
+    notice: Notice
+
+    @property
+    def line(self) -> str:
+        return f"{self.at:%H:%M:%S}  {self.notice.text}"
+
+    def whole(self) -> str:
+        """With its details."""
+        return f"{self.line}\n{self.details}" if self.details else self.line
+
+    @property
+    def details(self) -> str:
+        return self.notice.details.rstrip()
+
+
+class Log(QObject):
+    """What was said, in order; the oldest is forgotten in the end."""
+
+    KEPT = 2000  # messages
     said = Signal(object)  # Notice
     taken_back = Signal(object)  # Notice
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.lines: list[str] = []
+        self.entries: deque[Said] = deque(maxlen=self.KEPT)
+
+    @property
+    def lines(self) -> list[str]:
+        """Each message with its time, and its details."""
+        return [line for entry in self.entries for line in (entry.line, entry.details) if line]
 
     def say(self, notice: Notice) -> None:
-        self.lines.append(f"{datetime.now():%H:%M:%S}  {notice.text}")
-        if notice.details:
-            self.lines.append(notice.details.rstrip())
+        if len(notice.details) > LONGEST:
+            notice = replace(notice, details=f"{notice.details[: LONGEST - 2]} …")
+        self.entries.append(Said(datetime.now(), notice))
         self.said.emit(notice)
 
     def take_back(self, notice: Notice) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QProgressBar, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QToolButton, QWidget
 
 from widgets.building import Card
 from widgets.icons import dress
@@ -114,23 +114,3 @@ class StatusLine(Card):
     def _said(self, notice: Notice) -> None:
         self._message.set_text(notice.text)
         self._fade.start()
-
-
-class LogView(Card):
-    """Everything that was said, to read and copy."""
-
-    def __init__(self, log: Log, parent: QWidget | None = None) -> None:
-        super().__init__(parent, margin=SPACE)
-        self._text = QPlainTextEdit(readOnly=True)
-        self._text.setObjectName("logText")
-        self._text.setAccessibleName("Messages")
-        self._text.setProperty("mono", True)
-        self._text.setPlainText("\n".join(log.lines))
-        self._log, self._shown = log, len(log.lines)
-        self.column.addWidget(self._text)
-        log.said.connect(self._said)
-
-    def _said(self, _: Notice) -> None:
-        for line in self._log.lines[self._shown :]:
-            self._text.appendPlainText(line)
-        self._shown = len(self._log.lines)
