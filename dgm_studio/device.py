@@ -10,6 +10,8 @@ from contextlib import suppress
 
 import torch
 
+_preferred = ["auto"]
+
 
 class NoSuchDevice(ValueError):
     """The device asked for is not there; the sentence names those that are."""
@@ -23,11 +25,16 @@ def available() -> list[str]:
     return [*names, "cpu"]
 
 
+def prefer(name: str) -> None:
+    """From now on `auto` means this device where it is there; with "auto" the first of `available()` again."""
+    _preferred[0] = name
+
+
 def resolve(name: str) -> torch.device:
     """`auto`, `cpu`, `cuda`, `cuda:N` or `mps` as a device of this machine. Raises NoSuchDevice."""
     here = available()
     if name == "auto":
-        return torch.device(here[0])
+        return torch.device(_preferred[0] if _preferred[0] in here else here[0])
     wanted = "cuda:0" if name == "cuda" else name
     if wanted not in here:
         raise NoSuchDevice(f"This machine has no device {name!r}. It has: {', '.join(here)}.")

@@ -74,7 +74,8 @@ def main(argv: list[str]) -> int:
     """Open the window, on the project that `argv[1]` names if there is one. Returns the exit code."""
     app = application(argv[:1])
     preferences, log = Preferences(), Log()
-    look.apply(app, chosen_theme(preferences.theme))
+    look.apply(app, chosen_theme(preferences.theme), preferences.font_percent / 100)
+    look.be_still(preferences.still)
     last_resort, collector = LastResort(log), Collector()
     native = NativeCrashes(state_folder())
     left = native.left()

@@ -83,7 +83,7 @@ class Desk(QObject):
         self._problem = ""  # why the model cannot learn from the draft's data
         self._connect()
         self.draft.load(config)
-        self._update()
+        self.follow_preferences()
 
     def _connect(self) -> None:
         workspace, actions = self.workspace, self._actions
@@ -239,6 +239,10 @@ class Desk(QObject):
     def _search(self) -> None:
         self.show_form()
         self.model.family.lineEdit().selectAll()
+
+    def follow_preferences(self) -> None:
+        devices.prefer(self.workspace.preferences.device)
+        self._update()
 
     def _show_recoveries(self) -> None:
         window = self.parent()

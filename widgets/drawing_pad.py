@@ -11,7 +11,7 @@ from dgm_studio.datasets.drawn import HEAVIEST, REACH, SIDE, SIGMA
 from widgets.colormaps import viridis
 from widgets.pictures import to_image
 from widgets.plots import colour, pen
-from widgets.theme import DARK, look
+from widgets.theme import DARK, look, px
 
 FINE = 160  # pixels to a side in which the density is shown
 ARROWS = {
@@ -159,7 +159,7 @@ class DrawingPad(QWidget):
         painter.drawImage(square, to_image(viridis(density_picture(self.weights))))
         side = square.width()
         font = self.font()
-        font.setPixelSize(11)
+        font.setPixelSize(px(11))
         painter.setFont(font)
         for value in (-1, 0, 1):
             share = (value + REACH) / (2 * REACH)

@@ -11,7 +11,7 @@ from widgets.empty import Empty
 from widgets.explorers.base import Explorer
 from widgets.explorers.catalog import EXPLORERS
 from widgets.live import Live
-from widgets.theme import SPACE
+from widgets.theme import SPACE, look
 from widgets.workspace import Workspace
 
 
@@ -48,6 +48,7 @@ class ExplorePage(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(self._stack)
         workspace.viewing.live_changed.connect(self._follow)
+        look.scaled.connect(lambda: self._follow(self._live))  # explorers are laid out by the size of text
         self._follow(workspace.viewing.live)
 
     @property

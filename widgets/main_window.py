@@ -130,14 +130,24 @@ class MainWindow(QMainWindow):
         app = QApplication.instance()
         assert isinstance(app, QApplication)
         theme = chosen_theme(name)
-        if theme is not look.theme:
-            look.apply(app, theme)
+        scale = self.preferences.font_percent / 100
+        if theme is not look.theme or scale != look.scale:
+            look.apply(app, theme, scale)
         self._mark_theme()
 
-    def _show_preferences(self) -> None:
-        from widgets.preferences_dialog import show_preferences  # its editors know what settings are
+    def follow_preferences(self) -> None:
+        """Be as the preferences say."""
+        self.set_theme(self.preferences.theme)
+        look.be_still(self.preferences.still)
+        if self.desk is not None:
+            self.desk.follow_preferences()
 
-        show_preferences(self, self.preferences, self.set_theme)
+    def _show_preferences(self) -> None:
+        from widgets.preferences_dialog import PreferencesDialog  # its editors know what settings are
+
+        dialog = PreferencesDialog(self.preferences, self)
+        dialog.changed.connect(self.follow_preferences)
+        dialog.show()
 
     def _mark_theme(self) -> None:
         for name in ("system", "dark", "light"):

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from widgets.colormaps import viridis
 from widgets.pictures import to_image
-from widgets.theme import look, tabular
+from widgets.theme import look, px, tabular
 
 SIDE, TOP = 24, 16  # px of the names of rows and columns
 WIDE, HIGH = 30, 14  # px of a cell from which its number is written in it
@@ -28,7 +28,7 @@ class MatrixView(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(120, 60)
         font = tabular(self.font())
-        font.setPixelSize(11)
+        font.setPixelSize(px(11))
         self.setFont(font)
         look.changed.connect(self.update)
 

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QWidget
 from dgm_studio.reports import Table
 from widgets.saving import Choice, Sketch, open_menu, picture_choices, table_choices
 from widgets.status import thousands
-from widgets.theme import look
+from widgets.theme import look, px
 
 pg.setConfigOptions(antialias=True)
 
@@ -59,10 +59,7 @@ class Plot(pg.PlotWidget):
         self.scene().sigMouseClicked.connect(self._clicked)
         self.box: pg.ViewBox = self.getViewBox()
         self._sides = [self.getAxis("left"), self.getAxis("bottom")]
-        font = QFont(self.font())
-        font.setPixelSize(12)
         for axis in self._sides:
-            axis.setTickFont(font)
             axis.setStyle(tickLength=-4, tickTextOffset=4)
             axis.enableAutoSIPrefix(False)  # numbers as they are, not "z₁ (x0.001)"
             axis.setVisible(axes)
@@ -75,7 +72,10 @@ class Plot(pg.PlotWidget):
         """Take the theme's colours."""
         theme = look.theme
         self.setBackground(QColor(theme.panel))
+        font = QFont(self.font())
+        font.setPixelSize(px(12))
         for axis in self._sides:
+            axis.setTickFont(font)
             axis.setPen(pg.mkPen(theme.border))
             axis.setTextPen(pg.mkPen(theme.muted))
             axis.setTickPen(pg.mkPen(theme.border))

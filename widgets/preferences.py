@@ -12,6 +12,8 @@ Recognition = tuple[int, ...]  # what tells one state of a file from another
 
 RECENT, FAMILIAR = 50, 64  # files that are remembered
 KEEP_EVERY = (5, 600)  # seconds: the least and the most that can be chosen
+FONT_PERCENT = (80, 200)
+CHOSEN = ("theme", "fontPercent", "still", "folder", "keepEvery", "device")  # in the dialog
 
 
 class Preferences:
@@ -42,11 +44,7 @@ class Preferences:
     @property
     def keep_every(self) -> int:
         """Seconds between the states that are kept while a run trains."""
-        least, most = KEEP_EVERY
-        try:
-            return min(max(int(str(self._settings.value("keepEvery", 20))), least), most)
-        except ValueError:  # somebody edited the file
-            return 20
+        return self._whole("keepEvery", 20, KEEP_EVERY)
 
     @keep_every.setter
     def keep_every(self, seconds: int) -> None:
@@ -63,6 +61,53 @@ class Preferences:
     @help_zoom.setter
     def help_zoom(self, factor: float) -> None:
         self._settings.setValue("help/zoom", factor)
+
+    @property
+    def font_percent(self) -> int:
+        """How large text is, in per cent of its size in the system."""
+        return self._whole("fontPercent", 100, FONT_PERCENT)
+
+    @font_percent.setter
+    def font_percent(self, percent: int) -> None:
+        self._settings.setValue("fontPercent", percent)
+
+    @property
+    def still(self) -> bool:
+        """Nothing in the window moves by itself that need not."""
+        return str(self._settings.value("still", "false")).casefold() == "true"
+
+    @still.setter
+    def still(self, still: bool) -> None:
+        self._settings.setValue("still", "true" if still else "false")
+
+    @property
+    def device(self) -> str:
+        """What "automatic" means for new runs: a name that dgm_studio.device.resolve takes."""
+        return str(self._settings.value("device", "auto"))
+
+    @device.setter
+    def device(self, name: str) -> None:
+        self._settings.setValue("device", name)
+
+    @property
+    def toured(self) -> bool:
+        """Whether somebody was shown around."""
+        return str(self._settings.value("toured", "false")).casefold() == "true"
+
+    @toured.setter
+    def toured(self, toured: bool) -> None:
+        self._settings.setValue("toured", "true" if toured else "false")
+
+    @property
+    def file(self) -> Path:
+        """Where all of this is kept."""
+        return Path(self._settings.fileName())
+
+    def reset(self) -> None:
+        """Everything that is chosen in the dialog is as at the first start. Projects stay known, panels where they
+        are."""
+        for key in CHOSEN:
+            self._settings.remove(key)
 
     @property
     def geometry(self) -> QByteArray:
@@ -129,6 +174,13 @@ class Preferences:
     def sync(self) -> None:
         """Write now."""
         self._settings.sync()
+
+    def _whole(self, key: str, default: int, bounds: tuple[int, int]) -> int:
+        least, most = bounds
+        try:
+            return min(max(int(str(self._settings.value(key, default))), least), most)
+        except ValueError:  # somebody edited the file
+            return default
 
     def _list(self, key: str) -> list[str]:
         kept = self._settings.value(key, [])

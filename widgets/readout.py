@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtGui import QColor, QFontInfo, QFontMetricsF, QPainter, QPaintEvent
+from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 
 from widgets.theme import look, tabular
 
@@ -26,13 +26,22 @@ class Readout(QWidget):
         self._role = {"small": "muted", "strong": "text"}.get(role, role)
         self._right = right
         self._parts: tuple[tuple[str, str], ...] = ()
+        self._small = role == "small"
         font = tabular(self.font())
         font.setBold(role == "strong")
-        if role == "small":
-            font.setPixelSize(max(10, self.fontInfo().pixelSize() - SMALLER))
         self.setFont(font)
+        self._fit()
+        look.scaled.connect(self._fit)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         look.changed.connect(self.update)
+
+    def _fit(self) -> None:
+        """Be as large as text is now."""
+        if self._small:
+            font = self.font()
+            font.setPixelSize(max(10, QFontInfo(QApplication.font()).pixelSize() - SMALLER))
+            self.setFont(font)
+        self.updateGeometry()
 
     def set_text(self, text: str) -> None:
         """Show one text in the colour of the role."""

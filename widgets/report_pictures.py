@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from dgm_studio.reports import Pictures
 from widgets.pictures import to_image
 from widgets.saving import Choice, Form, copy_image, open_menu, png, sample_choices, save_as
-from widgets.theme import SPACE, look, tabular
+from widgets.theme import SPACE, look, px, tabular
 
 SIDES = (40, 64)  # px: a small picture is enlarged by a whole number to about this, so that rows are filled best
 CAPTION = 15  # px
@@ -45,7 +45,7 @@ class PictureGroups(QWidget):
         self.report = report
         self._images = [to_image(picture) for picture in report.pictures]
         font = tabular(self.font())
-        font.setPixelSize(10)
+        font.setPixelSize(px(10))
         self.setFont(font)
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         policy.setHeightForWidth(True)

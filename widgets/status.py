@@ -11,7 +11,7 @@ from widgets.building import Card
 from widgets.icons import dress
 from widgets.notices import Log, Notice
 from widgets.readout import Readout
-from widgets.theme import SPACE
+from widgets.theme import SPACE, look, px
 
 if TYPE_CHECKING:
     from dgm_studio.events import Progress  # torch comes with it, and the window is up before torch is
@@ -61,7 +61,8 @@ class StatusLine(Card):
     def __init__(self, log: Log, parent: QWidget | None = None) -> None:
         super().__init__(parent, margin=0)
         self.setObjectName("statusLine")
-        self.setFixedHeight(4 * SPACE)
+        self._fit()
+        look.scaled.connect(self._fit)
         row = QHBoxLayout()
         row.setContentsMargins(SPACE, 0, SPACE // 2, 0)
         row.setSpacing(SPACE * 3 // 2)
@@ -87,6 +88,9 @@ class StatusLine(Card):
         self._fade = QTimer(self, singleShot=True, interval=FADE_AFTER)
         self._fade.timeout.connect(lambda: self._message.set_text(""))
         log.said.connect(self._said)
+
+    def _fit(self) -> None:
+        self.setFixedHeight(px(4 * SPACE))
 
     def show_progress(self, event: Progress, queued: int = 0) -> None:
         self._bar.setRange(0, 1000)

@@ -51,25 +51,62 @@ THEMES = {theme.name: theme for theme in (DARK, LIGHT)}
 
 
 class Look(QObject):
-    """The theme in use. `changed` is emitted after a switch, for what paints itself (plots, pictures)."""
+    """The theme in use, and how large text is. `changed` is emitted after a switch, for what paints itself (plots,
+    pictures), `scaled` before it if text has another size."""
 
     changed = Signal()
+    scaled = Signal()
 
     def __init__(self) -> None:
         super().__init__()
         self.theme = DARK
+        self.scale = 1.0  # of text, times its size in the system
+        self.still = False  # nothing moves by itself that need not
+        self._system_font: QFont | None = None
 
-    def apply(self, app: QApplication, theme: Theme) -> None:
-        """Make `theme` the look of the whole application."""
+    def apply(self, app: QApplication, theme: Theme, scale: float | None = None) -> None:
+        """Make `theme` the look of the whole application; with `scale` also the size of its text."""
         self.theme = theme
         if app.style().name() != "fusion":
             app.setStyle("Fusion")
         app.setPalette(_palette(theme))
+        if scale is not None and scale != self.scale:
+            self.scale = scale
+            self._set_font(app)
+            app.setStyleSheet(_style_sheet(theme, QFontInfo(app.font()).pixelSize()))
+            self.scaled.emit()
+            self.changed.emit()
+            return
         app.setStyleSheet(_style_sheet(theme, QFontInfo(app.font()).pixelSize()))
         self.changed.emit()
 
+    def be_still(self, still: bool) -> None:
+        """Whether menus, tool tips and boxes appear at once."""
+        self.still = still
+        for effect in (
+            Qt.UIEffect.UI_AnimateMenu,
+            Qt.UIEffect.UI_FadeMenu,
+            Qt.UIEffect.UI_AnimateCombo,
+            Qt.UIEffect.UI_AnimateTooltip,
+            Qt.UIEffect.UI_FadeTooltip,
+            Qt.UIEffect.UI_AnimateToolBox,
+        ):
+            QApplication.setEffectEnabled(effect, not still)
+
+    def _set_font(self, app: QApplication) -> None:
+        if self._system_font is None:
+            self._system_font = QFont(app.font())
+        font = QFont(self._system_font)
+        font.setPixelSize(max(8, round(QFontInfo(self._system_font).pixelSize() * self.scale)))
+        app.setFont(font)
+
 
 look = Look()
+
+
+def px(size: float) -> int:
+    """Pixels for what holds text, by the size that text has now."""
+    return round(size * look.scale)
 
 
 def chosen_theme(name: str) -> Theme:

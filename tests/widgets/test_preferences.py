@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QLabel, QSpinBox, QWidget
+from PySide6.QtWidgets import QCheckBox, QFileDialog, QLabel, QLineEdit, QPushButton, QSpinBox, QWidget
 from pytestqt.qtbot import QtBot
 
 from dgm_studio.training import CHECKPOINT_EVERY
 from widgets.preferences import KEEP_EVERY, Preferences
-from widgets.preferences_dialog import show_preferences
+from widgets.preferences_dialog import PreferencesDialog
 from widgets.settings_form import ChoiceBox
 
 
@@ -21,19 +21,43 @@ def preferences() -> Preferences:
     return result
 
 
-def test_what_was_chosen_is_there_at_the_next_start(qtbot: QtBot, preferences: Preferences, tmp_path: Path) -> None:
+def test_what_was_chosen_counts_at_once_and_is_there_at_the_next_start(
+    qtbot: QtBot, preferences: Preferences, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     preferences.folder = tmp_path
-    themes: list[str] = []
-    parent = QWidget()
-    qtbot.addWidget(parent)
-    dialog = show_preferences(parent, preferences, themes.append)
+    dialog = PreferencesDialog(preferences)
+    qtbot.addWidget(dialog)
+    dialog.show()
     assert not dialog.isModal()
     assert dialog.findChild(QLabel, "preferFolder").toolTip() == str(tmp_path)
+    told: list[object] = []
+    dialog.changed.connect(lambda: told.append(1))
     dialog.findChild(QSpinBox, "keepEvery").setValue(45)
+    dialog.findChild(QSpinBox, "preferFont").setValue(150)
+    dialog.findChild(QCheckBox, "preferStill").setChecked(True)
     dialog.findChild(ChoiceBox, "preferTheme").setCurrentIndex(1)
-    assert themes == ["dark"]
+    dialog.findChild(ChoiceBox, "preferDevice").choose("cpu")
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "other"))
+    dialog.findChild(QPushButton, "chooseFolder").click()
+    assert len(told) == 6
     preferences.sync()
-    assert Preferences().keep_every == 45
+    kept = Preferences()
+    assert (kept.keep_every, kept.font_percent, kept.still, kept.theme, kept.device) == (45, 150, True, "dark", "cpu")
+    assert kept.folder == tmp_path / "other"
+    # found by a word of their name, their help or what else they may be called
+    find = dialog.findChild(QLineEdit, "findPreference")
+    for text, visible in (("zoom", {"preferFont"}), ("CRASH state", {"keepEvery"}), ("xyzzy", set())):
+        find.setText(text)
+        names = ("preferTheme", "preferFont", "preferStill", "keepEvery", "preferDevice")
+        assert {name for name in names if dialog.findChild(QWidget, name).isVisible()} == visible
+    assert dialog.findChild(QLabel, "noPreference").isVisible()
+    find.clear()
+    preferences.remember(tmp_path)
+    dialog.findChild(QPushButton, "resetPreferences").click()
+    assert (preferences.keep_every, preferences.font_percent, preferences.still) == (CHECKPOINT_EVERY, 100, False)
+    assert dialog.findChild(QSpinBox, "preferFont").value() == 100
+    assert preferences._list("recent")  # projects stay known
+    assert dialog.findChild(QPushButton, "preferencesFile").toolTip() == str(preferences.file)
 
 
 @pytest.mark.parametrize(("written", "read"), [("1", KEEP_EVERY[0]), ("99999", KEEP_EVERY[1]), ("soon", 20)])

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QColorDialog, QSizePolicy, QVBoxLayout, QWidget
 
 from models.spec import DataSpec, Support
 from widgets.explorers.parts import Choice, SliderRow, button, row_of
-from widgets.theme import SPACE, look
+from widgets.theme import SPACE, look, px
 
 KEEP, WHITE, BLACK, DRAW, FREE = "keep", "white", "black", "draw", "free"
 TITLES = {KEEP: "Keep", WHITE: "White", BLACK: "Black", DRAW: "Draw", FREE: "Free"}
@@ -107,7 +107,7 @@ class _Swatches(QWidget):
         super().__init__()
         self._colours = [QColor(colour) for colour in colours]
         self._framed: QColor | None = None
-        self.setFixedHeight(24)
+        self.setFixedHeight(px(24))
         self.setMinimumWidth(len(colours) * 20)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)

@@ -19,7 +19,7 @@ from widgets.explorers.parts import Caption, Card, Choice, ColourBar, check, fil
 from widgets.live import Live
 from widgets.picture_view import PictureView
 from widgets.status import thousands
-from widgets.theme import CATEGORICAL, SPACE, look
+from widgets.theme import CATEGORICAL, SPACE, look, px
 
 SIDE = 220  # px, the column beside the map
 PICTURE = 150  # px
@@ -223,7 +223,7 @@ class DomainsView(Explorer):
 
     def _side_card(self) -> Card:
         card = Card("Domains")
-        card.setFixedWidth(SIDE)
+        card.setFixedWidth(px(SIDE))
         first, *second = self.live.dataset.domains
         titles = [domain.provenance.title for domain in (first, *second)]
         self._first_box = check("● Source", "source", f"{titles[0]}: its labels are learned from", True, self._switch)

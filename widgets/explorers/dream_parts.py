@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from dgm_studio.questions.chains import FREE, ChainFrame
 from widgets.explorers.parts import Card
 from widgets.plots import Plot, pen
-from widgets.theme import CATEGORICAL, look, tabular
+from widgets.theme import CATEGORICAL, look, px, tabular
 
 TRACE = 300  # frames that traces go back
 TRACED = 4  # chains
@@ -87,9 +87,9 @@ class ClassBars(QWidget):
         self.values = np.zeros(len(names), np.float32)
         self.held = FREE
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setFixedHeight(72)
+        self.setFixedHeight(px(72))
         font = tabular(self.font())
-        font.setPixelSize(11)
+        font.setPixelSize(px(11))
         self.setFont(font)
         look.changed.connect(self.update)
 

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QWidget
 
 from widgets.explorers.parts import subscript
 from widgets.plots import colour, pen
-from widgets.theme import CATEGORICAL, look, tabular
+from widgets.theme import CATEGORICAL, look, px, tabular
 
 SIGMAS = 2.0
 FAINT = 0.002  # components of less weight are not drawn
@@ -115,7 +115,7 @@ class WeightBars(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         font = tabular(self.font())
-        font.setPixelSize(12)
+        font.setPixelSize(px(12))
         painter.setFont(font)
         order = np.argsort(-self._weights, kind="stable")[: self.height() // self.ROW]
         name, number = 34, 44

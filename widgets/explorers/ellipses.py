@@ -19,7 +19,7 @@ from widgets.explorers.parts import Caption, Card, Choice, SliderRow, button, ch
 from widgets.live import Live
 from widgets.plots import Plot, pen
 from widgets.status import thousands
-from widgets.theme import SPACE, look
+from widgets.theme import SPACE, look, px
 
 SIDE = 220  # px, the column beside the map
 LARGEST = 1024  # coordinates of an example
@@ -251,7 +251,7 @@ class EllipsesView(Explorer):
         self.slider.key_step = 1
         self.slider.changed.connect(self._slide)
         self._play_button = button("Play", "play", "Go through the steps of learning", self._play)
-        self._play_button.setFixedWidth(72)
+        self._play_button.setFixedWidth(px(72))
         self._replay = QWidget(objectName="replay")
         row = row_of(self._play_button, self.slider)
         row.setContentsMargins(0, 0, 0, 0)
@@ -267,7 +267,7 @@ class EllipsesView(Explorer):
 
     def _side_card(self) -> Card:
         card = Card("Points")
-        card.setFixedWidth(SIDE)
+        card.setFixedWidth(px(SIDE))
         options = [
             ("component", "By component", "The colour of the component that is most responsible, at the shown step"),
             ("class", "By class", "The colour of the class, which learning does not see"),

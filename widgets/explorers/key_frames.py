@@ -8,7 +8,7 @@ from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent,
 from PySide6.QtWidgets import QWidget
 
 from widgets.pictures import to_image
-from widgets.theme import look, tabular
+from widgets.theme import look, px, tabular
 
 WIDTH, HEIGHT = 40, 48  # px of one; the last row of pixels says how long its leg takes
 
@@ -51,7 +51,7 @@ class KeyFrameRow(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         font = tabular(self.font())
-        font.setPixelSize(10)
+        font.setPixelSize(min(px(10), 12))
         painter.setFont(font)
         theme, step = look.theme, self.step()
         side = min(step - 4, HEIGHT - 16)

@@ -34,7 +34,7 @@ from widgets.explorers.parts import ANY_CLASS, Caption, Card, Choice, ColourBar,
 from widgets.explorers.turns_panel import TurnsPanel
 from widgets.live import Live
 from widgets.status import thousands
-from widgets.theme import DARK, SPACE, look, mixed
+from widgets.theme import DARK, SPACE, look, mixed, px
 
 SIDE = 196  # px, the column of layers
 DRAWN, ARROWS = 1000, 150
@@ -90,7 +90,7 @@ class LandscapeView(Explorer):
         main.addWidget(self.figures)
         self.body.addLayout(main, 1)
         column = scrolled(self._layers_card(), "landscapeLayers")
-        column.setFixedWidth(SIDE)
+        column.setFixedWidth(px(SIDE))
         self.body.addWidget(column)
         look.changed.connect(self._repaint)
 

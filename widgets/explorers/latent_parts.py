@@ -23,7 +23,7 @@ from widgets.explorers.map_view import Bounds, MapView
 from widgets.explorers.parts import Caption, Card, SliderRow, button, check, fill, subscript
 from widgets.picture_view import PictureView
 from widgets.status import thousands
-from widgets.theme import SPACE, look
+from widgets.theme import SPACE, look, px
 
 PRINCIPAL = -1  # stands for the principal plane where a dimension is chosen
 SIDE = 264  # px, the column beside the map
@@ -124,8 +124,8 @@ class DimensionSliders(QScrollArea):
             row.setObjectName(f"slider{place}")
             row.changed.connect(lambda value, place=place: self._moved(place, value))
             self._column.addWidget(row)
-        self.setMinimumHeight(min(len(self.rows), 4) * SliderRow.HEIGHT)
-        self.setMaximumHeight(len(self.rows) * SliderRow.HEIGHT)
+        self.setMinimumHeight(min(len(self.rows), 4) * px(SliderRow.HEIGHT))
+        self.setMaximumHeight(len(self.rows) * px(SliderRow.HEIGHT))
         self._bind()
 
     def set_z(self, z: np.ndarray) -> None:
@@ -229,7 +229,7 @@ def side_card(
     """What stands beside the map. `actions`: reset, random, nearest, pin. `generates`: an example itself is what is
     decoded, and not the mean of p(x | z)."""
     card = Card("Generated", "x = G(z)") if generates else Card("Decoded", "p(x | z)")
-    card.setFixedWidth(SIDE)
+    card.setFixedWidth(px(SIDE))
     if outcome.is_picture:
         smooth = ("Smooth", "smooth", "Interpolate between pixels")
         card.head.addWidget(check(*smooth, False, outcome.picture.set_smooth))

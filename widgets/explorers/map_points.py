@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter
 from PySide6.QtWidgets import QWidget
 
 from widgets.plots import colour, pen
-from widgets.theme import CATEGORICAL, look
+from widgets.theme import CATEGORICAL, look, px
 
 LINE = 1.6  # px, of rings
 
@@ -135,7 +135,7 @@ def dots(
 def draw_tag(painter: QPainter, centre: QPointF, text: str, shade: str) -> None:
     """A class name on its colour."""
     font = QFont()
-    font.setPixelSize(12)
+    font.setPixelSize(px(12))
     font.setBold(True)
     painter.setFont(font)
     text = QFontMetricsF(font).elidedText(text, Qt.TextElideMode.ElideRight, 88)

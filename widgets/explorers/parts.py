@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 from models.spec import DataSpec
 from widgets.pictures import to_image
 from widgets.plots import colour
-from widgets.theme import SPACE, look, tabular
+from widgets.theme import SPACE, look, px, tabular
 
 ANY_CLASS = -1  # stands for no class where one is chosen
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -86,14 +86,14 @@ class SliderRow(QWidget):
         self.name, self.note = name, note
         self.key_step = 0.0  # what an arrow key moves it by; 0 for a hundredth of the range
         self._low, self._high, self._value, self._form = low, high, value, form
-        self._name_width, self._note_width = name_width, note_width
+        self._name_width, self._note_width = px(name_width), px(note_width)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName(name)
-        self.setFixedHeight(self.HEIGHT)
+        self.setFixedHeight(px(self.HEIGHT))
         self.setMinimumWidth(120)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         font = tabular(self.font())
-        font.setPixelSize(12)
+        font.setPixelSize(px(12))
         self.setFont(font)
         self._value_width = max(QFontMetricsF(font).horizontalAdvance(form.format(v)) for v in (low, high)) + SPACE
         look.changed.connect(self.update)
@@ -119,7 +119,7 @@ class SliderRow(QWidget):
         self.update()
 
     def sizeHint(self) -> QSize:
-        return QSize(220, self.HEIGHT)
+        return QSize(220, px(self.HEIGHT))
 
     def track(self) -> tuple[float, float]:
         """Where the slider's groove begins and ends, in pixels."""
@@ -271,7 +271,7 @@ class ColourBar(QWidget):
     def __init__(self, colours: Callable[[np.ndarray], np.ndarray], low: str, middle: str, high: str) -> None:
         super().__init__()
         self._colours, self._texts = colours, (low, middle, high)
-        self.setFixedHeight(24)
+        self.setFixedHeight(px(24))
         look.changed.connect(self.update)
 
     def explain(self, colours: Callable[[np.ndarray], np.ndarray], low: str, middle: str, high: str) -> None:
@@ -285,10 +285,10 @@ class ColourBar(QWidget):
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         painter.drawImage(QRectF(0, 0, self.width(), 6), strip)
         font = tabular(self.font())
-        font.setPixelSize(11)
+        font.setPixelSize(px(11))
         painter.setFont(font)
         painter.setPen(QColor(look.theme.muted))
-        below = QRectF(0, 8, self.width(), 16)
+        below = QRectF(0, 8, self.width(), px(16))
         sides = (Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignHCenter, Qt.AlignmentFlag.AlignRight)
         for side, text in zip(sides, self._texts, strict=True):
             painter.drawText(below, side | Qt.AlignmentFlag.AlignTop, text)

@@ -8,7 +8,7 @@ from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent,
 from PySide6.QtWidgets import QWidget
 
 from widgets.pictures import to_image
-from widgets.theme import look, tabular
+from widgets.theme import look, px, tabular
 
 LABEL = 68  # px, beside each row
 FOOT = 16  # px, what the columns are
@@ -64,7 +64,7 @@ class PictureRows(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         font = tabular(self.font())
-        font.setPixelSize(12)
+        font.setPixelSize(px(12))
         painter.setFont(font)
         cell, theme = self.cell(), look.theme
         middle = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft

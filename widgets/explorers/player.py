@@ -6,7 +6,7 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QWidget
 
 from widgets.explorers.parts import SliderRow, button, row_of
-from widgets.theme import SPACE
+from widgets.theme import SPACE, px
 
 FRAME = 33  # ms
 
@@ -24,7 +24,7 @@ class Player(QWidget):
         self._clock.timeout.connect(self._advance)
         self._shortcut = shortcut
         self._button = button("Pause", "play", tip, self.switch, shortcut)
-        self._button.setFixedWidth(72)
+        self._button.setFixedWidth(px(72))
         self.slider = SliderRow("", 0, size, 0, "{:.0f}", name_width=0)
         self.slider.setObjectName("turn")
         self.slider.key_step = 1

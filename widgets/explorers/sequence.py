@@ -32,7 +32,7 @@ from widgets.explorers.sequence_strips import CurveStrip, HeatStrip, Legend, Str
 from widgets.live import Live
 from widgets.matrix_view import MatrixView
 from widgets.status import thousands
-from widgets.theme import SPACE
+from widgets.theme import SPACE, px
 
 SIDE = 232  # px, the column of the learned tables
 SHOWN, SHOWN_SYMBOLS = 100, 40  # steps that are shown at first, at most; of symbols so few that they can be read
@@ -245,7 +245,7 @@ class SequenceView(Explorer):
 
     def _evidence_card(self) -> Card:
         card = Card("Evidence", "log p(x)")
-        card.setFixedWidth(SIDE)
+        card.setFixedWidth(px(SIDE))
         self._evidence = Caption(name="evidence")
         self._evidence.setProperty("role", "title")
         self._terms = Caption(name="terms")
@@ -255,7 +255,7 @@ class SequenceView(Explorer):
 
     def _tables_card(self) -> Card:
         card = Card("Transitions", "from row to column")
-        card.setFixedWidth(SIDE)
+        card.setFixedWidth(px(SIDE))
         self.transitions = MatrixView("transitions")
         card.column.addWidget(self.transitions, 100)
         card.column.addSpacing(SPACE)

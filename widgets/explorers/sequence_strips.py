@@ -11,7 +11,7 @@ from dgm_studio.sequence_pictures import symbol_colours
 from widgets.colormaps import viridis
 from widgets.pictures import to_image
 from widgets.plots import colour
-from widgets.theme import CATEGORICAL, look, tabular
+from widgets.theme import CATEGORICAL, look, px, tabular
 
 LABELS = 32  # px at the left of every strip, so that all begin at the same place
 DOTS = 6.0  # px per step from which the values of a curve are dots too
@@ -30,7 +30,7 @@ class Strip(QWidget):
         self.setMinimumSize(160, minimum)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         font = tabular(self.font())
-        font.setPixelSize(11)
+        font.setPixelSize(px(11))
         self.setFont(font)
         look.changed.connect(self.update)
 
@@ -160,7 +160,7 @@ class SymbolStrip(EditableStrip):
         self.names = names
         self.x = np.zeros(steps, np.int64)
         self._colours = [QColor(*rgb) for rgb in symbol_colours(len(names)).tolist()]
-        self.setFixedHeight(34)
+        self.setFixedHeight(px(34))
         self.setToolTip("Click: the next symbol; right click: the one before. Arrow keys: move, and change.")
 
     def show_x(self, x: np.ndarray) -> None:
@@ -200,9 +200,9 @@ class Legend(QWidget):
         self._names = names
         self._colours = [QColor(*rgb) for rgb in symbol_colours(len(names)).tolist()]
         font = tabular(self.font())
-        font.setPixelSize(11)
+        font.setPixelSize(px(11))
         self.setFont(font)
-        self.setFixedHeight(16)
+        self.setFixedHeight(px(16))
         look.changed.connect(self.update)
 
     def paintEvent(self, event: QPaintEvent) -> None:

@@ -19,7 +19,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from widgets.theme import SPACE, look, mixed, tabular
+from widgets.theme import SPACE, look, mixed, px, tabular
 
 MOST = 6.0  # nats at which the colour is full
 BREAK = "\u21b5"  # where a line of the text ends
@@ -202,7 +202,7 @@ class SymbolBars(QWidget):
         painter = QPainter(self)
         theme, side = look.theme, 28.0
         numbers = tabular(self.font())
-        numbers.setPixelSize(11)
+        numbers.setPixelSize(px(11))
         wide = QFontMetricsF(numbers).horizontalAdvance("100.0 %") + SPACE
         across = self.width() - side - wide
         for row, (symbol, p, actual) in enumerate(self.rows):

@@ -14,7 +14,7 @@ from models.learning.base import Quantity
 from widgets.explorers.parts import Caption, Card, button, row_of
 from widgets.plots import colour, pen
 from widgets.status import thousands
-from widgets.theme import look, tabular
+from widgets.theme import look, px, tabular
 
 DISCRIMINATOR, GENERATOR = "discriminator", "generator"
 STAGE = 420  # ms that each part of a step is lit
@@ -105,7 +105,7 @@ class Diagram(QWidget):
         painter.setBrush(colour(theme.accent, 0.28) if lit else QColor(theme.raised))
         painter.drawRoundedRect(box, 5 if is_network else 14, 5 if is_network else 14)
         font = self.font()
-        font.setPixelSize(14)
+        font.setPixelSize(px(14))
         font.setBold(is_network)
         font.setItalic(not is_network)
         painter.setFont(font)
@@ -114,7 +114,7 @@ class Diagram(QWidget):
         norm = self.norms.get({"G": GENERATOR, "D": DISCRIMINATOR}.get(node, ""))
         if norm is not None:
             small = tabular(self.font())
-            small.setPixelSize(11)
+            small.setPixelSize(px(11))
             painter.setFont(small)
             painter.setPen(QColor(theme.accent))
             below = QRectF(centre.x() - 50, box.bottom() + 1, 100, 14)
@@ -122,7 +122,7 @@ class Diagram(QWidget):
 
     def _verdict(self, painter: QPainter, lit: bool) -> None:
         font = self.font()
-        font.setPixelSize(12)
+        font.setPixelSize(px(12))
         font.setBold(lit)
         painter.setFont(font)
         painter.setPen(QColor(look.theme.accent if lit else look.theme.muted))

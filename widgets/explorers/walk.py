@@ -16,7 +16,7 @@ from widgets.explorers.parts import Caption, Choice, button, check, fill, row_of
 from widgets.icons import dress
 from widgets.picture_view import PictureView
 from widgets.pictures import tile
-from widgets.theme import SPACE
+from widgets.theme import SPACE, px
 
 PICTURES = 10
 UNDO = 50
@@ -104,7 +104,7 @@ class Walk(LatentTool):
         self._of = QLabel()
         self._seconds = QDoubleSpinBox(objectName="seconds", minimum=0.1, maximum=30, singleStep=0.5, decimals=1)
         self._seconds.setSuffix(" s")
-        self._seconds.setFixedWidth(84)
+        self._seconds.setFixedWidth(px(84))
         self._seconds.setToolTip("How long the way from this pin to the next takes")
         self._seconds.setAccessibleName("Seconds to the next pin")
         self._seconds.valueChanged.connect(self._edit)
