@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenuBar
 
@@ -233,6 +233,8 @@ class Actions:
     def __init__(self, parent: QObject) -> None:
         self.menu_bar = QMenuBar()
         self.menu_bar.setObjectName("menuBar")
+        # mirrored, Qt's bar asks for more room than it has and draws its menus outside
+        self.menu_bar.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
         self.menu_bar.setNativeMenuBar(False)  # the bar stands in one line with the buttons
         self._actions: dict[str, QAction] = {}
         for title, entries in MENUS.items():

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QToolButton, QWidget
 
 from widgets.building import section
 from widgets.icons import dress
-from widgets.theme import SPACE, look, px
+from widgets.theme import SPACE
 
 
 class Dock(QDockWidget):
@@ -17,8 +17,7 @@ class Dock(QDockWidget):
         super().__init__(title, parent)
         self.setObjectName(name)
         self.setWidget(content)
-        content.setMinimumWidth(px(width))
-        look.scaled.connect(lambda: content.setMinimumWidth(px(width)))
+        content.setMinimumWidth(width)  # also where text is larger: the room is the pages'
         bar = QWidget()
         row = QHBoxLayout(bar)
         row.setContentsMargins(SPACE // 2, 0, 0, SPACE // 2)

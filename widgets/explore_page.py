@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
 from widgets.empty import Empty
 from widgets.explorers.base import Explorer
@@ -73,6 +73,9 @@ class ExplorePage(QWidget):
             self._made[kind].draw_wanted.connect(self.draw_wanted)
             self._made[kind].restore(self._choices.get(kind.key, {}))
             self._stack.addWidget(self._made[kind])
+        for made in self._made.values():  # one out of sight must not decide how small the window can be
+            policy = QSizePolicy.Policy.Preferred if made is self._made[kind] else QSizePolicy.Policy.Ignored
+            made.setSizePolicy(policy, policy)
         self._stack.setCurrentWidget(self._made[kind])
         self._group.button(index).setChecked(True)
 

@@ -53,6 +53,8 @@ class Plot(pg.PlotWidget):
         self.setFrameShape(self.Shape.NoFrame)
         self.setMenuEnabled(False)
         self.hideButtons()
+        self.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # axes are not mirrored, whatever the window is
+        self.getPlotItem().setLayoutDirection(Qt.LayoutDirection.LeftToRight)
         self.title = ""
         self.legend: Sequence[tuple[str, str]] = ()
         self.values: Callable[[], Table] | None = None

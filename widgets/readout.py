@@ -66,7 +66,9 @@ class Readout(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         metrics, whole = self.fontMetrics(), self.text()
         fits = metrics.horizontalAdvance(whole) <= self.width()
+        at_right = self._right != self.isRightToLeft()
         with QPainter(self) as painter:
+            painter.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # signs stand before their numbers
             if not fits and len(self._parts) == 1:
                 painter.setPen(QColor(self._colour(self._parts[0][1])))
                 text = metrics.elidedText(whole, Qt.TextElideMode.ElideRight, self.width())
@@ -74,7 +76,7 @@ class Readout(QWidget):
                 return
             parts, exact = self._fitting(), QFontMetricsF(self.font())  # rounded widths would add up to more
             used = sum(exact.horizontalAdvance(text) for text, _ in parts)
-            left = max(0.0, self.width() - used) if self._right else 0.0
+            left = max(0.0, self.width() - used) if at_right else 0.0
             for text, colour in parts:
                 width = exact.horizontalAdvance(text)
                 painter.setPen(QColor(self._colour(colour)))

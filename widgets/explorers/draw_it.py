@@ -37,7 +37,7 @@ class DrawIt(Explorer):
         self._plane: Plane | None = None
         self._landing: Landing | None = None
         self._edited: np.ndarray | None = None  # the code that a person made of the drawing's
-        self._drawing = Drawing("Drawing", live.spec)
+        self._drawing = Drawing("Drawing", live.spec, narrow=look.scale > 1.2)
         self.canvas, self.tools = self._drawing.canvas, self._drawing.tools
         self.canvas.changed.connect(self._drawn)
         self.canvas.refused.connect(self.notify)

@@ -57,7 +57,10 @@ class Card(QFrame):
         self.head.setSpacing(SPACE)
         if title:
             self.head.addWidget(Caption(title, heading=True))
-            self.head.addWidget(Caption(formula))
+            beside = Caption(formula)
+            if look.scale > 1.2:
+                beside.setMinimumWidth(1)  # cut off where large text leaves no room
+            self.head.addWidget(beside)
             self.head.addStretch(1)
         self.column.addLayout(self.head)
 
@@ -89,6 +92,7 @@ class SliderRow(QWidget):
         self._name_width, self._note_width = px(name_width), px(note_width)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName(name)
+        self.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # numbers rise to the right, signs stand before them
         self.setFixedHeight(px(self.HEIGHT))
         self.setMinimumWidth(120)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

@@ -83,6 +83,7 @@ class _Row(QStyledItemDelegate):
         if item.why_not:
             text = QColor(theme.muted)
         painter.save()
+        painter.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if option.state & QStyle.StateFlag.State_Selected:
             tint = QColor(theme.accent)
@@ -103,7 +104,7 @@ class _Row(QStyledItemDelegate):
             painter.drawPixmap(placed(0, side, area.center().y() - side // 2 + 1, side), picture)
         left = side + SPACE * 3 // 2
         room = inner.width() - left
-        room -= self._shortcut(painter, option.font, item, placed, inner.width(), area)
+        room -= self._shortcut(painter, option.font, item, placed, (inner.width(), area, mirrored))
         metrics = QFontMetrics(option.font)
         small = smaller(option.font)
         lines = metrics.height() + QFontMetrics(small).height()
@@ -127,18 +128,19 @@ class _Row(QStyledItemDelegate):
         placed: Callable[[int, int, int, int], QRect],
         where: tuple[int, int, int],
     ) -> None:
-        """The title in runs of letters that matched and that did not."""
+        """The title in runs of letters that matched and that did not, from left to right in any window."""
         left, room, top = where
         bold = QFont(font)
         bold.setBold(True)
-        text = QFontMetrics(bold).elidedText(found.item.title, Qt.TextElideMode.ElideRight, room)
-        for part, hit in runs(text, found.letters):
+        fonts = (QFontMetrics(font), QFontMetrics(bold))
+        pieces = runs(fonts[1].elidedText(found.item.title, Qt.TextElideMode.ElideRight, room), found.letters)
+        widths = [fonts[hit].horizontalAdvance(part) for part, hit in pieces]
+        line = placed(left, sum(widths), top, fonts[1].height())
+        for (part, hit), width in zip(pieces, widths, strict=True):
             painter.setFont(bold if hit else font)
             painter.setPen(QColor(look.theme.accent) if hit else colour)
-            metrics = painter.fontMetrics()
-            width = metrics.horizontalAdvance(part)
-            painter.drawText(placed(left, width + 1, top, metrics.height()), Qt.AlignmentFlag.AlignCenter, part)
-            left += width
+            painter.drawText(QRect(line.x(), top, width + 1, line.height()), Qt.AlignmentFlag.AlignCenter, part)
+            line.setLeft(line.x() + width)
 
     @staticmethod
     def _shortcut(
@@ -146,16 +148,17 @@ class _Row(QStyledItemDelegate):
         font: QFont,
         item: Item,
         placed: Callable[[int, int, int, int], QRect],
-        end: int,
-        area: QRect,
+        where: tuple[int, QRect, bool],
     ) -> int:
         """Draw the shortcut as keys at the end of the row; returns the room that it takes."""
+        end, area, mirrored = where
         if not item.shortcut:
             return 0
         small = smaller(font)
         painter.setFont(small)
         metrics, height, used = QFontMetrics(small), QFontMetrics(small).height() + SPACE // 2, 0
-        for key in reversed(keys(item.shortcut)):
+        parts = keys(item.shortcut)
+        for key in parts if mirrored else reversed(parts):
             width = max(height, metrics.horizontalAdvance(key) + SPACE)
             box = placed(end - used - width, width, area.center().y() - height // 2 + 1, height)
             painter.setPen(QColor(look.theme.border))

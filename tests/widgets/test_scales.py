@@ -1,0 +1,76 @@
+"""The window with larger text, and mirrored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QFontInfo
+from PySide6.QtWidgets import QApplication, QLabel, QMenuBar
+from pytestqt.qtbot import QtBot
+
+from widgets.building import label
+from widgets.explorers.parts import SliderRow
+from widgets.main_window import MainWindow
+from widgets.notices import Log
+from widgets.plots import Plot
+from widgets.preferences import Preferences
+from widgets.readout import Readout
+from widgets.theme import look, px
+
+
+@pytest.fixture
+def window(qtbot: QtBot, qapp: QApplication) -> Iterator[MainWindow]:
+    preferences = Preferences()
+    preferences._settings.clear()
+    look.apply(qapp, look.theme)
+    window = MainWindow(preferences, Log())
+    window.resize(1280, 800)
+    window.show()
+    yield window
+    preferences._settings.clear()
+    window.follow_preferences()
+    qapp.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
+    with qtbot.waitSignal(window.ended):
+        window.close()
+    window.deleteLater()
+
+
+def test_text_grows_at_once_and_everything_with_it(qtbot: QtBot, qapp: QApplication, window: MainWindow) -> None:
+    parts = [label("A label"), label("small", "small"), Readout(role="small"), Readout()]
+    for part in parts:
+        part.setParent(window)
+        part.show()
+    title = window.start_page.findChild(QLabel, "loadingText")
+    before = [QFontInfo(part.font()).pixelSize() for part in (*parts, title, window.header)]
+    height = window.status.height()
+    window.preferences.font_percent = 150
+    window.follow_preferences()
+    after = [QFontInfo(part.font()).pixelSize() for part in (*parts, title, window.header)]
+    assert all(1.35 <= b / a <= 1.7 for a, b in zip(before, after, strict=True)), (before, after)
+    assert window.status.height() > height
+    assert px(20) == 30
+    assert window.minimumSizeHint().width() <= 1280
+    window.preferences.font_percent = 100
+    window.follow_preferences()
+    assert [QFontInfo(part.font()).pixelSize() for part in (*parts, title, window.header)] == before
+    assert look.scale == 1
+
+
+def test_a_mirrored_window_has_its_menus_and_plots_run_on_from_left_to_right(
+    qtbot: QtBot, qapp: QApplication, window: MainWindow
+) -> None:
+    qapp.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
+    bar = window.header.findChild(QMenuBar)
+    QApplication.processEvents()
+    for action in bar.actions():
+        assert bar.rect().contains(bar.actionGeometry(action)), action.text()
+    plot, slider = Plot(window), SliderRow("z", -1, 1, 0)
+    slider.setParent(window)
+    plot.resize(300, 200)
+    plot.show()
+    QApplication.processEvents()
+    left = plot.getAxis("left").sceneBoundingRect()
+    assert left.center().x() < plot.box.sceneBoundingRect().left() + 1
+    assert slider.layoutDirection() is Qt.LayoutDirection.LeftToRight
