@@ -59,7 +59,12 @@ def application(photograph: Photograph) -> App:
         ("evaluate", "evaluate:evaluate", "Measure a run and keep the result in its project."),
         ("compare", "compare:compare", "Show what runs were set differently, and which of their likelihoods compare."),
         ("sample", "sample:sample", "Draw examples from a run into a picture or a file of numbers."),
-        ("export", "export:export", "Write a run's weights, configuration and samples for use without the studio."),
+        (
+            "export",
+            "export:export",
+            "Write a run for use without the studio: weights, a script, ONNX, samples, curves, tables.",
+        ),
+        ("import-weights", "import_weights:import_weights", "Add a run that begins with the weights of a file."),
         ("runs", "runs:runs", "List the runs of a project; import, restore, delete, copy or branch them."),
         ("check", "projects:check", "Verify every byte of a project file and print what is in it."),
         ("recover", "projects:recover", "Bring back what trainings that were cut off have left."),

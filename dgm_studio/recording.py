@@ -27,7 +27,7 @@ from dgm_studio.events import (
     Progress,
     Started,
 )
-from dgm_studio.store.described import PLANNED_FROM
+from dgm_studio.store.described import PLANNED_FROM, WEIGHTS_FROM
 from dgm_studio.store.errors import ProjectError
 from dgm_studio.store.project import Project
 from dgm_studio.store.records import Best, Status
@@ -268,8 +268,8 @@ class Recorder:
 
     def _provenance(self, device: str) -> dict[str, Any]:
         before = self._run.provenance
-        plan = {PLANNED_FROM: before[PLANNED_FROM]} if PLANNED_FROM in before else {}
-        return {"data": self._data, **circumstances(device), **plan}
+        lasting = {key: before[key] for key in (PLANNED_FROM, WEIGHTS_FROM) if key in before}
+        return {"data": self._data, **circumstances(device), **lasting}
 
 
 def _goal(run: Run) -> tuple[str, int] | None:

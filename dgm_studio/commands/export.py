@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
-import json as json_format
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from safetensors.torch import save_model
+from cyclopts import Parameter
 
-from dgm_studio import __version__
-from dgm_studio.commands.output import Output
-from dgm_studio.commands.pictures import picture, samples_of
-from dgm_studio.commands.projects import config_of, reading, run_of, subject_of
-from dgm_studio.written import is_text, listed
-from models.capabilities import Samples
-from models.spec import Layout
-
-SAMPLES = 64
+from dgm_studio.commands.output import CommandError, Output
+from dgm_studio.commands.projects import config_of, data_of, reading, recipe_of, run_of, state_of
+from dgm_studio.device import resolve
+from dgm_studio.evaluation import subject_from
+from dgm_studio.exporting.whole import PARTS, NotWritten, parts_of, source_of, write
 
 
 def export(
-    file: Path, *, to: Path, run: str | None = None, data_path: list[Path] | None = None, json: bool = False
+    file: Path,
+    *,
+    to: Path,
+    run: str | None = None,
+    what: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    step: int | None = None,
+    samples: int = 64,
+    seed: int = 0,
+    data_path: list[Path] | None = None,
+    json: bool = False,
 ) -> int:
-    """Write a run for use without the studio: weights, configuration and samples.
-
-    The folder gets weights.safetensors (the model's tensors by the names of its state_dict), config.json (all that is
-    needed to build the model again) and samples.png, or samples.txt where the run models text.
+    """Write a run for use without the studio: weights, a script that samples, curves and more, all or nothing.
 
     Parameters
     ----------
     file
         The project.
     to
-        The folder; made if it is not there.
+        The folder: a new or empty one, or that of an earlier export, which is replaced.
     run
         Name or id of the run; the newest if not given.
+    what
+        Which of weights (weights.safetensors and config.json), script (a folder with sample.py, which needs torch,
+        safetensors and numpy alone), onnx (checked with onnxruntime where that is installed), samples, curves (CSV),
+        tables (CSV, Markdown, LaTeX) and tensorboard (event files). All but onnx if not given.
+    step
+        Of which kept state; the newest if not given.
+    samples
+        How many are drawn.
+    seed
+        Start of every random number of the draws.
     data_path
         Where the file or folder of the run's data lies now, if it was moved. It must be the same data; nothing
         is written to the project. May be given for each of two data sets.
@@ -42,33 +53,36 @@ def export(
         Print one JSON document instead of text.
     """
     output = Output(json)
+    if samples < 1:
+        raise CommandError("--samples must be at least 1.")
+    try:
+        parts = parts_of(what or [part.key for part in PARTS if part.default])
+    except KeyError as error:
+        raise CommandError(error.args[0]) from None
     with reading(file) as project:
         chosen = run_of(project, run)
         config = config_of(chosen)
-        subject = subject_of(chosen, "cpu", 0, data_path)
-    spec = subject.spec
-    described: dict[str, Any] = {
-        "studio": __version__,
-        "name": chosen.name,
-        "step": subject.step,
-        "event_shape": list(spec.event_shape),
-        "support": str(spec.support),
-        "protocol": spec.protocol,
-        "config": config.model_dump(mode="json"),
-    }
-    to.mkdir(parents=True, exist_ok=True)
-    weights = to / "weights.safetensors"
-    save_model(subject.model, str(weights), {"family": config.family})
-    written = [weights, to / "config.json"]
-    written[1].write_text(json_format.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    if spec.layout in (Layout.IMAGE, Layout.POINTS) and isinstance(subject.model, Samples):
-        n = SAMPLES if spec.layout is Layout.IMAGE else 50 * SAMPLES
-        written.append(to / "samples.png")
-        picture(samples_of(subject, n, means=True), spec).save(written[-1])
-    elif is_text(spec.symbols) and isinstance(subject.model, Samples):
-        written.append(to / "samples.txt")
-        written[-1].write_text(listed(samples_of(subject, SAMPLES, means=False), spec.symbols), encoding="utf-8")
-    for path in written:
-        output.say(str(path))
-    output.document({"run": chosen.id, "step": subject.step, "files": [str(path) for path in written]})
+        state_of(chosen)
+        if step is not None and step not in chosen.checkpoint_steps():
+            kept = ", ".join(str(one) for one in chosen.checkpoint_steps())
+            raise CommandError(f"{chosen.name!r} keeps no state of step {step}. It keeps those of: {kept}.")
+        state = chosen.checkpoint(step)
+        subject = subject_from(recipe_of(config), data_of(chosen, data_path), state, resolve("cpu"), seed)
+        try:
+            made = write(source_of(chosen, subject, samples, seed), parts, to, lambda fraction, doing: None)
+        except NotWritten as error:
+            raise CommandError(str(error), 1) from None
+    for name in made.files:
+        output.say(str(to / name))
+    for key, text in made.notes:
+        output.say(f"{key}: {text}")
+    output.document(
+        {
+            "run": chosen.id,
+            "step": subject.step,
+            "folder": str(to),
+            "files": [str(to / name) for name in made.files],
+            "notes": [{"part": key, "text": text} for key, text in made.notes],
+        }
+    )
     return 0

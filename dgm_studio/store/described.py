@@ -16,6 +16,7 @@ from models.settings import SettingsError, read_settings
 if TYPE_CHECKING:
     from dgm_studio.store.runs import Runs
 
+WEIGHTS_FROM = "weights"  # in the provenance: the file whose weights the run began with
 PLANNED_FROM = "planned_from"  # in the provenance: the step from which the newest part of the plan goes
 
 

@@ -1,0 +1,229 @@
+"""The deterministic networks of a run as ONNX, each checked against torch on other inputs than it was traced with."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from importlib.util import find_spec
+from io import StringIO
+from logging import CRITICAL, disable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Generator, Tensor, nn
+
+from dgm_studio.exporting.base import Part, Source, Tell
+from models.capabilities import (
+    Classifies,
+    Decodes,
+    DecodesOfClass,
+    Encodes,
+    ExtractsFeatures,
+    HasCritic,
+    HasDiscriminator,
+    HasFreeEnergy,
+    PredictsEach,
+    ScoresEach,
+    ScoresExactly,
+    Translates,
+)
+from models.distributions import LocationScale
+from models.settings import printable
+from models.spec import DataSpec
+
+FOLDER = "onnx"
+TRACED, CHECKED = 3, 8  # inputs that a network is traced with, and that it is checked on
+NEEDED = ("onnx", "onnxscript")
+CHECKER = "onnxruntime"
+
+
+@dataclass(frozen=True)
+class Net:
+    """A function of tensors with a fixed graph. `outputs` are named in order."""
+
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    function: Callable[..., Any]
+    given: str  # what it is given: "x" examples, "other" of the second domain, "z" codes, "zy" codes and classes
+
+
+def nets(model: Any, learner: Any, spec: DataSpec) -> list[Net]:
+    """Which of a run's networks have a fixed graph, by its capabilities."""
+    found = []
+    if isinstance(model, Decodes):
+        found.append(Net("decoder", ("z",), ("mean",), model.decode, "z"))
+    if isinstance(model, DecodesOfClass):
+        found.append(Net("decoder", ("z", "class"), ("mean",), model.decode_of_class, "zy"))
+    if isinstance(model, Encodes):
+        found.append(_encoder(model, spec))
+    if isinstance(model, PredictsEach):
+        found.append(Net("predictions", ("x",), ("log_probabilities",), model.log_predictions, "x"))
+    if isinstance(model, ScoresEach):
+        found.append(Net("conditionals", ("x",), ("log_conditionals",), model.log_conditionals, "x"))
+    elif isinstance(model, ScoresExactly):
+        found.append(Net("log-density", ("x",), ("log_p",), model.log_prob, "x"))
+    if isinstance(model, HasFreeEnergy):
+        found.append(Net("free-energy", ("x",), ("free_energy",), model.free_energy, "x"))
+    if isinstance(model, Translates):
+        found.append(Net("translator", ("x",), ("translation",), model.translate, "x"))
+        found.append(Net("translator-back", ("x",), ("translation",), lambda x: model.translate(x, back=True), "other"))
+    if isinstance(model, ExtractsFeatures):
+        found.append(Net("features", ("x",), ("features",), model.features, "x"))
+    classifier = next((one for one in (learner, model) if isinstance(one, Classifies)), None)
+    if classifier is not None:
+        found.append(Net("classifier", ("x",), ("log_probabilities",), classifier.class_log_prob, "x"))
+    if isinstance(learner, HasDiscriminator):
+        found.append(Net("discriminator", ("x",), ("logit",), learner.discriminate, "x"))
+    if isinstance(learner, HasCritic):
+        found.append(Net("critic", ("x",), ("score",), learner.criticise, "x"))
+    return found
+
+
+def _encoder(model: Any, spec: DataSpec) -> Net:
+    with torch.no_grad():
+        said = model.encode(torch.zeros(1, *spec.event_shape, device=next(model.parameters()).device))
+    if isinstance(said, LocationScale):
+
+        def both(x: Tensor) -> tuple[Tensor, Tensor]:
+            code = model.encode(x)
+            return code.location, code.log_scale
+
+        return Net("encoder", ("x",), ("mean", "log_scale"), both, "x")
+    return Net("encoder", ("x",), ("mean",), lambda x: model.encode(x).mean, "x")
+
+
+class Onnx(Part):
+    key, title, default = "onnx", "ONNX", False
+    help = "Decoder, encoder, discriminator and other networks with a fixed graph, for any runtime of ONNX."
+    POSSIBLE = (
+        Decodes, DecodesOfClass, Encodes, PredictsEach, ScoresEach, ScoresExactly, HasFreeEnergy, Translates,
+        ExtractsFeatures, Classifies, HasDiscriminator, HasCritic,
+    )  # fmt: skip
+
+    def refusal(self, model: type, learner: type, spec: DataSpec) -> str:
+        if not any(issubclass(one, kind) for one in (model, learner) for kind in self.POSSIBLE):
+            return "This run has no network with a fixed graph: it is a chain of draws."
+        missing = [name for name in NEEDED if find_spec(name) is None]
+        if missing:
+            verb = "is" if len(missing) == 1 else "are"
+            return f"{' and '.join(missing)} {verb} not installed: pip install dgm-studio[onnx]."
+        return ""
+
+    def write(self, source: Source, folder: Path, tell: Tell) -> list[str]:
+        place = folder / FOLDER
+        place.mkdir()
+        subject, notes, table = source.subject, [], {}
+        for net in nets(subject.model, subject.learner, source.spec):
+            tell(f"Writing and checking the {net.name} …")
+            path = place / f"{net.name}.onnx"
+            inputs = _inputs(net, source, CHECKED)
+            try:
+                difference, any_number = _written(net, path, inputs)
+            except Exception as error:  # of many kinds, and each only means that this graph is not fixed
+                path.unlink(missing_ok=True)
+                notes.append(f"The {net.name} is not there: torch cannot write it as a fixed graph ({_reason(error)}).")
+                continue
+            shapes = {name: [*one.shape[1:]] for name, one in zip(net.inputs, inputs, strict=True)}
+            about = {"inputs": shapes, "outputs": net.outputs, "any_number": any_number, "difference": difference}
+            table[path.name] = about
+            checked = (
+                f"not checked, because {CHECKER} is not installed"
+                if difference is None
+                else f"checked with {CHECKER}, at most {difference:.1g} from torch on {CHECKED} inputs"
+            )
+            notes.append(f"{path.name} takes {'any number of examples' if any_number else 'one example'}: {checked}.")
+        (place / "nets.json").write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+        return notes
+
+
+class _Called(nn.Module):
+    # what torch.onnx takes, around a method of a model
+    def __init__(self, net: Net) -> None:
+        super().__init__()
+        self._net = net
+
+    def forward(self, *inputs: Tensor) -> Any:
+        return self._net.function(*inputs)
+
+
+def _written(net: Net, path: Path, inputs: tuple[Tensor, ...]) -> tuple[float | None, bool]:
+    """Write the net for any number of examples or, where its graph depends on how many there are, for one. Returns how
+    far it is from torch on `inputs`, and whether it takes any number."""
+    try:
+        with quiet():
+            _export(net, path, tuple(one[:TRACED] for one in inputs), any_number=True)
+            return largest_difference(net, path, inputs), True
+    except Exception:
+        with quiet():
+            _export(net, path, tuple(one[:1] for one in inputs), any_number=False)
+            alone = [
+                largest_difference(net, path, tuple(one[i : i + 1] for one in inputs)) for i in range(len(inputs[0]))
+            ]
+        return (None if None in alone else max(one for one in alone if one is not None)), False
+
+
+def _export(net: Net, path: Path, inputs: tuple[Tensor, ...], any_number: bool) -> None:
+    batch = torch.export.Dim("batch", min=1)
+    with torch.no_grad():
+        torch.onnx.export(
+            _Called(net).eval(),
+            inputs,
+            str(path),
+            input_names=list(net.inputs),
+            output_names=list(net.outputs),
+            dynamic_shapes=(tuple({0: batch} for _ in inputs),) if any_number else None,
+            external_data=False,
+            dynamo=True,
+            verbose=False,
+        )
+
+
+def largest_difference(net: Net, path: Path, inputs: tuple[Tensor, ...]) -> float | None:
+    """Between what onnxruntime and torch make of `inputs`, relative where values are beyond 1; None without it."""
+    if find_spec(CHECKER) is None:
+        return None
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    given = {name: one.cpu().numpy() for name, one in zip(net.inputs, inputs, strict=True)}
+    made = session.run(None, given)
+    with torch.no_grad():
+        expected = net.function(*inputs)
+    wanted = [one.cpu().numpy() for one in (expected if isinstance(expected, tuple) else (expected,))]
+    return max(float((np.abs(a - b) / np.maximum(1, np.abs(b))).max()) for a, b in zip(made, wanted, strict=True))
+
+
+def _inputs(net: Net, source: Source, n: int) -> tuple[Tensor, ...]:
+    subject = source.subject
+    if net.given in ("x", "other"):
+        held = subject.dataset.domains[-1 if net.given == "other" else 0].valid.x[:n]
+        return (held.to(subject.device),)
+    codes = subject.model.prior().sample(n, Generator(subject.device).manual_seed(source.seed))
+    if net.given == "z":
+        return (codes,)
+    return codes, torch.arange(n, device=subject.device) % subject.model.conditional_classes()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """The exporter talks a lot."""
+    disable(CRITICAL)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        disable(0)
+
+
+def _reason(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return printable(lines[0] if lines else type(error).__name__).rstrip(".")[:160]

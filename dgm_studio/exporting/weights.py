@@ -1,0 +1,40 @@
+"""Weights and configuration: what was there from the first, and what `import-weights` reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_model
+
+from dgm_studio import __version__
+from dgm_studio.exporting.base import Part, Source, Tell
+
+WEIGHTS, CONFIG = "weights.safetensors", "config.json"
+
+
+def described(source: Source) -> dict[str, Any]:
+    """All that is needed to build the model again."""
+    spec = source.spec
+    return {
+        "studio": __version__,
+        "name": source.name,
+        "step": source.subject.step,
+        "event_shape": list(spec.event_shape),
+        "support": str(spec.support),
+        "protocol": spec.protocol,
+        "config": source.config.model_dump(mode="json"),
+    }
+
+
+class Weights(Part):
+    key, title = "weights", "Weights and configuration"
+    help = "weights.safetensors, the model's tensors by name, and config.json, all settings of the run."
+
+    def write(self, source: Source, folder: Path, tell: Tell) -> list[str]:
+        tell("Writing weights …")
+        save_model(source.subject.model, str(folder / WEIGHTS), {"family": source.config.family})
+        text = json.dumps(described(source), indent=2, ensure_ascii=False)
+        (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+        return []

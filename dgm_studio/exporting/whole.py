@@ -1,0 +1,147 @@
+"""An export as a whole: all of its parts, or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dgm_studio import __version__
+from dgm_studio.exporting.base import Cancelled, Frame, Part, Source, Tell
+from dgm_studio.exporting.curves import Curves, Tables
+from dgm_studio.exporting.onnx_nets import Onnx
+from dgm_studio.exporting.samples import SampleFiles
+from dgm_studio.exporting.script import Script
+from dgm_studio.exporting.tensorboard import TensorBoard
+from dgm_studio.exporting.weights import Weights
+from dgm_studio.files import NotWritten
+from dgm_studio.inference import Subject
+from dgm_studio.reports import Table, from_tree
+from dgm_studio.store import Run
+
+__all__ = ["PARTS", "Cancelled", "Exported", "NotWritten", "Part", "Source", "parts_of", "source_of", "write"]
+
+PARTS: tuple[Part, ...] = (Weights(), Script(), Onnx(), SampleFiles(), Curves(), Tables(), TensorBoard())
+REPORT = "export.json"  # what marks a folder as an export, which another may replace
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written: files relative to the folder, and sentences by part."""
+
+    folder: Path
+    files: tuple[str, ...]
+    notes: tuple[tuple[str, str], ...] = field(default=())
+
+
+def parts_of(keys: Iterable[str]) -> list[Part]:
+    """The parts of these names. Raises KeyError with a sentence."""
+    known = {part.key: part for part in PARTS}
+    chosen = list(dict.fromkeys(keys))
+    for key in chosen:
+        if key not in known:
+            raise KeyError(f"There is nothing to export named {key!r}. There are: {', '.join(known)}.")
+    return [part for part in PARTS if part.key in chosen]
+
+
+def write(source: Source, parts: Sequence[Part], folder: Path, tell: Callable[[float, str], None]) -> Exported:
+    """Write `parts` to `folder`, which is made, is empty, or holds an earlier export that is replaced. `tell(fraction,
+    what)` hears what is done, and raises Cancelled to end it. Whatever happens, `folder` is as it was or complete.
+
+    Raises NotWritten, or Cancelled."""
+    _check(folder)
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    model, learner = type(source.subject.model), type(source.subject.learner)
+    notes: list[tuple[str, str]] = []
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial.mkdir()
+        for place, part in enumerate(parts):
+            refusal = part.refusal(model, learner, source.spec)
+            if refusal:
+                notes.append((part.key, refusal))
+                continue
+            notes += [(part.key, text) for text in part.write(source, partial, _telling(tell, place / len(parts)))]
+        tell(1.0, "Putting it in its place …")
+        files = tuple(sorted(path.relative_to(partial).as_posix() for path in partial.rglob("*") if path.is_file()))
+        _describe(source, partial, files, notes)
+        _put(partial, folder)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise NotWritten(
+            f"{folder} was not written: {reason}. Nothing was left behind; choose another place."
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return Exported(folder, (*files, REPORT), tuple(notes))
+
+
+def _telling(tell: Callable[[float, str], None], fraction: float) -> Tell:
+    """What a part tells, at this fraction of all."""
+    return lambda what: tell(fraction, what)
+
+
+def _check(folder: Path) -> None:
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise NotWritten(f"{folder} was not written: it is there, and is no folder. Choose another name.")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / REPORT).is_file():
+        raise NotWritten(f"{folder} was not written: it holds other files. Choose an empty folder or a new name.")
+
+
+def _describe(source: Source, folder: Path, files: Sequence[str], notes: Sequence[tuple[str, str]]) -> None:
+    described = {
+        "studio": __version__,
+        "run": source.name,
+        "family": source.config.family,
+        "step": source.subject.step,
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "notes": [{"part": key, "text": text} for key, text in notes],
+        "files": {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files},
+    }
+    (folder / REPORT).write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _put(partial: Path, folder: Path) -> None:
+    """Rename the finished folder to its place. What was there goes aside first, and comes back if that fails."""
+    if not folder.exists():
+        partial.rename(folder)
+        return
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    folder.rename(aside)
+    try:
+        partial.rename(folder)
+    except OSError:
+        aside.rename(folder)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def source_of(run: Run, subject: Subject, samples: int = 64, seed: int = 0) -> Source:
+    """A run of a project, as `subject` has its state."""
+    assert run.config is not None
+
+    def frame(step: int) -> Frame:
+        return Frame(step, *run.frame(step))
+
+    tables = []
+    for kept in run.evaluations:
+        reports = (from_tree(tree) for tree in kept.tree.get("reports", []))
+        tables += [(kept.key, kept.step, report) for report in reports if isinstance(report, Table)]
+    return Source(
+        run.name,
+        run.config,
+        subject,
+        datetime.fromisoformat(run.created).timestamp(),
+        run.metrics,
+        run.wall,
+        tuple(run.frame_steps()),
+        frame,
+        tuple(tables),
+        samples,
+        seed,
+    )
