@@ -11,6 +11,7 @@ from models.distributions import Distribution, Normal, Point, limited
 from models.family import Family
 from models.implicit import ImplicitModel, ImplicitSettings, require_movable
 from models.networks import Activation, flat, mlp
+from models.normalisation import DenseNormalisation
 from models.posteriors import LARGEST, SMALLEST
 from models.settings import setting
 from models.spec import Batch, DataSpec
@@ -41,6 +42,13 @@ class BiganSettings(ImplicitSettings):
         le=8,
     )
     activation: Activation = setting("leaky relu", title="Activation", help="Non-linearity of the hidden layers.")
+    normalisation: DenseNormalisation = setting(
+        "none",
+        title="Normalisation",
+        help="Batch: each hidden unit over the whole minibatch, but for the encoder's first layer. What is shown takes "
+        "running statistics instead.",
+        reference="Ioffe & Szegedy (2015); Donahue et al. (2017), appendix C",
+    )
 
 
 class Bigan(ImplicitModel):
@@ -56,10 +64,11 @@ class Bigan(ImplicitModel):
     def __init__(self, settings: BiganSettings, spec: DataSpec) -> None:
         self.check(settings, spec)
         widths = [settings.hidden] * settings.layers
-        super().__init__(settings, spec, mlp([settings.latent, *widths, spec.dimensions], settings.activation))
+        sizes = [settings.latent, *widths, spec.dimensions]
+        super().__init__(settings, spec, mlp(sizes, settings.activation, settings.normalisation))
         self.is_gaussian = settings.encoder == "a Gaussian"
         said = settings.latent * (2 if self.is_gaussian else 1)
-        self.encoder = mlp([spec.dimensions, *widths, said], settings.activation)
+        self.encoder = mlp([spec.dimensions, *widths, said], settings.activation, settings.normalisation, bare=1)
 
     @staticmethod
     def check(settings: BiganSettings, spec: DataSpec) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from models.family import Family
 from models.implicit import ImplicitModel, ImplicitSettings, require_movable
 from models.networks import Activation, mlp
+from models.normalisation import DenseNormalisation
 from models.settings import setting
 from models.spec import DataSpec
 
@@ -15,6 +16,13 @@ class GanSettings(ImplicitSettings):
         2, title="Hidden layers", help="Hidden layers of the generator; 0 makes it linear.", ge=0, le=8
     )
     activation: Activation = setting("relu", title="Activation", help="Non-linearity of the hidden layers.")
+    normalisation: DenseNormalisation = setting(
+        "none",
+        title="Normalisation",
+        help="Batch: each hidden unit over the whole minibatch, which keeps a generator of images from giving one "
+        "example only; samples of a step then depend on each other, and those that are shown take running statistics.",
+        reference="Ioffe & Szegedy (2015); Radford et al. (2016), section 3",
+    )
 
 
 class Gan(ImplicitModel):
@@ -23,7 +31,8 @@ class Gan(ImplicitModel):
     def __init__(self, settings: GanSettings, spec: DataSpec) -> None:
         self.check(settings, spec)
         widths = [settings.hidden] * settings.layers
-        super().__init__(settings, spec, mlp([settings.latent, *widths, spec.dimensions], settings.activation))
+        sizes = [settings.latent, *widths, spec.dimensions]
+        super().__init__(settings, spec, mlp(sizes, settings.activation, settings.normalisation))
 
     @staticmethod
     def check(settings: GanSettings, spec: DataSpec) -> None:

@@ -97,12 +97,16 @@ def image_generator(
     return nn.Sequential(*layers)
 
 
-def image_features(event_shape: Sequence[int], widths: Sequence[int], activation: Activation) -> nn.Sequential:
-    """One convolution for each of `widths` (channels): (B, *event) -> (B, `image_feature_count`)."""
+def image_features(
+    event_shape: Sequence[int], widths: Sequence[int], activation: Activation, normalisation: Normalisation = "none"
+) -> nn.Sequential:
+    """One convolution for each of `widths` (channels), each but the first normalised: (B, *event) -> (B,
+    `image_feature_count`)."""
     layers: list[nn.Module] = [_ChannelsLast()]
     levels = _levels(event_shape[1:], len(widths))[: len(widths)]
-    for (before, after), level in zip(pairwise([event_shape[0], *widths]), levels, strict=True):
-        layers += [nn.Conv2d(before, after, level.kernel, level.stride, padding=1), activation_layer(activation)]
+    for i, ((before, after), level) in enumerate(zip(pairwise([event_shape[0], *widths]), levels, strict=True)):
+        layers.append(nn.Conv2d(before, after, level.kernel, level.stride, padding=1))
+        layers += [*(normalisation_layers(normalisation, after) if i else []), activation_layer(activation)]
     return nn.Sequential(*layers, _ToVector())
 
 

@@ -9,6 +9,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from models.normalisation import Normalisation, normalisation_layers
+
 Activation = Literal["relu", "tanh", "softplus", "leaky relu", "silu"]
 
 _ACTIVATIONS: dict[Activation, type[nn.Module]] = {
@@ -24,12 +26,27 @@ def activation_layer(activation: Activation) -> nn.Module:
     return _ACTIVATIONS[activation]()
 
 
-def mlp(sizes: Sequence[int], activation: Activation = "relu") -> nn.Sequential:
-    """Linear maps of the given widths with the activation between them: (B, sizes[0]) -> (B, sizes[-1])."""
+def mlp(
+    sizes: Sequence[int], activation: Activation = "relu", normalisation: Normalisation = "none", bare: int = 0
+) -> nn.Sequential:
+    """Linear maps of the given widths, between which features are normalised, but for the first `bare` times, and go
+    through the activation: (B, sizes[0]) -> (B, sizes[-1])."""
+    *widths, outputs = sizes
+    hidden = hidden_layers(widths, activation, normalisation, bare)
+    return nn.Sequential(*hidden, *([nn.Linear(widths[-1], outputs)] if widths else []))
+
+
+def hidden_layers(
+    sizes: Sequence[int], activation: Activation, normalisation: Normalisation = "none", bare: int = 0
+) -> list[nn.Module]:
+    """The same, with normalisation and activation after the last map as well: (B, sizes[0]) -> (B, sizes[-1])."""
     layers: list[nn.Module] = []
-    for before, after in pairwise(sizes):
-        layers += [nn.Linear(before, after), activation_layer(activation)]
-    return nn.Sequential(*layers[:-1])
+    for i, (before, after) in enumerate(pairwise(sizes)):
+        kind: Normalisation = normalisation if i >= bare else "none"
+        # batch normalisation takes away what a bias adds
+        layers += [nn.Linear(before, after, bias=kind != "batch"), *normalisation_layers(kind, after)]
+        layers.append(activation_layer(activation))
+    return layers
 
 
 def convolutions(event_shape: Sequence[int], channels: Sequence[int], activation: Activation) -> nn.Sequential:
@@ -44,12 +61,15 @@ def convolutions(event_shape: Sequence[int], channels: Sequence[int], activation
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(before * prod(size), 1))
 
 
-def sequence_features(event_shape: Sequence[int], widths: Sequence[int], activation: Activation) -> nn.Sequential:
-    """Convolutions over 5 steps, one for each of `widths` (channels), each but the first at every second step:
-    (B, T, dims) -> (B, features)."""
+def sequence_features(
+    event_shape: Sequence[int], widths: Sequence[int], activation: Activation, normalisation: Normalisation = "none"
+) -> nn.Sequential:
+    """Convolutions over 5 steps, one for each of `widths` (channels), each but the first at every second step and
+    normalised: (B, T, dims) -> (B, features)."""
     layers: list[nn.Module] = [_StepsLast()]
     for i, (before, after) in enumerate(pairwise([event_shape[1], *widths])):
-        layers += [nn.Conv1d(before, after, 5, 2 if i else 1, padding=2), activation_layer(activation)]
+        layers.append(nn.Conv1d(before, after, 5, 2 if i else 1, padding=2))
+        layers += [*(normalisation_layers(normalisation, after) if i else []), activation_layer(activation)]
     return nn.Sequential(*layers, nn.Flatten())
 
 

@@ -11,8 +11,10 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from models.capabilities import StartsFromData
 from models.learning.base import adam
 from models.networks import flat
+from models.normalisation import WeightNormalised
 from models.spec import DataSpec
 
 RECENT = 20  # steps whose cross-entropy says whether a classifier has learned its examples
@@ -49,12 +51,15 @@ class Perceptron(nn.Module):
 
 @torch.no_grad()
 def start_anew(network: nn.Module, generator: Generator | None = None) -> None:
-    """Weights and biases of each linear map or convolution uniform within 1 / √inputs, as they begin by themselves."""
+    """Weights and biases of each linear map or convolution uniform within 1 / √inputs, directions of weights that are
+    normalised to any side: as they begin by themselves."""
     for layer in network.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d):
             reach = layer.weight[0].numel() ** -0.5
             for parameter in layer.parameters(recurse=False):
                 parameter.uniform_(-reach, reach, generator=generator)
+        elif isinstance(layer, WeightNormalised):
+            layer.start_anew(generator)
 
 
 def fit(
@@ -70,6 +75,8 @@ def fit(
     """Train a classifier (see `capabilities.LearnsFromLabels`) with Adam on minibatches of x (N, *event) with labels y
     (N,), each a part of one permutation after the other, until the mean cross-entropy of RECENT steps is below `enough`
     nats, or for `steps` steps. Yields the fraction done at every step; returns how many steps there were."""
+    if isinstance(network, StartsFromData):
+        network.start_from(x, len(x))
     optimizer, size = adam(network, rate), min(batch, len(x))
     order = torch.empty(0, dtype=torch.int64, device=x.device)
     recent: list[Tensor] = []

@@ -12,7 +12,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from models.capabilities import Shown, ShownAs
 from models.image_networks import image_feature_count, image_features
-from models.networks import Activation, activation_layer, flat, mlp, sequence_feature_count, sequence_features
+from models.networks import Activation, activation_layer, flat, hidden_layers, sequence_feature_count, sequence_features
+from models.normalisation import DenseNormalisation
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support, UnsuitableData
 
@@ -50,6 +51,13 @@ class CriticSettings(Settings):
     )
     activation: Activation = setting(
         "leaky relu", title="Discriminator activation", help="Non-linearity of the discriminator's hidden layers."
+    )
+    normalisation: DenseNormalisation = setting(
+        "none",
+        title="Discriminator normalisation",
+        help="Batch: each feature but those of the first layer over the minibatch, of data and of samples apart, so "
+        "that it sees how samples differ from each other. Single examples are judged by running statistics.",
+        reference="Ioffe & Szegedy (2015); Radford et al. (2016), section 3",
     )
     packing: int = setting(
         1,
@@ -93,6 +101,7 @@ class Critic(nn.Module):
         super().__init__()
         self.is_unit = spec.support in (Support.UNIT, Support.BITS)
         self.packing = settings.packing
+        self.normalised = settings.normalisation != "none"
         shown = replace(
             shown, shape=(self.packing * shown.shape[0], *shown.shape[1:]), beside=self.packing * shown.beside
         )
@@ -118,7 +127,7 @@ class Critic(nn.Module):
     @property
     def looks_around(self) -> bool:
         """Whether what it says of an example depends on the others in the batch."""
-        return self.packing > 1 or self.closeness is not None
+        return self.packing > 1 or self.closeness is not None or self.normalised
 
     def features(self, shown: Shown) -> Tensor:
         """What the last layer sees of each, but for how near the others are: (B, features)."""
@@ -201,8 +210,7 @@ class _Dense(nn.Module):
         inputs = int(torch.Size(shown.shape).numel()) + shown.beside
         widths = [inputs, *[settings.hidden] * settings.layers]
         self.features = widths[-1]
-        last = [activation_layer(settings.activation)] if settings.layers else []
-        self.layers = nn.Sequential(*mlp(widths, settings.activation), *last)
+        self.layers = nn.Sequential(*hidden_layers(widths, settings.activation, settings.normalisation, bare=1))
 
     def forward(self, x: Tensor, beside: Tensor | None) -> Tensor:
         inputs = flat(x) if beside is None else torch.cat([flat(x), beside], 1)
@@ -211,15 +219,15 @@ class _Dense(nn.Module):
 
 
 class _Convolutional(nn.Module):
-    """Convolutions that halve an image, or a sequence (Radford et al., 2016), without batch normalisation: a gradient
-    penalty is of each example by itself. What stands beside an image goes with their features through a dense layer,
-    which can relate the two."""
+    """Convolutions that halve an image, or a sequence (Radford et al., 2016). What stands beside an image goes with
+    their features through a dense layer, which can relate the two."""
 
     def __init__(self, settings: CriticSettings, shown: ShownAs) -> None:
         super().__init__()
         widths = [settings.channels << layer for layer in range(settings.layers)]
         image = len(shown.shape) == 3
-        self.seen = (image_features if image else sequence_features)(shown.shape, widths, settings.activation)
+        features = image_features if image else sequence_features
+        self.seen = features(shown.shape, widths, settings.activation, settings.normalisation)
         count = image_feature_count if image else sequence_feature_count
         self.features = count(shown.shape, widths) + shown.beside
         self.mix: nn.Module = nn.Identity()

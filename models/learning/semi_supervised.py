@@ -16,6 +16,7 @@ from models.learning.base import Learning, Quantity, Symptom, Ways, means
 from models.learning.game import Game, Player, PlayerSettings
 from models.learning.label_budget import KeepsLabels, LabelBudgetSettings, of_labelled
 from models.networks import Activation, activation_layer, flat
+from models.normalisation import WeightNormalised
 from models.settings import setting
 from models.spec import Batch, DataSpec, Support, UnsuitableData
 
@@ -66,6 +67,13 @@ class SemiSupervisedSettings(LabelBudgetSettings, PlayerSettings):
     activation: Activation = setting(
         "relu", title="Classifier activation", help="Non-linearity of the classifier's hidden layers."
     )
+    weight_normalisation: bool = setting(
+        False,
+        title="Weight normalisation",
+        help="Of the classifier's weights only directions are learned; how long they are is set by the first minibatch, "
+        "so that every layer is of the size that the noise on it is meant for. More than two layers need it.",
+        reference="Salimans & Kingma (2016); in the code of Salimans et al. (2016)",
+    )
     input_noise: float = setting(
         0.3,
         title="Noise on examples",
@@ -100,9 +108,27 @@ class NoisyClassifier(nn.Module):
         self.is_unit = spec.support is Support.UNIT
         self.noise = (settings.input_noise, settings.hidden_noise)
         widths = [spec.dimensions, *[settings.hidden] * settings.layers]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        normalised = settings.weight_normalisation
+        self.layers = nn.ModuleList((WeightNormalised if normalised else nn.Linear)(a, b) for a, b in pairwise(widths))
         self.activation = activation_layer(settings.activation)
-        self.head = nn.Linear(widths[-1], spec.classes)
+        head = (widths[-1], spec.classes)
+        self.head: Any = WeightNormalised(*head, scale_learns=True) if normalised else nn.Linear(*head)
+
+    @property
+    def started(self) -> Tensor:
+        """Whether weights that are normalised were given their lengths: 0-d."""
+        started: Tensor = self.head.started
+        return started
+
+    @torch.no_grad()
+    def start_from(self, x: Tensor, examples: int) -> None:
+        """With weight normalisation: choose how long weights are by examples (B, *event), each layer after those below
+        it. The noise that it will have counts, as rows of length 1 pass its variance on."""
+        h = self._centred(x)
+        for below, layer in enumerate([*self.layers, self.head]):
+            if isinstance(layer, WeightNormalised):
+                layer.start_from(h, self._spread(below) ** 2)
+            h = self.activation(layer(h))
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.head(self._last(x, False, None))
@@ -119,18 +145,25 @@ class NoisyClassifier(nn.Module):
         return self._last(x, True, None)
 
     def _last(self, x: Tensor, noisy: bool, generator: Generator | None) -> Tensor:
-        h = flat(2 * x - 1 if self.is_unit else x)
+        h = self._centred(x)
         for below, layer in enumerate(self.layers):
             h = self._spoilt(h, below, generator) if noisy else h
             h = self.activation(layer(h))
         return h
 
     def _spoilt(self, h: Tensor, below: int, generator: Generator | None) -> Tensor:
-        """With noise, for a layer that has `below` layers under it: examples in 0…1 lie in -1…1 here."""
-        spread = self.noise[min(below, 1)] * (2 if below == 0 and self.is_unit else 1)
+        """With noise, for a layer that has `below` layers under it."""
+        spread = self._spread(below)
         if not spread:
             return h
         return h + spread * torch.randn(h.shape, generator=generator, device=h.device, dtype=h.dtype)
+
+    def _spread(self, below: int) -> float:
+        """Of the noise there: examples in 0…1 lie in -1…1 here."""
+        return self.noise[min(below, 1)] * (2 if below == 0 and self.is_unit else 1)
+
+    def _centred(self, x: Tensor) -> Tensor:
+        return flat(2 * x - 1 if self.is_unit else x)
 
 
 class SemiSupervised(KeepsLabels, Game):
@@ -179,6 +212,12 @@ class SemiSupervised(KeepsLabels, Game):
 
     def discriminate(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return log_sum(self.discriminator(x)).sigmoid()
+
+    def step(self, batch: Batch) -> dict[str, Tensor]:
+        if self.settings.weight_normalisation and self.is_first(self.discriminator.started):
+            self.discriminator.start_from(batch.x, self.examples)
+            self.steady.load_state_dict(self.discriminator.state_dict())
+        return super().step(batch)
 
     def discriminator_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         x, y = self.known(batch)

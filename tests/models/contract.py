@@ -260,7 +260,7 @@ def in_support(x: Tensor, spec: DataSpec) -> bool:
 
 
 def choices() -> list[Any]:
-    """Every value, other than the default, of every setting that is a choice or a switch."""
+    """Every value, other than the default, of every setting that is a choice or a switch and within reach."""
     found = []
     for f in FAMILIES:
         for key in f.learners:
@@ -269,6 +269,8 @@ def choices() -> list[Any]:
             if key == f.learners[0]:
                 fields |= f.settings.model_fields
             for name, field in fields.items():
+                if name in rule.learner.out_of_reach(f.model) and name not in f.settings.model_fields:
+                    continue
                 options: tuple[Any, ...] = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
                 options = (False, True) if field.annotation is bool else options
                 found += [
