@@ -56,8 +56,8 @@ def normalisation_layers(kind: Normalisation, channels: int) -> list[nn.Module]:
 
 
 class WeightNormalised(nn.Module):
-    """s ⊙ (V / ‖V‖) x + b, with the norm of each row of V: learning turns the weights of a unit apart from how long they
-    are (Salimans & Kingma, 2016): (B, inputs) -> (B, outputs).
+    """s ⊙ (V / ‖V‖) x + b, with the norm of each row of V: the weights of a unit turn apart from how long they are
+    (Salimans & Kingma, 2016): (B, inputs) -> (B, outputs).
 
     `start_from` chooses s and b by data. Where s is not learned it stays as it is from then on.
     """

@@ -70,7 +70,7 @@ class SemiSupervisedSettings(LabelBudgetSettings, PlayerSettings):
     weight_normalisation: bool = setting(
         False,
         title="Weight normalisation",
-        help="Of the classifier's weights only directions are learned; how long they are is set by the first minibatch, "
+        help="Of the classifier's weights only directions are learned; how long they are the first minibatch sets, "
         "so that every layer is of the size that the noise on it is meant for. More than two layers need it.",
         reference="Salimans & Kingma (2016); in the code of Salimans et al. (2016)",
     )

@@ -1,6 +1,6 @@
 """Ways around discrete draws in an adversarial game, beside maximum likelihood, on data with a known distribution.
 
-    python tests/benchmarks/discrete_gan.py [ROW ...] [--seeds 5]
+    python tests/benchmarks/discrete_gan.py [ROW ...] [--seeds 5] [--steps N]
 
 Short sentences of the grammar (75 of them, 19 characters out of 23), and bars and stripes of 4×4 bits (30 patterns).
 Every row is a number of steps that one core does in about a minute at most; each figure is the mean over the seeds, and
@@ -60,8 +60,8 @@ def data_of(name: str) -> Dataset:
     return load(DataChoice(source="bars", binarization="threshold"))
 
 
-def trained(row: str, data: Dataset, seed: int) -> Learner:
-    _, family, learner, model, learning, steps = ROWS[row]
+def trained(row: str, data: Dataset, seed: int, steps: int) -> Learner:
+    _, family, learner, model, learning, _ = ROWS[row]
     torch.manual_seed(seed)
     made = Recipe.read(family, learner, model, learning).build(data.spec, len(data.train))
     made.begin()
@@ -94,6 +94,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rows", nargs="*", help=f"which: {', '.join(ROWS)}; all if none is named")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--steps", type=int, help="instead of the row's own")
     given = parser.parse_args()
     torch.set_num_threads(1)
     print("| row | steps | possible, % | different possible ones | different, % | total variation | seconds |")
@@ -107,15 +108,15 @@ def main() -> None:
         for row in given.rows or ROWS:
             if ROWS[row][0] != name:
                 continue
-            found, seconds = [], []
+            found, seconds, steps = [], [], given.steps or ROWS[row][-1]
             for seed in seeds:
                 begin = time.thread_time()
-                made = trained(row, data, seed)
+                made = trained(row, data, seed, steps)
                 seconds.append(time.thread_time() - begin)
                 with torch.no_grad():
                     x = made.sampler().sample(DRAWN, Generator().manual_seed(seed))
                 found.append(figures(x, density.log_prob))
-            line(row, f"{ROWS[row][-1]:,}", found, cell(seconds, 0))
+            line(row, f"{steps:,}", found, cell(seconds, 0))
 
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
     python tests/benchmarks/semi_supervised.py --data FOLDER [--device cuda] [--minutes 5] [--labels 2 5 10 100]
 
 FOLDER holds MNIST's four files as published; values in 0…1. For each number of labels of a class, and each seed: the
-network with its generator for the minutes, normalised as published, then the same classifier without it (the game has no weight), from the same
-start, on the same labelled examples, for the same steps of its own, fewer where it has learned them. The test error is
-of all 10 000 test examples. Published: 0.93 % with 100 labels in all, remembered (Salimans et al., 2016; 10 runs of 300
-epochs, layers of 1000, 500 and three times 250, and averages with 0.9999). Without the folder nothing is trained. The exit code is 1 where the target for 10 labels of a class was missed.
+network with its generator for the minutes, normalised as published, then the same classifier without it (the game has
+no weight), from the same start, on the same labelled examples, for the same steps of its own, fewer where it has
+learned them. The test error is of all 10 000 test examples. Published: 0.93 % with 100 labels in all, remembered
+(Salimans et al., 2016; 10 runs of 300 epochs, layers of 1000, 500 and three times 250, averages with 0.9999). Without
+the folder nothing is trained. The exit code is 1 where the target for 10 labels of a class was missed.
 """
 
 from __future__ import annotations
