@@ -110,7 +110,7 @@ def _measured(
     begin, used = time.perf_counter(), time.process_time()
     state = published.trained(name, config, dataset, minutes)
     taken, cpu = time.perf_counter() - begin, time.process_time() - used
-    print(f"\n{name}: {dict(model) | dict(rule)}; {state['step']} steps in {taken:.0f} s ({cpu:.0f} s of one core)")
+    print(f"\n{name}: {dict(model)} by {dict(rule)}; {state['step']} steps in {taken:.0f} s ({cpu:.0f} s of one core)")
     tables: list[Table] = []
     device = devices.resolve(given.device)
     for event in evaluate(recipe, dataset, state, list(settings), device, given.seed, settings):

@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "classifier_average": given.average,
         "goal": given.goal,
     }
-    print(f"{devices.title(device)}, torch {torch.__version__}, batches of 100; {model | rule}")
+    print(f"{devices.title(device)}, torch {torch.__version__}, batches of 100; {model} by {rule}")
     print("labels of a class | seed | with the game, % | 95 % interval | labels alone, % | 95 % interval | steps, time")
     at_10 = []
     for labels in given.labels:
