@@ -52,11 +52,11 @@ class CriticSettings(Settings):
     activation: Activation = setting(
         "leaky relu", title="Discriminator activation", help="Non-linearity of the discriminator's hidden layers."
     )
-    normalisation: DenseNormalisation = setting(
-        "none",
-        title="Discriminator normalisation",
-        help="Batch: each feature but those of the first layer over the minibatch, of data and of samples apart, so "
-        "that it sees how samples differ from each other. Single examples are judged by running statistics.",
+    batch_normalisation: bool = setting(
+        False,
+        title="Batch normalisation",
+        help="Of each of the discriminator's features but those of the first layer over the minibatch, of data and of "
+        "samples apart, so that it sees how samples differ. Single examples are judged by running statistics.",
         reference="Ioffe & Szegedy (2015); Radford et al. (2016), section 3",
     )
     packing: int = setting(
@@ -101,7 +101,7 @@ class Critic(nn.Module):
         super().__init__()
         self.is_unit = spec.support in (Support.UNIT, Support.BITS)
         self.packing = settings.packing
-        self.normalised = settings.normalisation != "none"
+        self.normalised = settings.batch_normalisation
         shown = replace(
             shown, shape=(self.packing * shown.shape[0], *shown.shape[1:]), beside=self.packing * shown.beside
         )
@@ -178,6 +178,10 @@ def normalise_spectrally(network: nn.Module) -> None:
             spectral_norm(layer)
 
 
+def _kind(settings: CriticSettings) -> DenseNormalisation:
+    return "batch" if settings.batch_normalisation else "none"
+
+
 class Closeness(nn.Module):
     """How near each of a batch is to the others: o_k(x_i) = mean over j ≠ i of exp(-|M_k f(x_i) - M_k f(x_j)|₁), with
     M_k of KERNEL rows: features f (B, D) -> (B, K), in 0…1.
@@ -210,7 +214,7 @@ class _Dense(nn.Module):
         inputs = int(torch.Size(shown.shape).numel()) + shown.beside
         widths = [inputs, *[settings.hidden] * settings.layers]
         self.features = widths[-1]
-        self.layers = nn.Sequential(*hidden_layers(widths, settings.activation, settings.normalisation, bare=1))
+        self.layers = nn.Sequential(*hidden_layers(widths, settings.activation, _kind(settings), bare=1))
 
     def forward(self, x: Tensor, beside: Tensor | None) -> Tensor:
         inputs = flat(x) if beside is None else torch.cat([flat(x), beside], 1)
@@ -227,7 +231,7 @@ class _Convolutional(nn.Module):
         widths = [settings.channels << layer for layer in range(settings.layers)]
         image = len(shown.shape) == 3
         features = image_features if image else sequence_features
-        self.seen = features(shown.shape, widths, settings.activation, settings.normalisation)
+        self.seen = features(shown.shape, widths, settings.activation, _kind(settings))
         count = image_feature_count if image else sequence_feature_count
         self.features = count(shown.shape, widths) + shown.beside
         self.mix: nn.Module = nn.Identity()

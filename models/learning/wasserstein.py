@@ -97,7 +97,7 @@ class Wasserstein(Game):
     @staticmethod
     def out_of_reach(model: type) -> Mapping[str, str]:
         why = "a critic whose score hangs on the others of a minibatch has no slope to bound, and packing does the same"
-        return {"minibatch_features": why, "normalisation": why}
+        return {"minibatch_features": why, "batch_normalisation": why}
 
     def make_discriminator(self) -> nn.Module:
         # a constant that is added to all scores changes nothing, and never learns

@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     dataset = load(DataChoice(source="idx", settings={"path": str(given.data)}))
     rates = {"generator_rate": given.rate, "discriminator_rate": given.rate}
     critic = {"hidden": width, "layers": 2, "average": 0.999, "label_smoothing": given.smoothing}
-    critic["normalisation"] = "batch" if given.normalised == "all" else "none"
+    critic["batch_normalisation"] = given.normalised == "all"
     model = {"latent": LATENT, "prior": "uniform", "hidden": width, "layers": 2}
     model["normalisation"] = "none" if given.normalised == "none" else "batch"
     made = (

@@ -269,7 +269,7 @@ def choices() -> list[Any]:
             if key == f.learners[0]:
                 fields |= f.settings.model_fields
             for name, field in fields.items():
-                if name in rule.learner.out_of_reach(f.model) and name not in f.settings.model_fields:
+                if name in rule.learner.out_of_reach(f.model):
                     continue
                 options: tuple[Any, ...] = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
                 options = (False, True) if field.annotation is bool else options

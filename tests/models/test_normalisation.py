@@ -23,6 +23,7 @@ from models.spec import Batch, DataSpec, Layout, Support
 DATA = DATASETS["unit"]
 PLANE = DataSpec((2,), Support.REALS, Layout.POINTS)
 BATCH: dict[str, Any] = {"normalisation": "batch"}
+JUDGED: dict[str, Any] = {"batch_normalisation": True}
 
 
 def made(family: str, rule: str, model: dict[str, Any], learning: dict[str, Any], seed: int = 0) -> Learner:
@@ -53,7 +54,7 @@ def test_a_dense_network_is_normalised_as_torch_does_it() -> None:
 @pytest.mark.parametrize("family", ["gan", "bigan"])
 @torch.no_grad()
 def test_what_is_shown_does_not_depend_on_what_is_shown_beside_it(family: str) -> None:
-    learner = made(family, "non-saturating", BATCH, BATCH)
+    learner = made(family, "non-saturating", BATCH, JUDGED)
     with torch.enable_grad():
         for _ in range(3):
             learner.step(everything())
@@ -69,7 +70,7 @@ def test_what_is_shown_does_not_depend_on_what_is_shown_beside_it(family: str) -
 @pytest.mark.parametrize("shape", [(2,), (1, 8, 8), (6, 2)])
 def test_a_discriminator_judges_data_and_samples_by_their_own_statistics(shape: tuple[int, ...]) -> None:
     network = "dense" if len(shape) == 1 else "convolutional"
-    settings = CriticSettings(hidden=6, layers=2, channels=4, network=network, **BATCH)
+    settings = CriticSettings(hidden=6, layers=2, channels=4, network=network, **JUDGED)
     critic = Critic(settings, ShownAs(shape), PLANE)
     assert sum(isinstance(layer, BatchNormalisation) for layer in critic.modules()) == 1  # not the first layer
     data, samples = Shown(torch.randn(7, *shape)), Shown(3 + torch.randn(7, *shape))
@@ -79,8 +80,8 @@ def test_a_discriminator_judges_data_and_samples_by_their_own_statistics(shape: 
 
 
 def test_a_critic_with_a_bound_on_its_slope_cannot_have_it() -> None:
-    with pytest.raises(SettingsError, match="leave it at none"):
-        made("gan", "wasserstein", {}, BATCH)
+    with pytest.raises(SettingsError, match="leave it at False"):
+        made("gan", "wasserstein", {}, JUDGED)
 
 
 class TestWeightNormalised:
