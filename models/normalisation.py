@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -22,8 +24,10 @@ class BatchNormalisation(nn.Module):
 
     While learning, these are of the batch itself, so that its examples depend on each other; in evaluation mode they
     are running statistics, and every example is by itself. They are buffers, which move only where a gradient is
-    recorded: whoever merely draws from a model that learns, as its opponent does, leaves it as it was.
+    recorded: whoever merely draws from a model that learns, as its opponent does, leaves it as it was (see `held` too).
     """
+
+    follows = True
 
     mean: Tensor
     variance: Tensor
@@ -36,9 +40,22 @@ class BatchNormalisation(nn.Module):
         self.register_buffer("variance", torch.ones(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.training and not torch.is_grad_enabled():
+        if self.training and not (self.follows and torch.is_grad_enabled()):
             return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=SMALL)
         return F.batch_norm(x, self.mean, self.variance, self.weight, self.bias, self.training, PACE, SMALL)
+
+
+@contextmanager
+def held(network: nn.Module) -> Iterator[None]:
+    """While a network is gone through to learn what comes before it: what it follows by moving averages stays."""
+    following = [layer for layer in network.modules() if getattr(layer, "follows", False)]
+    for layer in following:
+        layer.follows = False  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for layer in following:
+            layer.follows = True  # type: ignore[assignment]
 
 
 class PixelNormalisation(nn.Module):

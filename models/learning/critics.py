@@ -189,6 +189,7 @@ class Closeness(nn.Module):
     Salimans et al. (2016) sum over j; the mean does not depend on the size of a batch.
     """
 
+    follows = True
     usual: Tensor  # (K,)  a moving average over the batches that were seen in training
 
     def __init__(self, features: int, kernels: int) -> None:
@@ -202,7 +203,7 @@ class Closeness(nn.Module):
         compared = self.compare(features).reshape(n, self.kernels, KERNEL).transpose(0, 1).contiguous()
         near = (-_Distances.apply(compared)).exp()  # (K, B, B)
         closeness: Tensor = (near.sum(2).t() - 1) / max(n - 1, 1)  # each is at 1 from itself
-        if self.training:
+        if self.training and self.follows:
             with torch.no_grad():
                 self.usual.lerp_(closeness.mean(0), USUAL)
         return closeness

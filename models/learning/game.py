@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from abc import abstractmethod
 from collections.abc import Collection
+from contextlib import nullcontext
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -15,6 +16,7 @@ from models.capabilities import FacesDiscriminator, Samples, SamplesOfClass
 from models.learning.base import ANEW, Learner, Symptom, Ways, adam, means
 from models.learning.critics import Critic, CriticSettings
 from models.learning.game_symptoms import SAMPLES, SETTLED, mode_collapse
+from models.normalisation import held
 from models.settings import Settings, setting
 from models.spec import Batch, DataSpec, Support
 
@@ -147,7 +149,9 @@ class Game(Learner):
         only_looked_at = player == "generator" and player not in self.moves
         if only_looked_at:  # running statistics stay as they are
             self.model.eval()
-        loss, reported = (self.discriminator_loss if player == "discriminator" else self.generator_loss)(batch)
+        learns = player == "discriminator" and player in self.moves
+        with nullcontext() if learns else held(self.discriminator):
+            loss, reported = (self.discriminator_loss if player == "discriminator" else self.generator_loss)(batch)
         if only_looked_at:
             self.model.train()
         if player in self.moves:

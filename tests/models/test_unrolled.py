@@ -11,6 +11,7 @@ import torch
 from small_game import PLANE, Gaussian, batch
 from torch import Generator, Tensor
 
+from models.bigan import Bigan, BiganSettings
 from models.capabilities import Shown
 from models.gan import Gan, GanSettings
 from models.learning.adversarial import MINIMAX, NON_SATURATING, Adversarial, AdversarialSettings
@@ -83,6 +84,35 @@ def test_the_gradient_through_the_steps_is_that_of_finite_differences(
     assert slope(through=False).item() != pytest.approx(numeric.item(), rel=1e-2)
 
 
+@pytest.mark.parametrize("normalised", [False, True])
+def test_so_is_that_of_a_generator_with_a_way_back(normalised: bool) -> None:
+    """Its encoder's too, which acts on the data's side of the steps."""
+    torch.manual_seed(0)
+    kind = "batch" if normalised else "none"
+    model = Bigan(BiganSettings(hidden=5, latent=2, activation="tanh", normalisation=kind), PLANE)
+    learner = game(model, unrolled=2, discriminator_rate=0.05, activation="tanh", batch_normalisation=normalised)
+    learner.step(batch(points()))
+    learner.double()
+    for remembered in learner.optimizers["discriminator"].state.values():
+        for key in ("exp_avg", "exp_avg_sq"):
+            remembered[key] = remembered[key].double()
+    parameters = list(model.parameters())
+    towards = [torch.randn_like(parameter) for parameter in parameters]
+
+    def lowered(by: float) -> Tensor:
+        with torch.no_grad():
+            for parameter, way in zip(parameters, towards, strict=True):
+                parameter.add_(by * way)
+        torch.manual_seed(3)
+        return learner.generator_loss(batch(points().double()))[0]
+
+    slopes = torch.autograd.grad(lowered(0.0), parameters)
+    step = 1e-6
+    numeric = (lowered(step) - lowered(-2 * step)) / (2 * step)
+    expected = sum((slope * way).sum() for slope, way in zip(slopes, towards, strict=True))
+    assert numeric.item() == pytest.approx(float(expected), rel=1e-5)
+
+
 def test_steps_ahead_are_those_that_the_discriminator_would_take() -> None:
     torch.manual_seed(0)
     learner = game(Gaussian(0.3), discriminator_rate=0.01, label_smoothing=0.1)
@@ -110,9 +140,10 @@ def test_steps_ahead_are_those_that_the_discriminator_would_take() -> None:
             assert torch.allclose(moved, ahead[name], atol=1e-6), name
 
 
-def test_looking_ahead_moves_nothing_but_the_generator() -> None:
+@pytest.mark.parametrize("extra", [{}, {"batch_normalisation": True}, {"minibatch_features": 2}])
+def test_looking_ahead_moves_nothing_but_the_generator(extra: dict[str, Any]) -> None:
     torch.manual_seed(0)
-    learner = game(Gan(GanSettings(hidden=8), PLANE))
+    learner = game(Gan(GanSettings(hidden=8), PLANE), **extra)
     learner.step(batch(points()))
     learner.moves = frozenset({"generator"})
     discriminator = copy.deepcopy(learner.discriminator.state_dict())
