@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from html import unescape
 
 SIZE = 48  # units of a drawing that are 1 em: fine enough for the three decimals that ziamath writes
 X_HEIGHT = 0.467  # em: the height of an x in its letters (STIX Two Math), by which they match the text around
@@ -38,27 +39,34 @@ def typeset(latex: str, display: bool) -> Equation:
     """Set `latex` by itself (`display`) or within a line of text. Takes 1 to 50 ms once. Raises BadEquation."""
     import ziamath  # takes 0.3 s, which only somebody waits for who looks at an equation
 
-    _check(latex)
+    mathml = understood(latex, display)
     ziamath.config.svg2 = False  # Qt draws paths, but not symbols by reference
-    try:
-        mathml = ziamath.tex.tex2mml(latex, inline=not display)
-    except Exception as error:  # the converter's errors have no common class, and few have words
-        raise BadEquation(f"{latex!r} is not LaTeX that can be set: {type(error).__name__} {error}".rstrip()) from error
-    mathml = mathml.replace("<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>")  # \sim is a relation, and not an accent
-    unknown = re.findall(r"\\[A-Za-z]+", mathml)
-    if unknown:
-        raise BadEquation(f"{latex!r} has the unknown command {unknown[0]}.")
-    drawn = ziamath.Math(mathml, size=SIZE, margin=0)
-    svg: str = drawn.svg()
-    for sign in "".join(drawn.mathml.itertext()):
-        if not sign.isspace() and not drawn.font.glyphindex(sign):
-            raise BadEquation(f"{latex!r} has the sign {sign!r}, which its letters lack.")
+    svg: str = ziamath.Math(mathml, size=SIZE, margin=0).svg()
     box = _BOX.search(svg)
     assert box is not None, "ziamath writes where its drawing lies"
     _, top, _, height = map(float, box.groups())
     left, right = _extent(svg)  # without the space that some operators have around them, also at the ends
     svg = svg.replace(box[0], f'viewBox="{left:.3f} {top} {right - left:.3f} {height}"')
     return Equation(svg, (right - left) / SIZE, ascent=-top / SIZE, descent=(top + height) / SIZE)
+
+
+def understood(latex: str, display: bool) -> str:
+    """`latex` as MathML, of which every sign can be drawn. Takes about 1 ms. Raises BadEquation."""
+    from ziamath.tex import tex2mml
+    from ziamath.zmath import loadedfonts
+
+    _check(latex)
+    try:
+        mathml: str = tex2mml(latex, inline=not display)
+    except Exception as error:  # the converter's errors have no common class, and few have words
+        raise BadEquation(f"{latex!r} is not LaTeX that can be set: {type(error).__name__} {error}".rstrip()) from error
+    unknown = re.findall(r"\\[A-Za-z]+", mathml)
+    if unknown:
+        raise BadEquation(f"{latex!r} has the unknown command {unknown[0]}.")
+    for sign in unescape(re.sub(r"<[^>]*>", "", mathml)):
+        if not sign.isspace() and not loadedfonts["default"].glyphindex(sign):
+            raise BadEquation(f"{latex!r} has the sign {sign!r}, which its letters lack.")
+    return mathml.replace("<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>")  # \sim is a relation, and not an accent
 
 
 def _extent(svg: str) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from functools import cache
 
 from dgm_studio import ROOT
 from dgm_studio.config import DataChoice, TrainingSettings
-from dgm_studio.equations import BadEquation, typeset
+from dgm_studio.equations import BadEquation, understood
 from dgm_studio.pages import Block, Mark, Page, PageError, Part, Span, read_page
 from dgm_studio.presets import presets
 from models.settings import Settings
@@ -125,11 +125,11 @@ def _joined(links: list[tuple[str, str]]) -> Iterator[Span]:
 
 
 def check(entry: HelpPage) -> None:
-    """Raise PageError where an equation cannot be set or a link leads nowhere."""
+    """Raise PageError where an equation is not understood or a link leads nowhere."""
     page = entry.page
     for line, latex, display in page.mathematics():
         try:
-            typeset(latex, display)
+            understood(latex, display)
         except BadEquation as error:
             raise PageError(page.name, line, str(error)) from error
     for line, span in page.spans():
