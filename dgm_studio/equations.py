@@ -16,6 +16,23 @@ _PATH, _BAR = re.compile(r' d="([^"]*)"'), re.compile(r'<rect x="(\S+)" \S+ widt
 _NUMBER = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
 
 
+# What the converter says and does not mean: \sim is a relation and no accent, a minus that begins something is no
+# difference, a function's name stands close to a bracket, and lines of several equations not close to each other.
+_OPENS = r"(<mo[^>]*>(?:\(|\[|&#x00028;|&#x0005B;|&#x0007B;)</mo>)"
+_MENDED = [
+    (re.compile("<mi>&#x0007E;</mi>"), "<mo>&#x0223C;</mo>"),
+    (
+        re.compile(
+            r"(<mo[^>]*>(?:&#x0003D;|&#x02265;|&#x02264;|&#x0223C;|&#x02190;|&#x0002C;)</mo>)<mo>&#x02212;</mo>"
+        ),
+        r'\1<mo form="prefix" lspace="0em" rspace="0em">&#x02212;</mo>',
+    ),
+    (re.compile(_OPENS + "<mo>&#x02212;</mo>"), r'\1<mo form="prefix" lspace="0em" rspace="0em">&#x02212;</mo>'),
+    (re.compile(_OPENS + "<mi>(log|exp|tanh)</mi>"), r'\1<mo lspace="0em" rspace="0.17em">\2</mo>'),
+    (re.compile('rowspacing="3pt"'), 'rowspacing="0.45em"'),
+]
+
+
 class BadEquation(ValueError):
     """LaTeX that cannot be set; the sentence says why."""
 
@@ -66,7 +83,9 @@ def understood(latex: str, display: bool) -> str:
     for sign in unescape(re.sub(r"<[^>]*>", "", mathml)):
         if not sign.isspace() and not loadedfonts["default"].glyphindex(sign):
             raise BadEquation(f"{latex!r} has the sign {sign!r}, which its letters lack.")
-    return mathml.replace("<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>")  # \sim is a relation, and not an accent
+    for wrong, right in _MENDED:
+        mathml = wrong.sub(right, mathml)
+    return mathml
 
 
 def _extent(svg: str) -> tuple[float, float]:

@@ -134,6 +134,7 @@ class TextPage(QWidget):
     def _fill(self) -> None:
         assert self.page is not None
         fill(self.text.document(), self.page, self.font(), self._zoom, look.theme)
+        self.text.moveCursor(QTextCursor.MoveOperation.Start)
 
     def _show_again(self) -> None:
         """The same page in another look, at the same place."""

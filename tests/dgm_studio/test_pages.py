@@ -77,6 +77,7 @@ def test_an_equation_has_its_base_line_and_no_space_around_it() -> None:
     assert index.descent > x.descent + 0.1
     assert typeset(r"\log x", False).width < typeset(r"a \log x", False).width - 0.5
     assert typeset(r"\sum_i x_i", True).descent > typeset(r"\sum_i x_i", False).descent + 0.3  # its limits below
+    assert typeset("= -b", True).width < typeset("= a-b", True).width - typeset("a", True).width - 0.3  # no difference
     assert x.coloured("#123456").count(b"#123456") == x.svg.count("black") == 1
 
 
