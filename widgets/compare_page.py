@@ -14,6 +14,7 @@ from widgets.compare.chips import Chips
 from widgets.compare.chosen import MOST, Chosen
 from widgets.compare.curves_part import CurvesPart
 from widgets.compare.likelihood_part import LikelihoodPart
+from widgets.compare.linked_part import LinkedPart
 from widgets.compare.part import Part
 from widgets.compare.plane_part import PlanePart
 from widgets.compare.samples_part import SamplesPart
@@ -44,6 +45,7 @@ class ComparePage(QWidget):
             SamplesPart(self.chosen, workspace),
             LikelihoodPart(self.chosen, workspace, measuring),
             PlanePart(self.chosen, workspace, measuring),
+            LinkedPart(self.chosen, workspace),
         )
         self.switch = QWidget()
         self.switch.setObjectName("compareSwitch")

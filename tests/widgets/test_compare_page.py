@@ -21,10 +21,13 @@ from widgets.compare.chosen import MOST
 from widgets.compare.curves_part import CurvesPart
 from widgets.compare.frames import Moments, ticks
 from widgets.compare.likelihood_part import LikelihoodPart
+from widgets.compare.linked_part import LinkedPart
 from widgets.compare.plane_part import PlanePart
 from widgets.compare.samples_part import SamplesPart
 from widgets.compare.settings_part import SettingsPart
 from widgets.compare_page import ComparePage
+from widgets.explorers.draw_it import DrawIt
+from widgets.explorers.latent_map import LatentMap
 from widgets.preferences import Preferences
 from widgets.trainer import Phase
 
@@ -126,9 +129,8 @@ def test_a_person_compares_runs(person: Person, page: ComparePage) -> None:
 
     curves = show(page, "curves")
     assert isinstance(curves, CurvesPart)
-    person.until(lambda: curves.quantities.count() == 2)
-    titles = [curves.quantities.itemText(i) for i in range(2)]
-    assert titles[0].endswith("2 of 3 runs")  # what most have comes first
+    person.until(lambda: curves.quantities.count() == 2 and not curves._reading)
+    assert curves.quantities.currentText().endswith("2 of 3 runs")  # what most have comes first
     person.until(lambda: {line.name for line in curves.plot.lines if line.series} == {"vae 2", "vae 3"})
     curves.quantities.setCurrentIndex(1)
     curves.quantities.activated.emit(1)
@@ -211,6 +213,38 @@ def test_a_run_that_trains_is_live_and_what_lacks_is_measured_in_the_background(
     person.until(lambda: not plane._missing() and not plane.strip.open)
     assert len({point.step for point in plane._points[new.id]}) == count
     assert "test examples of" in plane._planes.itemText(1)  # other examples stand on another plane
+    page.chosen.remove(small)
+    linked = show(page, "linked")
+    assert isinstance(linked, LinkedPart)
+    left, right = linked.sides
+    person.until(lambda: left.explorer is not None and right.explorer is not None)
+    assert (left.run, right.run) == (new, new)  # one run stands beside itself as it was at first
+    assert right.moments.currentData() == new.checkpoint_steps()[0]
+    maps = left.explorer, right.explorer
+    assert isinstance(maps[0], LatentMap)
+    assert isinstance(maps[1], LatentMap)
+    person.until(lambda: maps[0]._prior is not None and maps[1]._prior is not None)
+    maps[0].move_to(np.array([0.5, -1.0], np.float32))
+    assert maps[1].z.tolist() == [0.5, -1.0]
+    maps[1].move_to(np.array([1.0, 0.25], np.float32))
+    assert maps[0].z.tolist() == [1.0, 0.25]
+    assert "5 and 2 dimensions" in maps[1].share((np.zeros(5, np.float32), None))
+    linked._linked.setChecked(False)
+    maps[0].move_to(np.zeros(2, np.float32))
+    assert maps[1].z.tolist() == [1.0, 0.25]
+    linked._linked.setChecked(True)
+    linked.kinds.setCurrentIndex(linked.kinds.findData(DrawIt.key))
+    linked.kinds.activated.emit(0)
+    drawn = left.explorer, right.explorer
+    assert isinstance(drawn[0], DrawIt)
+    assert isinstance(drawn[1], DrawIt)
+    drawn[1].canvas.load(np.ones((1, 8, 8), np.float32))
+    assert np.array_equal(drawn[0].canvas.picture(), drawn[1].canvas.picture())
+    person.until(lambda: all(view._landing is not None for view in drawn))  # type: ignore[union-attr]
+    steps = [view.live.step for view in drawn]
+    assert steps == [new.checkpoint_steps()[-1], new.checkpoint_steps()[0]]
+    show(page, "plane")
+    assert not left.isVisible()
     project = workspace.project
     assert project is not None
     more = [project.new_run(config("vae", latent=2), name=f"more {n}") for n in range(MOST)]

@@ -171,11 +171,11 @@ class CurvesPart(Part):
         for key, title, unit in order:
             some = "" if counts[key, title, unit] == runs else f"  ·  {counts[key, title, unit]} of {runs} runs"
             self.quantities.addItem(f"{title} ({unit}){some}" if unit else f"{title}{some}", (key, title, unit))
-        if self._quantity not in counts:
+        if self._quantity not in counts and not self._reading:  # all runs have said what they have
             self._quantity = order[0] if order else None
             for run in self.chosen.runs if order else ():
                 self._need(run)
-        if self._quantity is not None:
+        if self._quantity in order:
             self.quantities.setCurrentIndex(order.index(self._quantity))
         self.quantities.setEnabled(bool(order))
 

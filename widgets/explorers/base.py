@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from PySide6.QtCore import QEvent, QObject, QTimer, Signal
 from PySide6.QtGui import QContextMenuEvent, QHideEvent, QKeyEvent, QKeySequence, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from dgm_studio.inference import Answer, Question
 from models.spec import DataSpec
@@ -18,6 +18,11 @@ from widgets.theme import SPACE
 
 HAND_RESTS = 150  # ms after a person's last move until what is dear is kept up to date as usual again
 PUT_OFF = 2  # times that it waits once more meanwhile
+
+
+def alike(a: DataSpec, b: DataSpec) -> bool:
+    """Whether pictures of one kind can stand for pictures of the other: pixel by pixel, value by value."""
+    return (a.event_shape, a.support, a.brightest) == (b.event_shape, b.support, b.brightest)
 
 
 class _Followed(QTimer):
@@ -55,7 +60,9 @@ class Explorer(QWidget):
     key: ClassVar[str]
     title: ClassVar[str]
     leads = Signal(str, object)  # to the explorer of that key, with something to begin at
+    links: ClassVar[str] = ""  # what two views of this kind move together, of two runs; empty where nothing is
     draw_wanted = Signal()  # a person wants to draw data for another run like this one
+    shared_changed = Signal()  # what is `shared` is another now
 
     def __init__(self, live: Live, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -170,6 +177,18 @@ class Explorer(QWidget):
 
     def arrive(self, thing: Any) -> None:
         """Another explorer of the run has led here (`leads`), with something to begin at."""
+
+    def narrow(self) -> None:
+        """Arrange the view for a place beside another's: one card below the other. Called before it is shown."""
+        self.body.setDirection(QBoxLayout.Direction.TopToBottom)
+
+    def shared(self) -> Any:
+        """What a view of the same kind, of another run, can take over; None while there is nothing."""
+        return None
+
+    def share(self, state: Any) -> str:
+        """Take over what is shared by another view. Says why nothing can be taken over, if so."""
+        return ""
 
     def event(self, event: QEvent) -> bool:
         # before the window's own Ctrl+Z, which takes back settings: two shortcuts of one key would both be silent

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from PySide6.QtCore import QPointF, QTimer
 from PySide6.QtGui import QHideEvent, QShowEvent
@@ -13,7 +15,7 @@ from dgm_studio.questions.drawing import Fit
 from dgm_studio.questions.examples import SomeExamples
 from models.capabilities import Completes, CompletesInAnyOrder, CompletesOfClass, Ensembles, ScoresEach
 from models.spec import DataSpec, Layout
-from widgets.explorers.base import Explorer
+from widgets.explorers.base import Explorer, alike
 from widgets.explorers.growing import COLUMNS, ROWS, GrowingCard, PixelHeat
 from widgets.explorers.known_part import KnownPart
 from widgets.explorers.parts import ANY_CLASS, Caption, button, row_of
@@ -23,6 +25,7 @@ from widgets.theme import SPACE
 ALL = COLUMNS * ROWS
 TASTE = 2  # completions in the first question, before it is known how long they take
 FAST, SLOW = 2.0, 5.0  # seconds of a question: below, all are asked for together; above, fewer and fewer
+PART_HEIGHT = 160  # px, in a narrow place
 LATE = 300  # ms after which it is said that an answer is being computed
 ORDERS = {
     Order.KNOWN_FIRST: "known pixels first",
@@ -40,6 +43,7 @@ class CompleteIt(Explorer):
 
     key = "complete"
     title = "Complete"
+    links = "The same part is known to both"
 
     def __init__(self, live: Live, parent: QWidget | None = None) -> None:
         super().__init__(live, parent)
@@ -104,7 +108,28 @@ class CompleteIt(Explorer):
         elif name == "completions":
             self._take(answer.value)
 
+    def narrow(self) -> None:
+        super().narrow()
+        self.known.brush.setFixedHeight(PART_HEIGHT)
+        self.growing.setMinimumHeight(PART_HEIGHT + 10 * SPACE)
+        self.heat.setMinimumHeight(PART_HEIGHT + 10 * SPACE)
+
+    def shared(self) -> Any:
+        """The known part, in a picture of which kind, and the number of the draws."""
+        return (self.live.spec, self.known.part, self._seed) if self.known.part.example.any() else None
+
+    def share(self, state: Any) -> str:
+        spec, part, seed = state
+        if not alike(spec, self.live.spec):
+            return "These runs have learned pictures of different sizes or values: each has a known part of its own."
+        if seed != self._seed:
+            self._seed = seed
+            self._ask()
+        self.known.take(part)
+        return ""
+
     def _changed(self) -> None:
+        self.shared_changed.emit()
         if not self._due.isActive():
             self._due.start()
 
@@ -217,6 +242,7 @@ class CompleteIt(Explorer):
     def _again(self) -> None:
         self._seed += 1
         self._ask()
+        self.shared_changed.emit()
 
     def _choose(self, place: QPointF) -> None:
         chosen = self.sheet.at(place)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from dgm_studio.inference import Answer
 from dgm_studio.questions.drawing import Land, Landing
@@ -22,6 +24,8 @@ from widgets.explorers.parts import ANY_CLASS, Caption, Card, button, fill, subs
 from widgets.live import Live
 from widgets.theme import SPACE, look
 
+CANVAS_HEIGHT, MAP_HEIGHT, SEEN_HEIGHT = 170, 170, 190  # px, in a narrow place
+
 
 class DrawIt(Explorer):
     """A canvas; the model's input and its reconstruction; the posterior on a map of the encoded data, from where the
@@ -29,6 +33,7 @@ class DrawIt(Explorer):
 
     key = "draw-it"
     title = "Draw it"
+    links = "One drawing goes through both"
 
     def __init__(self, live: Live, parent: QWidget | None = None) -> None:
         super().__init__(live, parent)
@@ -44,6 +49,7 @@ class DrawIt(Explorer):
         self._due = QTimer(self, singleShot=True, interval=15)
         self._due.timeout.connect(self._ask_landing)
         self.tools.recentred.connect(self._ask_landing)
+        self.tools.recentred.connect(self.shared_changed)
         self.tools.example.connect(self._load_example)
         self._has_bound = issubclass(live.model_class, BoundsEvidence)
         self.seen = Seen(live.spec.brightest, self._has_bound)
@@ -108,6 +114,35 @@ class DrawIt(Explorer):
         elif name == "example":
             self._drawing.begin_at(answer.value.x[0] / self.live.spec.brightest)
 
+    def narrow(self) -> None:
+        super().narrow()
+        self.canvas.setFixedHeight(CANVAS_HEIGHT)
+        self.map.setMinimumHeight(MAP_HEIGHT)
+        self.seen.setFixedHeight(SEEN_HEIGHT)
+        for name in ("invert", "paste"):  # Ctrl+V does the same
+            self.tools.findChild(QPushButton, name).hide()
+
+    def shared(self) -> Any:
+        """The drawing, if there is one, whether it is centred, and the code that a person made of its own."""
+        picture = None if self.canvas.is_empty else self.canvas.picture()
+        return picture, self.tools.centre.isChecked(), self._edited
+
+    def share(self, state: Any) -> str:
+        picture, centre, edited = state
+        self.tools.centre.setChecked(centre)
+        if picture is None and not self.canvas.is_empty:
+            self.canvas.clear()
+        elif picture is not None and (self.canvas.is_empty or not np.array_equal(picture, self.canvas.picture())):
+            self.canvas.load(picture)
+        size = None if self._prior is None else len(self._prior.mean)
+        if edited is not None and len(edited) != size:
+            return f"The code stays each run's own: they have {len(edited)} and {size or 'other'} dimensions."
+        self._edited = edited
+        self._ask_edited()
+        self._place()
+        self._ask_landing()
+        return ""
+
     def can_undo(self) -> bool:
         return self.canvas.can_undo
 
@@ -129,6 +164,7 @@ class DrawIt(Explorer):
 
     def _drawn(self) -> None:
         self._forget_edit()
+        self.shared_changed.emit()
         if not self._due.isActive():
             self._due.start()
 
@@ -209,6 +245,7 @@ class DrawIt(Explorer):
             self._edited = self._prior.inside(self._plane.lift(np.array([x, y]), self.code))
             self._ask_edited()
             self._place()
+            self.shared_changed.emit()
 
     def _nudge(self, right: float, up: float) -> None:
         if self.code is not None and self._plane is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 from time import monotonic
+from typing import Any
 
 import numpy as np
 from PySide6.QtCore import Qt, QTimer
@@ -27,7 +28,7 @@ from dgm_studio.questions.examples import SomeExamples
 from dgm_studio.questions.hidden_units import Filters, LookAtUnit
 from models.capabilities import HasChains, RunsChain
 from models.spec import DataSpec, Layout
-from widgets.explorers.base import Explorer
+from widgets.explorers.base import Explorer, alike
 from widgets.explorers.dream_pages import DreamPages
 from widgets.explorers.dream_tools import MEAN, STATE, ChainTools
 from widgets.explorers.parts import Caption, Card
@@ -49,6 +50,7 @@ class Dream(Explorer):
 
     key = "dream"
     title = "Dream"
+    links = "The same pixels are held in both"
 
     def __init__(self, live: Live, parent: QWidget | None = None) -> None:
         super().__init__(live, parent)
@@ -227,6 +229,20 @@ class Dream(Explorer):
 
     # What a person does.
 
+    def shared(self) -> Any:
+        """What is held, and in pictures of which kind."""
+        return self.live.spec, self.hold
+
+    def share(self, state: Any) -> str:
+        spec, hold = state
+        if not alike(spec, self.live.spec):
+            return "These runs have learned pictures of different sizes or values: each holds pixels of its own."
+        fits = [one.shape for one in hold.units] == [one.shape for one in self.hold.units]
+        units = hold.units if fits else self.hold.units
+        label = hold.label if hold.label < self.anatomy.labels else self.hold.label
+        self._become(replace(hold, units=units, label=label))
+        return ""
+
     def can_undo(self) -> bool:
         return bool(self._past)
 
@@ -245,6 +261,7 @@ class Dream(Explorer):
 
     def _become(self, hold: Hold) -> None:
         self.hold = hold
+        self.shared_changed.emit()
         self.tools.show_hold(hold, bool(self._past))
         self.pages.bars.hold(hold.label)
         self._chains, self._newest = hold.in_chains(self._chains), hold.in_chains(self._newest)

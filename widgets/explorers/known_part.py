@@ -123,6 +123,11 @@ class KnownPart(Card):
             self._past.clear()
             self._show()
 
+    def take(self, part: Part) -> None:
+        """Know the same as another view of pictures of this kind."""
+        if part is not self.part:
+            self._become(part)
+
     def keep_only(self, mask: np.ndarray) -> None:
         """Know these pixels (H, W, bool) of the example, and no others."""
         self._remember()

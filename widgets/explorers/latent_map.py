@@ -41,12 +41,15 @@ from widgets.live import Live
 from widgets.status import thousands
 from widgets.theme import look
 
+MAP_HEIGHT, OUTCOME_HEIGHT = 210, 140  # px, in a narrow place
+
 
 class LatentMap(Explorer):
     """Encoded data on a plane through the latent space, a handle that is dragged, and what it decodes to, live."""
 
     key = "latent-map"
     title = "Latent map"
+    links = "One handle moves both"
 
     def __init__(self, live: Live, parent: QWidget | None = None) -> None:
         super().__init__(live, parent)
@@ -94,7 +97,8 @@ class LatentMap(Explorer):
         self.body.addWidget(self._map_card(), 1)
         actions = (self._reset, self._random, self._snap, self._pin)
         generates = not self._encodes or issubclass(live.model_class, FacesDiscriminator)
-        self.body.addWidget(side_card(self.outcome, self._datum, self.sliders, actions, self._encodes, generates))
+        self._side = side_card(self.outcome, self._datum, self.sliders, actions, self._encodes, generates)
+        self.body.addWidget(self._side)
         self.setFocusProxy(self.map)
         look.changed.connect(self._repaint)
 
@@ -173,6 +177,7 @@ class LatentMap(Explorer):
         self._datum.hide()
         self._place()
         self.ask("decode", Decode(self.z[None], self.label), standing=True)
+        self.shared_changed.emit()
 
     def _go(self, z: np.ndarray) -> None:
         """A person goes somewhere: what plays stops."""
@@ -183,7 +188,8 @@ class LatentMap(Explorer):
     def _enter(self, prior: PriorView) -> None:
         """The latent space is known now."""
         size = len(prior.mean)
-        self._prior, self.z = prior, prior.mean if self._arrival is None else self._arrival
+        fits = self._arrival is not None and len(self._arrival) == size
+        self._prior, self.z = prior, self._arrival if fits else prior.mean
         self.sliders.set_space(prior, with_kl=self._encodes)
         for tool in self.tools.tools:
             tool.enter(prior)
@@ -380,6 +386,31 @@ class LatentMap(Explorer):
         self._arrival = z
         if self._prior is not None:
             self._go(z)
+
+    def narrow(self) -> None:
+        super().narrow()
+        self.map.setMinimumHeight(MAP_HEIGHT)
+        self.outcome.setFixedHeight(OUTCOME_HEIGHT)
+        self.tools.switch.hide()
+        self._side.setMinimumWidth(0)
+        self._side.setMaximumWidth(self.maximumWidth())
+
+    def shared(self) -> Any:
+        """The code (L,) and the class."""
+        return (self.z, self.label) if self._prior is not None else None
+
+    def share(self, state: Any) -> str:
+        z, label = state
+        if self._prior is None:
+            self._arrival = z
+            return ""
+        if len(z) != len(self.z):
+            return f"Codes of {len(z)} and {len(self.z)} dimensions: each map has a handle of its own."
+        if label is not None and label != self.label and label < self.live.spec.classes and self._of_class:
+            self._choose_class(label)
+        self.moved_by_hand()
+        self.move_to(z)
+        return ""
 
     def hideEvent(self, event: QHideEvent) -> None:
         self.walk.pause()
