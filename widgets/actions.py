@@ -70,7 +70,12 @@ MENUS: dict[str, tuple[Entry, ...]] = {
     ),
     "&Edit": (
         Entry(
-            "undo", "&Undo", "Take back the last change of settings.", "Ctrl+Z", "undo", needs="something to take back"
+            "undo",
+            "&Undo",
+            "Take back what was changed last where the focus is.",
+            "Ctrl+Z",
+            "undo",
+            needs="something to take back",
         ),
         Entry("redo", "&Redo", "Do it again.", "Ctrl+Shift+Z", "redo", needs="something that was taken back"),
         Entry(),

@@ -36,6 +36,7 @@ from widgets.runs_panel import RunsPanel
 from widgets.status import StatusLine
 from widgets.theme import SPACE
 from widgets.trainer import Phase
+from widgets.undoing import Place, Undoing
 from widgets.work_area import WorkArea
 from widgets.workspace import Workspace
 
@@ -79,6 +80,8 @@ class Desk(QObject):
         }
         self.notices = ProjectNotices(self.workspace, self._save_as, self._reopen, self._show_recoveries, self)
         self.moved_data = MovedData(self.workspace, window)
+        places = [Place(self.model, self.draft.stack), Place(self.runs, self.workspace.edits)]
+        self.undoing = Undoing(actions, places, self)
         self._when_stopped: Callable[[], None] | None = None
         self._problem = ""  # why the model cannot learn from the draft's data
         self._connect()
@@ -100,8 +103,6 @@ class Desk(QObject):
         self.runs.compare_wanted.connect(self.area.compare_runs)
         self.changes.listed.connect(self._choose_runs)
         self.draft.changed.connect(self._update)
-        self.draft.stack.canUndoChanged.connect(actions["undo"].setEnabled)
-        self.draft.stack.canRedoChanged.connect(actions["redo"].setEnabled)
         self.data.checked.connect(self._checked)
         self.model.train_wanted.connect(self.control.train_draft)
         for key, do in {
@@ -110,8 +111,6 @@ class Desk(QObject):
             "stop": lambda: workspace.trainer.tell(Order.STOP),
             "discard": lambda: workspace.trainer.tell(Order.DISCARD),
             "continue": lambda: self.control.continue_run(self.control.as_many_again()),
-            "undo": self.draft.stack.undo,
-            "redo": self.draft.stack.redo,
             "reset": self._reset,
             "search": self._search,
             "branch": lambda: self.control.branch(None),
@@ -335,8 +334,6 @@ class Desk(QObject):
             "findRun": project is not None,
             "reset": project is not None,
             "search": project is not None,
-            "undo": self.draft.stack.canUndo(),
-            "redo": self.draft.stack.canRedo(),
             "save": workspace.can_train,
             "saveAs": project is not None and phase is Phase.IDLE,
             "recoveries": workspace.can_train,
@@ -346,6 +343,7 @@ class Desk(QObject):
         for key in (*PAGES, *self.docks, "layout", "nextRun", "previousRun"):
             actions[key].setEnabled(project is not None)
         self._header.buttons["continue"].setEnabled(actions["continue"].isEnabled())
+        self.undoing.update()
         self.model.allow_training(can_train, self._problem)
         self._header.buttons["device"].setText(_device_text(self.draft.config.training.device))
         if project is not None:

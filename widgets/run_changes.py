@@ -14,6 +14,7 @@ from dgm_studio.config import RunConfig
 from dgm_studio.store import Project, Run, branch, duplicate, import_runs, look_at_unfamiliar
 from widgets.background import Problem
 from widgets.notices import Notice, Remedy
+from widgets.run_edits import Deletion
 from widgets.status import size, thousands
 from widgets.workspace import Workspace
 
@@ -70,14 +71,17 @@ class RunChanges(QObject):
 
         self._work(lambda: branch(project, run, step, config), done, f"{run.name} was not branched.")
 
-    def delete(self, run: Run) -> None:
-        """Take a run that does not train out of the project. It can be brought back."""
+    def delete(self, run: Run, again: bool = False) -> None:
+        """Take a run that does not train out of the project. It can be brought back. `again`: after that was undone."""
         project = self._project()
         self._workspace.trainer.remove(run.id)
 
         def done(_: None) -> None:
             self._workspace.forget(run.id)
             self._workspace.changed()
+            if not again:
+                delete = partial(self._delete_again, run.id, project)
+                self._workspace.edits.push(Deletion(run, delete, partial(self.restore, run.id, project)))
             remedy = Remedy("Undo", lambda: self.restore(run.id, project))
             text = f"{run.name} was deleted. It is kept until you remove deleted runs for good."
             self._workspace.log.say(Notice("info", text, remedies=(remedy,)))
@@ -134,6 +138,11 @@ class RunChanges(QObject):
             self._say(f"{_counted(len(runs), 'run')} came from {path.name}.")
 
         self._work(lambda: import_runs(project, path, run_ids), done, "Nothing was imported.")
+
+    def _delete_again(self, run_id: str, project: Project) -> None:
+        run = project.runs.get(run_id)
+        if project is self._workspace.project and run is not None and not self._workspace.is_training(run):
+            self.delete(run, again=True)
 
     def _clean_up(self, project: Project, run_ids: list[str], nbytes: int) -> None:
         if project is not self._workspace.project:

@@ -196,6 +196,8 @@ class Editor(QObject):
         box.lineEdit().setTextMargins(SPACE // 2, 0, 0, 0)
         box.setSuffix(f" {unit}" if unit else "")
         box.valueChanged.connect(self.edited.emit)
+        # what was typed has become a value: from here on Ctrl+Z takes back the setting
+        box.editingFinished.connect(lambda: box.lineEdit().setText(box.lineEdit().text()))
         self.show = box.setValue
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtGui import QUndoStack
 
 from dgm_studio import device as devices
 from dgm_studio.circumstances import resume_warnings
@@ -20,6 +21,7 @@ from widgets.data_cache import DataCache
 from widgets.history import History
 from widgets.notices import Log, Notice, Remedy
 from widgets.preferences import Preferences, free_path, keep_thumbnail
+from widgets.run_edits import RunEdit
 from widgets.status import thousands
 from widgets.trainer import Phase, Trainer
 from widgets.training_thread import Job
@@ -59,6 +61,7 @@ class Workspace(QObject):
         self.project: Project | None = None
         self._closing = False  # the project is being saved for the last time
         self.run: Run | None = None
+        self.edits = QUndoStack(self)  # of names, tags and notes, and what was deleted
         self.data = DataCache()
         self.files = Background("files", self)
         self.trainer = Trainer(self.data.load_fresh, self)
@@ -136,6 +139,7 @@ class Workspace(QObject):
         self.select(None)
         self.project, self._closing = None, False
         self.viewing.clear()
+        self.edits.clear()
         self._not_on_disk.clear()
         self.project_changed.emit()
         self.files.submit(project.close, lambda _: then())
@@ -274,18 +278,15 @@ class Workspace(QObject):
         self.viewing.select(run)
 
     def rename(self, run: Run, name: str) -> None:
-        run.name = name
-        self.changed()
+        self.edits.push(RunEdit(self, run, "name", name))
 
     def annotate(self, run: Run, notes: str) -> None:
         if run.notes != notes:
-            run.notes = notes
-            self.changed()
+            self.edits.push(RunEdit(self, run, "notes", notes))
 
     def tag(self, run: Run, tags: list[str]) -> None:
         if run.tags != tags:
-            run.tags = tags
-            self.changed()
+            self.edits.push(RunEdit(self, run, "tags", tags))
 
     def forget(self, run_id: str) -> None:
         """A run is no longer part of the project: show nothing of it."""

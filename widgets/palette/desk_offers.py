@@ -11,6 +11,7 @@ from PySide6.QtCore import QTimer
 
 from dgm_studio.datasets import sources
 from dgm_studio.evaluation import EVALUATIONS
+from dgm_studio.help_pages import listed
 from dgm_studio.presets import Preset, presets
 from models import catalog
 from widgets.explorers.catalog import EXPLORERS
@@ -40,6 +41,7 @@ class DeskOffers:
         yield from self._views()
         yield from self._families()
         yield from self._data()
+        yield from self._pages()
         yield from of_presets(presets(), "Preset", "settings for the next run", self._use_preset)
 
     def _buttons(self) -> Iterator[Item]:
@@ -131,6 +133,13 @@ class DeskOffers:
                 also=f"{entry.key} evaluate {entry.summary}",
                 why_not="" if fits else none or "Does not apply to the selected run.",
             )
+
+    def _pages(self) -> Iterator[Item]:
+        """Every help page."""
+        for address, title in listed():
+            open_page = partial(self._desk.guide.open, address)
+            kind, _, key = address.partition(":")
+            yield Item("Help", title, open_page, address, about=f"about this {kind}", icon="help", also=f"help {key}")
 
     # What choosing them does.
 
