@@ -100,6 +100,7 @@ class Result:
     seconds: float
     made_with: str  # device and versions
     reports: tuple[Report, ...]
+    data: str = ""  # on which it was measured, with a checksum; not in results of older studios
 
     def tree(self) -> Tree:
         return {
@@ -107,6 +108,7 @@ class Result:
             "seed": self.seed,
             "seconds": self.seconds,
             "made_with": self.made_with,
+            "data": self.data,
             "reports": [to_tree(report) for report in self.reports],
         }
 
@@ -115,7 +117,8 @@ class Result:
         """The result of a stored tree; a report that cannot be read becomes a note."""
         reports = tuple(from_tree(item) for item in tree.get("reports", []))
         settings, seed = dict(tree.get("settings", {})), int(tree.get("seed", 0))
-        return cls(key, step, settings, seed, float(tree.get("seconds", 0.0)), str(tree.get("made_with", "")), reports)
+        seconds, made_with, data = float(tree.get("seconds", 0.0)), str(tree.get("made_with", "")), tree.get("data", "")
+        return cls(key, step, settings, seed, seconds, made_with, reports, str(data))
 
 
 @dataclass(frozen=True)
@@ -245,7 +248,15 @@ def _evaluate(
             continue
         seconds = time.perf_counter() - begin
         kept = settings.model_dump(mode="json")
-        yield Measured(Result(entry.key, subject.step, kept, seed, seconds, _made_with(device), tuple(reports)))
+        made_with, data = _made_with(device), " and ".join(map(_named, dataset.domains))
+        yield Measured(Result(entry.key, subject.step, kept, seed, seconds, made_with, tuple(reports), data))
+
+
+def _named(dataset: Dataset) -> str:
+    """What identifies the data, as far as a person wants to read it."""
+    protocol = f", {dataset.spec.protocol}" if dataset.spec.protocol else ""
+    fingerprint = dataset.provenance.fingerprint
+    return f"{dataset.provenance.title}{protocol}" + (f" ({fingerprint[:12]})" if fingerprint else "")
 
 
 def _sentence(entry: Evaluation, error: Exception) -> str:

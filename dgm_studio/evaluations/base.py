@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from dgm_studio.basis import HIGHER, NOTHING, Basis
 from dgm_studio.datasets.base import Dataset, Split
 from dgm_studio.inference import Subject
-from dgm_studio.reports import Report
+from dgm_studio.reports import Column, Report, Table
 from models.capabilities import Samples, SamplesMeans
 from models.distributions import bernoulli
 from models.estimation.measure import Kind, Measure, mean_measure
@@ -142,3 +142,14 @@ def basis_of(measure: Measure, x: Tensor, where: str, support: Support, way: str
         HIGHER if speaks else NOTHING,
         measure.doubt,
     )
+
+
+def diagnosis(measures: Sequence[Measure]) -> Iterator[Report]:
+    """Whether the estimators behind these values have converged, as far as each can be seen to; nothing where there is
+    nothing to see."""
+    rows = [(m.name, c.what, c.found, c.wanted, "yes" if c.passed else "no") for m in measures for c in m.checks]
+    if not rows:
+        return
+    columns = (Column("Estimate"), Column("Looked at"), Column("Found"), Column("Wanted"), Column("Converged", "kind"))
+    note = "Exact values have nothing to converge. One that has not is a value of its protocol, not of the model."
+    yield Table("Have the estimates converged?", columns, tuple(rows), note)

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from dgm_studio.basis import Basis
-from dgm_studio.evaluations.base import Evaluation, basis_of, describe, stage, training_examples
+from dgm_studio.evaluations.base import Evaluation, basis_of, describe, diagnosis, stage, training_examples
 from dgm_studio.inference import Subject
-from dgm_studio.reports import Column, Note, Report, Table, cell_text
+from dgm_studio.reports import Column, Curves, Note, Report, Series, Table, cell_text
 from dgm_studio.written import is_text
 from models.capabilities import (
     Anneals,
@@ -32,21 +32,26 @@ from models.capabilities import (
 from models.estimation.annealing import annealed_log_likelihood, annealed_lower_bound, reverse_log_likelihood
 from models.estimation.decoder_annealing import annealed_code_likelihood
 from models.estimation.likelihood import (
+    Weighted,
     ensemble_log_likelihood,
     evidence_lower_bound,
     exact_log_likelihood,
     free_energy_gap,
     free_energy_lower_bound,
     has_bound,
-    importance_weighted_bound,
     pseudo_likelihood,
+    weighted_bounds,
 )
-from models.estimation.measure import Kind, Measure, bits_per_dimension, mean_measure
+from models.estimation.measure import Check, Kind, Measure, bits_per_dimension, mean_measure
 from models.estimation.quadrature import quadrature_log_likelihood
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support
 
-Measuring: TypeAlias = Generator[float, None, Measure | list[Measure]]
+Measuring: TypeAlias = Generator[float, None, Measure | list[Measure] | Weighted]
+
+
+GAP = 1.0  # nats between annealed and reverse, below which both are said to have converged
+ANNEALED, REVERSED = "log p(x), annealed", "log p(x), reverse annealing"
 
 
 class LikelihoodSettings(Settings):
@@ -123,6 +128,7 @@ def _run(subject: Subject, settings: LikelihoodSettings) -> Iterator[float | Rep
     measures: list[Measure] = []
     bases: list[Basis] = []
     refused: list[str] = []
+    weighted: list[Weighted] = []
     todo = _measurings(subject, settings)
     total, done = sum(task.weight for task in todo), 0
     for task in todo:
@@ -132,6 +138,9 @@ def _run(subject: Subject, settings: LikelihoodSettings) -> Iterator[float | Rep
             if str(error) not in refused:
                 refused.append(str(error))
         else:
+            if isinstance(found, Weighted):
+                weighted.append(found)
+                found = found.measure
             new = found if isinstance(found, list) else [found]
             measures += new
             bases += [basis_of(m, task.x, task.where, subject.spec.support, task.way) for m in new]
@@ -150,6 +159,29 @@ def _run(subject: Subject, settings: LikelihoodSettings) -> Iterator[float | Rep
     for measure in measures:
         if measure.doubt:
             yield Note(f"Not to be trusted: {measure.name}", measure.doubt, "warn")
+    yield from diagnosis([*measures, *_between(measures)])
+    for bound in weighted:
+        yield _curve(bound)
+
+
+def _between(measures: list[Measure]) -> Iterator[Measure]:
+    """What estimates that err to opposite sides say of each other."""
+    forward, reverse = ([m for m in measures if m.name == name] for name in (ANNEALED, REVERSED))
+    for too_good, too_bad in zip(forward, reverse, strict=False):
+        gap = too_good.value - too_bad.value
+        found = f"{gap:+.2f} nats"
+        check = Check("Annealed less reverse: the truth is to lie between", found, f"below {GAP:g} nat", gap < GAP)
+        yield replace(too_good, checks=(check,))
+
+
+def _curve(found: Weighted) -> Curves:
+    k = found.draws.double()
+    series = Series("bound", k.log2().numpy(), found.bounds.cpu().numpy())
+    note = (
+        f"From the same draws, of which fewer at a time. A bound that still rises at k = {found.draws[-1]} is still "
+        "below log p(x)."
+    )
+    return Curves("How the importance-weighted bound moves with k", "log₂ k", "nats per example", (series,), note)
 
 
 @dataclass(frozen=True)
@@ -182,7 +214,7 @@ def _measurings(subject: Subject, settings: LikelihoodSettings) -> list[_Task]:
         found.append(_Task(1, partial(_elbo, model, x, where, generator), x, where))
     if isinstance(model, WeighsEvidence):
         k = settings.importance_samples
-        found.append(_Task(20, partial(importance_weighted_bound, model, x, where, k, generator), x, where))
+        found.append(_Task(20, partial(weighted_bounds, model, x, where, k, generator), x, where))
     if _decoded(type(model)) and settings.code_examples > 0:
         chosen, some = _drawn(x, settings.code_examples, where, generator)
         measure = partial(annealed_code_likelihood, model, chosen, some, settings.code_temperatures)

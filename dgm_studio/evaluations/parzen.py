@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dgm_studio.basis import NOTHING, Basis
-from dgm_studio.evaluations.base import Evaluation, basis_of, describe, draw, stage, training_examples
+from dgm_studio.evaluations.base import Evaluation, basis_of, describe, diagnosis, draw, stage, training_examples
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Curves, Note, Report, Series, Table
 from models.capabilities import Samples, SamplesMeans
@@ -88,6 +88,7 @@ def _run(subject: Subject, settings: ParzenSettings) -> Iterator[float | Report]
     no_order = replace(bases[0], better=NOTHING)  # see the warning below
     yield _table(rows, (no_order, *(replace(basis, quantity="") for basis in bases[1:])))
     yield _warning(rows)
+    yield from diagnosis([replace(found.measure, name=name) for name, found in rows])
     yield _choice(rows)
 
 

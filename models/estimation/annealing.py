@@ -18,7 +18,7 @@ import torch
 from torch import Generator, Tensor
 
 from models.capabilities import AnnealsHidden
-from models.estimation.measure import Kind, Measure, mean_measure
+from models.estimation.measure import Check, Kind, Measure, mean_measure
 
 YIELD_EVERY = 25  # temperatures between two reports of progress
 EXAMPLES = 500  # measured at once: bounds the memory
@@ -46,6 +46,15 @@ class LogPartition:
             f"Only {self.effective_samples:.1f} of {self.chains} weights count in the estimate of log Z (fewer than "
             f"{TRUSTED} are too few). It is probably too small, which makes the likelihood look too good, by more than "
             "the interval says. Measure with more temperatures: they help more than more chains."
+        )
+
+    @property
+    def check(self) -> Check:
+        return Check(
+            "Weights that count in log Z, (Σ w)² / Σ w²",
+            f"{self.effective_samples:.1f} of {self.chains}",
+            f"at least {TRUSTED}",
+            self.effective_samples >= TRUSTED,
         )
 
     @property
@@ -137,6 +146,7 @@ def _normalised(name: str, scores: Tensor, partition: LogPartition, where: str, 
         f"{where}; {partition.protocol}",
         note,
         partition.doubt,
+        checks=(partition.check,),
     )
 
 

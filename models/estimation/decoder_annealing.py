@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from models.estimation.measure import Kind, Measure, mean_measure
+from models.estimation.measure import Check, Kind, Measure, mean_measure
 from models.estimation.progress import stage
 
 LEAPFROG = 5  # steps of a trajectory. At equal cost, 10 left larger gaps on all of three decoders, one run each
@@ -197,4 +197,7 @@ def annealed_code_likelihood(
             f"On examples simulated from the model the bounds from below and from above are {between} apart: the "
             "lower bound may be as far from log p(x). Measure with more temperatures for the code."
         )
-    return replace(measure, note=note, doubt=doubt)
+    check = Check(
+        "Gap between both bounds on simulated examples", between, f"below {DOUBTFUL:g} nat", gap.value < DOUBTFUL
+    )
+    return replace(measure, note=note, doubt=doubt, checks=(check,))

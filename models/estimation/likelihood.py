@@ -25,13 +25,16 @@ from models.capabilities import (
     SumsLatent,
 )
 from models.estimation.active_units import active_units, code_means
-from models.estimation.measure import Kind, Measure, mean_measure
+from models.estimation.measure import Check, Kind, Measure, mean_measure
 from models.estimation.progress import stage
 
 EXAMPLES = 500  # measured at once: bounds the memory and how long a cancel waits
 SUMMING = 0.9  # of the time of an exact likelihood goes into log Z, where that is summed
 FEW = 20  # the same on a CPU, whose cache then holds about what a chunk of draws decodes to
 COORDINATES = 20  # of each example, in a pseudo-likelihood
+CHUNK = 50  # draws of z at once
+COUNTED = 10  # weights: with fewer that count, a bound hangs on a handful of draws
+RISES = 0.1  # nats: a bound that rises more with the last doubling of its draws is still well below
 
 
 def exact_log_likelihood(model: Any, x: Tensor, where: str) -> Yields[float, None, Measure]:
@@ -133,7 +136,9 @@ def evidence_lower_bound(
     )
 
 
-def log_mean_weight(model: Any, x: Tensor, samples: int, generator: Generator | None = None, chunk: int = 50) -> Tensor:
+def log_mean_weight(
+    model: Any, x: Tensor, samples: int, generator: Generator | None = None, chunk: int = CHUNK
+) -> Tensor:
     """log (1/k) Σ_k p(x, z_k) / q(z_k | x) for k = `samples`: (B, *event) -> (B,), float64.
 
     A lower bound on log p(x) in expectation, tighter for larger k (Burda, Grosse & Salakhutdinov, 2016, equation 8).
@@ -146,17 +151,88 @@ def log_mean_weight(model: Any, x: Tensor, samples: int, generator: Generator | 
     return total - math.log(samples)
 
 
+@dataclass(frozen=True)
+class Weighted:
+    """An importance-weighted bound, and what its weights say of it."""
+
+    measure: Measure
+    draws: Tensor  # (W,) int64, ascending: numbers of weights, the last is k
+    bounds: Tensor  # (W,) float64, the mean bound with so many; never falls in expectation
+    effective: Tensor  # (N,) float64: (Σ w)² / Σ w² of each example's k weights
+
+
 def importance_weighted_bound(
     model: Any, x: Tensor, where: str, samples: int, generator: Generator | None = None
 ) -> Yields[float, None, Measure]:
     """The mean of `log_mean_weight`."""
-    parts = []
+    return (yield from weighted_bounds(model, x, where, samples, generator)).measure
+
+
+def weighted_bounds(
+    model: Any, x: Tensor, where: str, samples: int, generator: Generator | None = None
+) -> Yields[float, None, Weighted]:
+    """The mean of `log_mean_weight`, the same with fewer of its weights, and how many of them count."""
+    parts: list[list[Tensor]] = []
+    effective = []
     few = FEW if x.device.type == "cpu" else EXAMPLES
+    sizes = _sizes(samples)
     for done, part in _parts(x, few):
-        parts.append(log_mean_weight(model, part, samples, generator))
+        blocks: dict[int, list[Tensor]] = {size: [] for size in sizes if size < CHUNK}
+        chunks, squares = [], torch.full((len(part),), -math.inf, dtype=torch.float64, device=x.device)
+        for begin in range(0, samples, CHUNK):
+            weights = model.log_weights(part, min(CHUNK, samples - begin), generator).double()
+            for size, found in blocks.items():
+                whole = weights[: len(weights) // size * size].unflatten(0, (-1, size))
+                found.append(whole.logsumexp(1).sub_(math.log(size)))
+            chunks.append(weights.logsumexp(0))
+            squares = torch.logaddexp(squares, (2 * weights).logsumexp(0))
+        sums = torch.stack(chunks)  # (chunks, B), of which the last may be of fewer draws
+        effective.append((2 * sums.logsumexp(0) - squares).exp())
+        of_size = [torch.cat(found).mean(0) for found in blocks.values()]
+        for size in sizes:
+            if size >= CHUNK:
+                many = len(sums) if size == samples else size // CHUNK
+                blocks_of = 1 if size == samples else samples // size
+                whole = sums[: blocks_of * many].unflatten(0, (blocks_of, many))
+                of_size.append((whole.logsumexp(1) - math.log(size)).mean(0))
+        parts.append(of_size)
         yield done
+    values = torch.stack([torch.cat(column) for column in zip(*parts, strict=True)])  # (W, N)
+    count = torch.cat(effective)
+    bounds = values.mean(1)
     protocol = f"{where}; k = {samples} draws of z per example"
-    return mean_measure("importance-weighted bound", torch.cat(parts), Kind.LOWER_BOUND, protocol)
+    measure = mean_measure("importance-weighted bound", values[-1], Kind.LOWER_BOUND, protocol)
+    few_count = (count < COUNTED).double().mean().item()
+    checks = [
+        Check(
+            "Weights that count for an example, (Σ w)² / Σ w²",
+            f"{count.median().item():.1f} of {samples} in the middle; fewer than {COUNTED} for {few_count:.0%}",
+            f"at least {COUNTED} for half of the examples",
+            few_count <= 0.5,
+        )
+    ]
+    if len(sizes) > 1:
+        rise = (bounds[-1] - bounds[-2]).item()
+        checks.append(
+            Check(
+                f"Rise of the bound from k = {sizes[-2]} to {sizes[-1]}",
+                f"{rise:+.3f} nats",
+                f"below {RISES:g} nats",
+                rise < RISES,
+            )
+        )
+    return Weighted(replace(measure, checks=tuple(checks)), torch.tensor(sizes), bounds, count)
+
+
+def _sizes(samples: int) -> list[int]:
+    """Numbers of weights of which bounds are made: some below a chunk, then doublings of one, and all."""
+    below = [size for size in (1, 2, 5, 10, 25) if size < min(samples, CHUNK)]
+    above = []
+    size = CHUNK
+    while size < samples:
+        above.append(size)
+        size *= 2
+    return [*below, *above, samples]
 
 
 def pseudo_log_likelihood(model: Any, x: Tensor, generator: Generator | None = None, coordinates: int = 1) -> Tensor:

@@ -19,6 +19,16 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
+class Check:
+    """One way to see whether an estimator has converged."""
+
+    what: str  # that was looked at
+    found: str
+    wanted: str
+    passed: bool
+
+
+@dataclass(frozen=True)
 class Measure:
     """`low` and `high` are a 95 % interval for the mean over examples (and over the estimator's own draws, where it
     has any); equal to `value` for a quantity without sampling error."""
@@ -33,6 +43,7 @@ class Measure:
     note: str = ""
     doubt: str = ""  # why neither value nor interval is to be trusted, where it is not
     likelihood: bool = True  # whether it is one, or bounds one: only then is it a code length
+    checks: tuple[Check, ...] = ()
 
 
 def mean_measure(name: str, values: Tensor, kind: Kind, protocol: str, unit: str = "nats per example") -> Measure:

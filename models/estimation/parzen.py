@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from models.distributions import LOG_2PI
-from models.estimation.measure import Kind, Measure, mean_measure
+from models.estimation.measure import Check, Kind, Measure, mean_measure
 from models.estimation.progress import stage
 
 DISTANCES = 5_000_000  # held in memory at once
@@ -73,6 +73,9 @@ def parzen_log_likelihood(
     values = (yield from stage(parzen_log_prob(test, samples, sigma.reshape(1)), 0.5, 0.5))[0]
     protocol = f"{where}; {len(samples)} samples, σ = {sigma:.3g} chosen on {len(valid)} validation examples"
     measure = mean_measure(name, values, Kind.ESTIMATE, protocol)
-    if best in (0, COARSE - 1):
+    at_end = best in (0, COARSE - 1)
+    if at_end:
         measure = replace(measure, note="The best width lies at an end of those that were tried.")
+    tried = f"σ = {sigma:.3g} of {sigmas[0]:.3g} … {sigmas[-1]:.3g}"
+    measure = replace(measure, checks=(Check("The best width among those tried", tried, "at neither end", not at_end),))
     return Parzen(measure, sigma.item(), sigmas, validation)

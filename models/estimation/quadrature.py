@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator as Yields
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from models.capabilities import HasFreeEnergy
 from models.estimation.divergence import Grid
-from models.estimation.measure import Kind, Measure, mean_measure
+from models.estimation.measure import Check, Kind, Measure, mean_measure
 from models.estimation.progress import stage
 
 POINTS = 512  # along each side of the grid
@@ -68,4 +68,10 @@ def quadrature_log_likelihood(model: Any, x: Tensor, where: str, data: Tensor) -
         f"{where}; log Z = {density.log_partition:.4f} by quadrature on {POINTS}×{POINTS} points around the data, "
         f"{difference:.1g} from half as many to a side"
     )
-    return mean_measure("log p(x), quadrature", density.log_prob(x), kind, protocol)
+    check = Check(
+        "Change of log Z from half as many points to a side",
+        f"{difference:.1g} nats",
+        f"at most {ACCURATE:g} nats",
+        difference <= ACCURATE,
+    )
+    return replace(mean_measure("log p(x), quadrature", density.log_prob(x), kind, protocol), checks=(check,))

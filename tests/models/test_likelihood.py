@@ -19,6 +19,7 @@ from models.estimation.likelihood import (
     importance_weighted_bound,
     log_mean_weight,
     pseudo_log_likelihood,
+    weighted_bounds,
 )
 from models.estimation.measure import Kind, bits_per_dimension, mean_measure
 from models.estimation.progress import finish
@@ -98,6 +99,27 @@ def test_the_weighted_bound_is_the_same_in_chunks(chunk: int) -> None:
     found = log_mean_weight(model, torch.zeros(3, 1), 100, chunk=chunk)
     torch.testing.assert_close(found, weights.logsumexp(0) - math.log(100))
     assert model.used == 100
+
+
+@pytest.mark.parametrize(("k", "sizes"), [(7, [1, 2, 5, 7]), (70, [1, 2, 5, 10, 25, 50, 70]), (1, [1])])
+def test_the_bound_with_fewer_draws_is_that_of_blocks_and_weights_that_count_are_counted(
+    k: int, sizes: list[int]
+) -> None:
+    weights = torch.randn(k, 3, generator=Generator().manual_seed(0), dtype=torch.float64) * 3
+    found = finish(weighted_bounds(FixedWeights(weights), torch.zeros(3, 1), "all", k))
+    assert found.draws.tolist() == sizes
+    for size, bound in zip(sizes, found.bounds.tolist(), strict=True):
+        within = min(k, 50) if size < 50 else k  # small blocks do not reach over two chunks of draws
+        starts = [b + i for b in range(0, k, 50) for i in range(0, min(within, k - b) - size + 1, size)]
+        starts = starts if size < 50 else list(range(0, k - size + 1, size))
+        blocks = torch.stack([weights[i : i + size].logsumexp(0) - math.log(size) for i in starts])
+        assert bound == pytest.approx(blocks.mean().item())
+    w = weights.exp()
+    torch.testing.assert_close(found.effective, w.sum(0) ** 2 / w.square().sum(0))
+    assert len(found.measure.checks) == min(k, 2)
+    sure = finish(weighted_bounds(FixedWeights(torch.zeros(k, 3)), torch.zeros(3, 1), "all", k)).measure
+    assert sure.value == pytest.approx(0)
+    assert [check.passed for check in sure.checks] == ([k >= 10, True] if k > 1 else [False])
 
 
 def test_the_same_seed_gives_the_same_bound() -> None:
