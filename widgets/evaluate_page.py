@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+import torch
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QCloseEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtGui import QCloseEvent, QShowEvent
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 from shiboken6 import isValid
 
+from dgm_studio.datasets.base import Dataset
 from dgm_studio.evaluation import EVALUATIONS, Fraction, Result, admitted
+from dgm_studio.events import Snapshot
 from dgm_studio.reports import Points, Series
+from dgm_studio.state import WEIGHTS, learner_tensors
 from dgm_studio.store.errors import ProjectError
 from dgm_studio.store.project import Project
 from dgm_studio.store.run import Run, StoredEvaluation
+from models.catalog import Recipe
 from widgets.evaluation_card import EvaluationCard, Progress, Stored, grouped
 from widgets.live import Live
 from widgets.measuring import Job, Measuring
 from widgets.report_views import text_label
 from widgets.theme import SPACE
+
+LOOKED_AT = -1  # stands for the step of the weights that are looked at
 
 
 class EvaluatePage(QWidget):
@@ -48,10 +56,16 @@ class EvaluatePage(QWidget):
         self._all = QPushButton("Measure all")
         self._all.setObjectName("run-all")
         self._all.setProperty("primary", True)
-        self._all.setToolTip("Put the newest weights through every evaluation below")
+        self._all.setToolTip("Put the weights that are chosen through every evaluation below")
         self._all.clicked.connect(self._ask_all)
+        self._state = QComboBox()
+        self._state.setObjectName("evaluate-state")
+        self._state.setAccessibleName("Weights that are measured")
+        self._state.setToolTip("Which weights are measured: those that are looked at, a kept state, or every one")
+        self._state.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         top = QHBoxLayout()
         top.addWidget(self._heading, 1)
+        top.addWidget(self._state)
         top.addWidget(self._all)
 
         self._elsewhere = Progress("elsewhere")
@@ -92,6 +106,8 @@ class EvaluatePage(QWidget):
         if project is not self._project:
             self.measuring.drop(lambda job: True)
         self._project, self._run, self._live = project, run, live
+        self._state.clear()
+        self._list_states()
         self._rebuild()
 
     def shut_down(self) -> None:
@@ -161,6 +177,7 @@ class EvaluatePage(QWidget):
         cards += [EvaluationCard(key, titles.get(key, key), name, others) for key in rest]
         for card in cards:
             card.asked.connect(self._ask)
+            card.asked_again.connect(self._ask_newest)
             card.cancelled.connect(self._cancel)
         return cards
 
@@ -203,6 +220,27 @@ class EvaluatePage(QWidget):
                         found += [Series(f"{run.name}, {s.name}", s.x, s.y) for s in other.series]
         return found
 
+    def _list_states(self) -> None:
+        """Offer the weights that are looked at, and the kept states."""
+        kept = self._run.checkpoint_steps() if self._run is not None and self._live is not None else []
+        states: list[tuple[str, tuple[int, ...]]] = [("the weights that are looked at", ())]
+        if len(kept) > 1:
+            states.append((f"every kept state ({len(kept)})", tuple(kept)))
+        states += [(f"kept state of step {grouped(step)}", (step,)) for step in reversed(kept)]
+        if [text for text, _ in states] == [self._state.itemText(i) for i in range(self._state.count())]:
+            return
+        chosen = self._state.currentData()
+        self._state.clear()
+        for text, steps in states:
+            self._state.addItem(text, steps)
+        places = [i for i, (_, steps) in enumerate(states) if steps == chosen]
+        self._state.setCurrentIndex(places[0] if places else 0)
+        self._state.setVisible(len(states) > 1)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._list_states()
+
     def _newest_step(self) -> int:
         newest = self._live.newest if self._live is not None else None
         return newest.step if newest is not None else -1
@@ -219,18 +257,31 @@ class EvaluatePage(QWidget):
             self._ask(key)
 
     def _ask(self, key: str) -> None:
+        """Measure the state that is chosen, or all of them."""
+        steps = self._state.currentData()
+        for step in steps if steps else (LOOKED_AT,):
+            self._ask_of(key, step, self._cards[key].settings())
+
+    def _ask_newest(self, key: str, settings: Mapping[str, Any]) -> None:
+        """Measure the state that is looked at, as an older one was."""
+        self._ask_of(key, LOOKED_AT, settings)
+
+    def _ask_of(self, key: str, step: int, settings: Mapping[str, Any]) -> None:
         project, run, live = self._project, self._run, self._live
-        if project is None or run is None or live is None or live.newest is None or self._asked(key):
+        if project is None or run is None or live is None or live.newest is None:
             return
         chosen = next((entry for entry in admitted(live.recipe, live.spec) if entry.key == key), None)
-        if chosen is not None:
-            what = live.recipe, live.dataset, live.newest, live.device
-            settings = self._cards[key].settings()
-            self.measuring.ask(Job(project, run, chosen, settings, lambda: what, live.newest.step))
+        of_step = live.newest.step if step == LOOKED_AT else step
+        if chosen is None or any(job.is_of(run, key) and job.step == of_step for job in self.measuring.jobs):
+            return
+        recipe, dataset, newest, device = live.recipe, live.dataset, live.newest, live.device
 
-    def _asked(self, key: str) -> bool:
-        """Whether the shown run is being put through this evaluation, or waits for it."""
-        return any(job.is_of(self._run, key) for job in self.measuring.jobs)
+        def prepare() -> tuple[Recipe, Dataset, Snapshot, torch.device]:
+            if step == LOOKED_AT:
+                return recipe, dataset, newest, device
+            return recipe, dataset, Snapshot(step, learner_tensors(run.checkpoint(step, only=WEIGHTS))), device
+
+        self.measuring.ask(Job(project, run, chosen, settings, prepare, of_step))
 
     def _cancel(self, key: str) -> None:
         run = self._run
@@ -291,6 +342,7 @@ class EvaluatePage(QWidget):
 
     def _refresh_heading(self) -> None:
         run, live, step = self._run, self._live, self._newest_step()
+        self._list_states()
         self._all.setVisible(live is not None and bool(self._cards))
         self._all.setEnabled(step >= 0 and not self.busy)
         if run is None or live is None:

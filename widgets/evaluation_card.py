@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from dgm_studio.evaluation import Evaluation, Fraction, Result
 from dgm_studio.reports import Report
+from dgm_studio.result_changes import changes
 from widgets.report_column import Others, ReportColumn
 from widgets.report_views import text_label
 from widgets.settings_form import SettingsForm
@@ -98,6 +99,7 @@ class EvaluationCard(QFrame):
     that this studio does not know, or that the run does not admit any more."""
 
     asked = Signal(str)  # key
+    asked_again = Signal(str, object)  # key, settings: of the newest weights, as a kept result was measured
     cancelled = Signal(str)  # key
 
     def __init__(
@@ -114,6 +116,7 @@ class EvaluationCard(QFrame):
         self.setProperty("card", True)
         self.setObjectName(f"evaluation-{key}")
         self.key, self._title, self._run_name, self._others = key, title, run_name, others
+        self._evaluation = evaluation
         self._stored: list[Stored] = []
         self._newest = -1
         self._state = ""
@@ -133,13 +136,28 @@ class EvaluationCard(QFrame):
         self._choice.setToolTip("Every result of this evaluation that the project keeps, the newest first.")
         self._choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self._choice.currentIndexChanged.connect(self._choose)
-        self._age = QLabel()
-        self._age.setProperty("role", "muted")
+        self._beside = QComboBox()
+        self._beside.setObjectName(f"beside-{key}")
+        self._beside.setToolTip("Another result, with which the chosen one is compared.")
+        self._beside.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self._beside.currentIndexChanged.connect(lambda _: self._choose(self._choice.currentIndex()))
+        self._age = text_label("", "muted", selectable=False)
+        self._again = QPushButton()
+        self._again.setObjectName(f"again-{key}")
+        self._again.setToolTip("With the settings of this result, which is kept for comparison.")
+        self._again.clicked.connect(self._ask_again)
         self._results = QWidget()
-        results = QHBoxLayout(self._results)
-        results.setContentsMargins(0, 0, 0, 0)
+        rows = QVBoxLayout(self._results)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(SPACE // 2)
+        results, older = QHBoxLayout(), QHBoxLayout()
         results.addWidget(self._choice)
-        results.addWidget(self._age, 1)
+        results.addWidget(self._beside)
+        results.addStretch(1)
+        older.addWidget(self._age, 1)
+        older.addWidget(self._again)
+        rows.addLayout(results)
+        rows.addLayout(older)
         self._body = ReportColumn(run_name, others)
         for widget in (self.progress, self._message, self._results, self._body):
             self._column.addWidget(widget)
@@ -159,6 +177,11 @@ class EvaluationCard(QFrame):
         self._choice.clear()
         self._choice.addItems([one.title for one in self._stored])
         self._choice.blockSignals(False)
+        self._beside.blockSignals(True)
+        self._beside.clear()
+        self._beside.addItems(["compared with nothing", *(f"compared with {one.title}" for one in self._stored)])
+        self._beside.blockSignals(False)
+        self._beside.setVisible(len(stored) > 1)
         self._results.setVisible(bool(stored))
         self._choose(0)
 
@@ -208,7 +231,7 @@ class EvaluationCard(QFrame):
         self._toggle.setProperty("flat", True)
         self._run = QPushButton("Measure")
         self._run.setObjectName(f"run-{self.key}")
-        self._run.setToolTip("Measure the newest weights. Training goes on meanwhile.")
+        self._run.setToolTip("Measure the weights that are chosen above. Training goes on meanwhile.")
         if evaluation is None:
             self._run.hide()
         self._run.clicked.connect(self._ask)
@@ -236,6 +259,11 @@ class EvaluationCard(QFrame):
     def _ask(self) -> None:
         self.asked.emit(self.key)
 
+    def _ask_again(self) -> None:
+        index = self._choice.currentIndex()
+        if 0 <= index < len(self._stored):
+            self.asked_again.emit(self.key, dict(self._stored[index].result.settings))
+
     def _cancel(self) -> None:
         self.cancelled.emit(self.key)
 
@@ -244,15 +272,30 @@ class EvaluationCard(QFrame):
     def _choose(self, index: int) -> None:
         self._refresh_age()
         if 0 <= index < len(self._stored):
-            result = self._stored[index].result
-            self._show(result.reports, _made_how(result, self._hidden))
+            result, other = self._stored[index].result, self._beside.currentIndex() - 1
+            compared: tuple[Report, ...] = ()
+            if other >= 0 and other != index:
+                older, newer = sorted((other, index), reverse=True)  # the newest stands first
+                pair = sorted((self._stored[older].result, self._stored[newer].result), key=lambda one: one.step)
+                compared = changes(*pair)
+            self._show((*compared, *result.reports), _made_how(result, self._hidden))
         else:
             self._show((), "")
 
     def _refresh_age(self) -> None:
         index = self._choice.currentIndex()
-        old = 0 <= index < len(self._stored) and self._stored[index].result.step < self._newest
-        self._age.setText(f"The run has moved on to step {grouped(self._newest)}." if old else "")
+        shown = self._stored[index].result if 0 <= index < len(self._stored) else None
+        old = shown is not None and shown.step < self._newest
+        done = any(one.result.step == self._newest for one in self._stored)
+        if shown is not None and old:
+            measured = ", which was measured too" if done else ""
+            self._age.setText(
+                f"Older: of step {grouped(shown.step)}. The run is at step {grouped(self._newest)}{measured}."
+            )
+        self._age.setVisible(old)
+        self._again.setText(f"Measure step {grouped(self._newest)}")
+        self._again.setVisible(old and not done and self._evaluation is not None)
+        self._again.setEnabled(not self._state)
         self._run.setText(self._state or ("Measure again" if self._stored else "Measure"))
         self._run.setEnabled(self._newest >= 0 and not self._state)
 
@@ -276,4 +319,5 @@ class EvaluationCard(QFrame):
 def _made_how(result: Result, hidden: Sequence[str]) -> str:
     used = {key.replace("_", " "): value for key, value in result.settings.items() if key not in hidden}
     settings = "".join(f"{key} {value}, " for key, value in used.items())
-    return f"{settings}seed {result.seed}  ·  measured in {duration(result.seconds)} on {result.made_with}"
+    on = f"on {result.data}, " if result.data else ""
+    return f"{on}{settings}seed {result.seed}  ·  measured in {duration(result.seconds)} on {result.made_with}"

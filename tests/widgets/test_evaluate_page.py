@@ -19,15 +19,19 @@ from dgm_studio.config import RunConfig
 from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.evaluation import Evaluation
 from dgm_studio.events import Snapshot
+from dgm_studio.feeds import Feeder
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Bars, Column, Curves, HeatMap, Note, Pictures, Points, Report, Series, Table
+from dgm_studio.state import state_of
 from dgm_studio.store import Project, Run
+from dgm_studio.store.trees import flatten
 from models.catalog import FAMILIES, Recipe
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support
 from widgets.evaluate_page import EvaluatePage
 from widgets.live import Live
 from widgets.report_plots import ReportPlot
+from widgets.settings_form import SettingsForm
 from widgets.theme import DARK, LIGHT, look
 
 PATIENCE = 30_000  # ms: the first model that is built without values imports for seconds
@@ -201,19 +205,50 @@ def test_settings_of_the_form_are_used(qtbot: QtBot, page: EvaluatePage, bench: 
 
 
 def test_newer_weights_are_measured_again_and_both_results_stay(
-    qtbot: QtBot, page: EvaluatePage, live: Live, run: Run
+    qtbot: QtBot, page: EvaluatePage, live: Live, run: Run, bench: Workbench
 ) -> None:
+    form = page.findChild(SettingsForm, "form-quick")
+    form.editor("draws").setValue(7)
     measure(qtbot, page)
+    form.editor("draws").setValue(2)
     live.publish(_snapshot(live.recipe, live.dataset, 250))
-    qtbot.waitUntil(lambda: "moved on to step 250" in texts(page), timeout=PATIENCE)
-    measure(qtbot, page)
+    qtbot.waitUntil(lambda: "The run is at step 250" in texts(page), timeout=PATIENCE)
+    with qtbot.waitSignal(page.changed, timeout=PATIENCE):
+        part(page, QPushButton, "again-quick").click()
+    qtbot.waitUntil(idle(page), timeout=PATIENCE)
     assert [one.step for one in run.evaluations] == [100, 250]
+    assert bench.seen == [(100, 7), (250, 7)], "with the settings of the result that it is to be compared with"
     choice = part(page, QComboBox, "results-quick")
     assert [choice.itemText(i).split("  ")[0] for i in range(choice.count())] == ["step 250", "step 100"]
     assert choice.currentIndex() == 0
-    assert "moved on" not in texts(page)
+    assert "Older" not in texts(page)
     choice.setCurrentIndex(1)
-    assert "moved on to step 250" in texts(page)
+    assert "Older: of step 100" in texts(page)
+    assert part(page, QPushButton, "again-quick").isHidden(), "the newer one was measured"
+    part(page, QComboBox, "beside-quick").setCurrentIndex(1)
+    assert "What changed" in texts(page)
+
+
+def test_kept_states_are_measured_one_or_all(
+    qtbot: QtBot, page: EvaluatePage, live: Live, run: Run, bench: Workbench
+) -> None:
+    for step in (10, 20, 30):
+        learner = live.recipe.build(live.dataset.spec, 8)
+        learner.begin()
+        run.keep_checkpoint(
+            step, flatten(state_of(learner, Feeder(live.dataset, learner, 4, torch.device("cpu")), step))
+        )
+    page._refresh()
+    states = part(page, QComboBox, "evaluate-state")
+    assert [states.itemText(i) for i in range(states.count())][1:3] == ["every kept state (3)", "kept state of step 30"]
+    states.setCurrentIndex(3)
+    measure(qtbot, page)
+    assert bench.seen == [(20, 3)]
+    states.setCurrentIndex(1)
+    part(page, QPushButton, "run-quick").click()
+    qtbot.waitUntil(lambda: len(bench.seen) == 4 and not page.busy, timeout=PATIENCE)
+    assert sorted(bench.seen[1:]) == [(10, 3), (20, 3), (30, 3)]
+    assert [one.step for one in run.evaluations] == [20, 10, 20, 30]
 
 
 def test_other_steps_are_drawn_on_the_same_plane(
