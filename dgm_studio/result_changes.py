@@ -52,7 +52,7 @@ def _rows(before: Table, after: Table) -> list[tuple[Cell, ...]]:
                 continue
             a, b = old[places[column.head]], row[place]
             if isinstance(a, float | int) and isinstance(b, float | int) and not (math.isnan(a) or math.isnan(b)):
-                named = f"{row[0]}: {column.head}" if place else column.head
+                named = str(row[0]) if place == numbers[0] else f"{row[0]}: {column.title.lower()}"
                 found.append((named, float(a), float(b), float(b) - float(a)))
     return found
 

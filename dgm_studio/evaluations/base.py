@@ -147,9 +147,13 @@ def basis_of(measure: Measure, x: Tensor, where: str, support: Support, way: str
 def diagnosis(measures: Sequence[Measure]) -> Iterator[Report]:
     """Whether the estimators behind these values have converged, as far as each can be seen to; nothing where there is
     nothing to see."""
-    rows = [(m.name, c.what, c.found, c.wanted, "yes" if c.passed else "no") for m in measures for c in m.checks]
+    rows = [
+        (m.name, "yes" if c.passed else "no", f"{c.what}: {c.found}. Wanted: {c.wanted}.")
+        for m in measures
+        for c in m.checks
+    ]
     if not rows:
         return
-    columns = (Column("Estimate"), Column("Looked at"), Column("Found"), Column("Wanted"), Column("Converged", "kind"))
+    columns = (Column("Estimate"), Column("Converged", "kind"), Column("Seen by", "detail"))
     note = "Exact values have nothing to converge. One that has not is a value of its protocol, not of the model."
     yield Table("Have the estimates converged?", columns, tuple(rows), note)

@@ -24,7 +24,7 @@ def test_every_number_of_both_stands_with_its_change_and_curves_in_one_picture()
     table, both = changes(result(100, -21.0), result(2000, -18.5))
     assert isinstance(table, Table)
     assert [column.title for column in table.columns][1:] == ["Step 100", "Step 2000", "Change"]
-    assert table.rows == (("ELBO: Value (nats)", -21.0, -18.5, 2.5),)
+    assert table.rows == (("ELBO", -21.0, -18.5, 2.5),)
     assert isinstance(both, Curves)
     assert [series.name for series in both.series] == ["Step 100, a", "Step 2000, a"]
 
