@@ -63,7 +63,7 @@ class KeepsLabels(nn.Module):
         room, kept = self.room, self.kept
         classes = len(kept)
         new = (batch.y >= 0) & ~self.seen[batch.index]
-        self.seen.index_fill_(0, batch.index, True)  # which waits for no device, as `[…] = True` would
+        self.seen.index_fill_(0, batch.index, True)  # filling waits for no device, as `[…] = True` would
         y = batch.y.clamp(min=0)
         counted = F.one_hot(y, classes) * new.unsqueeze(1)
         place = kept[y] + counted.cumsum(0).gather(1, y.unsqueeze(1)).squeeze(1) - 1
@@ -71,7 +71,7 @@ class KeepsLabels(nn.Module):
         where = torch.where(fits, y * room + place, classes * room)
         self.kept_x[where] = batch.x
         self.kept_y[where] = batch.y
-        self.kept_y[-1] = -1
+        self.kept_y[-1].fill_(-1)
 
     def labelled(self) -> tuple[Tensor, Tensor] | None:
         """The examples whose labels were learned from, (n, *event) and (n,); None where all of them were."""
