@@ -34,6 +34,14 @@ class BadWeights(ValueError):
     """A file whose weights cannot be taken; the sentence says why, and that nothing changed."""
 
 
+class DoesNotFit(BadWeights):
+    """Weights of another model, or of this one with other settings."""
+
+    def __init__(self, name: str, fit: Fit) -> None:
+        super().__init__(f"{name} does not fit this model. {'; '.join(fit.lines())}. Nothing was changed.")
+        self.fit = fit
+
+
 @dataclass(frozen=True)
 class Fit:
     """How the tensors of a file go with those of a model, by name. `reshaped` and `retyped` say what is there and what
@@ -148,7 +156,7 @@ def import_weights(
         learner = recipe.build(dataset.spec, len(dataset.train))
         fit = compare(learner.model, given)
         if not fit.fitted or not (partly or fit.whole):
-            raise BadWeights(f"{path.name} does not fit this model. {'; '.join(fit.lines())}. Nothing was changed.")
+            raise DoesNotFit(path.name, fit)
         fitting = {key: given[key] for key in fit.fitted}
         for model in {id(one): one for one in (learner.model, learner.sampler())}.values():
             model.load_state_dict(fitting, strict=False)

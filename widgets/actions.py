@@ -56,6 +56,22 @@ MENUS: dict[str, tuple[Entry, ...]] = {
             needs="a project that may be written",
         ),
         Entry(
+            "importWeights",
+            "Import &weights …",
+            "Add a run that begins with the weights of a file.",
+            "",
+            "import",
+            needs="a project that may be written, in which nothing trains",
+        ),
+        Entry(
+            "export",
+            "&Export …",
+            "Write the selected run as files that need no studio.",
+            "Ctrl+E",
+            "export",
+            needs="a run that keeps a state",
+        ),
+        Entry(
             "recoveries",
             "&Recover …",
             "What trainings that were cut off have left.",

@@ -19,6 +19,7 @@ from widgets.actions import Actions
 from widgets.data_panel import DataPanel
 from widgets.dock import Dock
 from widgets.draft import Draft, default_config
+from widgets.exports import Exports
 from widgets.header import Header
 from widgets.help_guide import HelpGuide
 from widgets.import_dialog import ImportDialog
@@ -82,6 +83,7 @@ class Desk(QObject):
         self.moved_data = MovedData(self.workspace, window)
         places = [Place(self.model, self.draft.stack), Place(self.runs, self.workspace.edits)]
         self.undoing = Undoing(actions, places, self)
+        self.exports = Exports(self.workspace, self.draft, actions, self.changes.added, window)
         self._when_stopped: Callable[[], None] | None = None
         self._problem = ""  # why the model cannot learn from the draft's data
         self._connect()

@@ -47,7 +47,7 @@ class RunChanges(QObject):
         project = self._project()
 
         def done(copy: Run) -> None:
-            self._added([copy])
+            self.added([copy])
             self._say(f"{copy.name} is a copy of {run.name}.")
 
         self._work(lambda: duplicate(project, run), done, f"{run.name} was not copied.")
@@ -58,7 +58,7 @@ class RunChanges(QObject):
         project = self._project()
 
         def done(new: Run) -> None:
-            self._added([new])
+            self.added([new])
             text = f"{new.name} goes on from step {thousands(step)} of {run.name}."
             more = new.planned_last
             if train:
@@ -95,7 +95,7 @@ class RunChanges(QObject):
             return
 
         def done(run: Run) -> None:
-            self._added([run])
+            self.added([run])
             self._say(f"{run.name} is back.")
 
         self._work(lambda: project.restore_run(run_id), done, "The run was not brought back.")
@@ -133,7 +133,7 @@ class RunChanges(QObject):
         project = self._project()
 
         def done(runs: list[Run]) -> None:
-            self._added(runs)
+            self.added(runs)
             self._workspace.save()  # until then they are in memory alone
             self._say(f"{_counted(len(runs), 'run')} came from {path.name}.")
 
@@ -158,7 +158,8 @@ class RunChanges(QObject):
         if project is self._workspace.project and run.id in project.runs and self._workspace.can_train:
             self._workspace.continue_run(run, more)
 
-    def _added(self, runs: list[Run]) -> None:
+    def added(self, runs: list[Run]) -> None:
+        """Show runs that are new in the project, and select the last."""
         self._workspace.changed()
         for run in runs:
             self._workspace.show_again(run)

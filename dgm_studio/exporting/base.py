@@ -62,7 +62,7 @@ class Part(ABC):
     help: ClassVar[str]  # one sentence
     default: ClassVar[bool] = True
 
-    def refusal(self, model: type, learner: type, spec: DataSpec) -> str:
+    def refusal(self, model: type, learner: type) -> str:
         """Why this run has none of it: a sentence; empty where it has."""
         return ""
 

@@ -30,6 +30,7 @@ from models.capabilities import (
     PredictsEach,
     ScoresEach,
     ScoresExactly,
+    SumsExactly,
     Translates,
 )
 from models.distributions import LocationScale
@@ -66,7 +67,7 @@ def nets(model: Any, learner: Any, spec: DataSpec) -> list[Net]:
         found.append(Net("predictions", ("x",), ("log_probabilities",), model.log_predictions, "x"))
     if isinstance(model, ScoresEach):
         found.append(Net("conditionals", ("x",), ("log_conditionals",), model.log_conditionals, "x"))
-    elif isinstance(model, ScoresExactly):
+    elif isinstance(model, ScoresExactly) and not isinstance(model, SumsExactly):  # which counts states, and is no net
         found.append(Net("log-density", ("x",), ("log_p",), model.log_prob, "x"))
     if isinstance(model, HasFreeEnergy):
         found.append(Net("free-energy", ("x",), ("free_energy",), model.free_energy, "x"))
@@ -106,7 +107,7 @@ class Onnx(Part):
         ExtractsFeatures, Classifies, HasDiscriminator, HasCritic,
     )  # fmt: skip
 
-    def refusal(self, model: type, learner: type, spec: DataSpec) -> str:
+    def refusal(self, model: type, learner: type) -> str:
         if not any(issubclass(one, kind) for one in (model, learner) for kind in self.POSSIBLE):
             return "This run has no network with a fixed graph: it is a chain of draws."
         missing = [name for name in NEEDED if find_spec(name) is None]
@@ -127,7 +128,7 @@ class Onnx(Part):
                 difference, any_number = _written(net, path, inputs)
             except Exception as error:  # of many kinds, and each only means that this graph is not fixed
                 path.unlink(missing_ok=True)
-                notes.append(f"The {net.name} is not there: torch cannot write it as a fixed graph ({_reason(error)}).")
+                notes.append(f"{path.name} is not there: torch cannot write this as a fixed graph ({_reason(error)}).")
                 continue
             shapes = {name: [*one.shape[1:]] for name, one in zip(net.inputs, inputs, strict=True)}
             about = {"inputs": shapes, "outputs": net.outputs, "any_number": any_number, "difference": difference}
@@ -226,4 +227,4 @@ def _reason(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return printable(lines[0] if lines else type(error).__name__).rstrip(".")[:160]
+    return printable(lines[0] if lines else type(error).__name__).partition(". ")[0].rstrip(".")[:160]

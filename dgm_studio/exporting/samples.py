@@ -13,7 +13,7 @@ from dgm_studio.commands.pictures import grid, picture
 from dgm_studio.exporting.base import Part, Source, Tell
 from dgm_studio.written import is_text, listed
 from models.capabilities import Samples, SamplesMeans, SamplesOfClass
-from models.spec import DataSpec, Layout
+from models.spec import Layout
 
 FOLDER = "samples"
 OF_EACH = 10  # examples of a class in the grid of classes
@@ -25,7 +25,7 @@ class SampleFiles(Part):
     key, title = "samples", "Samples"
     help = "A picture (or text) of samples, a grid of classes where there are any, and the numbers for NumPy."
 
-    def refusal(self, model: type, learner: type, spec: DataSpec) -> str:
+    def refusal(self, model: type, learner: type) -> str:
         return "" if issubclass(model, Samples) else "This model draws no samples: it answers to examples."
 
     def write(self, source: Source, folder: Path, tell: Tell) -> list[str]:

@@ -62,7 +62,7 @@ def write(source: Source, parts: Sequence[Part], folder: Path, tell: Callable[[f
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial.mkdir()
         for place, part in enumerate(parts):
-            refusal = part.refusal(model, learner, source.spec)
+            refusal = part.refusal(model, learner)
             if refusal:
                 notes.append((part.key, refusal))
                 continue

@@ -217,7 +217,7 @@ def test_an_export_is_whole_or_not_there(tmp_path: Path) -> None:
 
 def test_what_does_not_apply_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = source("domain-adversarial")
-    kinds = type(made.subject.model), type(made.subject.learner), made.spec
+    kinds = type(made.subject.model), type(made.subject.learner)
     assert "draws no samples" in SampleFiles().refusal(*kinds)
     assert write(made, [SampleFiles()], tmp_path / "out", quiet).notes == (("samples", SampleFiles().refusal(*kinds)),)
     monkeypatch.setattr(onnx_nets, "find_spec", lambda name: None)

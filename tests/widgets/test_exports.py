@@ -1,0 +1,95 @@
+"""Export and import of weights in the window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from PySide6.QtWidgets import QCheckBox, QFileDialog, QLabel, QLineEdit, QProgressBar, QPushButton
+from safetensors.torch import load_file, save_file
+
+from dgm_studio.config import RunConfig, default_data
+from dgm_studio.datasets.sources import load
+from dgm_studio.exporting.onnx_nets import Onnx
+from dgm_studio.importing import import_weights
+from dgm_studio.store import Project
+from models.catalog import FAMILIES, Recipe
+from tests.widgets.person import Person
+from widgets.export_dialog import ExportDialog
+
+FAMILY = next(family for family in FAMILIES if family.data == "digits")
+
+
+def project_with_a_run(folder: Path) -> Path:
+    """A project with a run that was never trained but has weights."""
+    config = RunConfig(family=FAMILY.key, learner=FAMILY.learners[0], data=default_data(FAMILY))
+    dataset = load(config.data)
+    recipe = Recipe.read(config.family, config.learner, {}, {})
+    save_file(recipe.build(dataset.spec, 10).model.state_dict(), folder / "first.safetensors")
+    with Project.create(folder / "p.dgm") as project:
+        import_weights(project, config, dataset, folder / "first.safetensors", name="first run")
+        project.save()
+    return folder / "p.dgm"
+
+
+def part(dialog: ExportDialog, kind: type, name: str) -> QLabel:
+    found = dialog.findChild(kind, name)
+    assert found is not None, name
+    return found
+
+
+def test_a_run_is_exported_and_its_weights_come_back(
+    person: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Onnx, "refusal", lambda self, model, learner: "It is not installed.")
+    path = project_with_a_run(tmp_path)
+    person.window.open(path)
+    person.until(lambda: person.desk.workspace.run is not None)
+    person.do("export")
+    dialog = person.window.findChild(ExportDialog)
+    assert not part(dialog, QCheckBox, "export-onnx").isEnabled()
+    assert part(dialog, QLabel, "about-onnx").text() == "It is not installed."
+    name, start = part(dialog, QLineEdit, "exportName"), part(dialog, QPushButton, "startExport")
+    for wrong in ("", "../elsewhere", "a/b"):
+        name.setText(wrong)
+        assert not start.isEnabled()
+    name.setText("out")
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
+    part(dialog, QPushButton, "chooseExportFolder").click()
+
+    # called off before anything is written, and closed on the way
+    start.click()
+    part(dialog, QPushButton, "cancelExport").click()
+    report = part(dialog, QLabel, "exportReport")
+    person.until(lambda: "Nothing was written" in report.text())
+    assert not (tmp_path / "out").exists()
+
+    start.click()
+    assert part(dialog, QProgressBar, "exportProgress").isVisible()
+    person.until(lambda: "files are in" in report.text())
+    assert part(dialog, QPushButton, "openExport").isVisible()
+    written = {one.name for one in (tmp_path / "out").iterdir()}
+    assert {"weights.safetensors", "config.json", "script", "samples", "tensorboard", "export.json"} <= written
+    assert "Curves: Nothing was measured yet" in report.text()
+    dialog.close()
+
+    exports, runs = person.desk.exports, person.desk.workspace.project.runs
+    exports.take(tmp_path / "out" / "weights.safetensors")
+    person.bar("begins with the weights of weights.safetensors, by the settings beside it")
+    assert len(runs) + 1 == len(person.desk.workspace.project.runs)
+    tensors = load_file(tmp_path / "out" / "weights.safetensors")
+    kept = person.desk.workspace.run.checkpoint()["model"]
+    assert all(torch.equal(kept[key], one) for key, one in tensors.items())
+
+    tensors.pop(next(iter(tensors)))
+    save_file(tensors, tmp_path / "partly.safetensors")
+    exports.take(tmp_path / "partly.safetensors")
+    bar = person.bar("partly.safetensors does not fit this model; nothing was changed.")
+    assert "1 missing in the file" in bar.notice.details
+    assert len(person.desk.workspace.project.runs) == len(runs) + 1
+    bar.findChild(QPushButton, "remedy").click()
+    person.bar("begins with the weights of partly.safetensors, by the settings of the form")
+    (tmp_path / "text.npz").write_text("no weights")
+    exports.take(tmp_path / "text.npz")
+    person.bar("text.npz cannot be read as weights")

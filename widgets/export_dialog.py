@@ -1,0 +1,246 @@
+"""What of a run is exported, of which state, and to where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QDialog,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from dgm_studio.exporting.whole import PARTS, Exported, Part, Source
+from dgm_studio.files import file_name
+from dgm_studio.store import Run
+from models.catalog import Recipe
+from widgets.building import label, scrolled, section
+from widgets.export_thread import ExportThread
+from widgets.run_menus import states_of
+from widgets.settings_form import ChoiceBox, IntegerBox
+from widgets.status import thousands
+from widgets.theme import SPACE
+
+MOST_SAMPLES = 10_000
+INDENT = 26  # px: as far as the text of a checkbox stands from its left edge
+
+
+class ExportDialog(QDialog):
+    """Not modal. `prepare(run, step, samples)` makes the source, in another thread. `left(thread)` when it closes while
+    that goes on."""
+
+    left = Signal(object)
+
+    def __init__(
+        self,
+        run: Run,
+        folder: Path,
+        prepare: Callable[[Run, int, int], Source],
+        chosen: Callable[[Path], None],
+        parent: QWidget | None = None,
+    ) -> None:
+        """`folder`: where exports go; `chosen` hears of another."""
+        super().__init__(parent)
+        self.setObjectName("exportDialog")
+        self.setWindowTitle(f"Export {run.name}")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._run, self._folder, self._prepare, self._chosen = run, folder, prepare, chosen
+        self._thread: ExportThread | None = None
+        self._exported: Path | None = None
+        self._boxes: dict[str, QCheckBox] = {}
+        self._choices = QWidget()
+        column = QVBoxLayout(self._choices)
+        column.setContentsMargins(0, 0, SPACE, 0)
+        column.setSpacing(SPACE // 2)
+        column.addWidget(section("What"))
+        for part in PARTS:
+            self._add_part(part, column)
+        column.addSpacing(SPACE)
+        column.addWidget(section("Of which state, and where"))
+        column.addLayout(self._form())
+        column.addStretch(1)
+        self._report = label(name="exportReport", wrap=True)
+        self._report.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._report.hide()
+        self._bar = QProgressBar(textVisible=False)
+        self._bar.setRange(0, 1000)
+        self._bar.setObjectName("exportProgress")
+        self._bar.hide()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(2 * SPACE, 2 * SPACE, 2 * SPACE, 2 * SPACE)
+        column.setSpacing(SPACE)
+        column.addWidget(scrolled(self._choices), 1)
+        column.addWidget(self._report)
+        column.addWidget(self._bar)
+        column.addLayout(self._buttons())
+        self.resize(72 * SPACE, 84 * SPACE)
+        self._follow()
+
+    def _add_part(self, part: Part, column: QVBoxLayout) -> None:
+        config = self._run.config
+        assert config is not None
+        recipe = Recipe.read(config.family, config.learner, config.model, config.learning)
+        refusal = part.refusal(recipe.family.model, recipe.learning.learner)
+        box = QCheckBox(part.title)
+        box.setObjectName(f"export-{part.key}")
+        box.setEnabled(not refusal)
+        box.setChecked(part.default and not refusal)
+        box.setAccessibleDescription(refusal or part.help)
+        box.toggled.connect(self._follow)
+        about = label(refusal or part.help, "muted", f"about-{part.key}", wrap=True)
+        about.setContentsMargins(INDENT, 0, 0, SPACE // 2)
+        about.setEnabled(not refusal)
+        column.addWidget(box)
+        column.addWidget(about)
+        self._boxes[part.key] = box
+
+    def _form(self) -> QFormLayout:
+        form = QFormLayout()
+        form.setVerticalSpacing(SPACE)
+        form.setHorizontalSpacing(2 * SPACE)
+        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        self._state = ChoiceBox([(step, f"Step {thousands(step)}{what}") for step, what in states_of(self._run)])
+        self._state.setObjectName("exportState")
+        self._samples = IntegerBox()
+        self._samples.setObjectName("exportSamples")
+        self._samples.setRange(1, MOST_SAMPLES)
+        self._samples.setValue(64)
+        self._name = QLineEdit(file_name(self._run.name))
+        self._name.setObjectName("exportName")
+        self._name.textChanged.connect(self._follow)
+        self._where = label(name="exportFolder")
+        choose = QPushButton("Choose …")
+        choose.setObjectName("chooseExportFolder")
+        choose.clicked.connect(self._choose)
+        row = QHBoxLayout()
+        row.addWidget(self._where, 1)
+        row.addWidget(choose)
+        form.addRow("&State", self._state)
+        form.addRow("Sa&mples", self._samples)
+        form.addRow("In", row)
+        form.addRow("&Folder", self._name)
+        return form
+
+    def _buttons(self) -> QHBoxLayout:
+        self._open = QPushButton("Open folder")
+        self._open.setObjectName("openExport")
+        self._open.clicked.connect(self._show_folder)
+        self._open.hide()
+        self._cancel = QPushButton("Close")
+        self._cancel.setObjectName("cancelExport")
+        self._cancel.clicked.connect(self._stop_or_close)
+        self._start = QPushButton("Export")
+        self._start.setObjectName("startExport")
+        self._start.setProperty("primary", True)
+        self._start.setDefault(True)
+        self._start.clicked.connect(self.begin)
+        row = QHBoxLayout()
+        row.addWidget(self._open)
+        row.addStretch(1)
+        row.addWidget(self._cancel)
+        row.addWidget(self._start)
+        return row
+
+    @property
+    def target(self) -> Path:
+        """The folder that is written."""
+        return self._folder / self._name.text().strip()
+
+    def begin(self) -> None:
+        """Write what is chosen."""
+        parts = [part for part in PARTS if self._boxes[part.key].isChecked()]
+        run, step, samples = self._run, self._state.currentData(), self._samples.value()
+        self._thread = ExportThread(lambda: self._prepare(run, step, samples), parts, self.target, self)
+        self._thread.told.connect(self._tell)
+        self._thread.done.connect(self._done)
+        self._thread.failed.connect(lambda text, details: self._end(text, "error"))
+        self._thread.cancelled.connect(lambda: self._end("Cancelled. Nothing was written.", "muted"))
+        self._exported = None
+        self._bar.setValue(0)
+        self._say("Reading the run and its data …", "muted")
+        self._follow()
+        self._thread.start()
+
+    def _tell(self, fraction: float, what: str) -> None:
+        self._bar.setValue(round(1000 * fraction))
+        self._say(what, "muted")
+
+    def _done(self, exported: Exported) -> None:
+        self._exported = exported.folder
+        titles = {part.key: part.title for part in PARTS}
+        lines = [f"{len(exported.files)} files are in {exported.folder}."]
+        lines += [f"{titles[key]}: {text}" for key, text in exported.notes]
+        self._end("\n".join(lines), "")
+
+    def _end(self, text: str, role: str) -> None:
+        assert self._thread is not None
+        self._thread.wait()
+        self._thread.deleteLater()
+        self._thread = None
+        self._say(text, role)
+        self._follow()
+
+    def _say(self, text: str, role: str) -> None:
+        self._report.setProperty("role", role)
+        self._report.style().unpolish(self._report)
+        self._report.style().polish(self._report)
+        self._report.setText(text)
+        self._report.setVisible(bool(text))
+
+    def _follow(self) -> None:
+        """Offer what can be done now."""
+        busy = self._thread is not None
+        name = self._name.text().strip()
+        self._start.setEnabled(
+            not busy and any(box.isChecked() for box in self._boxes.values()) and name == Path(name).name != ""
+        )
+        self._cancel.setText("Cancel" if busy else "Close")
+        self._choices.setEnabled(not busy)
+        self._bar.setVisible(busy)
+        self._open.setVisible(self._exported is not None)
+        self._where.setText(
+            self._where.fontMetrics().elidedText(str(self._folder), Qt.TextElideMode.ElideMiddle, 38 * SPACE)
+        )
+        self._where.setToolTip(str(self._folder))
+
+    def _choose(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, "Folder for exports", str(self._folder))
+        if chosen:
+            self._folder = Path(chosen)
+            self._chosen(self._folder)
+            self._follow()
+
+    def _show_folder(self) -> None:
+        if self._exported is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._exported)))
+
+    def _stop_or_close(self) -> None:
+        if self._thread is None:
+            self.close()
+        else:
+            self._thread.requestInterruption()
+            self._say("Cancelling, after what is being written …", "muted")
+
+    def done(self, result: int) -> None:
+        """Closed in any way. What is being written is called off."""
+        self.stop()
+        super().done(result)
+
+    def stop(self) -> None:
+        """Call off what is being written, and wait for that."""
+        if self._thread is not None:
+            for signal in (self._thread.told, self._thread.done, self._thread.failed, self._thread.cancelled):
+                signal.disconnect()
+            self._thread.requestInterruption()
+            self._thread.wait()
+            self._thread = None

@@ -1,0 +1,132 @@
+"""Export and import of weights: the two actions, and what they need of the window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QFileDialog, QMainWindow
+
+from dgm_studio.config import RunConfig
+from dgm_studio.device import resolve
+from dgm_studio.evaluation import subject_from
+from dgm_studio.exporting.whole import Source, source_of
+from dgm_studio.importing import SUFFIXES, DoesNotFit, Fit, config_beside, import_weights
+from dgm_studio.state import WEIGHTS
+from dgm_studio.store import Run
+from models.catalog import Recipe
+from widgets.actions import Actions
+from widgets.background import Problem
+from widgets.draft import Draft
+from widgets.export_dialog import ExportDialog
+from widgets.notices import Notice, Remedy
+from widgets.trainer import Phase
+from widgets.workspace import Workspace
+
+
+class Exports(QObject):
+    """Connects the actions "export" and "importWeights". `added(runs)` is done with a run that was imported."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        draft: Draft,
+        actions: Actions,
+        added: Callable[[list[Run]], None],
+        window: QMainWindow,
+    ) -> None:
+        super().__init__(window)
+        self._workspace, self._draft, self._actions, self._added, self._window = (
+            workspace,
+            draft,
+            actions,
+            added,
+            window,
+        )
+        self._project = workspace.project
+        self._folder: Path | None = None
+        self._dialogs: list[ExportDialog] = []
+        actions["export"].triggered.connect(lambda: self.show_export())
+        actions["importWeights"].triggered.connect(lambda: self._choose())
+        for signal in (workspace.selected, workspace.runs_changed, workspace.training_changed, workspace.saved):
+            signal.connect(self._follow)
+        workspace.project_changed.connect(self._project_changed)
+
+    def show_export(self) -> ExportDialog | None:
+        """Ask what of the selected run is to be exported."""
+        run = self._workspace.run
+        if run is None or run.config is None or not run.checkpoint_steps():
+            return None
+        folder = self._folder or self._workspace.preferences.folder
+        dialog = ExportDialog(run, folder, self._source, self._remember, self._window)
+        self._dialogs.append(dialog)
+        dialog.finished.connect(lambda _: self._dialogs.remove(dialog))
+        dialog.show()
+        return dialog
+
+    def _project_changed(self) -> None:
+        if self._workspace.project is not self._project:  # and not only its path: what is being written is called off
+            self._project = self._workspace.project
+            for dialog in list(self._dialogs):
+                dialog.done(0)
+        self._follow()
+
+    def _remember(self, folder: Path) -> None:
+        self._folder = folder
+
+    def _source(self, run: Run, step: int, samples: int) -> Source:
+        """In the thread of an export."""
+        config = run.config
+        assert config is not None
+        recipe = Recipe.read(config.family, config.learner, config.model, config.learning)
+        dataset = self._workspace.data.load(config.data)
+        state = {**run.checkpoint(step, WEIGHTS), "step": step}
+        return source_of(run, subject_from(recipe, dataset, state, resolve("cpu"), 0), samples)
+
+    def _follow(self) -> None:
+        workspace = self._workspace
+        run = workspace.run
+        self._actions["export"].setEnabled(run is not None and run.config is not None and bool(run.checkpoint_steps()))
+        # it draws from the process-wide generator, which belongs to a training while there is one
+        self._actions["importWeights"].setEnabled(workspace.can_train and workspace.trainer.phase is Phase.IDLE)
+
+    # Import.
+
+    def _choose(self) -> None:
+        kinds = f"Weights ({' '.join(f'*{suffix}' for suffix in SUFFIXES)})"
+        folder = str(self._folder or self._workspace.preferences.folder)
+        name, _ = QFileDialog.getOpenFileName(self._window, "Import weights", folder, kinds)
+        if name:
+            self.take(Path(name))
+
+    def take(self, path: Path, partly: bool = False) -> None:
+        """Add a run with the weights of a file: by the settings beside it, else by those of the form."""
+        workspace, draft = self._workspace, self._draft.config
+        project = workspace.project
+        assert project is not None
+
+        def work() -> tuple[Run, Fit, RunConfig | None]:
+            beside = config_beside(path)
+            config = beside or draft
+            run, fit = import_weights(project, config, workspace.data.load(config.data), path, partly)
+            return run, fit, beside
+
+        def done(result: tuple[Run, Fit, RunConfig | None]) -> None:
+            run, fit, beside = result
+            by = "the settings beside it" if beside is not None else "the settings of the form"
+            self._added([run])
+            text = f"{run.name} begins with the weights of {path.name}, by {by}. Continue it to train it."
+            kind = "good" if fit.whole else "warn"
+            workspace.log.say(Notice(kind, text, "\n".join(fit.lines())))
+
+        workspace.files.submit(work, done, lambda problem: self._refused(path, problem))
+
+    def _refused(self, path: Path, problem: Problem) -> None:
+        error = problem.error
+        if isinstance(error, DoesNotFit):
+            remedies = (Remedy("Load what fits", lambda: self.take(path, True)),) if error.fit.fitted else ()
+            text = f"{path.name} does not fit this model; nothing was changed."
+            self._workspace.log.say(Notice("bad", text, "\n".join(error.fit.lines()), remedies))
+        else:
+            self._workspace.say_problem(f"{path.name} was not imported.", problem)
