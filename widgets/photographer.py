@@ -25,11 +25,13 @@ from widgets.theme import DARK, look
 from widgets.trainer import Phase
 from widgets.work_area import WANTED
 
+OF_A_RUN = [title for title in WANTED if title != "Compare"]
 PATIENCE = 120.0  # seconds
 SETTLES = 8.0  # seconds that a view has to answer all its questions; one that plays never does
 QUIET = 0.25  # seconds without a question after which a view is as it will stay
 MANY = 50  # runs of the crowded project
-DIALOGS = ("preferences", "shortcuts", "about", "recoveries")  # actions that open one
+DIALOGS = ("preferences", "shortcuts", "about", "recoveries", "palette")  # actions that open one
+BESIDE = 4  # runs that are compared
 
 
 def photograph(
@@ -81,7 +83,7 @@ class Photographer:
     def walk(self, project: Path, runs: Sequence[str], alone: bool) -> None:
         """All that there is to see. `alone`: nothing but runs of the project."""
         if not alone:
-            self.take("start")
+            self.in_themes(lambda: self.take("start"))
             self.empty()
             self.crowd()
         self.open(project)
@@ -92,6 +94,8 @@ class Photographer:
         for run in chosen:
             self.run(run)
         if not alone:
+            self.compare(found[-BESIDE:])
+            self.help()
             self.dialogs(project)
             self.training()
 
@@ -100,14 +104,18 @@ class Photographer:
     def run(self, run: Run) -> None:
         """Every page that a run has."""
         desk = self.desk
-        titles = [title for title in WANTED if self.wanted(f"{run.name}-{title.lower()}")]
+        titles = [title for title in OF_A_RUN if self.wanted(f"{run.name}-{title.lower()}")]
         names = [f"{run.name}-{kind}" for kind in self._explorers(run)]
         if not titles and not any(self.wanted(name) for name in names):
             return
         desk.workspace.select(run)
         self.wait(lambda: desk.workspace.viewing.live is not None)
         self.settle()
-        for title in WANTED:
+        self.in_themes(lambda: self._pages_of(run))
+
+    def _pages_of(self, run: Run) -> None:
+        desk = self.desk
+        for title in OF_A_RUN:
             desk.area.show_page(title)
             if title == "Explore":
                 for index, key in enumerate(desk.area.explore.keys):
@@ -124,9 +132,13 @@ class Photographer:
             return
         self.desk.new()
         self.wait(lambda: self.desk.workspace.project is not None)
-        for title in WANTED:
-            self.desk.area.show_page(title)
-            self.take(f"empty-{title.lower()}")
+
+        def look_at() -> None:
+            for title in WANTED:
+                self.desk.area.show_page(title)
+                self.take(f"empty-{title.lower()}")
+
+        self.in_themes(look_at)
         self.desk.area.show_page("Train")
 
     def crowd(self) -> None:
@@ -142,11 +154,37 @@ class Photographer:
             project.save()
         self.open(path, live=False)
         self.desk.docks["log"].show()
-        self.take("crowd")
+        self.in_themes(lambda: self.take("crowd"))
         self.desk.docks["log"].hide()
+
+    def compare(self, runs: Sequence[Run]) -> None:
+        """Runs side by side."""
+        page = self.desk.area.compare
+        if not any(self.wanted(f"compare-{part.key}") for part in page.parts):
+            return
+        page.compare(runs)
+        self.desk.area.show_page("Compare")
+
+        def look_at() -> None:
+            for index, part in enumerate(page.parts):
+                page.show_part(index)
+                self.take(f"compare-{part.key}")
+
+        self.in_themes(look_at)
+        self.desk.area.show_page("Train")
+
+    def help(self) -> None:
+        """The page of the selected run's family, beside the form."""
+        if self.wanted("help"):
+            self.window.actions_["help"].trigger()
+            self.in_themes(lambda: self.take("help"))
+            self.desk.docks["showHelp"].hide()
 
     def dialogs(self, project: Path) -> None:
         """Each dialog in front of the window."""
+        self.in_themes(lambda: self._open_dialogs(project))
+
+    def _open_dialogs(self, project: Path) -> None:
         for key in DIALOGS:
             if self.wanted(f"dialog-{key}"):
                 with self._front():
@@ -169,7 +207,7 @@ class Photographer:
         self.rest(3.0)
         desk.control.train_or_pause()
         self.wait(lambda: trainer.phase is Phase.PAUSED)
-        self.take("training")
+        self.in_themes(lambda: self.take("training"))
         desk.stop_all(lambda: None)
         self.wait(lambda: trainer.phase is Phase.IDLE)
 
@@ -178,8 +216,15 @@ class Photographer:
     def wanted(self, name: str) -> bool:
         return not self._pages or any(page in name for page in self._pages)
 
+    def in_themes(self, look_at: Callable[[], None]) -> None:
+        """Look at something in each theme. Changing it takes a second, so not for every page."""
+        for theme in self._themes:
+            self.window.set_theme(theme)
+            self.settle(0.1)
+            look_at()
+
     def take(self, name: str, scrolls: QWidget | None = None) -> None:
-        """Keep the window as it is, in every size and theme; also what there is further down in `scrolls`."""
+        """Keep the window as it is, in every size; also what there is further down in `scrolls`."""
         if not self.wanted(name):
             return
         for size in self._sizes:
@@ -187,10 +232,8 @@ class Photographer:
             self.settle()
             for place, further in enumerate(self._scrolled(scrolls)):
                 further()
-                for theme in self._themes:
-                    self.window.set_theme(theme)
-                    self.settle(0.1)
-                    self._keep(f"{name}{f'-{place + 1}' if place else ''}-{theme}", size)
+                self.settle(0.1 if place else 0)
+                self._keep(f"{name}{f'-{place + 1}' if place else ''}-{look.theme.name}", size)
         self.window.resize(*self._sizes[0])
 
     def _keep(self, name: str, size: tuple[int, int]) -> None:

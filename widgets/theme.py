@@ -67,7 +67,7 @@ class Look(QObject):
     def apply(self, app: QApplication, theme: Theme, scale: float | None = None) -> None:
         """Make `theme` the look of the whole application; with `scale` also the size of its text."""
         self.theme = theme
-        if app.style().name() != "fusion":
+        if not app.styleSheet():  # under a style sheet, the style no longer says its name; setting it again is dear
             app.setStyle("Fusion")
         app.setPalette(_palette(theme))
         if scale is not None and scale != self.scale:
