@@ -17,6 +17,7 @@ from dgm_studio.commands.album import Album
 from dgm_studio.commands.output import CommandError
 
 STEPS = 200  # that the runs of a made project learn for
+MEASURED = ("samples", "copies", "sharpness")  # of the first run: quick, with tables, pictures and plots
 
 
 def take(album: Album) -> list[Path]:
@@ -69,7 +70,7 @@ def make(project: Path, steps: int = STEPS) -> None:
     keys = representatives()
     for key in reversed(keys):  # the newest run is what a project opens with
         train(key, project=project, steps=steps, device="cpu")
-    evaluate(project)
+    evaluate(project, what=list(MEASURED))
     with Project.open(project) as opened:
         run = list(opened.runs.values())[-1]
         run.tags, run.notes = (

@@ -18,7 +18,7 @@ from widgets.explorers.parts import Caption
 from widgets.plots import colour, pen
 from widgets.theme import CATEGORICAL, look, mixed
 
-SAMPLES, WARP = CATEGORICAL[1], CATEGORICAL[4]
+SAMPLES, WARP = CATEGORICAL[1], CATEGORICAL[2]
 LEVELS = 12  # of opacity: each is one path, which is much faster than one polygon for each cell
 STRONGEST = 0.8
 
