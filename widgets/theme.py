@@ -13,8 +13,8 @@ from dgm_studio import ROOT
 
 SPACE = 8  # px; every distance is a multiple of it or half of it
 
-# Found by search: any two are 20 apart in CIELAB, also as seen without one kind of cones (Machado et al., 2009), and each
-# stands out from the panels of both themes. A test measures it.
+# Found by search: any two are 20 apart in CIELAB, also as seen without one kind of cones (Machado et al., 2009), and
+# each stands out from the panels of both themes. A test measures it.
 CATEGORICAL = (
     "#4c78a8", "#f58518", "#41be90", "#bc170d", "#8028fa", "#c882fa", "#96724f", "#665e5d", "#9ea9c1", "#d79c58",
 )  # fmt: skip
@@ -45,8 +45,8 @@ DARK = Theme(
 )  # fmt: skip
 LIGHT = Theme(
     "light",
-    window="#f4f5f7", panel="#ffffff", raised="#eef0f4", border="#d8dce3", text="#16181d", muted="#5c6472",
-    accent="#2a6fc9", on_accent="#ffffff", good="#237a55", warn="#9a5b00", bad="#c93a37",
+    window="#f4f5f7", panel="#ffffff", raised="#eef0f4", border="#d8dce3", text="#16181d", muted="#596170",
+    accent="#2464b8", on_accent="#ffffff", good="#237a55", warn="#9a5b00", bad="#c93a37",
 )  # fmt: skip
 THEMES = {theme.name: theme for theme in (DARK, LIGHT)}
 
