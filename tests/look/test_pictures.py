@@ -9,7 +9,7 @@ from check import check, font, reference_font
 from pictures import BLOCK, compared, differences, reduced, remake
 from PIL import Image
 from PySide6.QtGui import QFont, QImage
-from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from dgm_studio.commands.album import contents, read_size
@@ -24,12 +24,11 @@ def drawn(qtbot: QtBot, hinting: QFont.HintingPreference, colour: str = "#e8eaed
     letters.setHintingPreference(hinting)
     page.setFont(letters)
     page.setStyleSheet(f"QWidget {{ background: #1e2128; color: {colour}; }}")
-    grid = QGridLayout(page)
-    grid.setContentsMargins(8 + offset, 8, 8, 8)
     for row in range(12):
         for column in range(4):
             words = f"Reconstruction {row}.{column}"
-            grid.addWidget(QPushButton(words) if column == 3 else QLabel(words), row, column)
+            part = QPushButton(words, page) if column == 3 else QLabel(words, page)
+            part.setGeometry(8 + offset + 150 * column, 8 + 32 * row, 140, 26)
     page.resize(640, 400)
     image = page.grab().toImage().convertToFormat(QImage.Format.Format_RGB888)
     return Image.frombuffer(
