@@ -30,8 +30,15 @@ class Backlog:
     """
 
     def __init__(
-        self, project: Project, run: Run, report: Callable[[str], None], relieved: Callable[[str], None]
+        self,
+        project: Project,
+        run: Run,
+        report: Callable[[str], None],
+        relieved: Callable[[str], None],
+        room: int = 0,
     ) -> None:
+        """`room`: bytes for states of the run's history."""
+        self._room = room
         self._project, self._run, self._report, self._relieved = project, run, report, relieved
         self._session: Session | None = None
         self._lines = JournalBacklog(run)
@@ -152,7 +159,7 @@ class Backlog:
         """Let go of states that are no longer needed. The newest on the disk is, while newer ones wait in memory."""
         before = set(self._run.checkpoint_steps())
         newest = sorted(before - self._states.keys())[-1:]
-        self._run.prune(self._project.branched_steps(self._run) | set(newest))
+        self._run.prune(self._project.branched_steps(self._run) | set(newest), self._room)
         for step in before - set(self._run.checkpoint_steps()):
             self._states.pop(step, None)
             if self._session is not None:

@@ -55,10 +55,12 @@ class Preview:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that is needed to go on exactly from `step`: {step, model, learner, optimizers, rng, sampler}."""
+    """All that is needed to go on exactly from `step`: {step, model, learner, optimizers, rng, sampler}. `demanded`:
+    somebody asked for it."""
 
     step: int
     state: Tree
+    demanded: bool = False
 
 
 @dataclass(frozen=True)

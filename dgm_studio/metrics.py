@@ -29,8 +29,11 @@ class Allowance:
         self._last = -float("inf")
 
     def due(self) -> bool:
-        now = time.perf_counter()
-        return now - self._last >= self._pause and self._spent <= self._share * (now - self._begin)
+        return time.perf_counter() - self._last >= self._pause and self.affordable()
+
+    def affordable(self) -> bool:
+        """Whether there is time for it, however short the pause since it was done last."""
+        return self._spent <= self._share * (time.perf_counter() - self._begin)
 
     def charge(self, started: float) -> None:
         """Book the work that began at `started` (time.perf_counter) and ended now."""

@@ -52,10 +52,11 @@ class Recorder:
     session and never waits for the disk: one writer thread does.
 
     Curves and pictures are in the run at once. In the work folder, which survives a crash, stand a journal of the
-    curves, every picture, and the newest two checkpoints and the best (by the learner's first quantity that has a goal,
-    on held-out data); if checkpoints come faster than the disk takes them, only the newest is written. The closing
-    event merges all of it into the project and saves; Cancelled instead puts the run back to what it was before the
-    session or at the last save, and removes it when it had no state then. So does bad input before training starts.
+    curves, every picture, and checkpoints: the newest two, the best (by the learner's first quantity that has a goal,
+    on held-out data), those that were demanded, and a history as large as `room` allows. If they come faster than the
+    disk takes them, the first, the demanded and the newest are written. The closing event merges all of it into the
+    project and saves; Cancelled instead puts the run back to what it was before the session or at the last save, and
+    removes it when it had no state then. So does bad input before training starts.
 
     While the disk takes nothing (because it is full, say), the training goes on: everything is in the run in memory,
     and writing is tried again (Backlog). `report` is called with a sentence when that begins, and with the reason if
@@ -71,9 +72,13 @@ class Recorder:
         report: Callable[[str], None] = lambda text: None,
         relieved: Callable[[str], None] = lambda text: None,
         device: str = "",
+        room: int = 0,
+        kept: Callable[[int], None] = lambda step: None,
     ) -> None:
-        """`device`: where the run trains from now on, if that is not what its settings say. Raises ProjectError when
-        the project is read-only, or the run is in training already or deleted."""
+        """`device`: where the run trains from now on, if that is not what its settings say. `room`: bytes for states of
+        its history, beside those that are kept in any case. `kept` is called when a state that was demanded is in the
+        run, in the writer's thread. Raises ProjectError when the project is read-only, or the run is in training
+        already or deleted."""
         if project.read_only:
             raise ProjectError("read-only", project.path, "opened read-only: a training could not be kept in it.")
         self.problems: list[str] = []
@@ -83,15 +88,16 @@ class Recorder:
         self._goal = _goal(run)
         self._failure: ProjectError | None = None
 
-        self._backlog = Backlog(project, run, self._problem, relieved)
+        self._kept = kept
+        self._backlog = Backlog(project, run, self._problem, relieved, room)
         self._device = device
-        self._step = self._steps = 0  # done, and planned
+        self._first = self._step = self._steps = 0  # where it began, done, and planned
         self._clock: Clock | None = None  # from Started on
 
         self._changed = threading.Condition()  # guards what record() hands to the writer:
         self._lines: list[Line] = []
         self._frames: list[Preview] = []
-        self._checkpoint: Checkpoint | None = None
+        self._states: list[Checkpoint] = []
         self._closing: Closing | None = None
 
         run.metrics  # noqa: B018  (read from the file now, so that adding to them never has to)
@@ -109,7 +115,9 @@ class Recorder:
             if isinstance(event, Preview):
                 self._frames.append(event)
             elif isinstance(event, Checkpoint):
-                self._checkpoint = event
+                if self._states and not (self._states[-1].demanded or self._states[-1].step == self._first):
+                    del self._states[-1]
+                self._states.append(event)
             elif isinstance(event, CLOSING):
                 self._closing = event
             self._changed.notify()
@@ -123,7 +131,8 @@ class Recorder:
                 self._run.provenance = self._provenance(event.device)
                 self._run.replan(event.steps, self._device, event.step)
                 self._run.conclude("training")
-                self._step, self._steps = event.step, event.steps
+                self._first = self._step = event.step
+                self._steps = event.steps
                 self._clock = Clock(self._run.wall, event.step)
                 lines = [{"planned": event.steps, "device": self._device}]
                 lines += [{"started": event.step, "provenance": self._run.provenance}]
@@ -192,11 +201,11 @@ class Recorder:
             self._changed.wait_for(self._anything_large, timeout=WRITE_EVERY)  # gather lines
             lines, self._lines = self._lines, []
             frames, self._frames = self._frames, []
-            checkpoint, self._checkpoint = self._checkpoint, None
+            states, self._states = self._states, []
             closing = self._closing
         self._backlog.add(lines, frames)
-        if checkpoint is not None:
-            self._take(checkpoint)
+        for state in states:
+            self._take(state)
         self._backlog.write()
         return closing
 
@@ -204,15 +213,20 @@ class Recorder:
         return bool(self._lines or self._frames) or self._anything_large()
 
     def _anything_large(self) -> bool:
-        return self._checkpoint is not None or self._closing is not None
+        return bool(self._states) or self._closing is not None
 
     def _take(self, checkpoint: Checkpoint) -> None:
         """Make a state part of the run, and let go of those that it replaces."""
-        datasets = flatten(checkpoint.state)
+        datasets = flatten(checkpoint.state, packed=True)
         with self._project.saving:
             self._run.keep_checkpoint(checkpoint.step, datasets)
             self._note_best(checkpoint.step)
+            if checkpoint.demanded:
+                self._run.demand(checkpoint.step)
+                self._backlog.add([{"demanded": checkpoint.step}], [])
             self._backlog.add_state(checkpoint.step, datasets)
+        if checkpoint.demanded:
+            self._kept(checkpoint.step)
 
     def _note_best(self, step: int) -> None:
         """Whether the state of `step` is the best so far, by what was measured last before it."""

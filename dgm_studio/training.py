@@ -31,6 +31,7 @@ from dgm_studio.events import (
 from dgm_studio.feeds import Feeder
 from dgm_studio.metrics import Allowance, Metrics
 from dgm_studio.state import StateMismatch, device_of, learner_tensors, preview, restore, snapshot, state_of
+from dgm_studio.store.thinning import GROWTH
 from dgm_studio.turns import take_turns
 from models.capabilities import TakesTurns, TooLarge
 from models.catalog import Recipe, UnknownKey
@@ -40,6 +41,7 @@ from models.spec import UnsuitableData
 
 PROGRESS_EVERY = 0.05  # seconds
 CHECKPOINT_EVERY = 20.0  # seconds between the states that are kept while a run trains
+FRAME_GROWTH = 1.15  # of the step from one kept picture to the next
 
 
 class Order(Enum):
@@ -77,18 +79,20 @@ class TrainingSession:
         resume: Resume | None = None,
         checkpoint_seconds: float = CHECKPOINT_EVERY,
         minutes: float | None = None,
+        history: bool = False,
     ) -> None:
-        """A state is kept every `checkpoint_seconds`, or less often where that would take too much of the time.
-        `minutes` of training, pauses not counted, end the session even if steps are left."""
+        """A state is kept every `checkpoint_seconds`, and with `history` also at steps that grow by a factor; less
+        often where that would take too much of the time. `minutes` of training, pauses not counted, end the session
+        even if steps are left."""
         self.config, self.dataset = config, dataset
         self.steps = config.training.steps
         self._resume = resume
-        self._checkpoint_seconds = checkpoint_seconds
+        self._checkpoint_seconds, self._history = checkpoint_seconds, history
         self._deadline = None if minutes is None else minutes * 60
         self._order = Order.RUN
         self._movers: Collection[str] | None = None  # at a single step
         self._changed = threading.Condition()
-        self._snapshot_wanted = threading.Event()
+        self._snapshot_wanted, self._state_wanted = threading.Event(), threading.Event()
         self._step = self._first = 0
         self._begin = 0.0  # time.perf_counter() at the start, moved on by every pause
         self._good: Checkpoint | None = None
@@ -111,8 +115,17 @@ class TrainingSession:
             self.steps += steps
 
     def want_snapshot(self) -> None:
-        """Ask for one Snapshot event at the next step boundary."""
-        self._snapshot_wanted.set()
+        """Ask for one Snapshot event at the next step boundary, or now in a pause."""
+        self._want(self._snapshot_wanted)
+
+    def want_state(self) -> None:
+        """Ask for one Checkpoint event, as demanded, at the next step boundary, or now in a pause."""
+        self._want(self._state_wanted)
+
+    def _want(self, wanted: threading.Event) -> None:
+        with self._changed:
+            wanted.set()
+            self._changed.notify_all()
 
     # The session itself.
 
@@ -153,14 +166,14 @@ class TrainingSession:
         metrics = Metrics(learner, self.dataset, device)
         frames = Allowance(share=0.02)
         saves = Allowance(share=0.02, at_least_every=self._checkpoint_seconds)
-        next_frame = self._step
+        next_frame, next_state = self._step, self._step + 1
         self._begin = last = time.perf_counter()
         yield self._checkpoint(learner, feeder)
         saves.charge(self._begin)
         while True:
             order, movers = self._next_order()
             if order is Order.PAUSE:
-                yield from self._pause(learner, metrics)
+                yield from self._pause(learner, feeder, metrics)
                 last = time.perf_counter()
                 continue
             if order is Order.DISCARD:
@@ -172,10 +185,13 @@ class TrainingSession:
                 started = time.perf_counter()
                 yield from self._preview(learner, metrics)
                 frames.charge(started)
-                next_frame = max(self._step + 1, int(self._step * 1.15))
-            if self._snapshot_wanted.is_set():
-                self._snapshot_wanted.clear()
-                yield snapshot(learner, self._step)
+                next_frame = max(self._step + 1, int(self._step * FRAME_GROWTH))
+            if self._history and self._step >= next_state and saves.affordable():
+                started = time.perf_counter()
+                yield self._checkpoint(learner, feeder)
+                saves.charge(started)
+                next_state = max(self._step + 1, int(self._step * GROWTH))
+            yield from self._as_wanted(learner, feeder)
             if self._step >= self.steps or self._out_of_time():
                 break
 
@@ -198,7 +214,7 @@ class TrainingSession:
         yield from self._report(learner, metrics)
         yield from self._preview(learner, metrics)
         yield snapshot(learner, self._step)
-        yield self._checkpoint(learner, feeder)
+        yield self._checkpoint(learner, feeder, demanded=self._state_wanted.is_set())
         yield Finished(self._step, stopped=self._step < self.steps)
 
     def _learner(self, recipe: Recipe, device: torch.device) -> Learner:
@@ -219,13 +235,30 @@ class TrainingSession:
                 self._order, self._movers = Order.PAUSE, None
             return order, movers
 
-    def _pause(self, learner: Learner, metrics: Metrics) -> Iterator[Event]:
+    def _as_wanted(self, learner: Learner, feeder: Feeder) -> Iterator[Event]:
+        """What was asked for from outside."""
+        if self._snapshot_wanted.is_set():
+            self._snapshot_wanted.clear()
+            yield snapshot(learner, self._step)
+        if self._state_wanted.is_set():
+            self._state_wanted.clear()
+            yield self._checkpoint(learner, feeder, demanded=True)
+
+    def _pause(self, learner: Learner, feeder: Feeder, metrics: Metrics) -> Iterator[Event]:
         yield from self._report(learner, metrics)
         yield snapshot(learner, self._step)
         paused = time.perf_counter()
         yield Paused(self._step)
-        with self._changed:
-            self._changed.wait_for(lambda: self._order is not Order.PAUSE)
+        while True:
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: (
+                        self._order is not Order.PAUSE or self._snapshot_wanted.is_set() or self._state_wanted.is_set()
+                    )
+                )
+                if self._order is not Order.PAUSE:
+                    break
+            yield from self._as_wanted(learner, feeder)
         self._begin += time.perf_counter() - paused
 
     def _out_of_time(self) -> bool:
@@ -257,12 +290,12 @@ class TrainingSession:
             raise Diverged(f"not a finite number ({error})") from None
         yield shown
 
-    def _checkpoint(self, learner: Learner, feeder: Feeder) -> Checkpoint:
+    def _checkpoint(self, learner: Learner, feeder: Feeder, demanded: bool = False) -> Checkpoint:
         # the last update may have broken the weights before any reported value shows it
         for name, parameter in learner.named_parameters():
             if not parameter.isfinite().all():
                 raise Diverged(f"not a finite number ({name} at step {self._step})")
-        self._good = Checkpoint(self._step, state_of(learner, feeder, self._step))
+        self._good = Checkpoint(self._step, state_of(learner, feeder, self._step), demanded)
         return self._good
 
     def _diverged(self, what: str) -> Iterator[Event]:

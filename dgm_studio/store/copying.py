@@ -41,6 +41,7 @@ def branch(project: Project, run: Run, step: int, config: RunConfig | None = Non
         begins = ("metrics/", "frames/", *(f"checkpoints/{kept}/" for kept in states))
         items = project.lasting({place: item for place, item in items.items() if place.startswith(begins)})
         changes: dict[str, Any] = {"status": "stopped", "message": "", "notes": "", "parent": (run.id, step)}
+        changes["demanded"] = []  # in the other run
         if config is not None:
             changes["config"] = config.model_dump(mode="json")
         new = Run(project, new_id(), record.model_copy(update=changes), items)

@@ -107,6 +107,17 @@ class Described:
         self._change(best=best)
 
     @property
+    def demanded(self) -> list[int]:
+        """Steps of the states that somebody asked to keep, in order."""
+        return list(self._record.demanded)
+
+    def demand(self, step: int) -> None:
+        """The state of `step` is to stay, whatever else is let go of."""
+        with self.lock:
+            if step not in self._record.demanded:
+                self._change(demanded=sorted([*self._record.demanded, step]))
+
+    @property
     def provenance(self) -> dict[str, Any]:
         """Data (title, files with sha256, steps, licence), versions, threads, device of the newest session."""
         return self._record.provenance

@@ -19,7 +19,7 @@ from h5py import h5t
 
 from dgm_studio.store.errors import ProjectError
 
-SCHEMA = 2
+SCHEMA = 3
 PROJECT = "dgm-studio project"
 WORK = "dgm-studio work"  # what a training session keeps beside the project until it is merged
 WORK_SUFFIX = ".work"  # of the folder beside the project in which it is kept

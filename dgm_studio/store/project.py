@@ -242,7 +242,6 @@ class Project(Runs):
         """The session in `folder` is part of `run` from the next save on, and its folder goes then; unless it is only
         `until` a step."""
         with self.lock:
-            run.prune(self.branched_steps(run))
             run.merged(self.saves + 1, folder.name, until)
             if until is None:
                 self.remove_with_next_save(folder)

@@ -62,7 +62,8 @@ class Origin(Strict):
 
 
 class RunRecord(Strict):
-    """A run but for its arrays. `deleted`: ISO time, UTC; empty while it is part of the project."""
+    """A run but for its arrays. `deleted`: ISO time, UTC; empty while it is part of the project. `demanded`: steps of
+    states that somebody asked to keep."""
 
     name: str
     status: Status
@@ -77,6 +78,7 @@ class RunRecord(Strict):
     origin: Origin | None = None
     provenance: dict[str, Any] = {}
     best: Best | None = None
+    demanded: list[int] = []
     merged: Merged | None = None
 
     @staticmethod

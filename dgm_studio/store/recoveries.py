@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,6 +66,7 @@ class Recoveries:
             else:
                 run.become(new)
             project.restore_run(run.id)
+            run.prune(project.branched_steps(run), math.inf)  # how much room they may take, a training says
             until = None if step == recovery.step else step
             project.merge(run, recovery.folder, until)
             self.offered = [other for other in self.offered if other is not recovery]

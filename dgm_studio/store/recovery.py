@@ -105,6 +105,8 @@ class Recovery:
                     run.keep_finding(step, Finding(**finding))
                 case {"metrics": _}:
                     run.keep_metrics(read_metrics(line))
+                case {"demanded": int(step)}:
+                    run.demand(step)
                 case {"best": best}:
                     run.best = Best.model_validate(best)
                 case {"closing": str(status), "message": str(message)}:

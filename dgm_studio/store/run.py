@@ -14,6 +14,7 @@ from dgm_studio.store.errors import ProjectError
 from dgm_studio.store.metrics import Curve, Metrics
 from dgm_studio.store.records import RunRecord, now
 from dgm_studio.store.saving import Item
+from dgm_studio.store.thinning import superfluous
 from dgm_studio.store.trees import array_of, flatten, restore
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Run(Described):
     @property
     def nbytes(self) -> int:
         """What its arrays take in the file, in bytes."""
-        return sum(item.nbytes if isinstance(item, np.ndarray) else item.entry.nbytes for item in self.items().values())
+        return sum(map(_nbytes, self.items().values()))
 
     # What was kept.
 
@@ -176,16 +177,28 @@ class Run(Described):
                 del self._items[place]
             if self.best is not None and self.best.step > step:
                 self.best = None
-            self._change(findings=[finding for finding in self._record.findings if finding.step <= step])
+            self._change(
+                findings=[finding for finding in self._record.findings if finding.step <= step],
+                demanded=[demanded for demanded in self._record.demanded if demanded <= step],
+            )
 
-    def prune(self, keep: set[int]) -> None:
-        """Keep the newest two checkpoints, the best, those in `keep`, and no other."""
+    def prune(self, keep: set[int], room: float = 0) -> None:
+        """Keep the newest two checkpoints, the best, those that were demanded and those in `keep`; and of the others a
+        history of the training, which takes `room` bytes at most."""
         with self.lock:
-            steps = self.checkpoint_steps()
-            keep = keep | set(steps[-2:]) | ({self.best.step} if self.best else set())
-            for step in steps:
-                if step not in keep:
-                    self.drop_checkpoint(step)
+            sizes = self._state_sizes()
+            best = {self.best.step} if self.best else set()
+            keep = keep | set(sorted(sizes)[-2:]) | best | set(self.demanded)
+            for step in superfluous(sizes, keep, room):
+                self.drop_checkpoint(step)
+
+    def _state_sizes(self) -> dict[int, int]:
+        sizes: dict[int, int] = {}
+        for place, item in self._items.items():
+            if place.startswith("checkpoints/"):
+                step = int(place.split("/")[1])
+                sizes[step] = sizes.get(step, 0) + _nbytes(item)
+        return sizes
 
     def remember(self) -> None:
         """Note what `go_back` returns to: the run as it is now or, if that is later, as it was last saved."""
@@ -248,6 +261,10 @@ class Run(Described):
         except (KeyError, TypeError):
             place = f"evaluation {number} of {self.name}"
             raise ProjectError("damaged", self._project.path, f"{place} does not say what it is.") from None
+
+
+def _nbytes(item: Item) -> int:
+    return item.nbytes if isinstance(item, np.ndarray) else item.entry.nbytes
 
 
 def _below(items: Mapping[str, Item], prefix: str) -> dict[str, Item]:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from dgm_studio.events import Cancelled, Checkpoint, Event, Failed, Finished, Pa
 from dgm_studio.recording import Recorder
 from dgm_studio.store import Project, ProjectError, Recovery, Run, saving
 from dgm_studio.store.recovery import left_in
+from dgm_studio.store.trees import flatten
 from dgm_studio.store.work import Session, read_journal
 from dgm_studio.training import Order, Resume, TrainingSession
 from models.catalog import family as family_of
@@ -67,7 +69,7 @@ def record(project: Project, run: Run, *events: Event) -> Recorder:
     for event in events:
         recorder.record(event)
         if isinstance(event, Checkpoint):
-            wait_for(lambda: recorder._checkpoint is None and event.step in run.checkpoint_steps())  # noqa: B023
+            wait_for(lambda: not recorder._states and event.step in run.checkpoint_steps())  # noqa: B023
     recorder.close()
     return recorder
 
@@ -280,6 +282,56 @@ def test_a_state_that_another_run_branched_from_stays(project: Project):
     assert run.checkpoint_steps() == [10, 20, 30]
 
 
+def in_files(recorder: Recorder) -> list[int]:
+    """Steps of the states in the work folder."""
+    files = recorder.folder.glob("checkpoint-*.dgm-part") if recorder.folder is not None else ()
+    return sorted(int(file.stem.split("-")[1]) for file in files)
+
+
+def test_a_history_of_states_stays_as_far_as_there_is_room(project: Project):
+    run = project.new_run(CONFIG)
+    states = [checkpoint(step) for step in range(0, 1000, 20)]
+    states[20] = replace(states[20], demanded=True)
+    size = sum(item.nbytes for item in flatten(states[1].state, packed=True).values())  # type: ignore[union-attr]
+    kept: list[int] = []
+    recorder = Recorder(project, run, room=6 * size + size // 2, kept=kept.append)
+    recorder.record(STARTED)
+    for event in states:
+        recorder.record(event)
+        wait_for(lambda: event.step in run.checkpoint_steps() == in_files(recorder))  # noqa: B023
+    assert kept == run.demanded == [400]
+    steps = run.checkpoint_steps()
+    assert len(steps) == 6 + 3  # and the newest two, and the one that was demanded
+    assert (steps[0], steps[-2:]) == (0, [960, 980])
+    (left,) = left_in([project.work_folder], project.id)  # as after a crash now
+    again = project.new_run(CONFIG)
+    left.replayed(again, None)
+    assert (again.checkpoint_steps(), again.demanded) == (steps, [400])
+    recorder.record(Finished(980, True))
+    recorder.close()
+    assert run.checkpoint_steps() == steps
+    run.rewind(300)
+    assert run.demanded == []
+
+
+def test_states_that_are_demanded_are_not_lost_to_newer_ones(project: Project, monkeypatch: pytest.MonkeyPatch):
+    hold = threading.Event()
+    append = Session.append
+    monkeypatch.setattr(Session, "append", lambda self, lines: (hold.wait(10), append(self, lines))[1])
+    run = project.new_run(CONFIG)
+    recorder = Recorder(project, run, room=10**6)
+    for event in (STARTED, progress(0), checkpoint(0), *[checkpoint(step) for step in (1, 2)]):
+        recorder.record(event)
+    recorder.record(replace(checkpoint(3), demanded=True))
+    for step in (4, 5, 6):
+        recorder.record(checkpoint(step))
+    hold.set()
+    recorder.record(Finished(6, True))
+    recorder.close()
+    assert {0, 3, 6} <= set(run.checkpoint_steps())
+    assert run.demanded == [3]
+
+
 def test_going_on_from_an_earlier_state_replaces_what_followed_it(project: Project):
     run = project.new_run(CONFIG)
     events = [STARTED, progress(0), checkpoint(10), preview(10), progress(10), checkpoint(20), preview(20)]
@@ -362,7 +414,7 @@ class Watched:
 
     def taken(self) -> bool:
         """Whether the writer has looked at all that was recorded."""
-        return not self.recorder._lines and not self.recorder._frames and self.recorder._checkpoint is None
+        return not self.recorder._lines and not self.recorder._frames and not self.recorder._states
 
 
 @pytest.mark.parametrize("from_the_start", [True, False])

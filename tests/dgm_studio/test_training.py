@@ -580,3 +580,38 @@ def test_a_posterior_that_collapses_is_found_once_with_ways_to_go_on(
     assert found.kind == "posterior collapse"
     assert found.changes == ReparameterizedElbo.against_collapse
     assert isinstance(closing(seen), Finished)
+
+
+# A history of states.
+
+
+def test_a_history_has_states_at_growing_steps(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Allowance, "affordable", lambda self: True)
+    seen = events(session(60, checkpoint_seconds=1000.0, history=True))
+    assert [e.step for e in of(Checkpoint, seen)] == [0, 1, 2, 3, 4, 5, 6, 7, 9, 11, 14, 18, 23, 29, 37, 48, 60]
+
+
+def test_a_history_changes_nothing_in_the_run():
+    (with_it, without) = [of(Checkpoint, events(session(30, history=h)))[-1].state for h in (True, False)]
+    assert all(torch.equal(value, without["model"][key]) for key, value in with_it["model"].items())
+
+
+def test_a_state_and_weights_can_be_had_in_a_pause():
+    asked: list[str] = []
+
+    def react(run: TrainingSession, event: Event) -> None:
+        if isinstance(event, Started):
+            run.tell(Order.STEP)
+        elif isinstance(event, Paused):
+            asked.append("state")
+            run.want_state()
+        elif isinstance(event, Checkpoint) and event.demanded:
+            asked.append("weights")
+            run.want_snapshot()
+        elif isinstance(event, Snapshot) and asked[-1:] == ["weights"]:
+            asked.append("end")
+            run.tell(Order.STOP)
+
+    seen = events(session(), react)
+    assert asked == ["state", "weights", "end"]
+    assert [(e.step, e.demanded) for e in of(Checkpoint, seen)] == [(0, False), (1, True), (1, False)]

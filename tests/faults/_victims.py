@@ -224,7 +224,7 @@ class Checkpoints:
         recorder = recorded(Project.open(folder / FILE), WRITE_EVERY=0.0)
         for step in range(10**9):
             recorder.record(Checkpoint(step, tensors(step)))
-            while recorder._checkpoint is not None:
+            while recorder._states:
                 time.sleep(1e-4)
 
     @staticmethod
@@ -249,7 +249,7 @@ def train(folder: Path) -> Recorder:
         recorder.record(progress(step, LAST // 2))
         recorder.record(Preview(step, np.zeros((64, 16, 16), np.uint8), True))
         recorder.record(Checkpoint(step + LAST // 2, tensors(step + LAST // 2)))
-        while recorder._checkpoint is not None or recorder._frames:
+        while recorder._states or recorder._frames:
             time.sleep(1e-3)
     wanted = {f"checkpoint-{LAST}{fmt.PART}", f"frame-{LAST // 2}{fmt.PART}"}
     while not (

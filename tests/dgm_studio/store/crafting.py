@@ -99,7 +99,8 @@ def replace_bytes(file: h5py.File, place: str, data: bytes) -> None:
     del group[name]
     group[name] = np.frombuffer(data, np.uint8)
     entry = {"dtype": "uint8", "shape": [len(data)], "sha256": sha256(data).hexdigest()}
-    rewrite_manifest(file, lambda m: first(m, place).update(entry))
+    whole = f"{group.name}/{name}".lstrip("/")  # of several runs, this one's
+    rewrite_manifest(file, lambda m: m["datasets"][whole].update(entry))
 
 
 def rewritten(place: str, change: Callable[[dict[str, Any]], object]) -> Make:

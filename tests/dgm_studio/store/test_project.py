@@ -405,6 +405,11 @@ def test_what_a_format_brought_is_in_its_fixture():
         assert run.origin is not None
         assert run.origin.file == "elsewhere.dgm"
         assert run.parent == (deleted.id, 10)
+    with Project.open(FIXTURES / "format-3.dgm", read_only=True) as project:
+        (run,) = project.runs.values()
+        assert run.demanded == [10]
+        packed = {place for place in run.items() if place.startswith("checkpoints/20/")}
+        assert packed == {f"checkpoints/20/{part}" for part in ("model", "optimizers", "rng", "tree.json")}
 
 
 def test_an_older_format_is_migrated_in_memory_and_kept_at_the_first_save(project_path: Path):

@@ -263,7 +263,7 @@ def test_a_run_in_training_is_duplicated_as_far_as_it_is_kept(project: Project):
 
 def wait_until(recorder: Recorder, run: Run, step: int) -> None:
     end = time.monotonic() + 10
-    while recorder._checkpoint is not None or step not in run.checkpoint_steps() or recorder._frames:
+    while recorder._states or step not in run.checkpoint_steps() or recorder._frames:
         assert time.monotonic() < end
         time.sleep(0.002)
 

@@ -18,14 +18,14 @@ from dgm_studio.store.saving import write
 from dgm_studio.store.trees import SKELETON, flatten, restore
 
 
-def stored(tree: Any, folder: Path) -> Any:
-    contents = write(folder / "x.dgm-part", flatten(tree), "dgm-studio work")
+def stored(tree: Any, folder: Path, packed: bool = False) -> Any:
+    contents = write(folder / "x.dgm-part", flatten(tree, packed), "dgm-studio work")
     return restore(contents.items(), contents.path)
 
 
 def assert_same(tree: Any, folder: Path) -> None:
-    again = stored(tree, folder)
-    assert plain(again) == plain(tree)
+    assert plain(stored(tree, folder)) == plain(tree)
+    assert plain(stored(tree, folder, packed=True)) == plain(tree)
 
 
 @pytest.mark.parametrize(
@@ -175,3 +175,46 @@ def test_a_skeleton_that_makes_no_sense_is_damage(skeleton: bytes):
     with pytest.raises(ProjectError) as caught:
         restore(items, Path("memory"))
     assert caught.value.code == "damaged"
+
+
+# Packed trees.
+
+
+def packed_state() -> dict[str, Any]:
+    generator = torch.Generator().manual_seed(3)
+    halves = torch.rand(3, 5, generator=generator).to(torch.bfloat16)
+    model = {"w": torch.rand(7, 3, generator=generator), "b": halves, "mask": torch.rand(9, generator=generator) > 0.5}
+    return {"step": 3, "model": model, "learner": {"average": torch.rand(4, generator=generator)}, "rng": {"cpu": 1}}
+
+
+def test_a_packed_tree_has_one_dataset_for_each_part_of_it():
+    assert sorted(flatten(packed_state(), packed=True)) == ["learner", "model", SKELETON]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_parts_of_a_tree_are_read_alone(packed: bool):
+    items = flatten(packed_state(), packed)
+    read = restore({place: item for place, item in items.items() if "learner" not in place}, Path("x"), ("model",))
+    assert plain(read) == plain({"model": packed_state()["model"]})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda pack: pack[:-64], lambda pack: np.concatenate([pack, pack]), lambda pack: pack.view(np.float32)],
+    ids=["cut off", "too long", "no bytes"],
+)
+def test_a_pack_that_does_not_fit_is_damaged(change: Any):
+    items = flatten(packed_state(), packed=True)
+    items["model"] = change(items["model"])
+    with pytest.raises(ProjectError, match=SKELETON):
+        restore(items, Path("x"))
+
+
+def test_a_pack_is_not_read_twice():
+    tree = {"model": {"w": torch.arange(64.0)}}
+    items = flatten(tree, packed=True)
+    text = bytes(items[SKELETON]).decode()
+    node = text[text.index('["w"') : text.index("]]}") + 1]
+    items[SKELETON] = np.frombuffer(text.replace(node, f"{node},{node}").encode(), np.uint8)
+    with pytest.raises(ProjectError, match="does not fit"):
+        restore(items, Path("x"))

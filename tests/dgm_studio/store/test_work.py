@@ -106,7 +106,7 @@ def test_a_session_that_continued_a_saved_run_is_merged_into_it(project_path: Pa
         steps, values = again.metrics["elbo"]
         assert steps.tolist() == list(range(30))
         assert values[10:].tolist() == [-float(step) for step in range(10, 30)]
-        assert again.checkpoint_steps() == [20, 30]
+        assert again.checkpoint_steps() == [10, 20, 30]
         assert len(again.evaluations) == 1
 
 
@@ -412,7 +412,7 @@ def test_a_session_that_went_on_from_an_earlier_state_does_not_replace_a_later_o
         assert project.held_step(recovery) == 500
         again = project.recover(recovery)
         assert again.id != run.id
-        assert again.checkpoint_steps() == [20, 30]
+        assert again.checkpoint_steps() == [10, 20, 30]
         assert project.runs[run.id].checkpoint_steps()[-1] == 500
         project.save()
     with Project.open(project_path) as project:
@@ -612,7 +612,7 @@ def test_what_is_written_reaches_the_disk_in_the_order_that_a_power_cut_needs(
         recorder = Recorder(project, project.new_run(CONFIG))
         recorder.record(Started(0, 10, "CPU", 1))
         recorder.record(Checkpoint(10, state(10)))
-        while recorder._checkpoint is not None or recorder._backlog._states:
+        while recorder._states or recorder._backlog._states:
             time.sleep(0.001)
         recorder.record(Finished(10, False))
         recorder.close()
