@@ -61,7 +61,8 @@ class Recorder:
     While the disk takes nothing (because it is full, say), the training goes on: everything is in the run in memory,
     and writing is tried again (Backlog). `report` is called with a sentence when that begins, and with the reason if
     something could not be kept at the end; `relieved` when everything is on the disk again. Both are called in the
-    writer's thread; `problems` lists what was reported.
+    writer's thread; `problems` lists what was reported. `kept`, which may be set, is called there with the step of each
+    state that was demanded, once the run has it.
     """
 
     def __init__(
@@ -73,12 +74,10 @@ class Recorder:
         relieved: Callable[[str], None] = lambda text: None,
         device: str = "",
         room: int = 0,
-        kept: Callable[[int], None] = lambda step: None,
     ) -> None:
         """`device`: where the run trains from now on, if that is not what its settings say. `room`: bytes for states of
-        its history, beside those that are kept in any case. `kept` is called when a state that was demanded is in the
-        run, in the writer's thread. Raises ProjectError when the project is read-only, or the run is in training
-        already or deleted."""
+        its history, beside those that are kept in any case. Raises ProjectError when the project is read-only, or the
+        run is in training already or deleted."""
         if project.read_only:
             raise ProjectError("read-only", project.path, "opened read-only: a training could not be kept in it.")
         self.problems: list[str] = []
@@ -88,7 +87,7 @@ class Recorder:
         self._goal = _goal(run)
         self._failure: ProjectError | None = None
 
-        self._kept = kept
+        self.kept: Callable[[int], None] = lambda step: None
         self._backlog = Backlog(project, run, self._problem, relieved, room)
         self._device = device
         self._first = self._step = self._steps = 0  # where it began, done, and planned
@@ -226,7 +225,7 @@ class Recorder:
                 self._backlog.add([{"demanded": checkpoint.step}], [])
             self._backlog.add_state(checkpoint.step, datasets)
         if checkpoint.demanded:
-            self._kept(checkpoint.step)
+            self.kept(checkpoint.step)
 
     def _note_best(self, step: int) -> None:
         """Whether the state of `step` is the best so far, by what was measured last before it."""

@@ -152,6 +152,14 @@ MENUS: dict[str, tuple[Entry, ...]] = {
             needs="a selected run that keeps a state",
         ),
         Entry(
+            "keepMoment",
+            "&Keep this moment",
+            "Keep the state that is looked at, whatever else is let go of.",
+            "Ctrl+Shift+K",
+            "pin",
+            needs="a selected run that keeps a state",
+        ),
+        Entry(
             "branchFrom",
             "Branch &from",
             "Add a run that goes on from one of the kept states.",

@@ -54,7 +54,10 @@ class CurvePlot(Plot):
         self._perfect.hide()
         self._cross = pg.InfiniteLine(angle=90, movable=False)
         self._cross.hide()
-        for item in (self._range, self._perfect, self._mean, self._held, self._best, self._cross):
+        self._moment = pg.InfiniteLine(angle=90, movable=False)  # of the training that is looked at
+        self._moment.hide()
+        self._marked: float | None = None
+        for item in (self._range, self._perfect, self._mean, self._held, self._best, self._moment, self._cross):
             self.addItem(item, ignoreBounds=True)
         self.box.disableAutoRange()
         self.box.setMouseEnabled(x=True, y=False)
@@ -75,6 +78,7 @@ class CurvePlot(Plot):
             self._name()
             self.setLogMode(axis.logarithmic, self._log_values)
             self.box.setYRange(0, 1e-9)  # nothing fits: the range is taken anew
+            self.mark(self._marked)
         buckets = max(64, self.width() // 2)
         first = max(span[0], 1) if axis.logarithmic else span[0]
         drawn = self.training.drawn(first, span[1], buckets, smoothing, axis.logarithmic)
@@ -111,6 +115,13 @@ class CurvePlot(Plot):
         """Put the crosshair at `step`."""
         self._cross.setPos(float(self._axis.places([step])[0]))
         self._cross.show()
+
+    def mark(self, step: float | None) -> None:
+        """Draw a line at a moment of the training, or none."""
+        self._marked = step
+        self._moment.setVisible(step is not None)
+        if step is not None:
+            self._moment.setPos(float(self._axis.places([step])[0]))
 
     def hide_cross(self) -> None:
         self._cross.hide()
@@ -159,3 +170,4 @@ class CurvePlot(Plot):
         self._best.setBrush(HELD_OUT)
         self._perfect.setPen(pen(look.theme.good, 1.2, dashed=True))
         self._cross.setPen(pen(look.theme.muted, 1, dashed=True))
+        self._moment.setPen(pen(look.theme.accent, 1.5))

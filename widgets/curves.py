@@ -102,6 +102,7 @@ class Curves(QWidget):
         self._against_time.setObjectName("againstTime")
         self._log_values = QCheckBox("log values", toolTip="Logarithmic axis of values, where all are positive")
         self._log_values.setObjectName("logValues")
+        self._moment: int | None = None  # of the training that is looked at
         self._step = Readout("crosshairStep", "muted", right=True)
         bar = QHBoxLayout()
         bar.setSpacing(SPACE)
@@ -158,6 +159,13 @@ class Curves(QWidget):
         self._history, self._zoomed, self._end = history, False, 0.0
         self.draw()
 
+    def mark(self, step: int | None) -> None:
+        """Draw a line at a moment of the training, and show the values there instead of the newest."""
+        self._moment = step
+        for view in self.views:
+            view.plot.mark(step)
+            view.show_values(step)
+
     def changed(self) -> None:
         """There are new values. Drawn soon."""
         if not self._timer.isActive() and self.isVisible():
@@ -176,7 +184,8 @@ class Curves(QWidget):
         log_values = self._log_values.isChecked()
         for view in self.views:
             view.plot.show_history(history, span, self._smoothing.value() / 100, self._axis, log_values)
-            view.show_values(None)
+            view.plot.mark(self._moment)
+            view.show_values(self._moment)
         self._seconds += time.thread_time() - begin
 
     def _reported(self, history: History) -> list[Quantity]:
@@ -227,7 +236,7 @@ class Curves(QWidget):
             self._step.set_text("")
             for view in self.views:
                 view.plot.hide_cross()
-                view.show_values(None)
+                view.show_values(self._moment)
         return False
 
     def _hover(self, view: QuantityView, place: QPointF) -> None:

@@ -103,6 +103,8 @@ class Desk(QObject):
         self.area.train.way_chosen.connect(self.control.treat)
         self.area.explore.draw_wanted.connect(lambda: self.control.train_on_drawing(self.area.window()))
         self.runs.compare_wanted.connect(self.area.compare_runs)
+        self.area.moments.keep_wanted.connect(workspace.keep_moment)
+        self.area.moments.branch_wanted.connect(self.control.branch)
         self.changes.listed.connect(self._choose_runs)
         self.draft.changed.connect(self._update)
         self.data.checked.connect(self._checked)
@@ -116,6 +118,7 @@ class Desk(QObject):
             "reset": self._reset,
             "search": self._search,
             "branch": lambda: self.control.branch(None),
+            "keepMoment": workspace.keep_moment,
             "duplicate": self._duplicate,
             "useSettings": self.control.use_settings,
             "delete": self._delete,
@@ -325,6 +328,7 @@ class Desk(QObject):
             "branch": stateful,
             "branchFrom": stateful,
             "compare": run is not None,
+            "keepMoment": stateful and workspace.can_train,
             "duplicate": run is not None,
             "useSettings": known,
             "rename": run is not None,
@@ -344,6 +348,7 @@ class Desk(QObject):
             actions[key].setEnabled(enabled)
         for key in (*PAGES, *self.docks, "layout", "nextRun", "previousRun"):
             actions[key].setEnabled(project is not None)
+        self.area.moments.allow(actions["keepMoment"].isEnabled(), stateful and workspace.can_train)
         self._header.buttons["continue"].setEnabled(actions["continue"].isEnabled())
         self.undoing.update()
         self.model.allow_training(can_train, self._problem)

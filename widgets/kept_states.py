@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject
 
-from dgm_studio.events import Snapshot
+from dgm_studio.events import Preview, Snapshot
 from dgm_studio.state import WEIGHTS, learner_tensors
 from dgm_studio.store import Run
 from widgets.background import Background, Problem
@@ -47,6 +47,12 @@ class KeptStates(QObject):
             done(state)
 
         self._thread.submit(work, came, failed)
+
+    def read_frame(
+        self, run: Run, step: int, done: Callable[[Preview], None], failed: Callable[[Problem], None]
+    ) -> None:
+        """Read the picture kept at `step`, then call `done` with it, or `failed`."""
+        self._thread.submit(lambda: Preview(step, *run.frame(step)), done, failed)
 
     def forget(self, run_id: str) -> None:
         """The run may hold other states of the same steps from now on."""

@@ -54,10 +54,15 @@ class OpenedRun(QObject):
         self._reading_data = self._closed = False
 
     def train(self, dataset: Dataset) -> None:
-        """A training, with this data, publishes to the line from now on: no kept state does any more."""
-        self._wanted = self.step = self._first = None
+        """A training has read this data; the line is for it to publish to."""
+        self.follow()
         if self.live is None:
             self._make(dataset)
+
+    def follow(self) -> None:
+        """Leave the line to the training, which publishes to it."""
+        self._wanted = self.step = self._first = None
+        self._ahead = []
 
     def look_at(self, step: int | None = None) -> None:
         """Answer from the newest state kept at or before `step` (or the first one after it), or from the newest of all.

@@ -12,8 +12,9 @@ Recognition = tuple[int, ...]  # what tells one state of a file from another
 
 RECENT, FAMILIAR = 50, 64  # files that are remembered
 KEEP_EVERY = (5, 600)  # seconds: the least and the most that can be chosen
+HISTORY_ROOM = (0, 4096)  # MB
 FONT_PERCENT = (80, 200)
-CHOSEN = ("theme", "fontPercent", "still", "folder", "keepEvery", "device")  # in the dialog
+CHOSEN = ("theme", "fontPercent", "still", "folder", "keepEvery", "historyRoom", "device")  # in the dialog
 
 
 class Preferences:
@@ -49,6 +50,15 @@ class Preferences:
     @keep_every.setter
     def keep_every(self, seconds: int) -> None:
         self._settings.setValue("keepEvery", seconds)
+
+    @property
+    def history_room(self) -> int:
+        """MB that the states of a run's history may take, beside those that are kept in any case."""
+        return self._whole("historyRoom", 64, HISTORY_ROOM)
+
+    @history_room.setter
+    def history_room(self, megabytes: int) -> None:
+        self._settings.setValue("historyRoom", megabytes)
 
     @property
     def help_zoom(self) -> float:

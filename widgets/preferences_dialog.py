@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from dgm_studio import device as devices
 from widgets.building import label, scrolled, section
-from widgets.preferences import FONT_PERCENT, KEEP_EVERY, Preferences
+from widgets.preferences import FONT_PERCENT, HISTORY_ROOM, KEEP_EVERY, Preferences
 from widgets.settings_form import ChoiceBox, IntegerBox
 from widgets.theme import SPACE, look
 
@@ -66,7 +66,7 @@ class PreferencesDialog(QDialog):
         self._grid.setColumnStretch(1, 5)
         for title, rows in (
             ("Look", [self._theme(), self._font(), self._still()]),
-            ("Projects", [self._folder(), self._keep()]),
+            ("Projects", [self._folder(), self._keep(), self._history()]),
             ("Training", [self._device()]),
         ):
             self._add(title, rows)
@@ -89,6 +89,7 @@ class PreferencesDialog(QDialog):
         self.font.setValue(preferences.font_percent)
         self.still.setChecked(preferences.still)
         self.keep_every.setValue(preferences.keep_every)
+        self.history_room.setValue(preferences.history_room)
         self.device.choose(preferences.device if self.device.findData(preferences.device) >= 0 else "auto")
         self._show_folder()
         self.blockSignals(blocked)
@@ -154,6 +155,20 @@ class PreferencesDialog(QDialog):
             "What a crash can cost. Curves and pictures are on disk within seconds in any case. A state is kept less "
             "often where that would slow the training by more than 2 %. Runs that train already go on as they began.",
             "checkpoint crash",
+        )
+
+    def _history(self) -> Row:
+        self.history_room = IntegerBox()
+        self.history_room.setObjectName("historyRoom")
+        self.history_room.setRange(*HISTORY_ROOM)
+        self.history_room.setSuffix(" MB")
+        self.history_room.valueChanged.connect(lambda value: self._set("history_room", value))
+        return Row(
+            "&Room for the history of a run",
+            self.history_room,
+            "States to look back at and to branch from, at steps that grow by a factor. The newest two, the best and "
+            "those that were asked for, or branched from, are kept beside them. 0 keeps no history.",
+            "states moments budget",
         )
 
     def _device(self) -> Row:

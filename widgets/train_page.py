@@ -87,6 +87,9 @@ class TrainPage(QWidget):
         workspace.progressed.connect(self._progressed)
         workspace.training_changed.connect(self._show_findings)
         workspace.previewed.connect(self._previewed)
+        self._moments = workspace.viewing.moments
+        self._moments.moved.connect(self._look_at)
+        self._moments.pictured.connect(self._show_samples)
 
     def _select(self, run: Run | None) -> None:
         self._run = run
@@ -130,11 +133,20 @@ class TrainPage(QWidget):
             self.way_chosen.emit(self._run, changes)
 
     def _previewed(self, run_id: str, event: Preview) -> None:
-        if self._run is not None and self._run.id == run_id:
+        if self._run is not None and self._run.id == run_id and self._moments.step is None:
             self._show_samples(event)
 
+    def _look_at(self, step: int | None) -> None:
+        """Another moment: its picture comes from what is kept, and now from the run itself."""
+        self.curves.mark(step)
+        self._answered_step = -1
+        view = self._workspace.viewing.runs.get(self._run.id) if self._run is not None else None
+        if step is None and view is not None and view.preview is not None:
+            self._show_samples(view.preview)
+            self._ask_if_newer()
+
     def _show_samples(self, event: Preview) -> None:
-        if event.step < self._answered_step:
+        if event.step < self._answered_step and self._moments.step is None:
             return
         self._answered_step = event.step
         self.samples.show_samples(event.samples)
@@ -170,7 +182,8 @@ class TrainPage(QWidget):
             self._ask_if_newer()
 
     def _ask_if_newer(self) -> None:
-        if self._live is not None and self.isVisible() and self._live.step > self._answered_step:
+        now = self._moments.step is None
+        if now and self._live is not None and self.isVisible() and self._live.step > self._answered_step:
             self._ask()
 
     def _ask(self) -> None:
@@ -183,6 +196,8 @@ class TrainPage(QWidget):
             return
         self._waiting = False
         self._again.start()
+        if self._moments.step is not None:
+            return  # asked before somebody looked back
         if answer.error:
             self._caption.set_text(f"no samples: {answer.error}")
         else:

@@ -27,7 +27,8 @@ class Trainer(QObject):
     """Trains jobs in order, each in a thread of its own.
 
     Signals carry the run's id: `loading(run, fraction, text)`, `prepared(run, dataset)`, `happened(run, event)`,
-    `unkept(run, text, details)`, `relieved(run, text)`; `changed()` when the phase or the queue is another.
+    `unkept(run, text, details)`, `relieved(run, text)`, `demanded(run, step)`; `changed()` when the phase
+    or the queue is another.
     """
 
     loading = Signal(str, float, str)
@@ -35,6 +36,7 @@ class Trainer(QObject):
     happened = Signal(str, object)
     unkept = Signal(str, str, str)
     relieved = Signal(str, str)
+    demanded = Signal(str, int)
     changed = Signal()
 
     def __init__(self, load: Load, parent: QObject | None = None) -> None:
@@ -100,6 +102,11 @@ class Trainer(QObject):
         if self._thread is not None:
             self._thread.extend(steps)
 
+    def want_state(self) -> None:
+        """Keep a state of the run in training as it is now."""
+        if self._thread is not None:
+            self._thread.want_state()
+
     def _next(self) -> None:
         if not self._queue:
             self._enter(Phase.IDLE)
@@ -111,6 +118,7 @@ class Trainer(QObject):
         thread.happened.connect(self._happened)
         thread.unkept.connect(self._unkept)
         thread.relieved.connect(self._relieved)
+        thread.demanded.connect(self._demanded)
         thread.finished.connect(self._ended)
         self._enter(Phase.LOADING)
         thread.start()
@@ -134,6 +142,10 @@ class Trainer(QObject):
     def _relieved(self, text: str) -> None:
         assert self._job is not None
         self.relieved.emit(self._job.run, text)
+
+    def _demanded(self, step: int) -> None:
+        if self._job is not None:
+            self.demanded.emit(self._job.run, step)
 
     def _happened(self, event: Event) -> None:
         assert self._job is not None

@@ -33,7 +33,7 @@ class Job:
     """A run to be trained. `recorder` (given where the data came from, whom to tell what cannot be written, and whom
     that it could be after all) and `state` (a checkpoint to go on from) are called in the training thread, because
     they touch files. `data` is the record of the data that the run was trained on so far. `checkpoint_seconds` pass
-    between the states that are kept while it trains."""
+    between the states that are kept while it trains; those of its history may take `room` bytes."""
 
     run: str
     name: str
@@ -42,6 +42,7 @@ class Job:
     state: Callable[[], Tree] | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     checkpoint_seconds: float = CHECKPOINT_EVERY
+    room: int = 0
 
 
 class _Cancelled(Exception):
@@ -53,8 +54,9 @@ class TrainingThread(QThread):
 
     Signals, all delivered in the window's thread: `loading(fraction, text)` while data is read, `prepared(dataset)`,
     `happened(event)` for all but snapshots (they go to the inference line) and checkpoints (to the recorder), with
-    exactly one closing event after everything was kept, `unkept(text, details)` if something could not be, and
-    `relieved(text)` when it could be after all.
+    exactly one closing event after everything was kept, `unkept(text, details)` if something could not be,
+    `relieved(text)` when it could be after all, and `demanded(step)` when a state that was asked for is part of the
+    run.
     """
 
     loading = Signal(float, str)
@@ -62,6 +64,7 @@ class TrainingThread(QThread):
     happened = Signal(object)
     unkept = Signal(str, str)
     relieved = Signal(str)
+    demanded = Signal(int)
 
     def __init__(self, job: Job, load: Load, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -102,6 +105,12 @@ class TrainingThread(QThread):
             if self._session is not None and self._line is not None:
                 self._session.want_snapshot()
 
+    def want_state(self) -> None:
+        """Keep a state of the run as it is now."""
+        with self._lock:
+            if self._session is not None:
+                self._session.want_state()
+
     # The thread itself.
 
     def run(self) -> None:
@@ -110,6 +119,7 @@ class TrainingThread(QThread):
             torch.set_num_threads(devices.training_threads())
             dataset, problem = self._read()
             recorder = self._job.recorder(dataset.provenance if dataset else None, self._not_kept, self._kept)
+            recorder.kept = self._tell_demanded
             if dataset is None:
                 closing = problem
                 recorder.record(closing)
@@ -143,7 +153,9 @@ class TrainingThread(QThread):
 
     def _train(self, recorder: Recorder, dataset: Dataset) -> Event:
         resume = Resume(self._job.state()) if self._job.state is not None else None
-        session = TrainingSession(self._job.config, dataset, resume, self._job.checkpoint_seconds)
+        session = TrainingSession(
+            self._job.config, dataset, resume, self._job.checkpoint_seconds, history=self._job.room > 0
+        )
         del resume
         with self._lock:
             self._session = session
@@ -164,6 +176,9 @@ class TrainingThread(QThread):
 
     def _not_kept(self, text: str) -> None:
         self.unkept.emit(text, "")
+
+    def _tell_demanded(self, step: int) -> None:
+        self.demanded.emit(step)
 
     def _kept(self, text: str) -> None:
         self.relieved.emit(text)

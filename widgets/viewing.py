@@ -23,6 +23,7 @@ from widgets.data_cache import DataCache
 from widgets.history import History
 from widgets.kept_states import KeptStates
 from widgets.live import Live
+from widgets.moments import Moments
 from widgets.notices import Log, Notice, Remedy
 from widgets.opened_run import OpenedRun, Sources
 from widgets.thumbnails import thumbnail
@@ -60,6 +61,8 @@ class Viewing(QObject):
         self._files, self._trainer, self._data, self._log = files, trainer, data, log
         self.readers = Background("data", self)
         self.states = KeptStates(self)
+        self.moments = Moments(self)
+        self.moments.moved.connect(self._move)
         self.runs: dict[str, Shown] = {}
         self._run: Run | None = None  # the selected one
         self._opened: OpenedRun | None = None  # it, if it answers or is about to
@@ -91,6 +94,7 @@ class Viewing(QObject):
         """Show this run, and no other."""
         self._run, self._astray = run, None
         self._drop_live()
+        self.moments.show_run(run)
         if run is None:
             return
         if self.of(run.id).history is None:
@@ -129,9 +133,7 @@ class Viewing(QObject):
             self.of(run.id).thumbnail = None if samples is None else thumbnail(samples)
             self.pictured.emit(run.id)
 
-        self._files.submit(
-            work, done, lambda problem: self._say(f"The pictures of {run.name} cannot be read.", problem)
-        )
+        self._files.submit(work, done, lambda problem: self.say(f"The pictures of {run.name} cannot be read.", problem))
 
     def watch_every(self, milliseconds: int) -> None:
         """How often views want newer weights of the run in training; 0 never."""
@@ -166,7 +168,7 @@ class Viewing(QObject):
                 self._prepared(run.id, dataset)
             return
         if run.config is not None and run.checkpoint_steps():
-            self._open(run, run.config).look_at()
+            self._open(run, run.config).look_at(self.moments.step)
 
     def _open(self, run: Run, config: RunConfig) -> OpenedRun:
         self._drop_live()
@@ -237,7 +239,7 @@ class Viewing(QObject):
                 view.history.begin(view.begin)
             self.shown.emit(run.id)
 
-        self._files.submit(work, done, lambda problem: self._say(f"{run.name}'s curves cannot be read.", problem))
+        self._files.submit(work, done, lambda problem: self.say(f"{run.name}'s curves cannot be read.", problem))
 
     def _prepared(self, run_id: str, dataset: Dataset) -> None:
         """The training thread has its data: from now on it can be watched."""
@@ -246,7 +248,16 @@ class Viewing(QObject):
             return
         opened = self._opened or self._open(self._run, active.config)
         opened.train(dataset)
+        self._move(self.moments.step)
+
+    def _move(self, step: int | None) -> None:
+        """Another moment is looked at. Now is what the training says, where there is one."""
         self._connect_live()
+        trains = self._trainer.active is not None and self._run is not None and self._trainer.active.run == self._run.id
+        if self._opened is not None and not (trains and step is None):
+            self._opened.look_at(step)
+        elif self._opened is not None:
+            self._opened.follow()
 
     @property
     def _steered(self) -> bool:
@@ -275,7 +286,7 @@ class Viewing(QObject):
         thread, active = self._trainer.thread_in_use, self._trainer.active
         if thread is not None and active is not None:
             mine = self._run is not None and self._run.id == active.run
-            thread.watch(self.live if mine else None)
+            thread.watch(self.live if mine and self.moments.step is None else None)
 
     def _drop_live(self) -> None:
         if self._opened is None:
@@ -292,5 +303,6 @@ class Viewing(QObject):
         if thread is not None and self._trainer.phase is Phase.TRAINING:
             thread.want_snapshot()
 
-    def _say(self, what: str, problem: Problem) -> None:
+    def say(self, what: str, problem: Problem) -> None:
+        """Tell what could not be done, and why."""
         self._log.say(Notice("bad", f"{what} {problem.text}", problem.details))

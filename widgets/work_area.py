@@ -12,6 +12,7 @@ from widgets.building import Card
 from widgets.compare_page import ComparePage
 from widgets.evaluate_page import EvaluatePage
 from widgets.explore_page import ExplorePage
+from widgets.moment_bar import MomentBar
 from widgets.saving import RUN_NAME
 from widgets.theme import SPACE
 from widgets.train_page import TrainPage
@@ -19,6 +20,7 @@ from widgets.workspace import Workspace
 
 # How often (ms) each page wants newer weights of the run in training; 0 never.
 WANTED = {"Train": 300, "Explore": 120, "Evaluate": 500, "Compare": 500}
+BACK = ("Train", "Explore", "Evaluate")  # pages on which one can look back
 
 
 class WorkArea(Card):
@@ -46,10 +48,15 @@ class WorkArea(Card):
         head.addWidget(self._tabs)
         head.addStretch(1)
         head.addWidget(self.explore.switch, 0, Qt.AlignmentFlag.AlignVCenter)
-        self._pages.setContentsMargins(SPACE * 3 // 2, SPACE // 2, SPACE * 3 // 2, SPACE * 3 // 2)
+        self._pages.setContentsMargins(SPACE * 3 // 2, SPACE // 2, SPACE * 3 // 2, SPACE)
+        self.moments = MomentBar(workspace.viewing.moments)
+        foot = QHBoxLayout()
+        foot.setContentsMargins(SPACE * 3 // 2, 0, SPACE * 3 // 2, SPACE // 2)
+        foot.addWidget(self.moments)
         self.column.setSpacing(0)
         self.column.addLayout(head)
         self.column.addWidget(self._pages, 1)
+        self.column.addLayout(foot)
         self._tabs.currentChanged.connect(self._show)
         workspace.project_changed.connect(self._show_evaluate)
         workspace.selected.connect(lambda _: self._show_evaluate())
@@ -78,6 +85,7 @@ class WorkArea(Card):
         self._pages.setCurrentIndex(index)
         self.explore.switch.setVisible(self.page == "Explore")
         self._workspace.viewing.watch_every(WANTED[self.page])
+        self.moments.show_for(self.page in BACK, by_state=self.page != "Train")
         self.page_changed.emit(self.page)
 
     def _show_evaluate(self) -> None:

@@ -71,6 +71,9 @@ class Workspace(QObject):
         self.trainer.happened.connect(self._happened)
         self.trainer.unkept.connect(self._unkept)
         self.trainer.relieved.connect(self._relieved)
+        self.trainer.demanded.connect(self._demanded)
+        self.progressed.connect(lambda *_: self.viewing.moments.refresh())
+        self.runs_changed.connect(self.viewing.moments.refresh)
         self._not_on_disk: dict[str, list[Notice]] = {}  # by run: what was said of it and still holds
         self.trainer.changed.connect(self._training_changed)
         self._tell = QTimer(self, singleShot=True, interval=TELL_EVERY)
@@ -321,8 +324,9 @@ class Workspace(QObject):
         if self._closing:
             return
         data = run.provenance.get("data") or {}
-        recorder = partial(Recorder, project, run, device=device)
-        self.trainer.add(Job(run.id, run.name, config, recorder, state, data, self.preferences.keep_every))
+        room = self.preferences.history_room * 2**20
+        recorder = partial(Recorder, project, run, device=device, room=room)
+        self.trainer.add(Job(run.id, run.name, config, recorder, state, data, self.preferences.keep_every, room))
 
     def _happened(self, run_id: str, event: Event) -> None:
         self.viewing.record(run_id, event)
@@ -389,6 +393,27 @@ class Workspace(QObject):
     def _relieved(self, run: str, text: str) -> None:
         self._take_back(run)
         self.log.say(Notice("good", text, lasting=False))
+
+    def _demanded(self, run_id: str, step: int) -> None:
+        run = self.project.runs.get(run_id) if self.project is not None else None
+        if run is not None:
+            self.say_kept(run, step)
+
+    def keep_moment(self) -> None:
+        """Keep the state that is looked at, or the run as it is now, whatever else is let go of."""
+        run, moments = self.run, self.viewing.moments
+        if run is None or not self.can_train:
+            return
+        if moments.step is None and self.is_training(run):
+            self.trainer.want_state()
+        elif moments.state is not None:
+            run.demand(moments.state)
+            self.changed()
+            self.say_kept(run, moments.state)
+
+    def say_kept(self, run: Run, step: int) -> None:
+        self.log.say(Notice("good", f"The state of step {thousands(step)} of {run.name} is kept.", lasting=False))
+        self.runs_changed.emit()
 
     def _take_back(self, run: str) -> None:
         """All of the run is on the disk."""

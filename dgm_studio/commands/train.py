@@ -22,6 +22,7 @@ from dgm_studio.datasets.sources import load
 from dgm_studio.events import Cancelled, Failed, Finding, Finished, Progress, Started
 from dgm_studio.recording import Recorder
 from dgm_studio.store import Project, Run
+from dgm_studio.store.thinning import ROOM
 from dgm_studio.training import Resume, TrainingSession
 
 
@@ -99,7 +100,7 @@ def train(
     file = project or Path(f"{named or config.family}.dgm")
     with writing(file, create=True) as opened:
         new = opened.new_run(config, run or named)
-        session = TrainingSession(config, dataset, minutes=minutes)
+        session = TrainingSession(config, dataset, minutes=minutes, history=True)
         return _carry_out(session, opened, new, dataset, output, minutes)
 
 
@@ -141,7 +142,7 @@ def resume(
         for warning in resume_warnings(chosen):
             print(warning, file=sys.stderr)
         state = state_of(chosen)
-        session = TrainingSession(config, dataset, Resume(state), minutes=minutes)
+        session = TrainingSession(config, dataset, Resume(state), minutes=minutes, history=True)
         planned = config.training.steps
         left = planned - state["step"]
         more = steps or (MAX_STEPS if minutes else left if left > 0 else chosen.planned_last)
@@ -178,7 +179,7 @@ def _carry_out(
     """Drive the session to its end, keep what it gives, and say what came of it."""
     output.say(f"Training run {run.name!r} into {project.path}.")
     outcome = _Outcome()
-    recorder = Recorder(project, run, dataset.provenance, report=_say, relieved=_say)
+    recorder = Recorder(project, run, dataset.provenance, report=_say, relieved=_say, room=ROOM)
     try:
         with display(output.as_json, minutes and minutes * 60) as shown, interruptible(session):
             for event in session.events():

@@ -294,7 +294,8 @@ def test_a_history_of_states_stays_as_far_as_there_is_room(project: Project):
     states[20] = replace(states[20], demanded=True)
     size = sum(item.nbytes for item in flatten(states[1].state, packed=True).values())  # type: ignore[union-attr]
     kept: list[int] = []
-    recorder = Recorder(project, run, room=6 * size + size // 2, kept=kept.append)
+    recorder = Recorder(project, run, room=6 * size + size // 2)
+    recorder.kept = kept.append
     recorder.record(STARTED)
     for event in states:
         recorder.record(event)
