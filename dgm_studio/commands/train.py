@@ -100,7 +100,7 @@ def train(
     file = project or Path(f"{named or config.family}.dgm")
     with writing(file, create=True) as opened:
         new = opened.new_run(config, run or named)
-        session = TrainingSession(config, dataset, minutes=minutes, history=True)
+        session = TrainingSession(config, dataset, minutes=minutes, history=ROOM > 0)
         return _carry_out(session, opened, new, dataset, output, minutes)
 
 
@@ -142,7 +142,7 @@ def resume(
         for warning in resume_warnings(chosen):
             print(warning, file=sys.stderr)
         state = state_of(chosen)
-        session = TrainingSession(config, dataset, Resume(state), minutes=minutes, history=True)
+        session = TrainingSession(config, dataset, Resume(state), minutes=minutes, history=ROOM > 0)
         planned = config.training.steps
         left = planned - state["step"]
         more = steps or (MAX_STEPS if minutes else left if left > 0 else chosen.planned_last)

@@ -44,6 +44,7 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
     """What happens while the command waits, one nap after the other; nothing when there is no more."""
     planned: list[Callable[[], None]] = []
     monkeypatch.setattr(keeping, "TRY_EVERY", 0.0)
+    monkeypatch.setattr("dgm_studio.commands.train.ROOM", 0)  # how many states a history has depends on the time
     monkeypatch.setattr(keeping.time, "sleep", lambda seconds: planned.pop(0)() if planned else None)
     monkeypatch.setattr(backlog, "RETRY_EVERY", 0.01)
     return planned

@@ -301,8 +301,9 @@ def test_a_history_of_states_stays_as_far_as_there_is_room(project: Project):
         recorder.record(event)
         wait_for(lambda: event.step in run.checkpoint_steps() == in_files(recorder))  # noqa: B023
     assert kept == run.demanded == [400]
+    # six, the newest two, and the one that was demanded
+    wait_for(lambda: len(run.checkpoint_steps()) == 6 + 3 and run.checkpoint_steps() == in_files(recorder))
     steps = run.checkpoint_steps()
-    assert len(steps) == 6 + 3  # and the newest two, and the one that was demanded
     assert (steps[0], steps[-2:]) == (0, [960, 980])
     (left,) = left_in([project.work_folder], project.id)  # as after a crash now
     again = project.new_run(CONFIG)

@@ -23,6 +23,7 @@ import torch
 from stored_project import CONFIG, everything
 
 from dgm_studio import recording
+from dgm_studio.backlog import Backlog
 from dgm_studio.events import Checkpoint, Finished, Preview, Progress, Started
 from dgm_studio.recording import Recorder
 from dgm_studio.store import Project, ProjectError, Run, check
@@ -35,6 +36,7 @@ FIXTURES = Path(__file__).parents[1] / "dgm_studio" / "store" / "fixtures"
 FILE = "a.dgm"
 FRAMES, WEIGHTS = 8, 200_000
 STEPS = 200_000  # in one line of the journal: large, so that many kills fall into the writing of one
+DEMANDED = 7  # every seventh state of a history that is thinned is demanded
 LAST = 200  # step of the trainings that come to their end
 
 Fault = tuple[str, str]  # kind and details
@@ -127,10 +129,10 @@ class Saving:
             yield "mixed", f"the next save left {os.listdir(folder)}"
 
 
-def recorded(project: Project, **patched: float) -> Recorder:
+def recorded(project: Project, room: int = 0, **patched: float) -> Recorder:
     for name, value in patched.items():
         setattr(recording, name, value)
-    recorder = Recorder(project, project.new_run(CONFIG, name="killed"))
+    recorder = Recorder(project, project.new_run(CONFIG, name="killed"), room=room)
     recorder.record(Started(0, LAST, "CPU", 1))
     return recorder
 
@@ -233,6 +235,41 @@ class Checkpoints:
             steps = run.checkpoint_steps()
             if max(steps, default=-1) < newest(said):
                 yield "missing", f"the state of step {newest(said)} was kept, {steps} are there"
+            for step in steps:
+                if values_of(run.checkpoint(step)) != {float(step)}:
+                    yield "mixed", f"the state of step {step} holds {values_of(run.checkpoint(step))}"
+
+        yield from recovered(folder, judge, expected=True)
+
+
+class Thinning:
+    """States of a training's history are let go of, each time a newer one was written; every seventh is demanded."""
+
+    endless = True
+    prepare = staticmethod(a_project)
+
+    @staticmethod
+    def work(folder: Path) -> None:
+        def newest_of(log: Backlog) -> int:
+            return log._run.checkpoint_steps()[-1]
+
+        Backlog._prune = announced(Backlog._prune, newest_of)  # type: ignore[method-assign]
+        size = sum(item.nbytes for item in flatten(tensors(0), packed=True).values())  # type: ignore[union-attr]
+        recorder = recorded(Project.open(folder / FILE), room=4 * size, WRITE_EVERY=0.0)
+        for step in range(10**9):
+            recorder.record(Checkpoint(step, tensors(step), demanded=step % DEMANDED == DEMANDED - 1))
+            while recorder._states or recorder._backlog.states:
+                time.sleep(1e-4)
+
+    @staticmethod
+    def judge(folder: Path, said: Said) -> Iterator[Fault]:
+        def judge(run: Run) -> Iterator[Fault]:
+            last = max(newest(said), 0)
+            # the first, the newest two, and what was demanded
+            wanted = {0, max(last - 1, 0), last, *range(DEMANDED - 1, last, DEMANDED)}
+            steps = run.checkpoint_steps()
+            if not wanted <= set(steps):
+                yield "missing", f"the states {sorted(wanted - set(steps))} were kept, {steps} are there"
             for step in steps:
                 if values_of(run.checkpoint(step)) != {float(step)}:
                     yield "mixed", f"the state of step {step} holds {values_of(run.checkpoint(step))}"
@@ -374,6 +411,7 @@ KINDS = {
     "save": Saving,
     "journal": Journal,
     "checkpoint": Checkpoints,
+    "thinning": Thinning,
     "closing": Closing,
     "recovery": Recovering,
     "migration": Migrating,

@@ -1,8 +1,8 @@
 """kill -9 at random moments: what was acknowledged is there afterwards, whole, and once.
 
-Six kinds of work are killed in the middle: saving a project, appending to a training's journal, writing its
-checkpoints, the merge at its end, the recovery of one that was cut off, and the first save of a file in an older
-format. After each kill a fresh process opens what is left, recovers what is offered, and compares it with what the
+Seven kinds of work are killed in the middle: saving a project, appending to a training's journal, writing its
+checkpoints, letting go of some of them, the merge at its end, the recovery of one that was cut off, and the first save
+of a file in an older format. After each kill a fresh process opens what is left, recovers what is offered, and compares it with what the
 victim had said to be done. A kill counts when it fell into the work; the delays before them are drawn from the
 time that the work took when nobody disturbed it.
 """
@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-KINDS = ("save", "journal", "checkpoint", "closing", "recovery", "migration")
-ENDLESS = ("save", "journal", "checkpoint")  # goes on until it is killed
+KINDS = ("save", "journal", "checkpoint", "thinning", "closing", "recovery", "migration")
+ENDLESS = ("save", "journal", "checkpoint", "thinning")  # goes on until it is killed
 REPEATED = ("save", "recovery", "migration")  # can be begun again after a kill
 FAULTS = ("unreadable", "mixed", "missing", "unrecovered", "twice")
 KILLS = 65  # of each kind, in the middle of the work

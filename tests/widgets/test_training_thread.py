@@ -380,7 +380,7 @@ class Unkept:
 
 
 def scripted(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, said: list[Event]) -> Watched:
-    monkeypatch.setattr("widgets.training_thread.TrainingSession", lambda *given: Scripted(said))
+    monkeypatch.setattr("widgets.training_thread.TrainingSession", lambda *given, **options: Scripted(said))
     wanted = config()
     return Watched(qtbot, Job("run", "A run", wanted, lambda *given: Unkept()), lambda *given: load(wanted.data))  # type: ignore[arg-type, return-value]
 
