@@ -2,9 +2,9 @@
 
 Seven kinds of work are killed in the middle: saving a project, appending to a training's journal, writing its
 checkpoints, letting go of some of them, the merge at its end, the recovery of one that was cut off, and the first save
-of a file in an older format. After each kill a fresh process opens what is left, recovers what is offered, and compares it with what the
-victim had said to be done. A kill counts when it fell into the work; the delays before them are drawn from the
-time that the work took when nobody disturbed it.
+of a file in an older format. After each kill a fresh process opens what is left, recovers what is offered, and
+compares it with what the victim had said to be done. A kill counts when it fell into the work; the delays before them
+are drawn from the time that the work took when nobody disturbed it.
 """
 
 from __future__ import annotations
