@@ -115,6 +115,7 @@ class EvaluationCard(QFrame):
         super().__init__()
         self.setProperty("card", True)
         self.setObjectName(f"evaluation-{key}")
+        self.setProperty("helpPage", f"evaluation:{key}")
         self.key, self._title, self._run_name, self._others = key, title, run_name, others
         self._evaluation = evaluation
         self._stored: list[Stored] = []

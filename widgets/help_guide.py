@@ -146,6 +146,7 @@ class HelpGuide(QObject):
             QTimer.singleShot(0, self._take_back)  # when the layout knows that it is hidden
 
     def _take_back(self) -> None:
-        if self.dock.isHidden() and self._narrow:
-            self._window.resizeDocks([self._project], [self._narrow], Qt.Orientation.Horizontal)
+        if self.dock.isHidden():
+            if self._narrow:
+                self._window.resizeDocks([self._project], [self._narrow], Qt.Orientation.Horizontal)
             self._widened = False

@@ -22,9 +22,10 @@ def pages(kind: str) -> list[HelpPage]:
     return [entry for entry in help_pages() if entry.kind == kind]
 
 
-def test_every_family_and_learner_has_a_page_and_no_page_is_of_none() -> None:
+def test_all_that_should_has_a_page_and_no_page_is_of_nothing() -> None:
     assert {entry.key for entry in pages("family")} == {family.key for family in FAMILIES}
     assert {entry.key for entry in pages("learner")} == {rule.key for rule in LEARNINGS}
+    assert {entry.key: entry.title for entry in pages("evaluation")} == {e.key: e.title for e in EVALUATIONS}
     assert len(listed()) == len(set(listed())) == len(help_pages())
 
 
@@ -52,9 +53,8 @@ def test_curves_that_are_explained_are_those_that_the_learner_reports() -> None:
         assert {span.text for span in spans if span.mark is Mark.CODE} == reported, entry.page.name
 
 
-def test_curves_and_evaluations_that_are_named_elsewhere_exist() -> None:
+def test_curves_that_a_family_names_are_reported_by_its_learners() -> None:
     curves = {quantity.key for rule in LEARNINGS for quantity in rule.learner.quantities}
-    titles = {entry.title for entry in EVALUATIONS}
     for entry in pages("family"):
         of_family = {
             q.key for f in FAMILIES if f.key == entry.key for k in f.learners for q in learning(k).learner.quantities
@@ -62,8 +62,6 @@ def test_curves_and_evaluations_that_are_named_elsewhere_exist() -> None:
         for _, span in entry.page.spans():
             if span.mark is Mark.CODE:
                 assert span.text in of_family <= curves, (entry.page.name, span.text)
-    named = [span.plain for entry in pages("family") for _, span in entry.page.spans() if span.mark is Mark.EMPHASIS]
-    assert titles & set(named)  # they are set in italics, by their titles
 
 
 def test_what_belongs_together_is_added_from_the_catalogue() -> None:

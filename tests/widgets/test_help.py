@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from person import Person
@@ -12,12 +10,14 @@ from PySide6.QtGui import QColor, QImage, QTextCursor, QWheelEvent
 from PySide6.QtWidgets import QApplication, QLineEdit, QToolButton, QTreeWidget
 from pytestqt.qtbot import QtBot
 
+from dgm_studio.help_pages import help_pages
 from dgm_studio.pages import parse_page
-from dgm_studio.presets import presets
+from dgm_studio.presets import Preset, presets
 from models.catalog import FAMILIES
+from widgets.explorers.catalog import EXPLORERS
 from widgets.page_document import OBJECT
 from widgets.text_page import TextPage
-from widgets.theme import DARK, LIGHT, look
+from widgets.theme import DARK, LIGHT, SPACE, look
 
 PAGE = parse_page(
     "# Title\n\nxxxx $x$ xxxx and [a link](family:some).\n\n$$\n\\frac{1}{2}\n$$\n\n## Below\n\nwords at the end",
@@ -103,10 +103,17 @@ def test_find_zoom_and_links_work_by_mouse_and_keyboard(qtbot: QtBot, shown: Tex
 
 def test_help_opens_beside_the_form_follows_it_and_leads_into_it(qtbot: QtBot, person: Person) -> None:
     desk, window = person.desk, person.window
+    started: list[Preset] = []
+    desk.guide._start = started.append
+    person.do("help")  # without a project too
+    person.until(lambda: desk.guide.panel.isVisible())
+    desk.guide.panel.text.followed.emit(f"preset:{presets()[0].key}")
+    assert started == [presets()[0]]
+    desk.guide.dock.close()
     desk.workspace.create("Some")
     person.until(lambda: desk.docks["showModel"].isVisible())
     panel, guide, model = desk.guide.panel, desk.guide, desk.model
-    list_width = desk.docks["showRuns"].width()
+    person.until(lambda: desk.docks["showRuns"].width() == 25 * SPACE)
     first, other = presets()[0].config.family, FAMILIES[0].key
 
     qtbot.mouseClick(model.findChild(QToolButton, "help-family"), Qt.MouseButton.LeftButton)
@@ -132,6 +139,14 @@ def test_help_opens_beside_the_form_follows_it_and_leads_into_it(qtbot: QtBot, p
     model._learner.setFocus()  # F1 knows what has the focus
     person.do("help")
     assert panel.address == f"learner:{desk.draft.config.learner}"
+    pages = {entry.key: entry.title for entry in help_pages() if entry.kind == "explorer"}
+    assert pages == {kind.key: kind.title for kind in EXPLORERS}
+    part = QLineEdit(desk.area)
+    desk.area.setProperty("helpPage", f"explorer:{EXPLORERS[0].key}")
+    part.show()
+    part.setFocus()
+    person.do("help")
+    assert panel.text.page.title == EXPLORERS[0].title
     qtbot.mouseClick(model.findChild(QToolButton, "help-family"), Qt.MouseButton.LeftButton)
 
     person.until(lambda: model.forms["model"].editor("hidden").isVisible())
@@ -155,14 +170,6 @@ def test_help_opens_beside_the_form_follows_it_and_leads_into_it(qtbot: QtBot, p
     assert "collapse" in panel.text.page.plain
 
     guide.dock.close()
-    qtbot.waitUntil(lambda: desk.docks["showRuns"].width() == list_width)
+    qtbot.waitUntil(lambda: desk.docks["showRuns"].width() == 25 * SPACE)
     person.do("showHelp")
     assert panel.isVisible()
-
-
-def test_help_is_read_without_a_project_too(qtbot: QtBot, person: Person, tmp_path: Path) -> None:
-    desk = person.desk
-    person.do("help")
-    person.until(lambda: desk.guide.panel.isVisible())
-    desk.guide.panel.text.followed.emit(f"preset:{presets()[0].key}")
-    person.until(lambda: desk.workspace.project is not None and desk.workspace.trainer.active is not None)

@@ -68,6 +68,7 @@ class Explorer(QWidget):
         super().__init__(parent)
         self.live = live
         self.setObjectName(self.key)
+        self.setProperty("helpPage", f"explorer:{self.key}")
         self._first: dict[str, int] = {}  # the oldest question of a channel that still matters
         self._followed: dict[str, _Followed] = {}
         self._notice = QLabel(objectName="notice", wordWrap=True, visible=False)

@@ -135,11 +135,11 @@ class DeskOffers:
             )
 
     def _pages(self) -> Iterator[Item]:
-        """Every help page."""
+        """Every help page. Not of the kind of the Help menu, so that what a page is about stands before it."""
         for address, title in listed():
             open_page = partial(self._desk.guide.open, address)
             kind, _, key = address.partition(":")
-            yield Item("Help", title, open_page, address, about=f"about this {kind}", icon="help", also=f"help {key}")
+            yield Item("Page", title, open_page, address, about=f"help on this {kind}", icon="help", also=f"help {key}")
 
     # What choosing them does.
 
