@@ -17,6 +17,7 @@ from dgm_studio.presets import presets
 from dgm_studio.store import Project, Run
 from widgets.app import application
 from widgets.desk import Desk
+from widgets.live import Live
 from widgets.main_window import MainWindow
 from widgets.notices import Log
 from widgets.preferences import Preferences
@@ -289,8 +290,9 @@ class Photographer:
 
         def settled() -> bool:
             nonlocal since
-            viewing = self.desk.workspace.viewing
-            if viewing.live is not None and viewing.live.newest is not None and not viewing.live.inference.resting:
+            workspace = self.desk.workspace
+            lives = [live for live in workspace.viewing.findChildren(Live) if live.newest is not None]
+            if workspace.files.busy or any(not live.inference.resting for live in lives):
                 since = time.monotonic()
             return time.monotonic() - since > quiet
 

@@ -26,6 +26,8 @@ from widgets.compare.plane_part import PlanePart
 from widgets.compare.samples_part import SamplesPart
 from widgets.compare.settings_part import SettingsPart
 from widgets.compare_page import ComparePage
+from widgets.explorers.base import Explorer
+from widgets.explorers.catalog import EXPLORERS
 from widgets.explorers.draw_it import DrawIt
 from widgets.explorers.latent_map import LatentMap
 from widgets.preferences import Preferences
@@ -253,6 +255,12 @@ def test_a_run_that_trains_is_live_and_what_lacks_is_measured_in_the_background(
     assert "At most 8 runs" in texts(page)
     page.chosen.remove(more[0])
     assert "At most 8 runs" not in texts(page)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in EXPLORERS if kind.links], ids=lambda kind: kind.key)
+def test_what_can_be_linked_says_what_it_shares_and_takes_it_over(kind: type[Explorer]) -> None:
+    assert kind.shared is not Explorer.shared
+    assert kind.share is not Explorer.share
 
 
 def test_moments_lie_on_one_slider_by_share_by_steps_and_by_time() -> None:

@@ -177,6 +177,23 @@ def test_choices_hold_for_the_next_run(bench: Bench, view: LandscapeView, qtbot:
     assert not other.figures.isVisible()
 
 
+def test_two_views_show_the_same_part_of_the_plane(bench: Bench, view: LandscapeView, qtbot: QtBot) -> None:
+    other = opened(bench, qtbot)
+    assert view.shared() is None  # nobody has chosen what is seen
+    heard: list[object] = []
+    view.shared_changed.connect(lambda: heard.append(view.shared()))
+    view.map.show_part((-1, -1, 0.5, 0.5))
+    view.map.box.sigRangeChangedManually.emit(None)
+    assert len(heard) == 1
+    other.share(heard[0])
+    left, bottom, right, top = other.map.bounds()
+    assert left <= -0.99
+    assert bottom <= -0.99
+    assert right >= 0.49
+    assert top >= 0.49
+    assert other.shared() is not None
+
+
 def test_other_data_can_be_drawn_from_here(view: LandscapeView) -> None:
     wanted: list[int] = []
     view.draw_wanted.connect(lambda: wanted.append(1))

@@ -233,7 +233,13 @@ class CurvesPart(Part):
             self._said.setText("" if self._reading else "None of these runs has measured anything yet.")
         else:
             where = "" if what == "both" else f" on {what} data"
-            self._said.setText(f"Not measured{where}: {', '.join(lacking)}." if lacking and not self._reading else "")
+            said = [f"Not measured{where}: {', '.join(lacking)}."] if lacking and not self._reading else []
+            if len({run.config.data.model_dump_json() for run in shown if run.config is not None}) > 1:
+                said.append(
+                    "These runs learned from different data, or data prepared differently: compare how the "
+                    "curves bend, not how high they are."
+                )
+            self._said.setText(" ".join(said))
         self._said.setVisible(bool(self._said.text()))
 
     def _name(self, lines: list[Line]) -> None:

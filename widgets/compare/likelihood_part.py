@@ -63,6 +63,12 @@ class LikelihoodPart(Part):
         )
         head = QHBoxLayout()
         head.addWidget(label(text, "muted", wrap=True), 1)
+        self._all = QPushButton("Measure all")
+        self._all.setObjectName("measureAll")
+        self._all.setToolTip("Measure the newest kept state of every run below, one after the other")
+        self._all.clicked.connect(self._measure_all)
+        self._all.hide()
+        head.addWidget(self._all)
         head.addWidget(self._every)
         head.addWidget(more_button(self._whole, "all of these tables as one"))
         self.strip = Strip("compare-likelihood", measuring)
@@ -118,6 +124,7 @@ class LikelihoodPart(Part):
         self._buttons = {}
         for run in runs:
             self._offer(run, column)
+        self._all.setVisible(len(self._buttons) > 1)
         for group, table in zip(self.groups, tables(self.groups, names), strict=True):
             column.addSpacing(SPACE)
             column.addWidget(text_label(group.title, "strong"))
@@ -158,17 +165,23 @@ class LikelihoodPart(Part):
         row.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
         column.addLayout(row)
 
-    def _measure(self, run: Run) -> None:
+    def _measure(self, *runs: Run) -> None:
         project = self.workspace.project
         if project is not None:
             self._trouble.hide()
-            self.strip.ask([job(project, run, evaluation(EVALUATION.key), self.workspace.data)])
+            self.strip.ask([job(project, run, evaluation(EVALUATION.key), self.workspace.data) for run in runs])
+
+    def _measure_all(self) -> None:
+        self._measure(*(run for run in self.chosen.runs if run.id in self._buttons and not self._waits(run.id)))
+
+    def _waits(self, run_id: str) -> bool:
+        return any(one.run.id == run_id and one.evaluation.key == EVALUATION.key for one in self._measuring.jobs)
 
     def _mark(self) -> None:
         """Buttons of what is being measured wait."""
         for run_id, button in self._buttons.items():
-            waits = any(one.run.id == run_id and one.evaluation.key == EVALUATION.key for one in self._measuring.jobs)
-            button.setEnabled(not waits)
+            button.setEnabled(not self._waits(run_id))
+        self._all.setEnabled(not all(self._waits(run_id) for run_id in self._buttons))
 
     def _measured(self, one: Job, _: object) -> None:
         if self.isVisible() and one.run in self.chosen.runs:

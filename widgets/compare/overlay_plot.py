@@ -67,15 +67,18 @@ class OverlayPlot(Plot):
     def show_lines(self, lines: list[Line], smoothing: float, log_values: bool, left: str) -> None:
         """Draw these curves. `log_values` holds where all values are positive."""
         self.lines = lines
-        for curve, *_ in self._curves:
-            self.removeItem(curve)
+        spare = {(line.colour, held): curve for curve, _, line, held in self._curves}
         self._curves = []
         for line in lines:
             for series, held in ((line.training, False), (line.held_out, True)):
                 if series:
-                    curve = pg.PlotCurveItem(pen=pen(line.colour, 1.8, dashed=held))
-                    self.addItem(curve, ignoreBounds=True)
+                    curve = spare.pop((line.colour, held), None)
+                    if curve is None:
+                        curve = pg.PlotCurveItem(pen=pen(line.colour, 1.8, dashed=held))
+                        self.addItem(curve, ignoreBounds=True)
                     self._curves.append((curve, series, line, held))
+        for curve in spare.values():
+            self.removeItem(curve)
         positive = bool(self._curves) and all(float(series.values.min()) > 0 for _, series, _, _ in self._curves)
         self._log_values, self._smoothing = log_values and positive, smoothing
         first = lines[0].axis if lines else StepAxis()

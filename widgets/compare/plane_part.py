@@ -21,6 +21,7 @@ from widgets.compare.asking import job
 from widgets.compare.chosen import Chosen
 from widgets.compare.part import Part
 from widgets.compare.progress_strip import Strip, trouble
+from widgets.empty import Empty
 from widgets.measuring import Job, Measuring
 from widgets.plots import Plot, pen
 from widgets.readout import Readout
@@ -190,6 +191,12 @@ class PlanePart(Part):
         self.column.addLayout(head)
         self.column.addWidget(self.strip)
         self.column.addWidget(self._trouble)
+        self._empty = Empty(
+            "Nothing on this plane yet",
+            "Measure the kept states of runs with an evidence lower bound: each is then a point, and training a path.",
+            "evaluate",
+        )
+        self.column.addWidget(self._empty, 1)
         self.column.addWidget(self.plot, 1)
         self.column.addWidget(self._note)
         measuring.measured.connect(self._measured)
@@ -261,6 +268,10 @@ class PlanePart(Part):
     def _draw(self) -> None:
         runs = self.chosen.runs
         colours = {run.id: self.chosen.colour(run) for run in runs}
+        there = bool(self._shown())
+        self._empty.setVisible(not there)
+        self.plot.setVisible(there)
+        self._note.setVisible(there)
         self.plot.show_points(self._shown(), colours, {run.id: run.name for run in runs})
         self._offer()
 

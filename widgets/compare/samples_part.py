@@ -24,6 +24,8 @@ from dgm_studio.shown import beside
 from dgm_studio.store import Run
 from models import catalog
 from models.spec import Layout
+from widgets.building import label
+from widgets.compare.chips import Swatch
 from widgets.compare.chosen import Chosen
 from widgets.compare.frames import Frames, Moments, Pace, ticks
 from widgets.compare.part import Part
@@ -47,10 +49,17 @@ class _Cell(QWidget):
     # One run: its name, the step that is shown, and the samples.
     def __init__(self, run: Run, colour: str) -> None:
         super().__init__()
-        self.run, self._colour = run, colour
+        self.run = run
         self.step: int | None = None
         self.wanted: int | None = None
-        self._caption = Readout(f"sampleStep-{run.id}")
+        name = Readout(f"sampleOf-{run.id}")
+        name.set_text(run.name)
+        self._said = label("", "muted", f"sampleStep-{run.id}")
+        head = QHBoxLayout()
+        head.setSpacing(SPACE // 2)
+        head.addWidget(Swatch(colour))
+        head.addWidget(name, 1)
+        head.addWidget(self._said)
         self.view = SamplesView(minimum=72, axes=False)
         self.view.setObjectName(f"samples-{run.id}")
         self.view.setAccessibleName(f"Samples of {run.name}")
@@ -58,12 +67,13 @@ class _Cell(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
-        column.addWidget(self._caption)
+        column.addLayout(head)
         column.addWidget(self.view, 1)
         self.say("reading …")
 
     def say(self, text: str) -> None:
-        self._caption.set_parts([("■ ", self._colour), (self.run.name, ""), (f"   {text}", ""), ("", "")])
+        if self._said.text() != text:
+            self._said.setText(text)
 
     def show_samples(self, step: int, samples: np.ndarray, ended: bool = False) -> None:
         self.step = step

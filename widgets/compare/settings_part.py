@@ -111,10 +111,10 @@ class SettingsTable(QTableWidget):
             head = self.horizontalHeaderItem(column)
             if head is None:  # it is being filled
                 continue
-            room = width - SIDE - 4 * SPACE  # Qt would forget the square when it cuts off a name
+            room = width - SIDE - 3 * SPACE  # Qt would forget the square when it cuts off a name
             font = self.horizontalHeader().font()
             font.setBold(True)
-            head.setText(QFontMetrics(font).elidedText(head.toolTip(), Qt.TextElideMode.ElideMiddle, room))
+            head.setText(QFontMetrics(font).elidedText(head.toolTip(), Qt.TextElideMode.ElideRight, room))
 
     def _colour(self) -> None:
         theme = look.theme

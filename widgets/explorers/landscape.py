@@ -37,6 +37,7 @@ from widgets.status import thousands
 from widgets.theme import DARK, SPACE, look, mixed, px
 
 SIDE = 196  # px, the column of layers
+MAP_HEIGHT = 260  # px, in a narrow place
 DRAWN, ARROWS = 1000, 150
 NOTHING = "nothing"
 DENSITIES = (Field.DATA, Field.MODEL, Field.ENERGY, Field.ESTIMATE)
@@ -53,6 +54,7 @@ class LandscapeView(Explorer):
 
     key = "landscape"
     title = "Landscape"
+    links = "Both show the same part of the plane"
 
     def __init__(self, live: Live, parent: QWidget | None = None) -> None:
         super().__init__(live, parent)
@@ -65,6 +67,7 @@ class LandscapeView(Explorer):
         self._together = Together(self.map, self.best.map)
         self.best.caption.setText("Best D* = p / (p + q); grey: neither is there")
         self.map.looked_elsewhere.connect(self._ask)
+        self.map.chosen_by_hand.connect(self.shared_changed)
         self.figures = Figures()
         self.turns = None
         if issubclass(live.learner_class, TakesTurns):
@@ -89,9 +92,9 @@ class LandscapeView(Explorer):
             live.turned.connect(self._turned)
         main.addWidget(self.figures)
         self.body.addLayout(main, 1)
-        column = scrolled(self._layers_card(), "landscapeLayers")
-        column.setFixedWidth(px(SIDE))
-        self.body.addWidget(column)
+        self._column = scrolled(self._layers_card(), "landscapeLayers")
+        self._column.setFixedWidth(px(SIDE))
+        self.body.addWidget(self._column)
         look.changed.connect(self._repaint)
 
     @staticmethod
@@ -106,6 +109,25 @@ class LandscapeView(Explorer):
         for name, on in choices.items():
             if name in self._boxes and not self._boxes[name].isHidden():
                 self._boxes[name].setChecked(bool(on))
+
+    def narrow(self) -> None:
+        super().narrow()
+        for layer in ("optimum", "figures"):
+            self._boxes[layer].setChecked(False)
+        if self.turns is not None:
+            self.turns.hide()
+        self.plane.setMinimumHeight(px(MAP_HEIGHT))
+        self._column.setMinimumWidth(0)
+        self._column.setMaximumWidth(self.maximumWidth())
+        self._column.setMinimumHeight(px(SIDE))
+
+    def shared(self) -> Any:
+        """What a person made visible of the plane."""
+        return self.map.bounds() if self.map.by_hand else None
+
+    def share(self, state: Any) -> str:
+        self.map.show_part(state)
+        return ""
 
     # What is asked, and what comes back.
 

@@ -60,6 +60,7 @@ class MapView(Plot):
     pointed = Signal(float, float)
     nudged = Signal(float, float)
     looked_elsewhere = Signal()
+    chosen_by_hand = Signal()
 
     def __init__(self, parent: QWidget | None = None, dots: float = 5.0) -> None:
         """`dots`: diameter of a point in pixels."""
@@ -123,6 +124,11 @@ class MapView(Plot):
         """Make `bounds` visible, unless a person has chosen what is."""
         if not self.by_hand:
             self.box.setRange(rectangle(bounds), padding=0, disableAutoRange=True)
+
+    def show_part(self, bounds: Bounds) -> None:
+        """Make `bounds` visible, as if a person had chosen them."""
+        self.by_hand = True
+        self.box.setRange(rectangle(bounds), padding=0, disableAutoRange=True)
 
     def put_handle(self, x: float, y: float) -> None:
         self.handle.setPos(x, y)
@@ -210,6 +216,7 @@ class MapView(Plot):
 
     def _chosen_by_hand(self, *_: object) -> None:
         self.by_hand = True
+        self.chosen_by_hand.emit()
 
 
 def _spread(item: pg.ImageItem, image: np.ndarray | None, bounds: Bounds | None) -> None:
