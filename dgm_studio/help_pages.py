@@ -81,15 +81,13 @@ def search(words: str) -> list[Found]:
 
 
 def _excerpt(page: Page, wanted: list[str]) -> str:
-    """The first stretch of text with any of the words, or the beginning."""
-    for block in page.blocks:
-        text = block.plain
-        places = [place for word in wanted if (place := text.lower().find(word)) >= 0]
-        if places and block.part is not Part.EQUATION:
-            begin = max(0, min(places) - EXCERPT // 3)
-            begin = text.rfind(" ", 0, begin) + 1 if begin else 0
-            return ("… " if begin else "") + _cut(text[begin:])
-    return _cut(page.blocks[0].plain if page.blocks else "")
+    """The stretch of text with most of the words, or the beginning."""
+    texts = [block.plain for block in page.blocks if block.part is not Part.EQUATION]
+    text = max(texts, key=lambda text: sum(word in text.lower() for word in wanted), default="")
+    places = [place for word in wanted if (place := text.lower().find(word)) >= 0]
+    begin = max(0, min(places, default=0) - EXCERPT // 3)
+    begin = text.rfind(" ", 0, begin) + 1
+    return ("… " if begin else "") + _cut(text[begin:])
 
 
 def _cut(text: str) -> str:

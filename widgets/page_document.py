@@ -23,8 +23,9 @@ from PySide6.QtGui import (
 )
 from PySide6.QtSvg import QSvgRenderer
 
-from dgm_studio.equations import X_HEIGHT, Equation, typeset
+from dgm_studio.equations import X_HEIGHT, Equation
 from dgm_studio.pages import Block, Mark, Page, Part, Span
+from widgets.equation_cache import equation
 from widgets.theme import Theme
 
 EQUATION = QTextFormat.ObjectTypes.UserObject.value + 1  # the kind of text object that is an equation
@@ -40,17 +41,16 @@ class Equations(QPyTextObject):
 
     def intrinsicSize(self, document: QTextDocument, place: int, kind: QTextFormat) -> QSizeF:
         """Room for an equation. Its lower edge lies below the base line by the descent of its format's font."""
-        equation, em, below = _measured(document, kind)
-        return QSizeF(equation.width * em, equation.ascent * em + below)
+        drawing, em, below = _measured(document, kind)
+        return QSizeF(drawing.width * em, drawing.ascent * em + below)
 
     def drawObject(
         self, painter: QPainter, room: QRectF, document: QTextDocument, place: int, kind: QTextFormat
     ) -> None:
-        equation, em, below = _measured(document, kind)
-        top = room.bottom() - below - equation.ascent * em
-        box = QRectF(room.left(), top, equation.width * em, (equation.ascent + equation.descent) * em)
-        colour = kind.toCharFormat().foreground().color().name()
-        _renderer(equation, colour).render(painter, box)
+        drawing, em, below = _measured(document, kind)
+        top = room.bottom() - below - drawing.ascent * em
+        box = QRectF(room.left(), top, drawing.width * em, (drawing.ascent + drawing.descent) * em)
+        _renderer(drawing, kind.toCharFormat().foreground().color().name()).render(painter, box)
 
 
 def fill(document: QTextDocument, page: Page, font: QFont, zoom: float, theme: Theme) -> None:
@@ -156,7 +156,7 @@ def _set_equations(document: QTextDocument, latex: list[tuple[str, bool]], text:
         kind.setProperty(SIZE, em)
         kind.setProperty(QTextFormat.Property.ImageAltText.value, source)
         kind.setToolTip(source)
-        kind.setFont(_reaching(text, typeset(source, display).descent * em))
+        kind.setFont(_reaching(text, equation(source, display).descent * em))
         kind.setVerticalAlignment(QTextCharFormat.VerticalAlignment.AlignBaseline)
         cursor.setPosition(place)
         cursor.setPosition(place + 1, QTextCursor.MoveMode.KeepAnchor)
@@ -173,13 +173,13 @@ def _reaching(text: QFont, below: float) -> QFont:
 
 def _measured(document: QTextDocument, kind: QTextFormat) -> tuple[Equation, float, int]:
     """The equation of a format, its em in px, and how far (px) below the base line its room ends."""
-    equation, em = typeset(kind.stringProperty(LATEX), kind.boolProperty(DISPLAY)), kind.doubleProperty(SIZE)
+    found, em = equation(kind.stringProperty(LATEX), kind.boolProperty(DISPLAY)), kind.doubleProperty(SIZE)
     if kind.boolProperty(DISPLAY):
         indent = document.indentWidth() + 2 * document.documentMargin()
-        em *= max(LEAST, min(1.0, (document.textWidth() - indent) / (equation.width * em)))
-    return equation, em, QFontMetrics(kind.toCharFormat().font()).descent()
+        em *= max(LEAST, min(1.0, (document.textWidth() - indent) / (found.width * em)))
+    return found, em, QFontMetrics(kind.toCharFormat().font()).descent()
 
 
 @lru_cache(maxsize=500)
-def _renderer(equation: Equation, colour: str) -> QSvgRenderer:
-    return QSvgRenderer(QByteArray(equation.coloured(colour)))
+def _renderer(drawing: Equation, colour: str) -> QSvgRenderer:
+    return QSvgRenderer(QByteArray(drawing.coloured(colour)))

@@ -120,6 +120,7 @@ def test_all_words_are_looked_for_and_titles_come_first() -> None:
     found = search("posterior collapse")
     assert len(found) > 1
     assert all("collapse" in f"{f.help.title} {f.help.page.plain}".lower() for f in found)
+    assert "posterior collapse" in " ".join(f.excerpt for f in found).lower()
     assert search("auto-encoder")[0].help.title.lower().count("auto-encoder") == 1
     assert search("zzzz") == search("") == []
 

@@ -10,10 +10,13 @@ from PySide6.QtGui import QColor, QImage, QTextCursor, QWheelEvent
 from PySide6.QtWidgets import QApplication, QLineEdit, QToolButton, QTreeWidget
 from pytestqt.qtbot import QtBot
 
+from dgm_studio.equations import typeset
 from dgm_studio.help_pages import help_pages
 from dgm_studio.pages import parse_page
 from dgm_studio.presets import Preset, presets
 from models.catalog import FAMILIES
+from widgets import equation_cache
+from widgets.equation_cache import equation
 from widgets.explorers.catalog import EXPLORERS
 from widgets.page_document import OBJECT
 from widgets.text_page import TextPage
@@ -55,10 +58,10 @@ def test_an_equation_stands_on_the_base_line_of_its_text_in_its_colour(qtbot: Qt
     place = raw.index(OBJECT)
     for theme in (LIGHT, DARK):
         look.apply(QApplication.instance(), theme)
-        letter, equation = ink(shown, raw.index("xxxx") + 1), ink(shown, place)
-        bottoms = [np.flatnonzero(part.any(1))[-1] for part in (letter, equation)]
+        letter, drawing = ink(shown, raw.index("xxxx") + 1), ink(shown, place)
+        bottoms = [np.flatnonzero(part.any(1))[-1] for part in (letter, drawing)]
         assert abs(int(bottoms[0]) - int(bottoms[1])) <= 1
-        tops = [np.flatnonzero(part.any(1))[0] for part in (letter, equation)]
+        tops = [np.flatnonzero(part.any(1))[0] for part in (letter, drawing)]
         assert abs(int(tops[0]) - int(tops[1])) <= 1
         cursor = QTextCursor(shown.text.document())
         cursor.setPosition(place + 1)
@@ -72,6 +75,21 @@ def test_copied_text_has_equations_as_latex_and_a_screen_reader_too(qtbot: QtBot
     assert "xxxx $x$ xxxx and a link." in text
     assert "$$\\frac{1}{2}$$" in text
     assert "\\frac{1}{2}" in shown.text.accessibleDescription()
+
+
+def test_equations_are_kept_between_two_starts_and_damage_is_mended(monkeypatch: pytest.MonkeyPatch) -> None:
+    latex = r"x_{\text{of this test}}"
+    first = equation(latex, True)
+    file = equation_cache._file(latex, True)
+    with monkeypatch.context() as patched:
+        patched.setattr(equation_cache, "typeset", None)  # it is not asked again
+        equation.cache_clear()
+        assert equation(latex, True) == first == typeset(latex, True)
+    for damage in ("", "{", '{"svg": 1}', '{"svg": "", "width": "a", "ascent": 0.0, "descent": 0.0}'):
+        file.write_text(damage)
+        equation.cache_clear()
+        assert equation(latex, True) == first
+    assert file.read_text() != damage
 
 
 def test_find_zoom_and_links_work_by_mouse_and_keyboard(qtbot: QtBot, shown: TextPage) -> None:
