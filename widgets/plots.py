@@ -7,7 +7,7 @@ from html import escape
 
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QContextMenuEvent, QFont, QPainter, QTextDocument
+from PySide6.QtGui import QColor, QContextMenuEvent, QFont, QPaintEngine, QPainter, QRegion, QTextDocument
 from PySide6.QtWidgets import QWidget
 
 from dgm_studio.reports import Table
@@ -106,9 +106,25 @@ class Plot(pg.PlotWidget):
         def paint(painter: QPainter) -> None:
             if top:
                 head.drawContents(painter)
-            self.render(painter, QRectF(0, top, size.width(), size.height()), self.viewport().rect())
+            place = QRectF(0, top, size.width(), size.height())
+            self.render(painter, place, self.viewport().rect())
+            if painter.paintEngine().type() is QPaintEngine.Type.SVG:
+                self._cut(painter, place)
 
         return Sketch(QSize(size.width(), size.height() + top), paint)
+
+    def _cut(self, painter: QPainter, place: QRectF) -> None:
+        """Qt's drawings (SVG) clip nothing: what lies beyond the axes is covered, and the axes are drawn again."""
+        inner = QRectF(self.mapFromScene(self.box.sceneBoundingRect()).boundingRect()).translated(place.topLeft())
+        around = QRegion(place.toRect()) - QRegion(inner.toRect())
+        for strip in around:
+            painter.fillRect(strip, QColor(look.theme.panel))
+        opacity, ground = self.box.opacity(), self.backgroundBrush()
+        self.box.setOpacity(0)
+        self.setBackgroundBrush(Qt.BrushStyle.NoBrush)
+        self.render(painter, place, self.viewport().rect())
+        self.setBackgroundBrush(ground)
+        self.box.setOpacity(opacity)
 
     def _head(self) -> str:
         names = "&nbsp;&nbsp; ".join(f'<span style="color: {c}">■</span> {escape(name)}' for c, name in self.legend)

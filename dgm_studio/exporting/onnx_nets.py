@@ -80,7 +80,7 @@ def nets(model: Any, learner: Any, spec: DataSpec) -> list[Net]:
     if classifier is not None:
         found.append(Net("classifier", ("x",), ("log_probabilities",), classifier.class_log_prob, "x"))
     if isinstance(learner, HasDiscriminator):
-        found.append(Net("discriminator", ("x",), ("logit",), learner.discriminate, "x"))
+        found.append(Net("discriminator", ("x",), ("probability",), learner.discriminate, "x"))
     if isinstance(learner, HasCritic):
         found.append(Net("critic", ("x",), ("score",), learner.criticise, "x"))
     return found
@@ -227,4 +227,6 @@ def _reason(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if lines and "rand" in lines[0]:
+        return "it draws random numbers"
     return printable(lines[0] if lines else type(error).__name__).partition(". ")[0].rstrip(".")[:160]

@@ -233,7 +233,11 @@ def test_networks_are_the_same_in_onnx(key: str, tmp_path: Path, monkeypatch: py
     notes = Onnx().write(made, tmp_path, silent)
     written = json.loads((tmp_path / "onnx" / "nets.json").read_text())
     nets = onnx_nets.nets(made.subject.model, made.subject.learner, made.spec)
-    assert {Path(name).stem for name in written} == {net.name for net in nets}, notes
+    refused = {note.partition(".")[0] for note in notes if "is not there" in note}
+    assert {Path(name).stem for name in written} == {net.name for net in nets} - refused, notes
+    assert not refused or notes[1:] == [
+        "discriminator.onnx is not there: torch cannot write this as a fixed graph (it draws random numbers)."
+    ]
     assert all(one["difference"] < 1e-4 for one in written.values())
     # a net that says something else is found out
     net = nets[0]
