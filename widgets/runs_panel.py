@@ -15,7 +15,20 @@ from widgets.theme import SPACE
 from widgets.trainer import Phase
 from widgets.workspace import Workspace
 
-MENU = ("continue", "branch", "branchFrom", "duplicate", "useSettings", "compare", "", "rename", "tags", "notes", "")
+MENU = (
+    "continue",
+    "branch",
+    "branchFrom",
+    "duplicate",
+    "useSettings",
+    "compare",
+    "export",
+    "",
+    "rename",
+    "tags",
+    "notes",
+    "",
+)
 ALWAYS = ("delete", "deleted", "import")
 
 

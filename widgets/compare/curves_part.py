@@ -225,7 +225,8 @@ class CurvesPart(Part):
             line.held_out = held_out if what != "training" else None
             lines.append(line)
         unit = self._quantity[2] if self._quantity is not None else ""
-        self.plot.show_lines(lines, self._smoothing.value() / 100, self._log_values.isChecked(), unit)
+        what = self._quantity[1] if self._quantity is not None else ""
+        self.plot.show_lines(lines, self._smoothing.value() / 100, self._log_values.isChecked(), unit, what)
         self._name(lines)
         self._point(None)
         lacking = [line.name for line in lines if not line.series]

@@ -11,6 +11,9 @@ from PySide6.QtCore import QPointF, Signal
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QWidget
 
+from dgm_studio import reports
+from dgm_studio.report_values import table_of_series
+from dgm_studio.reports import Table
 from widgets.history import Series
 from widgets.plots import Plot, pen
 from widgets.step_axis import StepAxis
@@ -54,6 +57,7 @@ class OverlayPlot(Plot):
         self._log_values = False
         self._smoothing = 0.0
         self._zoomed = False
+        self.values = self._table
         self._cross = pg.InfiniteLine(angle=90, movable=False)
         self._cross.hide()
         self.addItem(self._cross, ignoreBounds=True)
@@ -64,8 +68,8 @@ class OverlayPlot(Plot):
         look.changed.connect(self._colour)
         self._colour()
 
-    def show_lines(self, lines: list[Line], smoothing: float, log_values: bool, left: str) -> None:
-        """Draw these curves. `log_values` holds where all values are positive."""
+    def show_lines(self, lines: list[Line], smoothing: float, log_values: bool, left: str, what: str) -> None:
+        """Draw these curves of `what`, in the unit `left`. `log_values` holds where all values are positive."""
         self.lines = lines
         spare = {(line.colour, held): curve for curve, _, line, held in self._curves}
         self._curves = []
@@ -84,7 +88,15 @@ class OverlayPlot(Plot):
         first = lines[0].axis if lines else StepAxis()
         self.setLogMode(first.logarithmic, self._log_values)
         self.set_titles(first.title, left)
+        self.title = f"{what} over {first.title} (dashed: held-out)"
+        self.legend = [(line.colour, line.name) for line in lines]
         self.draw()
+
+    def _table(self) -> Table:
+        kinds = {True: "held-out", False: "training"}
+        shown = [(f"{line.name}, {kinds[held]}", series) for _, series, line, held in self._curves]
+        columns = [reports.Series(name, series.steps, series.values) for name, series in shown]
+        return table_of_series(self.title, "step", "value", columns)
 
     def show_all(self) -> None:
         """Take back the zoom."""

@@ -63,6 +63,8 @@ class PlanePlot(Plot):
         for item in self._items:
             self.removeItem(item)
         self._items, self._points, self._colours, self._names = [], points, colours, names
+        self.title = "Rate and distortion"
+        self.legend = [(colour, names[run]) for run, colour in colours.items() if run in {p.run for p in points}]
         for run, colour in colours.items():
             mine = [point for point in points if point.run == run]
             if not mine:
