@@ -14,10 +14,11 @@ from models.capabilities import Shown, ShownAs
 from models.image_networks import image_feature_count, image_features
 from models.networks import Activation, activation_layer, flat, hidden_layers, sequence_feature_count, sequence_features
 from models.normalisation import DenseNormalisation
+from models.recurrence import lstm_cell
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support, UnsuitableData
 
-Network = Literal["as the generator's", "dense", "convolutional"]
+Network = Literal["as the generator's", "dense", "convolutional", "recurrent"]
 KERNEL = 5  # numbers that two examples are compared by, for each minibatch feature
 USUAL = 0.01  # the part that a batch has in what is usual
 
@@ -29,8 +30,9 @@ class CriticSettings(Settings):
         "as the generator's",
         title="Discriminator network",
         help="Dense: every value of an example to every unit. Convolutional: for images and sequences, halved layer "
-        "after layer.",
-        reference="Radford et al. (2016), section 3",
+        "after layer. Recurrent: reads a sequence step by step, an image row by row, by an LSTM in each layer; "
+        "slower.",
+        reference="Radford et al. (2016), section 3; Mogren (2016)",
     )
     hidden: int = setting(
         128, title="Discriminator units", help="Width of the discriminator's dense layers.", ge=1, le=4096
@@ -55,8 +57,9 @@ class CriticSettings(Settings):
     batch_normalisation: bool = setting(
         False,
         title="Batch normalisation",
-        help="Of each of the discriminator's features but those of the first layer over the minibatch, of data and of "
-        "samples apart, so that it sees how samples differ. Single examples are judged by running statistics.",
+        help="Of each of a dense or convolutional discriminator's features but those of the first layer over the "
+        "minibatch, of data and of samples apart, so that it sees how samples differ. Single examples are judged by "
+        "running statistics.",
         reference="Ioffe & Szegedy (2015); Radford et al. (2016), section 3",
     )
     packing: int = setting(
@@ -106,7 +109,8 @@ class Critic(nn.Module):
             shown, shape=(self.packing * shown.shape[0], *shown.shape[1:]), beside=self.packing * shown.beside
         )
         network = shown.network if settings.network == "as the generator's" else settings.network
-        self.body = (_Convolutional if network == "convolutional" else _Dense)(settings, shown)
+        body = _Convolutional if network == "convolutional" else _Recurrent if network == "recurrent" else _Dense
+        self.body: _Convolutional | _Recurrent | _Dense = body(settings, shown)
         features, closeness = self.body.features, settings.minibatch_features
         self.closeness = Closeness(features, closeness) if closeness else None
         self.head = nn.Linear(features + closeness, 1, bias=constant)
@@ -118,10 +122,10 @@ class Critic(nn.Module):
     def check(settings: CriticSettings, spec: DataSpec) -> None:
         """Raise UnsuitableData where there is nothing to convolve."""
         rows = spec.layout is Layout.SEQUENCE and (spec.support is Support.SYMBOLS or len(spec.event_shape) == 2)
-        if settings.network == "convolutional" and spec.layout is not Layout.IMAGE and not rows:
+        if settings.network in ("convolutional", "recurrent") and spec.layout is not Layout.IMAGE and not rows:
             raise UnsuitableData(
-                "A convolutional discriminator judges images and sequences of symbols or vectors, and these data are "
-                "neither: choose dense."
+                f"A {settings.network} discriminator judges images and sequences of symbols or vectors, and these data "
+                "are neither: choose dense."
             )
 
     @property
@@ -244,6 +248,35 @@ class _Convolutional(nn.Module):
         seen = self.seen(x)
         features: Tensor = self.mix(seen if beside is None else torch.cat([seen, beside], 1))
         return features
+
+
+class _Recurrent(nn.Module):
+    """LSTMs over the steps of a sequence, or the rows of an image, one above the other; what the topmost one says at
+    the end, and what stands beside: (B, T, dims) or (B, channels, T, width) -> (B, features). Packed sequences are read
+    one after the other. Step by step, as penalties on gradients need derivatives of derivatives, which fused recurrent
+    kernels do not have.
+    """
+
+    def __init__(self, settings: CriticSettings, shown: ShownAs) -> None:
+        super().__init__()
+        self.size = settings.hidden
+        self.image = len(shown.shape) == 3
+        read = shown.shape[0] * shown.shape[2] if self.image else shown.shape[1]
+        widths = [read, *[self.size] * max(settings.layers, 1)]
+        self.inputs = nn.ModuleList(nn.Linear(below, 4 * self.size) for below in widths[:-1])
+        self.before = nn.ModuleList(nn.Linear(self.size, 4 * self.size, bias=False) for _ in widths[1:])
+        self.features = self.size + shown.beside
+
+    def forward(self, x: Tensor, beside: Tensor | None) -> Tensor:
+        steps = x.transpose(1, 2).flatten(2) if self.image else x
+        for inputs, before in zip(self.inputs, self.before, strict=True):
+            hidden = cell = x.new_zeros(len(x), self.size)
+            said = []
+            for heard in inputs(steps).unbind(1):
+                hidden, cell = lstm_cell(heard + before(hidden), cell)
+                said.append(hidden)
+            steps = torch.stack(said, 1)
+        return hidden if beside is None else torch.cat([hidden, beside], 1)
 
 
 class _Distances(torch.autograd.Function):

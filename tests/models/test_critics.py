@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from models.capabilities import Shown, ShownAs
 from models.learning.critics import KERNEL, Critic, CriticSettings, judge
-from models.spec import DataSpec, Layout, Support
+from models.spec import DataSpec, Layout, Support, UnsuitableData
 
 IMAGE = DataSpec((1, 4, 4), Support.UNIT, Layout.IMAGE)
 
@@ -160,3 +160,26 @@ def test_matched_features_pull_at_nothing_once_their_means_agree() -> None:
         expected = (features[0] - features[1]).square().sum().detach()
         assert found == reported["features"].item() == pytest.approx(expected.item(), abs=1e-9)
     assert "features" not in game(Gaussian(0.0), hidden=8).step(batch(x))
+
+
+def test_a_recurrent_critic_is_torchs_lstm_and_can_be_differentiated_twice() -> None:
+    torch.manual_seed(0)
+    sequences = DataSpec((5, 3), Support.REALS, Layout.SEQUENCE)
+    made = Critic(CriticSettings(network="recurrent", hidden=4, layers=2), ShownAs((5, 3)), sequences).double()
+    torchs = torch.nn.LSTM(3, 4, 2, batch_first=True).double()
+    order = torch.cat([torch.arange(i, i + 4) for i in (8, 4, 12, 0)])  # theirs are i, f, g, o; ours o, f, i, g
+    with torch.no_grad():
+        for layer in range(2):
+            getattr(torchs, f"weight_ih_l{layer}").copy_(made.body.inputs[layer].weight[order])
+            getattr(torchs, f"bias_ih_l{layer}").copy_(made.body.inputs[layer].bias[order])
+            getattr(torchs, f"weight_hh_l{layer}").copy_(made.body.before[layer].weight[order])
+            getattr(torchs, f"bias_hh_l{layer}").zero_()
+    x = torch.randn(6, 5, 3, dtype=torch.float64, requires_grad=True)
+    torch.testing.assert_close(made.features(Shown(x)), torchs(x)[0][:, -1])
+    assert torch.autograd.gradgradcheck(lambda x: made(Shown(x)), x[:2].detach().requires_grad_())
+    rows = Critic(CriticSettings(network="recurrent", hidden=4), ShownAs((2, 5, 3)), IMAGE)
+    image = torch.rand(2, 2, 5, 3)
+    assert rows.body.inputs[0].in_features == 6
+    assert not torch.allclose(rows(Shown(image)), rows(Shown(image.flip(2))))  # the order of rows tells
+    with pytest.raises(UnsuitableData, match="A recurrent discriminator judges images and sequences"):
+        Critic.check(CriticSettings(network="recurrent"), PLANE)
