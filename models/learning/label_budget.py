@@ -50,9 +50,11 @@ class KeepsLabels(nn.Module):
         if not self.room:
             return batch.x, batch.y
         self.keep(batch)
-        filled = (self.kept_y >= 0).float()
-        filled[-1] = filled.sum() == 0
-        chosen = torch.multinomial(filled, len(batch.x), replacement=True)
+        filled = self.kept_y >= 0
+        first = torch.argsort((~filled).to(torch.uint8), stable=True)  # those that are filled lie in front
+        count = filled.sum().clamp(min=1)
+        drawn = (torch.rand(len(batch.x), device=count.device) * count).long()
+        chosen = first[torch.minimum(drawn, count - 1)]  # a product that is rounded up would pass it
         return self.kept_x[chosen], self.kept_y[chosen]
 
     @torch.no_grad()
