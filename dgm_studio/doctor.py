@@ -10,7 +10,6 @@ from models.learning.base import Symptom
 SETTLED = 300  # steps of a session: before, what ails a model is mostly that it has yet to learn, or to change
 BELIEVED = 3  # times in succession that a symptom is seen
 
-
 ALWAYS = ("values that are not finite",)  # looked for in every run
 
 
@@ -18,23 +17,26 @@ def watched(config: RunConfig | None) -> tuple[str, ...]:
     """What is looked for in a run with these settings; nothing where this studio does not know its learner."""
     if config is None:
         return ()
-    return (*catalog.learning(config.learner).learner.watches, *ALWAYS)
+    learner = catalog.learning(config.learner).learner
+    overfits = ("overfitting",) if any(quantity.goal for quantity in learner.quantities) else ()
+    return (*learner.watches, *overfits, *ALWAYS)
 
 
 class Doctor:
-    """Hears what the learner says of itself each time it is measured, and tells each kind of symptom once."""
+    """Hears what is seen of a run each time that it is looked at, and tells each kind of symptom once."""
 
     def __init__(self) -> None:
-        self._seen, self._times = "", 0
+        self._seen: dict[str, tuple[str, int]] = {}  # who looks -> what they saw last, and how often in succession
         self._told: set[str] = set()
         self._findings: list[Finding] = []
 
-    def hear(self, symptom: Symptom | None) -> None:
-        """`symptom`: what was seen this time; None when nothing was."""
+    def hear(self, symptom: Symptom | None, of: str = "the learner") -> None:
+        """`symptom`: what was seen this time by who looks at one side `of` the run; None when nothing was."""
         kind = "" if symptom is None else symptom.kind
-        self._times = self._times + 1 if kind == self._seen else 1
-        self._seen = kind
-        if symptom is not None and self._times >= BELIEVED and kind not in self._told:
+        before, times = self._seen.get(of, ("", 0))
+        times = times + 1 if kind == before else 1
+        self._seen[of] = kind, times
+        if symptom is not None and times >= BELIEVED and kind not in self._told:
             self._told.add(kind)
             self._findings.append(Finding(kind, symptom.text, symptom.measured, symptom.remedy, dict(symptom.changes)))
 

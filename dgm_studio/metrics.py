@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.doctor import SETTLED, Doctor
 from dgm_studio.modes import ModeCounter
+from dgm_studio.overfitting import Overfitting
 from dgm_studio.state import looking
 from models.learning.base import Learner
 from models.spec import Batch
@@ -65,6 +66,7 @@ class Metrics:
         self._modes = ModeCounter(learner, dataset, device)
         self._modes_due = Allowance(share=0.02, at_least_every=0.5)
         self.doctor = Doctor()
+        self._overfitting = Overfitting(learner.quantities, getattr(learner, "settings", None))
         # the same examples each time, from all over the split: files are often sorted by class
         self._valid = _held_out_batch(dataset, device)
 
@@ -114,7 +116,10 @@ class Metrics:
             if first is None or step < steps[first]:
                 places.setdefault(key, []).append(place)
         what = "" if first is None else _broken(rows[first][1], int(steps[first]), float(values[first]), limits[first])
-        return {key: (steps[index], values[index]) for key, index in places.items()}, what
+        found = {key: (steps[index], values[index]) for key, index in places.items()}
+        if self._overfitting.hear(found):
+            self.doctor.hear(self._overfitting.seen(), "what is held out")
+        return found, what
 
 
 def _broken(key: str, step: int, value: float, limit: float) -> str:

@@ -32,11 +32,12 @@ from dgm_studio.feeds import Feeder
 from dgm_studio.metrics import Allowance, Metrics
 from dgm_studio.state import StateMismatch, device_of, learner_tensors, preview, restore, snapshot, state_of
 from dgm_studio.store.thinning import GROWTH
+from dgm_studio.treatment import slower
 from dgm_studio.turns import take_turns
 from models.capabilities import TakesTurns, TooLarge
 from models.catalog import Recipe, UnknownKey
 from models.learning.base import Learner
-from models.settings import SettingsError
+from models.settings import Settings, SettingsError
 from models.spec import UnsuitableData
 
 PROGRESS_EVERY = 0.05  # seconds
@@ -97,6 +98,7 @@ class TrainingSession:
         self._begin = 0.0  # time.perf_counter() at the start, moved on by every pause
         self._good: Checkpoint | None = None
         self._remedies = Learner.remedies
+        self._settings: Settings | None = None  # of the learner, once they are read
 
     # Requests, from any thread.
 
@@ -148,7 +150,7 @@ class TrainingSession:
         config = self.config
         recipe = Recipe.read(config.family, config.learner, config.model, config.learning)
         recipe.check(self.dataset.spec)
-        self._remedies = recipe.learning.learner.remedies
+        self._remedies, self._settings = recipe.learning.learner.remedies, recipe.learner
         device = devices.resolve(config.training.device)
         torch.set_num_threads(devices.training_threads())
         learner = self._learner(recipe, device)
@@ -305,6 +307,7 @@ class TrainingSession:
             f"Training stopped at step {self._step}: {what}.",
             "reported values, samples and kept weights are checked for NaN and infinity, some values for their size",
             f"Branch from the kept state with {self._remedies}.",
+            slower(self._settings, 3),
         )
         step = 0
         if self._good is not None:

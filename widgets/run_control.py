@@ -16,7 +16,7 @@ from dgm_studio.datasets import sources
 from dgm_studio.events import Finding
 from dgm_studio.store import Run
 from dgm_studio.training import Order
-from dgm_studio.treatment import begins_anew, title_of, treated
+from dgm_studio.treatment import begins_anew, state_for, title_of, treated
 from models.catalog import UnknownKey
 from models.settings import SettingsError, read_settings
 from widgets.draft import Draft, completed
@@ -134,7 +134,7 @@ class RunControl(QObject):
             return
         steps = run.checkpoint_steps()
         if steps and not begins_anew(changes):
-            self.changes.branch(run, steps[-1], config, train=True)
+            self.changes.branch(run, state_for(steps, changes), config, train=True)
         else:
             self.train(config)
 

@@ -38,9 +38,9 @@ class Quantity:
 
 # What may help, in a few words, and the settings of the learner that it changes. Beside them LEARNER may name another
 # learner, which takes over the settings that it has as well, and ANEW say that a kept state does not fit: another
-# network, for one.
+# network, for one. FROM is a step: what is kept of then, or before, is gone on from, and not the newest state.
 Ways: TypeAlias = dict[str, dict[str, Any]]
-LEARNER, ANEW = "learner", "anew"
+LEARNER, ANEW, FROM = "learner", "anew", "from_step"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from models.capabilities import (
     TooLarge,
 )
 from models.estimation.likelihood import pseudo_log_likelihood
-from models.learning.base import Learner, Learning, Quantity, means
+from models.learning.base import ANEW, Learner, Learning, Quantity, Symptom, Ways, means
+from models.learning.chain_symptoms import SETTLED, unmixed
 from models.settings import Settings, setting
 from models.spec import Batch, DataSpec, Support
 from models.tempering import ladder, tempered_sweep
@@ -229,6 +230,18 @@ class _TwoPhases(Learner):
             )
         return means(**{key: value for key, value in found.items() if value.numel()})
 
+    watches: ClassVar[tuple[str, ...]] = ("chains do not mix",)
+
+    def diagnose(self, batch: Batch, generator: Generator) -> Symptom | None:
+        if self.steps < SETTLED:
+            return None
+        return unmixed(self.model, batch.x, self.against_sticking(), generator)
+
+    def against_sticking(self) -> Ways:
+        """What may help, and is not done yet."""
+        more = min(4 * self.settings.k, 100)
+        return {f"{more} sweeps a step": {"k": more}}
+
     def _energies(self, model: HasFreeEnergy, x: Tensor, generator: Generator) -> dict[str, Tensor]:
         found, energy = {}, model.free_energy(x)
         if held := self._held():
@@ -312,6 +325,11 @@ class PersistentContrastiveDivergence(_TwoPhases):
 
     def of_chains(self) -> dict[str, Tensor]:
         return self._exchanged
+
+    def against_sticking(self) -> Ways:
+        if len(self.temperatures) > 1:
+            return super().against_sticking()
+        return {"10 temperatures": {"temperatures": 10, ANEW: True}} | super().against_sticking()
 
     def negative_phase(self, x: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
         if len(self.temperatures) > 1:

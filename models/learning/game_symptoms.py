@@ -17,6 +17,8 @@ SAMPLES = 500  # that are looked at, at least
 REPEATED = 0.5  # of the different examples that data have
 SURE = 0.99
 SLIGHT = 0.01  # nats
+AT_BOUNDS = 0.9  # of a critic's weights
+FLAT, STEEP = 0.1, 3.0  # mean slopes of a critic that is asked for 1
 
 
 def mode_collapse(data: Tensor, samples: Tensor, ways: Ways, generator: Generator) -> Symptom | None:
@@ -52,6 +54,34 @@ def repetition(data: Tensor, samples: Tensor, ways: Ways) -> Symptom | None:
         f"{ours} different ones among {n} samples, and {theirs} among as many held-out examples. Less than "
         f"{REPEATED:.0%} of those is told, from {SETTLED} updates of the generator on.",
         "A discriminator that sees several samples at once notices when they are alike.",
+        ways,
+    )
+
+
+def at_bounds(share: float, bound: float, ways: Ways) -> Symptom | None:
+    """Whether clipping has taken most of a critic's weights to its bounds; `share` of them lies there."""
+    if share < AT_BOUNDS:
+        return None
+    return Symptom(
+        "critic at its bounds",
+        "Clipping has pressed the critic's weights to their bounds, where it can only be a very simple function.",
+        f"{share:.0%} of its weights are ±{bound:g}. From {AT_BOUNDS:.0%} on it is told, from {SETTLED} updates of the "
+        "generator on (Gulrajani et al., 2017, section 3).",
+        "A gradient penalty bounds the critic's slope and leaves its weights free.",
+        ways,
+    )
+
+
+def steepness(slope: float, ways: Ways) -> Symptom | None:
+    """Whether a critic that is asked for slopes near 1 has others on average: `slope`."""
+    if FLAT <= slope <= STEEP:
+        return None
+    return Symptom(
+        "critic out of bounds",
+        "The critic's slope has left its bounds: what it says of the distance, and the generator's gradient, are off.",
+        f"‖∇f‖ is {slope:.3g} on average on lines between held-out examples and samples, and is asked to be near 1. "
+        f"Below {FLAT:g} and above {STEEP:g} it is told, from {SETTLED} updates of the generator on.",
+        "A stronger penalty, or a slower critic, holds the slope.",
         ways,
     )
 

@@ -9,9 +9,10 @@ import torch
 from torch import Generator, Tensor, nn
 
 from models.capabilities import Shown
-from models.learning.base import Learning, Quantity, means
+from models.learning.base import Learning, Quantity, Symptom, means
 from models.learning.critics import Critic, judge
 from models.learning.game import Game, GameSettings, Player
+from models.learning.game_symptoms import STEEP, at_bounds, steepness
 from models.settings import setting
 from models.spec import Batch
 
@@ -131,6 +132,26 @@ class Wasserstein(Game):
         if self.model.shown_as().encoded:  # what the model says of data is its move, too
             loss = loss + self.discriminator(self.model.show_data(batch)).mean()
         return loss, {"generator": loss}
+
+    watches = ("mode collapse", "critic at its bounds", "critic out of bounds")
+
+    def diagnose(self, batch: Batch, generator: Generator) -> Symptom | None:
+        return (self._astray(batch, generator) if self.settled() else None) or super().diagnose(batch, generator)
+
+    def _astray(self, batch: Batch, generator: Generator) -> Symptom | None:
+        settings = self.settings
+        slower = {"a slower critic": {"discriminator_rate": settings.discriminator_rate / 5}}
+        penalty = {"a gradient penalty": {"constraint": "gradient penalty"}}
+        if settings.constraint == "clipping":
+            weights = torch.cat([p.detach().flatten() for p in self.discriminator.parameters() if p.ndim > 1])
+            share = (weights.abs() >= 0.999 * settings.clip).float().mean().item()
+            return at_bounds(share, settings.clip, penalty)
+        shown = self.model.show_data(batch, generator), self.model.show_samples(batch, generator)
+        slope = slopes(self.discriminator, *shown, generator).mean().item()
+        if settings.constraint != "gradient penalty":
+            return steepness(slope, {**penalty, **slower}) if slope > STEEP else None
+        stronger = min(10 * settings.penalty, 1000.0)
+        return steepness(slope, {f"penalty {stronger:g}": {"penalty": stronger}, **slower})
 
     def held_out(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         shown = self.model.show_data(batch, generator), self.model.show_samples(batch, generator)

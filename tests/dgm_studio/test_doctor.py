@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import torch
 from torch import Generator
 
+from dgm_studio.config import RunConfig
 from dgm_studio.doctor import BELIEVED, Doctor
-from models.learning.base import Symptom
+from dgm_studio.overfitting import Overfitting
+from dgm_studio.treatment import state_for, treated
+from models.learning.base import FROM, Quantity, Symptom
+from models.learning.bound import ELBO
+from models.learning.contrastive_divergence import PersistentCdSettings, PersistentContrastiveDivergence
 from models.learning.reparameterized_elbo import ReparameterizedElbo, ReparameterizedElboSettings
+from models.rbm import Rbm, RbmSettings
 from models.spec import Batch, DataSpec, Layout, Support
 from models.vae import Vae, VaeSettings
 
@@ -50,3 +59,72 @@ def test_a_code_that_is_the_same_for_every_example_is_a_collapse() -> None:
         ReparameterizedElboSettings(**changes)
     assert diagnosed(500, collapsed=False) is None
     assert diagnosed(500, collapsed=True, kl_annealing=1000) is None, "the KL weight still grows"
+
+
+def test_two_who_look_at_different_sides_are_heard_beside_each_other() -> None:
+    doctor, other = Doctor(), Symptom("other", "", "", "", {})
+    for _ in range(BELIEVED):
+        doctor.hear(ILL)
+        doctor.hear(other, "elsewhere")
+    assert [finding.kind for finding in doctor.findings()] == ["collapse", "other"]
+
+
+def overfitted(held_out: Callable[[int], float], training: Callable[[int], float]) -> Symptom | None:
+    """What is seen when these were reported at 40 times, the former lower by a scatter."""
+    noise = np.random.default_rng(0)
+    watcher = Overfitting((Quantity("value", "V"), ELBO), ReparameterizedElboSettings(learning_rate=0.01))
+    found = None
+    for time in range(40):
+        steps = np.arange(100 * time, 100 * time + 100)
+        values = {"elbo": (steps, training(time) + noise.normal(size=100))}
+        assert not watcher.hear(values)
+        scatter = 0.05 * noise.normal()
+        assert watcher.hear({"valid/elbo": (steps[-1:], np.array([held_out(time) + scatter]))})
+        found = watcher.seen() or found
+    return found
+
+
+def test_held_out_values_that_fall_while_training_rises_are_overfitting() -> None:
+    rising = lambda time: -20 + 0.2 * time  # noqa: E731
+    found = overfitted(lambda time: -20 - 0.01 * (time - 15) ** 2, rising)
+    assert found is not None
+    (slow,) = found.changes.values()
+    assert slow["learning_rate"] == 0.001
+    assert 1300 <= slow[FROM] <= 1700
+    assert state_for([0, 500, 1100, 3000], slow) == 1100
+    assert state_for([3000], slow) == 3000
+    treatment = treated(RunConfig(family="vae", learner="reparameterized-elbo"), slow)
+    assert treatment is not None
+    assert treatment.learning == {"learning_rate": 0.001}
+    assert overfitted(rising, rising) is None, "it still learns"
+    assert overfitted(lambda time: -20 + min(time, 15), rising) is None, "it stays where it is"
+    falling = lambda time: -20 - 0.01 * (time - 15) ** 2  # noqa: E731
+    assert overfitted(falling, falling) is None, "training falls as well: something else is wrong"
+
+
+def stuck(steps: int, weight: float, temperatures: int = 1) -> Symptom | None:
+    """What a machine says whose one hidden unit makes all bits alike; the heavier its weights, the longer."""
+    spec = DataSpec((1, 2, 4), Support.BITS, Layout.IMAGE)
+    model = Rbm(RbmSettings(hidden=1), spec)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(weight if parameter.ndim == 2 else -4 * weight if parameter.numel() == 1 else -weight / 2)
+    settings = PersistentCdSettings(chains=10, temperatures=temperatures)
+    learner = PersistentContrastiveDivergence(model, settings, spec, 20)
+    learner.steps.fill_(steps)
+    x = (torch.arange(20) % 2).float().reshape(-1, 1, 1, 1).expand(-1, 1, 2, 4)
+    with torch.no_grad():
+        return learner.diagnose(Batch(x, torch.zeros(20), torch.arange(20)), Generator().manual_seed(0))
+
+
+def test_chains_that_stay_where_they_begin_do_not_mix() -> None:
+    symptom = stuck(2000, weight=10.0)
+    assert symptom is not None
+    assert symptom.kind == "chains do not mix"
+    config = RunConfig(family="rbm", learner="persistent-cd")
+    assert [treated(config, changes) is not None for changes in symptom.changes.values()] == [True, True]
+    assert stuck(2000, weight=0.1) is None
+    assert stuck(100, weight=10.0) is None, "it may change yet"
+    tempered = stuck(2000, weight=10.0, temperatures=3)
+    assert tempered is not None
+    assert list(tempered.changes) == ["4 sweeps a step"]

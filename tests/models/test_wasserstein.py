@@ -272,3 +272,29 @@ def test_looking_on_leaves_the_vectors_of_the_power_method_as_they_are_and_train
         one.step(batch(x))
         after.append(one.state_dict())
     assert all(torch.equal(value, after[1][key]) for key, value in after[0].items())
+
+
+def test_a_critic_out_of_its_bounds_is_noticed_and_what_is_offered_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Wasserstein, "settled", lambda self: True)
+    data, samples = sets(60, 2)
+
+    def seen(scale: float, **settings: Any) -> str:
+        made = learner(Fixed(samples, PLANE), PLANE, hidden=8, layers=1, **settings)
+        with torch.no_grad():
+            for parameter in made.discriminator.parameters():
+                parameter.mul_(scale)
+                if "clip" in settings:
+                    parameter.clamp_(-settings["clip"], settings["clip"])
+        found = made._astray(batch(data), Generator().manual_seed(0))
+        for changes in found.changes.values() if found is not None else ():
+            WassersteinSettings(**{**settings, **changes})
+        return "" if found is None else found.kind
+
+    assert seen(50.0) == "critic out of bounds"
+    assert seen(1e-3) == "critic out of bounds"
+    assert seen(50.0, constraint="none") == "critic out of bounds"
+    assert seen(50.0, constraint="clipping", clip=0.01) == "critic at its bounds"
+    slope = learner(Fixed(samples, PLANE), PLANE, hidden=8, layers=1)
+    mean = slopes(slope.discriminator, Shown(data), Shown(samples), Generator().manual_seed(0)).mean().item()
+    assert seen((1 / mean) ** 0.5) == "", "a slope of about 1"
+    assert seen(1e-3, constraint="clipping", clip=0.5) == ""
