@@ -141,6 +141,10 @@ def test_a_person_compares_runs(person: Person, page: ComparePage) -> None:
     curves.quantities.setCurrentIndex(0)
     curves.quantities.activated.emit(0)
     person.until(lambda: len([line for line in curves.plot.lines if line.series]) == 2)
+    values = curves.plot.values()
+    assert len(values.rows) == 40 + 80
+    assert values.rows[0] == ("vae 3, training", 0.0, -40.0)
+    assert [name for _, name in curves.plot.legend] == ["vae 3", "vae 2"]
     curves._by_time.setChecked(True)
     assert curves.plot.lines[0].at(2.0) == (20, -20.0)  # 0.1 s for each step
     curves.plot.pointed.emit(2.0)
@@ -172,6 +176,7 @@ def test_a_person_compares_runs(person: Person, page: ComparePage) -> None:
     assert isinstance(plane, PlanePart)
     person.until(lambda: len(plane.table().rows) == 4)
     assert "nade: no evidence lower bound" in texts(page)
+    assert plane.plot.values() == plane.table()
     spot = plane.plot.box.mapViewToScene(QPointF(1.0, 20.0))
     plane.plot._hover(spot)
     assert "vae 2, step 0" in plane.plot.named()

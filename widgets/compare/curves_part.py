@@ -200,9 +200,9 @@ class CurvesPart(Part):
         if history is not None:
             return history.series.get(key), history.series.get(HELD_OUT + key), history.wall
         read = self._read.get(run.id)
-        return (
-            (read.training, read.held_out, read.wall) if read is not None and read.of == key else (None, None, Series())
-        )
+        if read is None or read.of != key:
+            return None, None, Series()
+        return read.training, read.held_out, read.wall
 
     # Drawing.
 
@@ -225,8 +225,8 @@ class CurvesPart(Part):
             line.held_out = held_out if what != "training" else None
             lines.append(line)
         unit = self._quantity[2] if self._quantity is not None else ""
-        what = self._quantity[1] if self._quantity is not None else ""
-        self.plot.show_lines(lines, self._smoothing.value() / 100, self._log_values.isChecked(), unit, what)
+        title = self._quantity[1] if self._quantity is not None else ""
+        self.plot.show_lines(lines, self._smoothing.value() / 100, self._log_values.isChecked(), unit, title)
         self._name(lines)
         self._point(None)
         lacking = [line.name for line in lines if not line.series]

@@ -1,4 +1,4 @@
-"""Pictures that runs kept while they learned, read in the thread of files, and the moments at which they were kept."""
+"""Pictures that runs kept while they learned, read in a thread, and the moments at which they were kept."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Literal
 import numpy as np
 from PySide6.QtCore import QObject
 
+from dgm_studio.events import Preview
 from dgm_studio.store import Run
-from widgets.background import Background, Problem
+from widgets.kept_states import KeptStates
 
 KEPT_BYTES = 64 * 2**20  # of frames in memory
 
@@ -51,9 +52,9 @@ def ticks(moments: Sequence[Moments], pace: Pace) -> list[float]:
 class Frames(QObject):
     """Reads frames: of each run one at a time, and what was asked for last is read next."""
 
-    def __init__(self, files: Background, parent: QObject) -> None:
+    def __init__(self, states: KeptStates, parent: QObject) -> None:
         super().__init__(parent)
-        self._files = files
+        self._states = states
         self._kept: OrderedDict[tuple[str, int], np.ndarray] = OrderedDict()
         self._reading: dict[str, int] = {}
         self._wanted: dict[str, tuple[Run, int, Callable[[int, np.ndarray], None]]] = {}
@@ -70,24 +71,24 @@ class Frames(QObject):
         if run.id not in self._reading:
             self._read(run, step)
 
-    def forget(self) -> None:
-        """Ignore what still comes, and keep nothing."""
-        self._wanted.clear()
-        self._kept.clear()
+    def forget(self, run_id: str = "") -> None:
+        """Ignore what still comes and keep nothing, of one run or of all: it may hold other frames from now on."""
+        for kept in (self._wanted, self._kept):
+            for key in [key for key in kept if not run_id or run_id in (key, key[0])]:
+                del kept[key]
 
     def _read(self, run: Run, step: int) -> None:
         self._reading[run.id] = step
-        self._files.submit(
-            lambda: run.frame(step)[0], lambda samples: self._came(run, step, samples), lambda p: self._failed(run, p)
-        )
+        self._states.read_frame(run, step, lambda frame: self._came(run, frame), lambda problem: self._failed(run))
 
-    def _came(self, run: Run, step: int, samples: np.ndarray) -> None:
-        self._kept[run.id, step] = samples
+    def _came(self, run: Run, frame: Preview) -> None:
+        step = frame.step
+        self._kept[run.id, step] = frame.samples
         while len(self._kept) > 1 and sum(one.nbytes for one in self._kept.values()) > KEPT_BYTES:
             self._kept.popitem(last=False)
         self._go_on(run, step)
 
-    def _failed(self, run: Run, _: Problem) -> None:
+    def _failed(self, run: Run) -> None:
         self._wanted.pop(run.id, None)
         self._reading.pop(run.id, None)
 

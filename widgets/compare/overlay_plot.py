@@ -54,10 +54,10 @@ class OverlayPlot(Plot):
         self.setObjectName("overlay")
         self.lines: list[Line] = []
         self._curves: list[tuple[pg.PlotCurveItem, Series, Line, bool]] = []
+        self.values = self._table
         self._log_values = False
         self._smoothing = 0.0
         self._zoomed = False
-        self.values = self._table
         self._cross = pg.InfiniteLine(angle=90, movable=False)
         self._cross.hide()
         self.addItem(self._cross, ignoreBounds=True)
@@ -89,7 +89,7 @@ class OverlayPlot(Plot):
         self.setLogMode(first.logarithmic, self._log_values)
         self.set_titles(first.title, left)
         self.title = f"{what} over {first.title} (dashed: held-out)"
-        self.legend = [(line.colour, line.name) for line in lines]
+        self.legend = [(line.colour, line.name) for line in lines if line.series]
         self.draw()
 
     def _table(self) -> Table:

@@ -25,7 +25,7 @@ from widgets.empty import Empty
 from widgets.measuring import Job, Measuring
 from widgets.plots import Plot, pen
 from widgets.readout import Readout
-from widgets.saving import Choice, more_button, table_choices
+from widgets.saving import more_button
 from widgets.status import thousands
 from widgets.theme import SPACE, look
 from widgets.workspace import Workspace
@@ -168,6 +168,7 @@ class PlanePart(Part):
         self._asked = 0
         self._points: dict[str, list[RatePoint]] = {}
         self.plot = PlanePlot()
+        self.plot.title, self.plot.values = "Rate and distortion", self.table
         self._compute = QPushButton("Measure")
         self._compute.setObjectName("measureStates")
         self._compute.clicked.connect(self._measure)
@@ -229,9 +230,6 @@ class PlanePart(Part):
         """The points that are shown, as a report."""
         names = {run.id: run.name for run in self.chosen.runs}
         return as_table(self._shown(), names)
-
-    def offers(self) -> list[Choice]:
-        return table_choices(self, self.table, "Rate and distortion") if self._shown() else []
 
     def _all(self) -> list[RatePoint]:
         return [point for run in self.chosen.runs for point in self._points.get(run.id, [])]

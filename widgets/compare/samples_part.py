@@ -89,7 +89,7 @@ class SamplesPart(Part):
 
     def __init__(self, chosen: Chosen, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(chosen, workspace, parent)
-        self._frames = Frames(workspace.files, self)
+        self._frames = Frames(workspace.viewing.states, self)
         self._cells: dict[str, _Cell] = {}
         self._moments: dict[str, Moments] = {}
         self._ticks: list[float] = []
@@ -128,7 +128,8 @@ class SamplesPart(Part):
         self._timer = QTimer(self, interval=PLAY_EVERY)
         self._timer.timeout.connect(self._advance)
         workspace.previewed.connect(self._previewed)
-        workspace.project_changed.connect(self._frames.forget)
+        workspace.training_changed.connect(self._training_changed)
+        workspace.project_changed.connect(lambda: self._frames.forget())
 
     @property
     def pace(self) -> Pace:
@@ -247,6 +248,13 @@ class SamplesPart(Part):
         waits = any(cell.wanted != cell.step for cell in self._cells.values() if cell.wanted is not None)
         if not waits:  # all grids move in step: none is left behind
             self.slider.setValue(self.slider.value() + max(1, round(len(self._ticks) * PLAY_EVERY / PLAY_FOR)))
+
+    def _training_changed(self) -> None:
+        active = self.workspace.trainer.active
+        if active is not None:
+            self._frames.forget(active.run)
+        if self.isVisible():
+            self.refresh()
 
     def _previewed(self, run_id: str, _: object) -> None:
         if self.isVisible() and run_id in self._cells and not self._timer.isActive():
