@@ -12,6 +12,7 @@ from widgets.icons import dress
 from widgets.page_document import EQUATION, Equations, fill, plain_text
 from widgets.theme import SPACE, look
 
+NAVIGATION = {Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Home, Qt.Key.Key_End}
 ZOOMS = (0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 
 
@@ -26,6 +27,7 @@ class _Text(QTextBrowser):
         self.setObjectName("pageText")
         self.setProperty("page", True)
         self.setOpenLinks(False)
+        self.setCursorWidth(0)  # it is read, and not written
         self.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextBrowserInteraction | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
@@ -52,6 +54,8 @@ class _Text(QTextBrowser):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if not self._do(event):
+            if event.modifiers() & Qt.KeyboardModifier.ShiftModifier and event.key() in NAVIGATION:
+                self.setCursorWidth(1)  # somebody selects by keyboard, and has to see where
             super().keyPressEvent(event)
 
     def _do(self, event: QKeyEvent, only_ask: bool = False) -> bool:
