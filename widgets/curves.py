@@ -14,6 +14,7 @@ from dgm_studio.modes import PROTOCOL
 from widgets.building import label
 from widgets.curve_plot import HELD_OUT, TRAINING, CurvePlot
 from widgets.history import History
+from widgets.plots import HALF_FIGURE
 from widgets.readout import Readout
 from widgets.saving import more_button
 from widgets.status import duration, thousands
@@ -152,7 +153,9 @@ class Curves(QWidget):
         if self.views:
             self.views[-1].plot.set_titles(self._axis.title)
         for view in self.views[:-1]:  # where there are many, the room is the curves'
-            view.plot.getAxis("bottom").setStyle(showValues=len(self.views) <= EMPTY)
+            many = len(self.views) > EMPTY
+            view.plot.getAxis("bottom").setStyle(showValues=not many)
+            view.plot.getPlotItem().layout.setContentsMargins(0, HALF_FIGURE, 0, HALF_FIGURE if many else 0)
 
     def show_history(self, history: History | None) -> None:
         """Draw the curves of a run; `changed` after something was added to them."""

@@ -22,7 +22,7 @@ def shortcuts(parent: QWidget, actions: Actions) -> QDialog:
     for row, action in enumerate(shown):
         grid.addWidget(label(action.shortcut().toString(), "strong"), row, 0)
         grid.addWidget(label(action.iconText()), row, 1)
-        grid.addWidget(label(action.statusTip(), "muted"), row, 2)
+        grid.addWidget(label(action.statusTip(), "muted", wrap=True), row, 2)
     grid.setColumnStretch(2, 1)
     grid.setRowStretch(len(shown), 1)
     return dialog(parent, "Keyboard shortcuts", scrolled(content), 680, 560)

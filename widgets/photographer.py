@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from PySide6.QtCore import QEventLoop, QPoint, QSettings, QTimer
+from PySide6.QtCore import QEventLoop, QPoint, QSettings, Qt, QTimer
 from PySide6.QtGui import QPainter, QPixmap
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QScrollArea, QWidget
 
 from dgm_studio.presets import presets
@@ -264,6 +265,9 @@ class Photographer:
     def _front(self) -> Iterator[None]:
         """What opens meanwhile is closed afterwards."""
         yield
+        for widget in [*self._in_front(), QApplication.focusWidget()]:
+            if widget is not None and widget is not self.window:
+                QTest.keyClick(widget, Qt.Key.Key_Escape)
         for widget in self._in_front():
             widget.close()
         self.rest(0.05)

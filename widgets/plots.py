@@ -19,7 +19,7 @@ pg.setConfigOptions(antialias=True)
 
 
 APART = 16  # px from one figure of a vertical axis to the next
-TOP = 6  # px: half of a figure stands above the highest tick
+HALF_FIGURE = 6  # px: what stands above the highest tick of a vertical axis
 
 
 class _Axis(pg.AxisItem):
@@ -66,7 +66,7 @@ class Plot(pg.PlotWidget):
             axis.enableAutoSIPrefix(False)  # numbers as they are, not "z₁ (x0.001)"
             axis.setVisible(axes)
         if axes:
-            self.plotItem.layout.setContentsMargins(0, TOP, 0, 0)
+            self.plotItem.layout.setContentsMargins(0, HALF_FIGURE, 0, 0)
         look.changed.connect(self.restyle)
         self.restyle()
 

@@ -56,7 +56,8 @@ def _process(*arguments: str, **variables: str) -> str:
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": str(ROOT), **variables}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if result.returncode:
-        raise CommandError(f"No pictures of the window could be taken.\n{result.stderr}", code=1)
+        said = "\n".join(line for line in result.stderr.splitlines() if not line.startswith("This plugin does not"))
+        raise CommandError(f"No pictures could be taken (exit code {result.returncode}).\n{said}", code=1)
     return result.stdout
 
 
