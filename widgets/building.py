@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRect, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QDialog,
     QFrame,
@@ -19,9 +19,19 @@ from PySide6.QtWidgets import (
 from widgets.theme import SPACE, tabular
 
 
-def label(text: str = "", role: str = "", name: str = "", wrap: bool = False) -> QLabel:
+class Elided(QLabel):
+    """One line that ends in an ellipsis where there is no room for all of it."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        with QPainter(self) as painter:
+            painter.setPen(self.palette().color(self.foregroundRole()))
+            text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter, text)
+
+
+def label(text: str = "", role: str = "", name: str = "", wrap: bool = False, elided: bool = False) -> QLabel:
     """Text in one of the roles of resources/style.qss, with figures of equal width."""
-    result = QLabel(text)
+    result = Elided(text) if elided else QLabel(text)
     result.setProperty("role", role)
     result.setObjectName(name)
     result.setWordWrap(wrap)

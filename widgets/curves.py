@@ -43,8 +43,8 @@ class QuantityView(QWidget):
         self._values.setMinimumWidth(self._values.fontMetrics().horizontalAdvance("   ■ −00.00" * 3))
         head = QHBoxLayout()
         head.setSpacing(SPACE // 2)
-        title = label(quantity.title, "strong")
-        unit = label(f"({quantity.unit})" if quantity.unit else "", "muted")
+        title = label(quantity.title, "strong", elided=True)
+        unit = label(f"({quantity.unit})" if quantity.unit else "", "muted", elided=True)
         for part, least in ((title, 80), (unit, 40)):
             part.setMinimumWidth(min(least, part.sizeHint().width()))  # names are cut off before the values are
             part.setToolTip(f"{quantity.title} ({quantity.unit})" if quantity.unit else quantity.title)
