@@ -134,6 +134,7 @@ class EvaluationCard(QFrame):
         self._message.setObjectName(f"message-{key}")
         self._choice = QComboBox()
         self._choice.setObjectName(f"results-{key}")
+        self._choice.setAccessibleName(f"Results of {title}")
         self._choice.setToolTip("Every result of this evaluation that the project keeps, the newest first.")
         self._choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self._choice.currentIndexChanged.connect(self._choose)

@@ -63,6 +63,7 @@ class SamplesView(QWidget):
             if self._text is None:
                 self._text = TextSamples(self._minimum)
                 self._text.setObjectName("sampleTexts")
+                self._text.setAccessibleName("Samples")
                 self._stack.addWidget(self._text)
             self._stack.setCurrentWidget(self._text)
             self._text.show_texts(written(samples, self._spec.symbols))
@@ -118,6 +119,7 @@ class _Plane(Plot):
     def __init__(self, axes: bool) -> None:
         super().__init__(axes=axes)
         self.setObjectName("samplePoints")
+        self.setAccessibleName("Samples")
         self.title, self.legend = "Samples", ((look.theme.muted, "data"), (CATEGORICAL[1], "samples"))
         self.box.setAspectLocked(True)
         self._data = pg.ScatterPlotItem(size=3, pen=None, pxMode=True)

@@ -37,6 +37,7 @@ class CanvasesView(Explorer):
     def __init__(self, live: Live, parent: QWidget | None = None) -> None:
         super().__init__(live, parent)
         self._answer: Drawings | None = None
+        self.setAccessibleName(self.title)
         self._fresh = False  # the next answer is to a new question, and is watched from its beginning
         self._seed = 0
         self._chosen = 0

@@ -44,6 +44,7 @@ class DomainsView(Explorer):
         self._meant: int | None = None  # the example under the pointer
         self.map = MapView(dots=5.0)
         self.map.setObjectName("domainsMap")
+        self.map.setAccessibleName("Map of both domains")
         self.map.setToolTip("Wheel: zoom. Drag with the middle button: pan.")
         self.map.handle.hide()
         self.rings = PointsItem(size=8.0, hollow=True)

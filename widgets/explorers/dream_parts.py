@@ -29,6 +29,7 @@ class Trace(Card):
         self._frames: deque[tuple[int, np.ndarray]] = deque(maxlen=TRACE)
         self.plot = Plot()
         self.plot.setObjectName(name)
+        self.plot.setAccessibleName(title)
         self.plot.setMinimumHeight(90)
         self.plot.set_titles("transitions", axis)
         self._curves = [self.plot.plot() for _ in range(TRACED)]

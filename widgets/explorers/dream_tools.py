@@ -51,6 +51,7 @@ class ChainTools(QWidget):
             self._inks = ColourInk(spec) if channels == 3 else GreyInk(spec)
             self._inks.changed.connect(lambda _: self._brush.choose(DRAW))
         self.sources = QComboBox(objectName="source", toolTip="What is shown of the first chain and of the others")
+        self.sources.setAccessibleName("What is shown of the chains")
         self.sources.addItem("mean", MEAN)
         self.sources.addItem("state", STATE)
         self.sources.activated.connect(lambda _: self.source_chosen.emit())
@@ -71,6 +72,7 @@ class ChainTools(QWidget):
         self.temperature.setObjectName("temperature")
         self.temperature.setToolTip("All energies are divided by it: 1 is the model itself")
         self.labels = QComboBox(objectName="heldClass", toolTip="The class whose label unit is held on")
+        self.labels.setAccessibleName("Class that is held")
         self.labels.addItem("no class held", FREE)
         for label, name in enumerate(spec.class_names):
             self.labels.addItem(f"dream of {name}", label)

@@ -45,6 +45,7 @@ class EllipsesView(Explorer):
         self.map = MapView()
         self.map.getPlotItem().setContentsMargins(0, SPACE, 0, 0)  # the highest number has room
         self.map.setObjectName("plane")
+        self.map.setAccessibleName("Data and ellipses")
         self.map.setToolTip("Wheel: zoom. Drag with the middle button: pan.")
         self.map.handle.hide()
         self.ellipses = EllipsesItem()
@@ -222,6 +223,8 @@ class EllipsesView(Explorer):
     def _map_card(self) -> Card:
         card = Card()
         self._across, self._up = QComboBox(objectName="across"), QComboBox(objectName="up")
+        self._across.setAccessibleName("Coordinate across")
+        self._up.setAccessibleName("Coordinate up")
         for box, at in zip((self._across, self._up), self._widest(), strict=True):
             box.addItems(self._names)
             box.setCurrentIndex(at)
@@ -235,6 +238,7 @@ class EllipsesView(Explorer):
         self._status = Caption(name="ellipsesStatus")
         self.curve = Plot()
         self.curve.setObjectName("wayCurve")
+        self.curve.setAccessibleName("What learning reported at each step")
         self.curve.setFixedHeight(CURVE)
         self.curve.getPlotItem().setContentsMargins(0, SPACE, 0, 0)
         self.curve.setToolTip("What learning maximises, over its steps. Drag the line to go to a step.")

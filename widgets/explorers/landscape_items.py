@@ -136,6 +136,7 @@ class PlaneMap(QWidget):
         super().__init__()
         self.map = MapView(dots=3.0)
         self.map.setObjectName(name)
+        self.map.setAccessibleName(f"Map of the plane: {name}")
         self.map.setToolTip("Wheel: zoom. Drag with the middle button: pan.")
         self.map.setMinimumSize(120, 120)
         self.map.handle.hide()

@@ -39,6 +39,7 @@ class Outcome(QWidget):
         self.picture.setObjectName("decoded")
         self.plane = MapView(self)
         self.plane.setObjectName("decodedPoint")
+        self.plane.setAccessibleName("Where the decoded point lies")
         self.is_picture = is_picture
         layout.addWidget(self.picture)
         layout.addWidget(self.plane)

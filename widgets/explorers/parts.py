@@ -261,6 +261,7 @@ def fill(layout: QBoxLayout, *parts: QWidget) -> None:
 def class_choice(spec: DataSpec, any_class: bool = True) -> QComboBox:
     """Which class an example is taken from; its data is the label. Hidden where data have no classes."""
     box = QComboBox(objectName="class", toolTip="Which class an example is taken from")
+    box.setAccessibleName("Class of the example")
     if any_class:
         box.addItem("any class", ANY_CLASS)
     for label, name in enumerate(spec.class_names):

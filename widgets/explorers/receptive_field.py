@@ -65,6 +65,7 @@ class ReceptiveFieldView(Explorer):
         self._field: Field | None = None
         self.heat, self.sees = FieldView(200), FieldView(120)
         self.heat.setObjectName("influence")
+        self.heat.setAccessibleName("Receptive field")
         self.heat.setCursor(Qt.CursorShape.CrossCursor)
         self.heat.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.heat.setToolTip("Press on a pixel, drag, or use the arrow keys")

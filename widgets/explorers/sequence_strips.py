@@ -26,6 +26,7 @@ class Strip(QWidget):
     def __init__(self, name: str, minimum: int, steps: int) -> None:
         super().__init__()
         self.setObjectName(name)
+        self.setAccessibleName(name.capitalize())
         self.steps, self.first, self.count, self.marked = steps, 0, steps, 0
         self.setMinimumSize(160, minimum)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)

@@ -42,6 +42,7 @@ class LayerChoice(QComboBox):
 
     def __init__(self, name: str) -> None:
         super().__init__(objectName=name, toolTip="Which hidden layer is looked at, counted from the pixels")
+        self.setAccessibleName("Hidden layer")
         self.hide()
 
     def set_layers(self, shapes: tuple[tuple[int, ...], ...]) -> None:
