@@ -250,6 +250,7 @@ MENUS: dict[str, tuple[Entry, ...]] = {
         Entry("help", "&Help on this", "The page of what has the focus, else of the family in the form.", "F1", "help"),
         Entry("contents", "&Contents and search", "All help pages.", "Shift+F1", "contents"),
         Entry(),
+        Entry("tour", "&Tour", "A short look around the window.", "", "explore", needs="an open project"),
         Entry("shortcuts", "&Keyboard shortcuts", "All shortcuts.", "Ctrl+/", "keyboard"),
         Entry("about", "&About", "Versions and licence.", "", "info"),
     ),

@@ -80,7 +80,7 @@ def main(argv: list[str]) -> int:
     native = NativeCrashes(state_folder())
     left = native.left()
     native.begin()
-    window = MainWindow(preferences, log)
+    window = MainWindow(preferences, log, tour=True)
     dialogs = CrashDialogs(lambda: window)
     last_resort.show, last_resort.kept = dialogs.show, partial(what_is_kept, window)
     if left:

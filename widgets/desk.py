@@ -346,7 +346,7 @@ class Desk(QObject):
             "start": project is not None,
         }.items():
             actions[key].setEnabled(enabled)
-        for key in (*PAGES, *self.docks, "layout", "nextRun", "previousRun"):
+        for key in (*PAGES, *self.docks, "layout", "tour", "nextRun", "previousRun"):
             actions[key].setEnabled(project is not None)
         self.area.moments.allow(actions["keepMoment"].isEnabled(), stateful and workspace.can_train)
         self._header.buttons["continue"].setEnabled(actions["continue"].isEnabled())

@@ -22,6 +22,7 @@ from widgets.preferences import Preferences
 from widgets.start_page import StartPage
 from widgets.status import StatusLine
 from widgets.theme import SPACE, chosen_theme, look
+from widgets.tour_stops import Tour
 
 if TYPE_CHECKING:
     from widgets.desk import Desk
@@ -38,7 +39,8 @@ class MainWindow(QMainWindow):
     loaded = Signal()
     ended = Signal()
 
-    def __init__(self, preferences: Preferences, log: Log) -> None:
+    def __init__(self, preferences: Preferences, log: Log, tour: bool = False) -> None:
+        """`tour`: whoever opens a project for the first time is shown around."""
         super().__init__()
         self.setObjectName("window")
         self.setWindowTitle("DGM Studio")
@@ -66,6 +68,7 @@ class MainWindow(QMainWindow):
         column.addWidget(self._pages, 1)
         self.setCentralWidget(middle)
         self.finder = Finder(self)
+        self.tour = Tour(self, by_itself=tour)
         voice.said.connect(log.say)
         self._connect()
         self._show_start()
@@ -188,7 +191,9 @@ class MainWindow(QMainWindow):
         for dock in desk.docks.values():
             dock.hide()
         desk.worked.connect(self._show_work)
+        desk.worked.connect(self.tour.project_opened)
         desk.left.connect(self._show_start)
+        desk.left.connect(self.tour.leave)
         desk.workspace.stays_open.connect(lambda: self.setEnabled(True))
         self.start_page.say_loading("")
         self.log.say(Notice("info", f"Loaded in {seconds:.1f} s.", lasting=False))

@@ -35,17 +35,17 @@ class WorkArea(Card):
         self.train, self.explore, self.evaluate = TrainPage(workspace), ExplorePage(workspace), EvaluatePage()
         self.evaluate.setObjectName("evaluatePage")
         self.compare = ComparePage(workspace, self.evaluate.measuring)
-        self._tabs = QTabBar(drawBase=False, expanding=False)
-        self._tabs.setObjectName("tabs")
-        self._tabs.setAccessibleName("Pages")
+        self.tabs = QTabBar(drawBase=False, expanding=False)
+        self.tabs.setObjectName("tabs")
+        self.tabs.setAccessibleName("Pages")
         self._pages = QStackedWidget()
         pages = (self.train, self.explore, self.evaluate, self.compare)
         for title, page in zip(WANTED, pages, strict=True):
-            self._tabs.addTab(title)
+            self.tabs.addTab(title)
             self._pages.addWidget(page)
         head = QHBoxLayout()
         head.setContentsMargins(SPACE * 3 // 2, 0, SPACE * 3 // 2, 0)
-        head.addWidget(self._tabs)
+        head.addWidget(self.tabs)
         head.addStretch(1)
         head.addWidget(self.explore.switch, 0, Qt.AlignmentFlag.AlignVCenter)
         self._pages.setContentsMargins(SPACE * 3 // 2, SPACE // 2, SPACE * 3 // 2, SPACE)
@@ -57,7 +57,7 @@ class WorkArea(Card):
         self.column.addLayout(head)
         self.column.addWidget(self._pages, 1)
         self.column.addLayout(foot)
-        self._tabs.currentChanged.connect(self._show)
+        self.tabs.currentChanged.connect(self._show)
         workspace.project_changed.connect(self._show_evaluate)
         workspace.selected.connect(lambda _: self._show_evaluate())
         workspace.selected.connect(lambda run: self.setProperty(RUN_NAME, run.name if run is not None else ""))
@@ -67,11 +67,11 @@ class WorkArea(Card):
 
     @property
     def page(self) -> str:
-        return self._tabs.tabText(self._tabs.currentIndex())
+        return self.tabs.tabText(self.tabs.currentIndex())
 
     def show_page(self, title: str) -> None:
         """Turn to "Train", "Explore", "Evaluate" or "Compare"."""
-        self._tabs.setCurrentIndex(list(WANTED).index(title))
+        self.tabs.setCurrentIndex(list(WANTED).index(title))
 
     def compare_runs(self, runs: Sequence[Run]) -> None:
         """Put these runs beside those of the Compare page, and turn to it."""

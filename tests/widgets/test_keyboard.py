@@ -39,7 +39,7 @@ def nameless(window: QWidget) -> Iterator[str]:
         parent = widget.parentWidget()
         if isinstance(widget, QScrollArea | QScrollBar) or isinstance(parent, QAbstractSpinBox | QComboBox):
             continue  # Qt's own parts
-        if parent is not None and isinstance(parent.parentWidget(), QComboBox) or widget is parent is None:
+        if (parent is not None and isinstance(parent.parentWidget(), QComboBox)) or widget is parent is None:
             continue
         if isinstance(widget, QTabBar) and parent is window:
             continue  # of docks one above the other
