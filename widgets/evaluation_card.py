@@ -140,6 +140,7 @@ class EvaluationCard(QFrame):
         self._choice.currentIndexChanged.connect(self._choose)
         self._beside = QComboBox()
         self._beside.setObjectName(f"beside-{key}")
+        self._beside.setAccessibleName(f"Result of {title} to compare with")
         self._beside.setToolTip("Another result, with which the chosen one is compared.")
         self._beside.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self._beside.currentIndexChanged.connect(lambda _: self._choose(self._choice.currentIndex()))
