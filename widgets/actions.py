@@ -270,11 +270,11 @@ class Actions:
         for title, entries in MENUS.items():
             menu = self.menu_bar.addMenu(title)
             menu.setToolTipsVisible(True)
-            for entry in entries:
+            for entry, text in zip(entries, lettered([entry.text for entry in entries]), strict=True):
                 if not entry.key:
                     menu.addSeparator()
                     continue
-                action = self._make(entry, parent)
+                action = self._make(entry, text, parent)
                 menu.addAction(action)
 
     def __getitem__(self, key: str) -> QAction:
@@ -283,8 +283,8 @@ class Actions:
     def __iter__(self) -> Iterator[tuple[str, QAction]]:
         return iter(self._actions.items())
 
-    def _make(self, entry: Entry, parent: QObject) -> QAction:
-        action = QAction(entry.text, parent)
+    def _make(self, entry: Entry, text: str, parent: QObject) -> QAction:
+        action = QAction(text, parent)
         action.setObjectName(entry.key)
         action.setCheckable(entry.checkable)
         if entry.shortcut:
@@ -296,3 +296,21 @@ class Actions:
             dress(action, entry.icon)
         self._actions[entry.key] = action
         return action
+
+
+def lettered(texts: list[str]) -> list[str]:
+    """The texts of a menu, each with a letter of its own to press: that which it asks for by "&", unless one before it
+    has that; else the first that is free, beginnings of words before others."""
+    taken: set[str] = set()
+    found = []
+    for text in texts:
+        plain = text.replace("&", "")
+        asked = [text.index("&")] if "&" in text else []
+        begins = [place for place, sign in enumerate(plain) if sign.isalnum() and plain[:place][-1:] in ("", " ")]
+        others = [place for place, sign in enumerate(plain) if sign.isalnum()]
+        place = next((place for place in (*asked, *begins, *others) if plain[place].lower() not in taken), None)
+        if place is not None:
+            taken.add(plain[place].lower())
+            plain = f"{plain[:place]}&{plain[place:]}"
+        found.append(plain)
+    return found
