@@ -22,6 +22,7 @@ from models import catalog
 from widgets.building import label
 from widgets.compare.chosen import Chosen
 from widgets.icons import dress
+from widgets.status import thousands
 from widgets.theme import SPACE, look
 from widgets.workspace import Workspace
 
@@ -86,7 +87,7 @@ class Chip(QFrame):
         row.addWidget(away)
         family = catalog.family(run.config.family).title if run.config is not None else "a family of a newer studio"
         steps = run.checkpoint_steps()
-        at = f", kept up to step {steps[-1]:,}" if steps else ""
+        at = f", kept up to step {thousands(steps[-1])}" if steps else ""
         self.setToolTip(f"{run.name}: {family}{at}. Click to select it.")
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:

@@ -56,6 +56,7 @@ class PlanePlot(Plot):
         self.box.sigRangeChanged.connect(self._place)
         self.scene().sigMouseMoved.connect(self._hover)
         look.changed.connect(self._place)
+        look.changed.connect(self._said.hide)
 
     def show_points(self, points: list[RatePoint], colours: dict[str, str], names: dict[str, str]) -> None:
         """`points` in order of steps; colours and names of runs by id."""

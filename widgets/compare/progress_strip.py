@@ -11,6 +11,7 @@ from dgm_studio.evaluation import Fraction, Result
 from widgets.building import label
 from widgets.evaluation_card import Progress
 from widgets.measuring import Job, Measuring
+from widgets.status import thousands
 
 
 class Strip(Progress):
@@ -60,7 +61,7 @@ class Strip(Progress):
             self._jobs, self._ended = [], 0
         elif active in self._jobs and active is not None:
             count = f"{self._ended + 1} of {len(self._jobs)}  ·  " if len(self._jobs) > 1 else ""
-            self.begin(f"{count}{active.run.name}, step {active.step:,}")
+            self.begin(f"{count}{active.run.name}, step {thousands(active.step)}")
         else:
             self.begin("waits for what is being measured now")
 
