@@ -42,6 +42,7 @@ from models.spec import UnsuitableData
 
 PROGRESS_EVERY = 0.05  # seconds
 CHECKPOINT_EVERY = 20.0  # seconds between the states that are kept while a run trains
+WRITING = 2.0  # times as long as its copying, a state keeps the processors busy until it is on the disk
 FRAME_GROWTH = 1.15  # of the step from one kept picture to the next
 
 
@@ -191,7 +192,7 @@ class TrainingSession:
             if self._history and self._step >= next_state and saves.affordable():
                 started = time.perf_counter()
                 yield self._checkpoint(learner, feeder)
-                saves.charge(started)
+                saves.charge(started, WRITING)
                 next_state = max(self._step + 1, int(self._step * GROWTH))
             yield from self._as_wanted(learner, feeder)
             if self._step >= self.steps or self._out_of_time():

@@ -41,7 +41,7 @@ class CurvePlot(Plot):
         self.legend = ((TRAINING, "training"), (HELD_OUT, "held-out"))
         self.values = self._table
         self.setObjectName(f"curve-{quantity.key}")
-        self.setMinimumHeight(64)
+        self.setMinimumHeight(56)
         self.seconds = 0.0  # spent on painting so far
         self._history = History()
         self._axis = StepAxis()

@@ -6,7 +6,7 @@ import math
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
 from widgets.icons import dress
 from widgets.moments import Marks, Moments
@@ -145,13 +145,8 @@ class MomentBar(QWidget):
         self.loop = _tool("momentLoop", "reset", "Loop", "Begin anew at the end.", self._loop, checkable=True)
         self.slider = MomentSlider()
         self._said = Readout("momentSaid", "muted")
-        self._said.setMinimumWidth(
-            self._said.fontMetrics().horizontalAdvance("step 000 000 of 000 000  ·  state of 000")
-        )
-        self.now = QPushButton("Now")
-        self.now.setObjectName("momentNow")
-        self.now.setToolTip("Look at the run as it is now.")
-        self.now.clicked.connect(lambda: moments.look_at(None))
+        self._said.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.now = _tool("momentNow", "", "Now", "Look at the run as it is now.", lambda: moments.look_at(None))
         self.keep = _tool("momentKeep", "pin", "Keep this moment", "", self.keep_wanted.emit)
         self.branch = _tool("momentBranch", "branch", "Branch from here", "", self._branch)
         row = QHBoxLayout(self)
@@ -198,6 +193,8 @@ class MomentBar(QWidget):
         self.setVisible(self._wanted and len(stops) > 1)
         self.slider.show_marks(marks, stops)
         self.slider.show_step(step)
+        widest = f"step {thousands(marks.end)} of {thousands(marks.end)}  ·  state of {thousands(marks.end)}"
+        self._said.setFixedWidth(self._said.fontMetrics().horizontalAdvance(widest) + SPACE // 2)
         self._said.set_text(said(marks, step))
         self.now.setEnabled(step is not None)
         kept = step is not None and state in marks.demanded
@@ -245,6 +242,9 @@ def _tool(name: str, icon: str, text: str, tip: str, do: object, checkable: bool
     button.setAccessibleName(text)
     button.setToolTip(tip)
     button.setAutoRaise(True)
-    dress(button, icon)
+    if icon:
+        dress(button, icon)
+    else:
+        button.setText(text)
     button.clicked.connect(lambda: do())  # type: ignore[operator]
     return button
