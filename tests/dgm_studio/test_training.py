@@ -457,7 +457,9 @@ def test_a_run_that_diverges_ends_with_its_last_good_state(
     assert end.kind == "diverged"
     assert "smaller learning rate" in end.text
     assert f"The state of step {end.step} was kept." in end.text
-    assert [f.kind for f in of(Finding, seen)] == ["diverged"]
+    (found,) = of(Finding, seen)
+    assert found.kind == "diverged"
+    assert list(found.changes) == ["a third of the learning rate"]
     kept, shown = of(Checkpoint, seen)[-1], of(Snapshot, seen)[-1]
     assert kept.step == shown.step == end.step <= 9
     assert all_finite(kept.state["model"])
