@@ -119,7 +119,7 @@ class MainWindow(QMainWindow):
             "themeSystem": lambda: self.set_theme("system"),
             "themeDark": lambda: self.set_theme("dark"),
             "themeLight": lambda: self.set_theme("light"),
-            "preferences": self._show_preferences,
+            "preferences": self.show_preferences,
             "shortcuts": lambda: shortcuts(self, actions),
             "about": lambda: about(self),
         }.items():
@@ -145,11 +145,13 @@ class MainWindow(QMainWindow):
         if self.desk is not None:
             self.desk.follow_preferences()
 
-    def _show_preferences(self) -> None:
+    def show_preferences(self, find: str = "") -> None:
+        """Open the preferences, at those that `find` names."""
         from widgets.preferences_dialog import PreferencesDialog  # its editors know what settings are
 
         dialog = PreferencesDialog(self.preferences, self)
         dialog.changed.connect(self.follow_preferences)
+        dialog.find(find)
         dialog.show()
 
     def _mark_theme(self) -> None:

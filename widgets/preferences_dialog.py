@@ -94,6 +94,10 @@ class PreferencesDialog(QDialog):
         self._show_folder()
         self.blockSignals(blocked)
 
+    def find(self, text: str) -> None:
+        """Show the preferences that have these words."""
+        self._find.setText(text)
+
     # The preferences.
 
     def _theme(self) -> Row:

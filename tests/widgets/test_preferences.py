@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QCheckBox, QFileDialog, QLabel, QLineEdit, QPushBu
 from pytestqt.qtbot import QtBot
 
 from dgm_studio.training import CHECKPOINT_EVERY
+from widgets.palette.offers import PREFERENCES
 from widgets.preferences import KEEP_EVERY, Preferences
 from widgets.preferences_dialog import PreferencesDialog
 from widgets.settings_form import ChoiceBox
@@ -51,6 +52,9 @@ def test_what_was_chosen_counts_at_once_and_is_there_at_the_next_start(
         names = ("preferTheme", "preferFont", "preferStill", "keepEvery", "preferDevice")
         assert {name for name in names if dialog.findChild(QWidget, name).isVisible()} == visible
     assert dialog.findChild(QLabel, "noPreference").isVisible()
+    for name in PREFERENCES:  # where the palette leads to
+        dialog.find(name)
+        assert not dialog.findChild(QLabel, "noPreference").isVisible(), name
     find.clear()
     preferences.remember(tmp_path)
     dialog.findChild(QPushButton, "resetPreferences").click()

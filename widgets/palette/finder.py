@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject
 
 from dgm_studio.presets import presets
 from widgets.palette.items import Item, Shelf, used
-from widgets.palette.offers import of_actions, of_presets, of_projects
+from widgets.palette.offers import of_actions, of_preferences, of_presets, of_projects
 from widgets.palette.view import Palette
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class Finder(QObject):
         else:
             yield from of_presets(presets(), "Preset", "trains in a project of its own", window.start_preset)
         yield from of_projects(window.preferences.recent, window.open)
+        yield from of_preferences(window.show_preferences)
         for offer in self.offers:
             yield from offer()
 

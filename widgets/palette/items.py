@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from widgets.palette.matching import Match, Text, match_all
 
@@ -34,8 +35,7 @@ class Item:
         return f"{self.kind}/{self.key or self.title}"
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
+class Found(NamedTuple):
     """An item as it is shown: which letters of its title matched."""
 
     item: Item
@@ -64,19 +64,19 @@ class Shelf:
         words = query.casefold().replace("=", " ").split()
         if not words:
             return self._all()
-        found = []
+        found: list[tuple[float, int, int, Match, Item]] = []
         for place, (item, text) in enumerate(zip(self._items, self._texts, strict=True)):
             match = match_all(text, words)
             if match is not None:
-                found.append((match.score + self._extra[place], -len(item.title), -place, Found(item, match.letters)))
+                found.append((match.score + self._extra[place], -len(item.title), -place, match, item))
             elif item.take is not None and len(words) > 1:
                 taken = self._take(item, text, query.replace("=", " ").split())
                 if taken is not None:
                     shown, match = taken
                     extra = self._extra[place] - (CANNOT if shown.why_not else 0.0)
-                    found.append((match.score + extra, -len(shown.title), -place, Found(shown, match.letters)))
-        found.sort(key=lambda one: one[:3], reverse=True)
-        return [one[3] for one in found]
+                    found.append((match.score + extra, -len(shown.title), -place, match, shown))
+        found.sort(reverse=True)  # places differ, so that nothing behind them is compared
+        return [Found(item, match.letters) for *_, match, item in found]
 
     def _all(self) -> list[Found]:
         def order(place: int) -> tuple[float, bool]:

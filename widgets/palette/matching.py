@@ -7,15 +7,14 @@ A word of the query matches a text, best first: as its beginning, as the beginni
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # Scores, which leave room between them for what tells two matches of one kind apart.
 WHOLE, BEGINS, WORD, INITIALS, WITHIN, WORDS, SCATTERED, ASIDE = 1100, 1000, 800, 700, 500, 400, 120, 90
 SHORTEST = 3  # letters of a word that may match in scattered places, or within what is not shown
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(NamedTuple):
     """How well it matches, and which letters of the text did."""
 
     score: float
@@ -86,6 +85,8 @@ class Text:
 
 def match_all(text: Text, words: list[str]) -> Match | None:
     """How well a text matches when each of the words has to; None if one does not."""
+    if len(words) == 1:
+        return text.match(words[0])
     score, letters = 0.0, frozenset[int]()
     for word in words:
         found = text.match(word)

@@ -13,6 +13,15 @@ from dgm_studio.presets import Preset
 from widgets.actions import MENUS, Actions, Entry
 from widgets.palette.items import Item
 
+# what the dialog calls them, and other words; the dialog itself, which needs torch, is made when it is asked for
+PREFERENCES = {
+    "Theme": "dark light colour",
+    "Size of text": "font zoom scale larger smaller",
+    "Motion": "animation",
+    "New projects in": "folder",
+    "Keep a state every": "checkpoint seconds",
+    "Device": "cpu gpu cuda automatic",
+}
 LEFT_OUT = frozenset({"palette", "recent"})  # actions that would lead here, and what is listed by itself
 
 
@@ -66,6 +75,19 @@ def of_projects(paths: Iterable[Path], do: Callable[[Path], None]) -> Iterator[I
             about=folder,
             icon="open",
             also=folder,
+        )
+
+
+def of_preferences(show: Callable[[str], None]) -> Iterator[Item]:
+    """Places of the preferences' dialog."""
+    for name, words in PREFERENCES.items():
+        yield Item(
+            "Preference",
+            name,
+            lambda name=name: show(name),  # type: ignore[misc]
+            about="in the preferences, for all projects",
+            icon="sliders",
+            also=f"preferences {words}",
         )
 
 
