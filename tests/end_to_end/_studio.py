@@ -80,6 +80,7 @@ class Witness(QObject):
             "step": shown.progress.step if shown is not None and shown.progress is not None else -1,
             "previewed": shown.preview.step if shown is not None and shown.preview is not None else -1,
             "kept": run.checkpoint_steps()[-1] if run is not None and run.checkpoint_steps() else -1,
+            "moment": viewing.moments.step,
             "looked": live.step if live is not None else -1,
             "explorer": explorer.key if explorer is not None else "",
             "z": [float(value) for value in z] if z is not None else None,

@@ -55,10 +55,16 @@ def test_the_life_of_a_project(start: Start) -> None:
     studio.key("shift+F5")  # stop and keep
     first = studio.until(lambda state: state["phase"] == "IDLE" and state["saved"])
     assert first["kept"] > 50
+    studio.drag("momentSlider", (0.99, 0.5), (0.3, 0.5))  # back through its history, and again to now
+    past = studio.until(lambda state: state["moment"] is not None)
+    assert past["moment"] < first["kept"]
+    studio.shot("5-scrubbed")
+    studio.click("momentNow")
+    studio.until(lambda state: state["moment"] is None)
     studio.key("ctrl+3")
     studio.click("run-copies")
     studio.until(lambda state: state["evaluations"] == ["copies"] and state["saved"])
-    studio.shot("5-measured")
+    studio.shot("6-measured")
     assert studio.close() == 0
 
     # another day: it is all there, and goes on
@@ -68,14 +74,14 @@ def test_the_life_of_a_project(start: Start) -> None:
     studio.key("F5")
     studio.until(lambda state: state["phase"] == "TRAINING" and state["step"] > first["kept"] + 20)
     studio.until(lambda state: state["kept"] > first["kept"])
-    studio.shot("6-goes-on")
+    studio.shot("7-goes-on")
     studio.kill()
 
     # after a crash: what was learned is offered, and taken
     studio = start(first["project"])
     studio.until(lambda state: any("cut off" in text or "recover" in text.lower() for text in state["notices"]))
-    studio.shot("7-after-a-crash")
+    studio.shot("8-after-a-crash")
     studio.click(text="Recover")
     studio.until(lambda state: state["kept"] > first["kept"] and state["saved"])
-    studio.shot("8-recovered")
+    studio.shot("9-recovered")
     assert studio.close() == 0
