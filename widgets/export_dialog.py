@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QProgressBar,
     QPushButton,
+    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -79,7 +80,9 @@ class ExportDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(2 * SPACE, 2 * SPACE, 2 * SPACE, 2 * SPACE)
         column.setSpacing(SPACE)
-        column.addWidget(scrolled(self._choices), 1)
+        self._pages = QStackedWidget()
+        self._pages.addWidget(scrolled(self._choices))
+        column.addWidget(self._pages, 1)
         column.addWidget(self._report)
         column.addWidget(self._bar)
         column.addLayout(self._buttons())
@@ -143,7 +146,7 @@ class ExportDialog(QDialog):
         self._start.setObjectName("startExport")
         self._start.setProperty("primary", True)
         self._start.setDefault(True)
-        self._start.clicked.connect(self.begin)
+        self._start.clicked.connect(self._begin_or_go_back)
         row = QHBoxLayout()
         row.addWidget(self._open)
         row.addStretch(1)
@@ -155,6 +158,38 @@ class ExportDialog(QDialog):
     def target(self) -> Path:
         """The folder that is written."""
         return self._folder / self._name.text().strip()
+
+    def _begin_or_go_back(self) -> None:
+        if self._pages.currentIndex() == 0:
+            self.begin()
+        else:
+            self._show_choices()
+
+    def _show_choices(self) -> None:
+        notes = self._pages.widget(1)
+        self._pages.removeWidget(notes)
+        notes.deleteLater()
+        self._exported = None
+        self._say("", "")
+        self._follow()
+
+    def _show_notes(self, exported: Exported) -> None:
+        """What was written, checked and left out, in place of the choices."""
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, SPACE, 0)
+        column.setSpacing(SPACE // 2)
+        for part in PARTS:
+            if not self._boxes[part.key].isChecked():
+                continue
+            column.addWidget(label(part.title, "strong"))
+            for key, text in exported.notes:
+                if key == part.key:
+                    column.addWidget(label(text, "muted", f"note-{key}", wrap=True))
+            column.addSpacing(SPACE // 2)
+        column.addStretch(1)
+        self._pages.addWidget(scrolled(content, "exportNotes"))
+        self._pages.setCurrentIndex(1)
 
     def begin(self) -> None:
         """Write what is chosen."""
@@ -177,10 +212,8 @@ class ExportDialog(QDialog):
 
     def _done(self, exported: Exported) -> None:
         self._exported = exported.folder
-        titles = {part.key: part.title for part in PARTS}
-        lines = [f"{len(exported.files)} files are in {exported.folder}."]
-        lines += [f"{titles[key]}: {text}" for key, text in exported.notes]
-        self._end("\n".join(lines), "")
+        self._show_notes(exported)
+        self._end(f"{len(exported.files)} files are in {exported.folder}.", "")
 
     def _end(self, text: str, role: str) -> None:
         assert self._thread is not None
@@ -204,6 +237,7 @@ class ExportDialog(QDialog):
         self._start.setEnabled(
             not busy and any(box.isChecked() for box in self._boxes.values()) and name == Path(name).name != ""
         )
+        self._start.setText("Export" if self._exported is None else "Export again …")
         self._cancel.setText("Cancel" if busy else "Close")
         self._choices.setEnabled(not busy)
         self._bar.setVisible(busy)

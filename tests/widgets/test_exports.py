@@ -71,7 +71,10 @@ def test_a_run_is_exported_and_its_weights_come_back(
     assert part(dialog, QPushButton, "openExport").isVisible()
     written = {one.name for one in (tmp_path / "out").iterdir()}
     assert {"weights.safetensors", "config.json", "script", "samples", "tensorboard", "export.json"} <= written
-    assert "Curves: Nothing was measured yet" in report.text()
+    assert "Nothing was measured yet" in part(dialog, QLabel, "note-curves").text()
+    start.click()  # back to the choices
+    assert start.text() == "Export"
+    assert not report.isVisible()
     dialog.close()
 
     exports, runs = person.desk.exports, person.desk.workspace.project.runs
