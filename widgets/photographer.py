@@ -32,7 +32,7 @@ PATIENCE = 120.0  # seconds
 SETTLES = 8.0  # seconds that a view has to answer all its questions; one that plays never does
 QUIET = 0.25  # seconds without a question after which a view is as it will stay
 MANY = 50  # runs of the crowded project
-DIALOGS = ("preferences", "shortcuts", "about", "recoveries", "palette")  # actions that open one
+DIALOGS = ("preferences", "shortcuts", "about", "recoveries", "export", "palette")  # actions that open one
 BESIDE = 4  # runs that are compared
 
 
