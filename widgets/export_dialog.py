@@ -111,7 +111,7 @@ class ExportDialog(QDialog):
         form = QFormLayout()
         form.setVerticalSpacing(SPACE)
         form.setHorizontalSpacing(2 * SPACE)
-        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self._state = ChoiceBox([(step, f"Step {thousands(step)}{what}") for step, what in states_of(self._run)])
         self._state.setObjectName("exportState")
         self._samples = IntegerBox()
