@@ -153,6 +153,13 @@ class Recorder:
                 self._run.keep_frame(event.step, event.samples, event.means)
         return lines
 
+    def demand(self, step: int) -> None:
+        """A state that the run keeps is to stay, whatever else is let go of. May be called from any thread."""
+        self._run.demand(step)
+        with self._changed:
+            self._lines.append({"demanded": step})
+            self._changed.notify()
+
     @property
     def folder(self) -> Path | None:
         """What of the session is on the disk outside the project's file; None when nothing is."""

@@ -72,6 +72,7 @@ class TrainingThread(QThread):
         self._job, self._load = job, load
         self._lock = threading.Lock()
         self._session: TrainingSession | None = None
+        self._recorder: Recorder | None = None
         self._order = Order.RUN
         self._movers: Collection[str] | None = None
         self._line: Inference | None = None
@@ -111,6 +112,13 @@ class TrainingThread(QThread):
             if self._session is not None:
                 self._session.want_state()
 
+    def demand(self, step: int) -> bool:
+        """Keep a state that the run has, whatever else is let go of. Returns whether that could be noted here."""
+        with self._lock:
+            if self._recorder is not None:
+                self._recorder.demand(step)
+            return self._recorder is not None
+
     # The thread itself.
 
     def run(self) -> None:
@@ -120,6 +128,8 @@ class TrainingThread(QThread):
             dataset, problem = self._read()
             recorder = self._job.recorder(dataset.provenance if dataset else None, self._not_kept, self._kept)
             recorder.kept = self._tell_demanded
+            with self._lock:
+                self._recorder = recorder
             if dataset is None:
                 closing = problem
                 recorder.record(closing)
@@ -129,6 +139,8 @@ class TrainingThread(QThread):
             closing = Failed("error", f"Training could not start: {error}", 0, traceback.format_exc())
             if recorder is not None:
                 recorder.record(closing)
+        with self._lock:
+            self._recorder = None
         if recorder is not None:
             try:
                 recorder.close()

@@ -407,7 +407,9 @@ class Workspace(QObject):
         if moments.step is None and self.is_training(run):
             self.trainer.want_state()
         elif moments.state is not None:
-            run.demand(moments.state)
+            thread = self.trainer.thread_in_use if self.is_training(run) else None
+            if thread is None or not thread.demand(moments.state):
+                run.demand(moments.state)
             self.changed()
             self.say_kept(run, moments.state)
 

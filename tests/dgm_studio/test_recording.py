@@ -305,15 +305,20 @@ def test_a_history_of_states_stays_as_far_as_there_is_room(project: Project):
     wait_for(lambda: len(run.checkpoint_steps()) == 6 + 3 and run.checkpoint_steps() == in_files(recorder))
     steps = run.checkpoint_steps()
     assert (steps[0], steps[-2:]) == (0, [960, 980])
+    recorder.demand(0)
+    wait_for(lambda: not recorder._lines)
+    wait_for(
+        lambda: recorder.folder and {"demanded": 0}.items() <= read_journal(recorder.folder / "journal")[-1].items()
+    )
     (left,) = left_in([project.work_folder], project.id)  # as after a crash now
     again = project.new_run(CONFIG)
     left.replayed(again, None)
-    assert (again.checkpoint_steps(), again.demanded) == (steps, [400])
+    assert (again.checkpoint_steps(), again.demanded) == (steps, [0, 400])
     recorder.record(Finished(980, True))
     recorder.close()
     assert run.checkpoint_steps() == steps
     run.rewind(300)
-    assert run.demanded == []
+    assert run.demanded == [0]
 
 
 def test_states_that_are_demanded_are_not_lost_to_newer_ones(project: Project, monkeypatch: pytest.MonkeyPatch):
