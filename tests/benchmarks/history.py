@@ -52,16 +52,17 @@ def config(steps: int) -> RunConfig:
 
 
 def trained(project: Project, room: int, steps: int = STEPS, seconds: float = 0.0) -> tuple[Run, float, float]:
-    """A run, its steps per second, and the seconds that its last save took."""
+    """A run, its steps per second of processor time (of all threads, so that a busy machine does not matter), and the
+    seconds that its last save took."""
     chosen = config(steps if not seconds else 10_000_000)
     data = load(chosen.data)
     run = project.new_run(chosen)
     session = TrainingSession(chosen, data, minutes=seconds / 60 if seconds else None, history=room > 0)
     recorder = Recorder(project, run, data.provenance, room=room)
-    begin = time.perf_counter()
+    begin = time.process_time()
     for event in session.events():
         recorder.record(event)
-    spent, end = time.perf_counter() - begin, time.perf_counter()
+    spent, end = time.process_time() - begin, time.perf_counter()
     recorder.close()
     done = run.checkpoint_steps()[-1]
     return run, done / spent, time.perf_counter() - end
@@ -159,7 +160,7 @@ def main() -> int:
             pairs = [100 * (1 - kept / bare) for bare, kept in zip(rates[0], rates[ROOM], strict=True)]
             bare, kept = median(rates[0]), median(rates[ROOM])
             print(
-                f"training: {bare:.0f} steps/s without a history, {kept:.0f} with one; "
+                f"training: {bare:.0f} steps per second of processor time without a history, {kept:.0f} with one; "
                 f"median cost {median(pairs):.1f} % (of the first {SECONDS:.0f} s, with most states; goal {MOST:.0f})"
             )
         with Project.create(Path(folder) / "scrub.dgm") as project:
