@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QMimeData, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
+from PySide6.QtCore import QItemSelectionModel, QMimeData, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -192,12 +192,19 @@ class RunList(QListWidget):
         """How many runs match."""
         return sum(not item.isHidden() for item in self.rows())
 
+    def show_current(self, item: QListWidgetItem | None) -> None:
+        """Make this row the current one, and the only one that is selected, unless it is current already: then others
+        that are selected with it stay so."""
+        if item is None or item is not self.currentItem() or not self.selectedItems():
+            index = self.indexFromItem(item) if item is not None else QModelIndex()
+            self.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.ClearAndSelect)
+
     def move(self, by: int) -> None:
         """Select the next (1) or previous (-1) run that is shown."""
         rows = [row for row in range(self.count()) if not self.item(row).isHidden()]
         beyond = [row for row in rows if (row - self.currentRow()) * by > 0]
         if beyond:
-            self.setCurrentRow(beyond[0] if by > 0 else beyond[-1])
+            self.show_current(self.item(beyond[0] if by > 0 else beyond[-1]))
 
     def _matches(self, item: QListWidgetItem) -> bool:
         return all(word in item.data(SOUGHT) for word in self._words)

@@ -171,7 +171,7 @@ class RunsPanel(QWidget):
         current = self._workspace.run
         self._list.blockSignals(True)
         item = self._list.of(current.id) if current is not None else None
-        self._list.setCurrentRow(self._list.row(item) if item is not None else -1)
+        self._list.show_current(item)
         self._list.blockSignals(False)
         notes, tags = (current.notes, current.tags) if current is not None else ("", [])
         self._tags.setEnabled(current is not None)
@@ -211,12 +211,15 @@ class RunsPanel(QWidget):
             self._list.setFocus()
             self._list.editItem(item)
 
-    def _compare(self) -> None:
-        project = self._workspace.project
-        chosen = self._list.chosen
+    @property
+    def chosen(self) -> list[Run]:
+        """The runs that are selected in the list, or the one that is shown."""
+        project, chosen = self._workspace.project, self._list.chosen
         runs = [run for run in project.runs.values() if run.id in chosen] if project is not None else []
-        if runs or self._workspace.run is not None:
-            self.compare_wanted.emit(runs or [self._workspace.run])
+        return runs or ([self._workspace.run] if self._workspace.run is not None else [])
+
+    def _compare(self) -> None:
+        self.compare_wanted.emit(self.chosen)
 
     def _edited(self, item: QListWidgetItem) -> None:
         project = self._workspace.project

@@ -109,8 +109,12 @@ def test_a_person_compares_runs(person: Person, page: ComparePage) -> None:
     # from the list, by the menu of several that are selected, and dragged
     desk.runs._list.selectAll()
     assert desk.runs._list.chosen == [small.id, large.id, other.id]
+    workspace.runs_changed.emit()  # as while something trains
+    assert desk.runs._list.chosen == [small.id, large.id, other.id]
     person.do("compare")
     assert page.chosen.runs == [small, large, other]
+    workspace.select(large)
+    assert desk.runs._list.chosen == [large.id]
     page.findChild(QToolButton, "away").click()
     assert page.chosen.runs == [large, other]
     dragged = desk.runs._list.mimeData([desk.runs._list.of(small.id)])
