@@ -106,6 +106,7 @@ class ExplorePage(QWidget):
         for index, kind in enumerate(self._kinds):
             button = QPushButton(kind.title, checkable=True)
             button.setObjectName(f"segment-{kind.key}")
+            button.setProperty("helpPage", f"explorer:{kind.key}")
             button.setProperty("segment", True)
             button.setCursor(Qt.CursorShape.PointingHandCursor)
             self._group.addButton(button, index)

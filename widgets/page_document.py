@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from html import escape
-from itertools import groupby
+from itertools import groupby, zip_longest
+from typing import NamedTuple
 
 from PySide6.QtCore import QByteArray, QRectF, QSizeF
 from PySide6.QtGui import (
@@ -29,11 +31,18 @@ from widgets.equation_cache import equation
 from widgets.theme import Theme
 
 EQUATION = QTextFormat.ObjectTypes.UserObject.value + 1  # the kind of text object that is an equation
-LATEX, DISPLAY, SIZE = (QTextFormat.Property.UserProperty.value + i for i in range(1, 4))
+LATEX, TAIL, DISPLAY, SIZE = (QTextFormat.Property.UserProperty.value + i for i in range(1, 5))
 OBJECT = "\ufffc"  # the sign that stands in the text for an equation
 LARGEST = 1.1  # an em of an equation in those of the text around, at most
-LEAST = 0.75  # an equation that is too wide is made smaller, down to this; then the page scrolls
+LEAST = 10.0  # px: an equation that is too wide is made smaller, down to this em; then the page scrolls
+_TAIL = re.compile(r"[.,;:!?)]*")  # what must not begin a line, and so is drawn with the equation before it
 TAGS = {Mark.CODE: "code", Mark.STRONG: "b", Mark.EMPHASIS: "i"}
+
+
+class _Maths(NamedTuple):
+    source: str  # LaTeX
+    tail: str  # of the text after it, drawn with it
+    display: bool
 
 
 class Equations(QPyTextObject):
@@ -72,7 +81,7 @@ def fill(document: QTextDocument, page: Page, font: QFont, zoom: float, theme: T
         p.equation {{ line-height: 100%; margin: {base // 2}px 0 {base * 3 // 4}px {indent}px; }}
         code {{ font-family: "DejaVu Sans Mono", "Consolas", "Menlo", monospace; font-size: {round(0.92 * base)}px; }}
     """)
-    latex: list[tuple[str, bool]] = []
+    latex: list[_Maths] = []
     document.setHtml(f"<body><h1>{escape(page.title)}</h1>{''.join(_html(page.blocks, latex))}</body>")
     _set_equations(document, latex, text, QColor(theme.text))
 
@@ -89,14 +98,14 @@ def plain_text(cursor: QTextCursor) -> str:
             look.setPosition(at + 1)
             kind = look.charFormat()
             marks = "$$" if kind.boolProperty(DISPLAY) else "$"
-            parts.append(f"{marks}{kind.stringProperty(LATEX)}{marks}")
+            parts.append(f"{marks}{kind.stringProperty(LATEX)}{marks}{kind.stringProperty(TAIL)}")
         else:
             parts.append("\n" if sign in "\u2029\u2028" else sign)
         at += 1
     return "".join(parts)
 
 
-def _html(blocks: Iterable[Block], latex: list[tuple[str, bool]]) -> Iterator[str]:
+def _html(blocks: Iterable[Block], latex: list[_Maths]) -> Iterator[str]:
     """The blocks, with an image named N for the N-th of `latex`, to which they are added."""
     for part, group in groupby(blocks, key=lambda block: block.part):
         if part is Part.ITEM:
@@ -104,30 +113,48 @@ def _html(blocks: Iterable[Block], latex: list[tuple[str, bool]]) -> Iterator[st
             continue
         for block in group:
             if part is Part.EQUATION:
-                yield f'<p class="equation">{_image(block.latex, True, latex)}</p>'
+                yield f'<p class="equation">{_image(_Maths(block.latex, "", True), latex)}</p>'
             else:
                 tag = "h2" if part is Part.HEADING else "p"
                 yield f"<{tag}>{_inner(block.spans, latex)}</{tag}>"
 
 
-def _inner(spans: Iterable[Span], latex: list[tuple[str, bool]]) -> str:
-    def one(span: Span) -> str:
+def _inner(spans: Iterable[Span], latex: list[_Maths]) -> str:
+    parts, tail = [], ""
+    listed = list(spans)
+    for span, after in zip_longest(listed, listed[1:]):
+        text = span.text.removeprefix(tail)
+        tail = ""
         if span.mark is Mark.MATHS:
-            return _image(span.text, False, latex)
-        inner = escape(span.text) + _inner(span.spans, latex)
+            tail = _leading(after.text) if after is not None and after.mark is Mark.TEXT else ""
+            parts.append(_image(_Maths(span.text, tail, False), latex))
+            continue
+        inner = escape(text) + _inner(span.spans, latex)
         if span.mark is Mark.LINK:
-            return f'<a href="{escape(span.target)}">{inner}</a>'
-        return f"<{TAGS[span.mark]}>{inner}</{TAGS[span.mark]}>" if span.mark in TAGS else inner
+            inner = f'<a href="{escape(span.target)}">{inner}</a>'
+        elif span.mark in TAGS:
+            inner = f"<{TAGS[span.mark]}>{inner}</{TAGS[span.mark]}>"
+        parts.append(inner)
+    return "".join(parts)
 
-    return "".join(map(one, spans))
+
+def _leading(text: str) -> str:
+    found = _TAIL.match(text)
+    return found[0] if found is not None else ""
 
 
-def _image(text: str, display: bool, latex: list[tuple[str, bool]]) -> str:
-    latex.append((text, display))
+def _image(maths: _Maths, latex: list[_Maths]) -> str:
+    latex.append(maths)
     return f'<img src="{len(latex) - 1}">'
 
 
-def _set_equations(document: QTextDocument, latex: list[tuple[str, bool]], text: QFont, colour: QColor) -> None:
+def _drawing(kind: QTextFormat) -> Equation:
+    tail = kind.stringProperty(TAIL)
+    source = kind.stringProperty(LATEX) + (rf"\text{{{tail}}}" if tail else "")
+    return equation(source, kind.boolProperty(DISPLAY))
+
+
+def _set_equations(document: QTextDocument, latex: list[_Maths], text: QFont, colour: QColor) -> None:
     """Turn images that are named by their place in `latex` into equations."""
     places = []
     block = document.begin()
@@ -143,7 +170,7 @@ def _set_equations(document: QTextDocument, latex: list[tuple[str, bool]], text:
     # letters of the equations are as high as those of the text
     scale = min(LARGEST, max(1.0, QFontMetricsF(text).xHeight() / (X_HEIGHT * text.pixelSize())))
     for place, old in places:
-        source, display = latex[int(old.toImageFormat().name())]
+        maths = latex[int(old.toImageFormat().name())]
         kind = QTextCharFormat()
         if old.isAnchor():
             kind.setAnchor(True)
@@ -151,12 +178,13 @@ def _set_equations(document: QTextDocument, latex: list[tuple[str, bool]], text:
         kind.setForeground(old.foreground() if old.isAnchor() else colour)
         em = scale * text.pixelSize()
         kind.setObjectType(EQUATION)
-        kind.setProperty(LATEX, source)
-        kind.setProperty(DISPLAY, display)
+        kind.setProperty(LATEX, maths.source)
+        kind.setProperty(TAIL, maths.tail)
+        kind.setProperty(DISPLAY, maths.display)
         kind.setProperty(SIZE, em)
-        kind.setProperty(QTextFormat.Property.ImageAltText.value, source)
-        kind.setToolTip(source)
-        kind.setFont(_reaching(text, equation(source, display).descent * em))
+        kind.setProperty(QTextFormat.Property.ImageAltText.value, maths.source)
+        kind.setToolTip(maths.source)
+        kind.setFont(_reaching(text, _drawing(kind).descent * em))
         kind.setVerticalAlignment(QTextCharFormat.VerticalAlignment.AlignBaseline)
         cursor.setPosition(place)
         cursor.setPosition(place + 1, QTextCursor.MoveMode.KeepAnchor)
@@ -173,10 +201,10 @@ def _reaching(text: QFont, below: float) -> QFont:
 
 def _measured(document: QTextDocument, kind: QTextFormat) -> tuple[Equation, float, int]:
     """The equation of a format, its em in px, and how far (px) below the base line its room ends."""
-    found, em = equation(kind.stringProperty(LATEX), kind.boolProperty(DISPLAY)), kind.doubleProperty(SIZE)
+    found, em = _drawing(kind), kind.doubleProperty(SIZE)
     if kind.boolProperty(DISPLAY):
         indent = document.indentWidth() + 2 * document.documentMargin()
-        em *= max(LEAST, min(1.0, (document.textWidth() - indent) / (found.width * em)))
+        em = max(min(LEAST, em), min(em, (document.textWidth() - indent) / found.width))
     return found, em, QFontMetrics(kind.toCharFormat().font()).descent()
 
 

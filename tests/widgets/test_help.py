@@ -23,7 +23,7 @@ from widgets.text_page import TextPage
 from widgets.theme import DARK, LIGHT, SPACE, look
 
 PAGE = parse_page(
-    "# Title\n\nxxxx $x$ xxxx and [a link](family:some).\n\n$$\n\\frac{1}{2}\n$$\n\n## Below\n\nwords at the end",
+    "# Title\n\nxxxx $x$ xxxx $y$. And [a link](family:some).\n\n$$\n\\frac{1}{2}\n$$\n\n## Below\n\nwords at the end",
     "a.md",
 )
 
@@ -72,7 +72,7 @@ def test_copied_text_has_equations_as_latex_and_a_screen_reader_too(qtbot: QtBot
     shown.text.selectAll()
     shown.text.copy()
     text = QApplication.clipboard().text()
-    assert "xxxx $x$ xxxx and a link." in text
+    assert "xxxx $x$ xxxx $y$. And a link." in text
     assert "$$\\frac{1}{2}$$" in text
     assert "\\frac{1}{2}" in shown.text.accessibleDescription()
 
