@@ -22,6 +22,7 @@ from widgets.live import Live
 from widgets.main_window import MainWindow
 from widgets.notices import Log
 from widgets.preferences import Preferences
+from widgets.readout import Readout
 from widgets.screenshots import sizes_of
 from widgets.theme import DARK, look
 from widgets.trainer import Phase
@@ -242,6 +243,7 @@ class Photographer:
         scale = "" if self._scale == 1 else f"@{self._scale:g}"
         path = self._folder / f"{size[0]}x{size[1]}{scale}" / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
+        self.window.status.findChild(Readout, "lastMessage").set_text("")  # it fades by the clock
         seen = self.window.grab()
         for front in self._in_front():
             paste(front, seen, self.window)
