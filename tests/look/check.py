@@ -59,6 +59,9 @@ def main(arguments: list[str]) -> int:
         ABOUT.write_text(json.dumps({"font": font()}) + "\n", encoding="utf-8")
         print(f"{count} references in {REFERENCES}.")
         return 0
+    if not reference_font():
+        print("There are no references yet: ./run check-look --remake makes them of how the window looks now.")
+        return 1
     if font() != reference_font():
         print(f"The references were drawn with {reference_font()}, this machine has {font()}: nothing was compared.")
         return 0
