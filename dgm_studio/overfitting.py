@@ -12,7 +12,7 @@ from models.settings import Settings
 
 MEASURED = 15  # times that held-out values were measured, at least
 SMOOTHED = 5  # values in a moving mean
-LOST = 0.1  # of what was gained from the first held-out value to the best one
+LOST = 0.03  # of what was gained from the first held-out value to the best one
 NOISE = 4.0  # standard deviations of a held-out value about its neighbours
 SINCE = 0.2  # of the steps of a session have passed since the best value
 
@@ -54,7 +54,8 @@ class Overfitting:
         at = steps[SMOOTHED - 1 :]
         best = int((sign * held).argmax())
         lost, gained = sign * (held[best] - held[-1]), sign * (held[best] - held[0])
-        noise = float(np.diff(raw).std()) / np.sqrt(2)
+        change = np.diff(raw)  # its median, since the first ones are of a model that learns fast
+        noise = 1.4826 * float(np.median(np.abs(change - np.median(change)))) / np.sqrt(2)
         long_ago = at[-1] - at[best] >= SINCE * (at[-1] - steps[0])
         better = sign * (trained[-1] - trained[best]) > 0
         if not (long_ago and better and lost > max(LOST * gained, NOISE * noise)):
