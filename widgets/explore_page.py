@@ -48,7 +48,7 @@ class ExplorePage(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(self._stack)
         workspace.viewing.live_changed.connect(self._follow)
-        look.scaled.connect(lambda: self._follow(self._live))  # explorers are laid out by the size of text
+        look.scaled.connect(self._lay_out_again)
         self._follow(workspace.viewing.live)
 
     @property
@@ -84,6 +84,10 @@ class ExplorePage(QWidget):
         self.show_explorer(self.keys.index(key))
         if self.current is not None:
             self.current.arrive(thing)
+
+    def _lay_out_again(self) -> None:
+        """Explorers are laid out by the size of text. (A method: a function would outlive this page.)"""
+        self._follow(self._live)
 
     def _follow(self, live: Live | None) -> None:
         self._live = live
