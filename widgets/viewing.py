@@ -158,10 +158,13 @@ class Viewing(QObject):
 
     def open_live(self) -> None:
         """Make the selected run answer, unless it does: from the session if it trains, from its checkpoint if not."""
-        run = self._run
-        if run is None or self._opened is not None:
+        run, active = self._run, self._trainer.active
+        trains = run is not None and active is not None and active.run == run.id
+        if run is None or (self._opened is not None and (trains or self.live is None or self.live.newest is not None)):
             return
-        active = self._trainer.active
+        if self._opened is not None:  # a training that was over before the line could be given anything
+            self._opened.look_at(self.moments.step)
+            return
         if active is not None and active.run == run.id:
             dataset = self._data.newest(active.config.data)
             if dataset is not None:

@@ -90,6 +90,14 @@ def test_a_run_is_looked_back_at_while_it_trains_and_branched_from_there(
     assert branched.parent == (run.id, third)
     assert branched.checkpoint_steps()[-1] == third
     assert moments.step is None
+
+    # a training that ends before its line was given any weights leaves it to the kept states
+    person.until(lambda: viewing.live is not None and viewing.live.step == third)
+    dataset = viewing.live.dataset
+    viewing._open(branched, branched.config).train(dataset)
+    assert viewing.live.newest is None
+    viewing.open_live()
+    person.until(lambda: viewing.live.step == third)
     path = workspace.project.path
     person.close()
     with Project.open(path, read_only=True) as project:
