@@ -212,7 +212,7 @@ MENUS: dict[str, tuple[Entry, ...]] = {
         Entry(
             "delete",
             "De&lete",
-            "Take the selected run out of the project; it can be had back.",
+            "Take the selected runs out of the project; they can be had back.",
             "Del",
             "delete",
             needs="a selected run that does not train",

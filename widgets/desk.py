@@ -211,9 +211,9 @@ class Desk(QObject):
             self.changes.duplicate(self.workspace.run)
 
     def _delete(self) -> None:
-        run = self.workspace.run
-        if run is not None and not self.workspace.is_training(run):
-            self.changes.delete(run)
+        for run in self.runs.chosen:
+            if not self.workspace.is_training(run):
+                self.changes.delete(run)
 
     def _choose_import(self) -> None:
         window = self.parent()

@@ -149,9 +149,11 @@ class RunList(QListWidget):
 
     def show_runs(self, run_ids: list[str]) -> None:
         """Have a row for each of these and no other, without rebuilding what is there. New ones are to be filled."""
-        for row in reversed(range(self.count())):
-            if self.item(row).data(ID) not in run_ids:
-                self.takeItem(row)
+        gone = [row for row in reversed(range(self.count())) if self.item(row).data(ID) not in run_ids]
+        if any(self.item(row).isSelected() for row in gone):
+            self.selectionModel().clear()  # or Qt would add the row beside it to what is selected
+        for row in gone:
+            self.takeItem(row)
         known = {item.data(ID) for item in self.rows()}
         for row, run_id in enumerate(run_ids):
             if run_id not in known:
