@@ -27,6 +27,7 @@ from dgm_studio.store import Run
 from models.catalog import Recipe
 from widgets.building import label, scrolled, section
 from widgets.export_thread import ExportThread
+from widgets.notices import Notice, voice
 from widgets.run_menus import states_of
 from widgets.settings_form import ChoiceBox, IntegerBox
 from widgets.status import thousands
@@ -198,8 +199,8 @@ class ExportDialog(QDialog):
         self._thread = ExportThread(lambda: self._prepare(run, step, samples), parts, self.target, self)
         self._thread.told.connect(self._tell)
         self._thread.done.connect(self._done)
-        self._thread.failed.connect(lambda text, details: self._end(text, "error"))
-        self._thread.cancelled.connect(lambda: self._end("Cancelled. Nothing was written.", "muted"))
+        self._thread.failed.connect(self._failed)
+        self._thread.cancelled.connect(self._cancelled)
         self._exported = None
         self._bar.setValue(0)
         self._say("Reading the run and its data …", "muted")
@@ -214,6 +215,14 @@ class ExportDialog(QDialog):
         self._exported = exported.folder
         self._show_notes(exported)
         self._end(f"{len(exported.files)} files are in {exported.folder}.", "")
+
+    def _failed(self, text: str, details: str) -> None:
+        if details:
+            voice.said.emit(Notice("bad", text, details))
+        self._end(text, "error")
+
+    def _cancelled(self) -> None:
+        self._end("Cancelled. Nothing was written.", "muted")
 
     def _end(self, text: str, role: str) -> None:
         assert self._thread is not None

@@ -38,7 +38,7 @@ class OpenedRun(QObject):
     """
 
     opened = Signal(object)
-    arrived = Signal(int)
+    arrived = Signal(object)
     failed = Signal(object)
 
     def __init__(self, run: Run, config: RunConfig, sources: Sources, parent: QObject) -> None:

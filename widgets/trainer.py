@@ -36,7 +36,7 @@ class Trainer(QObject):
     happened = Signal(str, object)
     unkept = Signal(str, str, str)
     relieved = Signal(str, str)
-    demanded = Signal(str, int)
+    demanded = Signal(str, object)
     changed = Signal()
 
     def __init__(self, load: Load, parent: QObject | None = None) -> None:

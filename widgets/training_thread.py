@@ -64,7 +64,7 @@ class TrainingThread(QThread):
     happened = Signal(object)
     unkept = Signal(str, str)
     relieved = Signal(str)
-    demanded = Signal(int)
+    demanded = Signal(object)
 
     def __init__(self, job: Job, load: Load, parent: QObject | None = None) -> None:
         super().__init__(parent)
