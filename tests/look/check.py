@@ -11,7 +11,7 @@ from pathlib import Path
 from pictures import REFERENCES, compared, remake, side_by_side
 
 ABOUT = REFERENCES / "about.json"
-MOVES = ("dream", "training")  # in the names of pictures that are never twice the same
+MOVES = ("dream", "training", "-complete-", "-write-", "-draw-it-")  # in names of pictures that differ each time
 
 
 def take(folder: Path) -> Path:
