@@ -7,8 +7,6 @@ from PySide6.QtGui import QAction, QColor, QFontMetrics, QKeyEvent, QMouseEvent,
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QLayout,
-    QLayoutItem,
     QLineEdit,
     QMenu,
     QSizePolicy,
@@ -19,7 +17,7 @@ from PySide6.QtWidgets import (
 
 from dgm_studio.store import Run
 from models import catalog
-from widgets.building import label
+from widgets.building import Flow, label
 from widgets.compare.chosen import Chosen
 from widgets.icons import dress
 from widgets.status import thousands
@@ -103,45 +101,11 @@ class Chip(QFrame):
             super().keyPressEvent(event)
 
 
-class Wrapped(QLayout):
+class Wrapped(Flow):
     """Items of their own sizes in as many lines as it takes."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._items: list[QLayoutItem] = []
-        self.setContentsMargins(0, 0, 0, 0)
-        self.setSpacing(SPACE // 2)
-
-    def addItem(self, item: QLayoutItem) -> None:
-        self._items.append(item)
-
-    def count(self) -> int:
-        return len(self._items)
-
-    def itemAt(self, index: int) -> QLayoutItem | None:
-        return self._items[index] if 0 <= index < len(self._items) else None
-
-    def takeAt(self, index: int) -> QLayoutItem | None:
-        return self._items.pop(index) if 0 <= index < len(self._items) else None
-
-    def hasHeightForWidth(self) -> bool:
-        return True
-
-    def heightForWidth(self, width: int) -> int:
-        return self._arrange(QRect(0, 0, width, 0), move=False)
-
-    def sizeHint(self) -> QSize:
-        return self.minimumSize()
-
-    def minimumSize(self) -> QSize:
-        size = QSize(0, 0)
-        for item in self._items:
-            size = size.expandedTo(item.minimumSize())
-        return size
-
-    def setGeometry(self, rect: QRect) -> None:
-        super().setGeometry(rect)
-        self._arrange(rect, move=True)
+        super().__init__(parent, SPACE // 2)
 
     def _arrange(self, rect: QRect, move: bool) -> int:
         x, y, height = rect.x(), rect.y(), 0
