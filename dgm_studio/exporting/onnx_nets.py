@@ -39,6 +39,7 @@ from models.spec import DataSpec
 
 FOLDER = "onnx"
 TRACED, CHECKED = 3, 8  # inputs that a network is traced with, and that it is checked on
+FAR = 1e-3  # from torch, relative where values are beyond 1: networks that are written rightly are below 1e-4 (tests)
 NEEDED = ("onnx", "onnxscript")
 CHECKER = "onnxruntime"
 
@@ -143,6 +144,10 @@ class Onnx(Part):
         return notes
 
 
+class Differs(ArithmeticError):
+    """What was written says something else than torch."""
+
+
 class _Called(nn.Module):
     # what torch.onnx takes, around a method of a model
     def __init__(self, net: Net) -> None:
@@ -155,18 +160,26 @@ class _Called(nn.Module):
 
 def _written(net: Net, path: Path, inputs: tuple[Tensor, ...]) -> tuple[float | None, bool]:
     """Write the net for any number of examples or, where its graph depends on how many there are, for one. Returns how
-    far it is from torch on `inputs`, and whether it takes any number."""
+    far it is from torch on `inputs`, and whether it takes any number. Raises Differs when that is too far."""
     try:
         with quiet():
             _export(net, path, tuple(one[:TRACED] for one in inputs), any_number=True)
-            return largest_difference(net, path, inputs), True
-    except Exception:
+            return _compared(net, path, [inputs]), True
+    except Exception:  # of many kinds too; what then fails for one example says why
         with quiet():
             _export(net, path, tuple(one[:1] for one in inputs), any_number=False)
-            alone = [
-                largest_difference(net, path, tuple(one[i : i + 1] for one in inputs)) for i in range(len(inputs[0]))
-            ]
-        return (None if None in alone else max(one for one in alone if one is not None)), False
+            return _compared(net, path, [tuple(one[i : i + 1] for one in inputs) for i in range(len(inputs[0]))]), False
+
+
+def _compared(net: Net, path: Path, batches: list[tuple[Tensor, ...]]) -> float | None:
+    """The largest difference over batches of inputs; None without the checker. Raises Differs when it is too large."""
+    found = [largest_difference(net, path, inputs) for inputs in batches]
+    differences = [difference for difference in found if difference is not None]
+    if not differences:
+        return None
+    if not all(difference <= FAR for difference in differences):  # also where it is not a number
+        raise Differs(f"it says something else than torch, by {max(differences):.1g}")
+    return max(differences)
 
 
 def _export(net: Net, path: Path, inputs: tuple[Tensor, ...], any_number: bool) -> None:
@@ -197,7 +210,8 @@ def largest_difference(net: Net, path: Path, inputs: tuple[Tensor, ...]) -> floa
     with torch.no_grad():
         expected = net.function(*inputs)
     wanted = [one.cpu().numpy() for one in (expected if isinstance(expected, tuple) else (expected,))]
-    return max(float((np.abs(a - b) / np.maximum(1, np.abs(b))).max()) for a, b in zip(made, wanted, strict=True))
+    apart = [np.max(np.abs(a - b) / np.maximum(1, np.abs(b))) for a, b in zip(made, wanted, strict=True)]
+    return float(np.max(apart))  # which is not a number where one of them is not
 
 
 def _inputs(net: Net, source: Source, n: int) -> tuple[Tensor, ...]:

@@ -224,6 +224,20 @@ def test_what_does_not_apply_says_why(tmp_path: Path, monkeypatch: pytest.Monkey
     assert Onnx().refusal(*kinds) == "onnx and onnxscript are not installed: pip install dgm-studio[onnx]."
 
 
+@pytest.mark.parametrize("difference", [0.5, float("nan")])
+def test_a_graph_that_says_something_else_than_torch_is_not_kept(
+    difference: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_nets, "_export", lambda net, path, inputs, any_number: path.write_bytes(b"graph"))
+    monkeypatch.setattr(onnx_nets, "largest_difference", lambda net, path, inputs: difference)
+    notes = Onnx().write(source("vae"), tmp_path, silent)
+    assert notes
+    assert all(
+        "is not there" in note and f"says something else than torch, by {difference:.1g}" in note for note in notes
+    )
+    assert [path.name for path in (tmp_path / "onnx").iterdir()] == ["nets.json"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("key", ["vae", "gan", "made", "gaussian-rbm", "cyclegan", "conditional-gan"])
 def test_networks_are_the_same_in_onnx(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
