@@ -57,6 +57,7 @@ def application(photograph: Photograph) -> App:
         ("train", "train:train", "Train a preset, or a family with the defaults of its learner, data and settings."),
         ("resume", "train:resume", "Go on with a run exactly where it stopped."),
         ("evaluate", "evaluate:evaluate", "Measure a run and keep the result in its project."),
+        ("lesson", "lesson:lesson_", "Run a lesson: a claim of the lecture, measured, with what would be without it."),
         ("compare", "compare:compare", "Show what runs were set differently, and which of their likelihoods compare."),
         ("sample", "sample:sample", "Draw examples from a run into a picture or a file of numbers."),
         (
@@ -128,11 +129,13 @@ def _is_bad_input(error: Exception) -> bool:
     # imported here, because most of these modules import torch, which a good command may not need
     from dgm_studio.datasets.base import BadData
     from dgm_studio.device import NoSuchDevice
+    from dgm_studio.lessons.format import LessonError, UnknownLesson
     from dgm_studio.presets import UnknownPreset
     from dgm_studio.store import ProjectError
     from models.catalog import UnknownKey
     from models.settings import SettingsError
     from models.spec import UnsuitableData
 
-    kinds = (BadData, NoSuchDevice, UnknownPreset, ProjectError, UnknownKey, SettingsError, UnsuitableData)
+    settings = (UnknownKey, SettingsError, UnsuitableData)
+    kinds = (BadData, NoSuchDevice, UnknownPreset, LessonError, UnknownLesson, ProjectError, *settings)
     return isinstance(error, kinds)

@@ -130,6 +130,9 @@ def check(entry: HelpPage) -> None:
             understood(latex, display)
         except BadEquation as error:
             raise PageError(page.name, line, str(error)) from error
+    for block in page.blocks:
+        if block.part is Part.FIGURE:
+            raise PageError(page.name, block.line, f"help has no figures, {block.target!r} neither.")
     for line, span in page.spans():
         if span.mark is Mark.LINK and not _leads(span.target, entry):
             raise PageError(page.name, line, f"the link {span.target!r} leads nowhere.")

@@ -1,9 +1,10 @@
 """Pages of text with mathematics, as help and lessons show them: a small part of Markdown, read strictly.
 
-A page begins with `# Title`. Then come paragraphs, `## Headings`, items that begin with `- `, and equations between
-two lines of `$$`. Within text there are `$mathematics$`, `*emphasis*`, `**strong**`, `` `code` `` and
-`[links](kind:name)`; a backslash takes a sign as it is. What is not of this form raises PageError, which names file
-and line. No Qt and no torch here: widgets/text_page.py draws a page, dgm_studio/equations.py sets its equations.
+A page begins with `# Title`. Then come paragraphs, `## Headings`, items that begin with `- `, equations between two
+lines of `$$`, and where there are figures their places, each a line `![KEY]`. Within text there are `$mathematics$`,
+`*emphasis*`, `**strong**`, `` `code` `` and `[links](kind:name)`; a backslash takes a sign as it is. What is not of
+this form raises PageError, which names file and line. No Qt and no torch here: widgets/text_page.py draws a page,
+dgm_studio/equations.py sets its equations.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ class PageError(ValueError):
 
     def __init__(self, name: str, line: int, problem: str) -> None:
         super().__init__(f"{name}, line {line}: {problem}")
+        self.line, self.problem = line, problem
 
 
 class Mark(StrEnum):
@@ -42,6 +44,7 @@ class Part(StrEnum):
     PARAGRAPH = "paragraph"
     ITEM = "item"
     EQUATION = "equation"
+    FIGURE = "figure"
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,13 @@ class Span:
 
 @dataclass(frozen=True)
 class Block:
-    """A heading, paragraph, item or equation, and the line of the file where it begins."""
+    """A heading, paragraph, item, equation or place of a figure, and the line of the file where it begins."""
 
     part: Part
     line: int
     spans: tuple[Span, ...] = ()
     latex: str = ""  # of an equation
+    target: str = ""  # of a figure: its key
 
     @property
     def plain(self) -> str:
@@ -132,16 +136,16 @@ def read_page(path: Path) -> Page:
     return parse_page(path.read_text(encoding="utf-8"), name)
 
 
-def parse_page(text: str, name: str) -> Page:
-    """The page of this text. Raises PageError; `name` is what it calls the file."""
+def parse_page(text: str, name: str, after: int = 0) -> Page:
+    """The page of this text. Raises PageError; `name` is what it calls the file, in which `after` lines come before."""
     lines = text.splitlines()
     first = lines[0] if lines else ""
     if not first.startswith("# ") or not first[2:].strip():
-        raise PageError(name, 1, "a page begins with its title: # Title.")
-    return Page(name, first[2:].strip(), tuple(_blocks(lines, name)))
+        raise PageError(name, after + 1, "a page begins with its title: # Title.")
+    return Page(name, first[2:].strip(), tuple(_blocks(lines, name, after)))
 
 
-def _blocks(lines: list[str], name: str) -> Iterator[Block]:
+def _blocks(lines: list[str], name: str, after: int) -> Iterator[Block]:
     part, began, gathered = Part.PARAGRAPH, 0, list[str]()
 
     def ended() -> Iterator[Block]:
@@ -151,7 +155,7 @@ def _blocks(lines: list[str], name: str) -> Iterator[Block]:
 
     at = 1
     while at < len(lines):
-        line, number = lines[at].rstrip(), at + 1
+        line, number = lines[at].rstrip(), after + at + 1
         at += 1
         if line.strip() == "$$":
             yield from ended()
@@ -173,6 +177,9 @@ def _blocks(lines: list[str], name: str) -> Iterator[Block]:
             yield from ended()
             part, began = Part.ITEM, number
             gathered.append(line[2:].strip())
+        elif figure := _FIGURE.fullmatch(line):
+            yield from ended()
+            yield Block(Part.FIGURE, number, target=figure[1])
         elif _FOREIGN.match(line):
             sign = line.split()[0]
             raise PageError(name, number, f"pages have no {sign!r}: dgm_studio/pages.py says what they have.")
@@ -183,6 +190,7 @@ def _blocks(lines: list[str], name: str) -> Iterator[Block]:
     yield from ended()
 
 
+_FIGURE = re.compile(r"!\[([\w-]+)\]")
 _FOREIGN = re.compile(r"#|>|\||```|\*\s|\+\s|\d+\.\s|---|!\[|<")
 _SPAN = re.compile(
     r"\\(?P<sign>[\\$*`\[\]])|\$(?P<maths>[^$]+)\$|`(?P<code>[^`]+)`|\*\*(?P<strong>.+?)\*\*|\*(?P<emphasis>[^*]+)\*"

@@ -127,7 +127,7 @@ class Recorder:
         match event:
             case Started():
                 self._run.rewind(event.step)
-                self._run.provenance = self._provenance(event.device)
+                self._run.provenance = self._provenance(event)
                 self._run.replan(event.steps, self._device, event.step)
                 self._run.conclude("training")
                 self._first = self._step = event.step
@@ -286,10 +286,15 @@ class Recorder:
         self.problems.append(text)
         self._report(text)
 
-    def _provenance(self, device: str) -> dict[str, Any]:
+    def _provenance(self, started: Started) -> dict[str, Any]:
         before = self._run.provenance
         lasting = {key: before[key] for key in (PLANNED_FROM, WEIGHTS_FROM) if key in before}
-        return {"data": self._data, **circumstances(device), **lasting}
+        return {
+            "data": self._data,
+            "parameters": started.parameters,
+            **circumstances(started.device),
+            **lasting,
+        }
 
 
 def _goal(run: Run) -> tuple[str, int] | None:

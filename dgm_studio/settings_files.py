@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -56,8 +56,13 @@ class _Given(Settings):
 
 def read_config(path: Path) -> RunConfig:
     """The run that the file describes. Raises SettingsError, which names the file, the key and what is allowed."""
+    return config_from(_values(path), path)
+
+
+def config_from(described: Mapping[str, Any], path: Path) -> RunConfig:
+    """The run that these values describe, as the file `path` holds them. Raises SettingsError."""
     name = str(path)
-    given = read_settings(_Given, _values(path), "", name)
+    given = read_settings(_Given, described, "", name)
     if (given.preset is None) == (given.family is None):
         raise SettingsError("", [("", "must name a family or a preset, and not both")], name)
     if given.preset is not None:

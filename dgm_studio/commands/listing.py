@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, Literal
 
-from dgm_studio import ROOT
 from dgm_studio.commands.output import Output
+from dgm_studio.lessons.format import lessons
 from dgm_studio.presets import presets
 from models.settings import Settings
 
@@ -103,11 +102,17 @@ def _presets() -> list[dict[str, Any]]:
 
 
 def _lessons() -> list[dict[str, Any]]:
-    lessons = []
-    for path in sorted((ROOT / "resources" / "lessons").glob("*.json")):
-        entry = json.loads(path.read_text(encoding="utf-8"))
-        lessons.append({"key": path.stem, "title": entry["title"], "summary": entry["summary"]})
-    return lessons
+    return [
+        {
+            "key": entry.key,
+            "title": entry.title,
+            "summary": entry.claim,
+            "part": entry.part,
+            "minutes": entry.minutes,
+            "seeds": entry.seeds,
+        }
+        for entry in lessons()
+    ]
 
 
 _LISTS: dict[Kind, Callable[[], list[dict[str, Any]]]] = {

@@ -1,0 +1,101 @@
+"""What has to be done for a lesson, in order, and how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from dgm_studio.config import RunConfig
+from dgm_studio.lessons.format import Cell, Lesson, ShowReport
+from dgm_studio.lessons.found import Found
+
+MEASURING = 0.15  # of the time of a run's training, for each of its evaluations: a guess until they are done
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a run of the lesson to its end, from where the project has it, if it has."""
+
+    run: str
+    seed: int
+    config: RunConfig
+
+    @property
+    def weight(self) -> float:
+        return float(self.config.training.steps)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Put a finished run through an evaluation, with `settings` of it."""
+
+    run: str
+    seed: int
+    config: RunConfig
+    evaluation: str
+    settings: dict[str, Any]
+
+    @property
+    def weight(self) -> float:
+        return MEASURING * self.config.training.steps
+
+
+Job = Train | Measure
+
+
+def all_jobs(lesson: Lesson, seeds: int) -> list[Job]:
+    """Everything that makes the lesson, seed by seed, so that results of the first are there early. What two runs
+    have in common is done once. Raises LessonError."""
+    found: list[Job] = []
+    for seed in range(seeds):
+        for key, run in lesson.runs.items():
+            config = run.config(seed)
+            found.append(Train(key, seed, config))
+            found += [Measure(key, seed, config, name, of) for name, of in _asked(lesson, key, seed)]
+    once: list[Job] = []
+    for job in found:
+        if not any(_same(job, other) for other in once):
+            once.append(job)
+    return once
+
+
+def jobs(lesson: Lesson, seeds: int, found: Found) -> list[Job]:
+    """Those that the project still lacks."""
+    return [job for job in all_jobs(lesson, seeds) if not _done(job, found)]
+
+
+def done(lesson: Lesson, seeds: int, left: Iterable[Job]) -> float:
+    """The share that is done, 0 to 1, when `left` is to do."""
+    total = sum(job.weight for job in all_jobs(lesson, seeds))
+    return 1 - sum(job.weight for job in left) / total
+
+
+def run_name(lesson: Lesson, run: str, seed: int, seeds: int) -> str:
+    """What a run of a lesson is called."""
+    name = f"{lesson.key} · {lesson.runs[run].title}"
+    return f"{name} · seed {seed}" if seeds > 1 else name
+
+
+def _asked(lesson: Lesson, run: str, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What is measured of a run, each once."""
+    asked = [lesson.quantities[quantity] for quantity, of in lesson.values() if of == run]
+    shows = [show for show in lesson.shows.values() if isinstance(show, ShowReport) and show.run == run and seed == 0]
+    once: list[tuple[str, dict[str, Any]]] = []
+    for entry in (*asked, *shows):
+        if isinstance(entry, Cell | ShowReport) and (entry.evaluation, entry.settings) not in once:
+            once.append((entry.evaluation, entry.settings))
+    yield from once
+
+
+def _same(one: Job, other: Job) -> bool:
+    if isinstance(one, Measure) and isinstance(other, Measure):
+        asked = (one.evaluation, one.settings) == (other.evaluation, other.settings)
+        return asked and one.config == other.config
+    return type(one) is type(other) and one.config == other.config
+
+
+def _done(job: Job, found: Found) -> bool:
+    if isinstance(job, Train):
+        return found.finished(job.config) is not None
+    return found.result(job.config, job.evaluation, job.settings) is not None

@@ -1,0 +1,70 @@
+"""What a claim predicts of a figure, and the figure over seeds that it is held against."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_NUMBER = r"[+\-−]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"
+_FORM = re.compile(rf"(?P<sign>[<>])\s*(?P<bound>{_NUMBER})|(?P<middle>{_NUMBER})\s*±\s*(?P<around>{_NUMBER})")
+
+
+class BadPrediction(ValueError):
+    """A text that is no prediction; the sentence says which there are."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Where a figure has to be: strictly between two ends, of which one may be infinite."""
+
+    text: str
+    low: float
+    high: float
+
+    def holds(self, spread: Spread) -> bool:
+        """Whether the whole interval is there. A figure that is no number is nowhere."""
+        return self.low < spread.low and spread.high < self.high
+
+    @classmethod
+    def read(cls, text: str) -> Prediction:
+        """Raises BadPrediction."""
+        found = _FORM.fullmatch(text.strip())
+        if not found:
+            raise BadPrediction(f"{text!r} is none of '> 1', '< 1' and '1 ± 0.1'")
+        if found["sign"]:
+            bound = _float(found["bound"])
+            ends = (bound, math.inf) if found["sign"] == ">" else (-math.inf, bound)
+        else:
+            middle, around = _float(found["middle"]), _float(found["around"])
+            ends = middle - around, middle + around
+        return cls(text.strip(), *ends)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The values of a figure, one for each seed, their mean, and its 95 % interval by Student's t. Of one value, the
+    interval is that value: it says nothing of other seeds."""
+
+    values: tuple[float, ...]
+    mean: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Of at least one value; no number where one of them is none."""
+        n = len(values)
+        mean = sum(values) / n
+        if n == 1 or not math.isfinite(mean):
+            return cls(tuple(values), mean, mean, mean)
+        from scipy.special import stdtrit
+
+        deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (n - 1))
+        half = float(stdtrit(n - 1, 0.975)) * deviation / math.sqrt(n)
+        return cls(tuple(values), mean, mean - half, mean + half)
+
+
+def _float(text: str) -> float:
+    return float(text.replace("−", "-"))

@@ -1,0 +1,188 @@
+"""Reading, carrying out and judging lessons: the tiny one beside this file; of the studio's own their text."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from dgm_studio.cli import run
+from dgm_studio.lessons.expressions import BadExpression, Expression
+from dgm_studio.lessons.format import Lesson, LessonError, check, lessons, parse_lesson, read_lesson
+from dgm_studio.lessons.found import Found
+from dgm_studio.lessons.outcome import outcome
+from dgm_studio.lessons.plan import Measure, Train, all_jobs, done, jobs
+from dgm_studio.lessons.predictions import BadPrediction, Prediction, Spread
+from dgm_studio.lessons.running import Beginning, carry_out
+from dgm_studio.reports import Curves, Table
+from dgm_studio.store import Project
+from dgm_studio.training import Order
+
+TINY = Path(__file__).with_name("tiny.md")
+
+
+def changed(before: str, after: str) -> Lesson:
+    text = TINY.read_text(encoding="utf-8")
+    assert before in text
+    return parse_lesson(text.replace(before, after, 1), TINY)
+
+
+@pytest.mark.parametrize("entry", lessons(), ids=lambda entry: entry.key)
+def test_every_lesson_can_be_carried_out_as_far_as_its_text_says(entry: Lesson) -> None:
+    check(entry)
+    assert len({job.config.model_dump_json() for job in all_jobs(entry, 1) if isinstance(job, Train)}) == len(
+        entry.runs
+    ), "two runs of one lesson are the same"
+    assert entry.minutes <= 5
+
+
+def test_lessons_follow_the_order_of_the_lecture() -> None:
+    orders = [entry.order for entry in lessons()]
+    assert len(set(orders)) == len(orders)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line", "says"),
+    [
+        ("order = 1", "order =", 2, "not TOML"),
+        ("order = 1", 'order = "first"', 2, "order"),
+        ("minutes = 0.1", "minuets = 0.1", 5, "minutes"),
+        ("Autoregressive nets", "Cookery", 3, "no part of the lecture"),
+        ('like = "short"', 'like = "shorter"', 16, "no run that stands before"),
+        ('evaluation = "likelihood"', 'evaluator = "likelihood"', 19, "has to be set"),
+        ('predicts = "> 0"', 'predicts = "more"', 35, "none of"),
+        ("nats.long - nats.short", "nats.lang - nats.short", 33, "no run 'lang'"),
+        ("nats.long - nats.short", "bits.long - nats.short", 33, "no quantity 'bits'"),
+        ("nats.long - nats.short", "__import__('os')", 33, "none of QUANTITY.RUN"),
+        ('run = "long"\nsetting', 'run = "lung"\nsetting', 53, "no run 'lung'"),
+        ("![over]", "![under]", 64, "no show 'under'"),
+        ("![over]", "", 43, "no place for 'over'"),
+        ("with $x$", "with $x", 60, "no end"),
+        ("# A tiny lesson", "A tiny lesson", 58, "title"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(before: str, after: str, line: int, says: str) -> None:
+    with pytest.raises(LessonError) as caught:
+        changed(before, after)
+    assert caught.value.line == line, str(caught.value)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line", "says"),
+    [
+        ("steps = 2,", "stops = 2,", 8, "stops"),
+        ('family = "fvbn"', 'family = "fbvn"', 8, "no family named 'fbvn'"),
+        ('evaluation = "likelihood"', 'evaluation = "likeliness"', 19, "no evaluation named"),
+        ("value = 80", 'value = "many"', 52, "steps"),
+    ],
+)
+def test_what_needs_the_catalogue_is_checked_too(before: str, after: str, line: int, says: str) -> None:
+    with pytest.raises(LessonError) as caught:
+        check(changed(before, after))
+    assert caught.value.line == line, str(caught.value)
+    assert says in str(caught.value)
+
+
+def test_a_run_like_another_differs_where_it_says_so_and_each_seed_adds_to_its_own() -> None:
+    entry = changed("training = { steps = 40 }", "training = { steps = 40, seed = 7 }")
+    short, long = entry.runs["short"].config(), entry.runs["long"].config(seed=2)
+    assert (long.family, long.data) == (short.family, short.data)
+    assert (long.training.steps, long.training.batch_size, long.training.seed) == (40, 20, 9)
+
+
+def test_a_lesson_is_stopped_gone_on_with_and_not_run_twice(tmp_path: Path) -> None:
+    entry = read_lesson(TINY)
+    with Project.create(tmp_path / "tiny.dgm") as project:
+        before = outcome(entry, 2, Found(project))
+        assert before.holds is None
+        assert not any(before.shows.values())
+        for event in carry_out(entry, project, 2):
+            if isinstance(event, Beginning) and event.left[0].run == "long":
+                assert event.session is not None
+                event.session.tell(Order.STOP)
+                break  # as Ctrl+C does
+        left = jobs(entry, 2, Found(project))
+        assert [type(job) for job in left[:2]] == [Train, Measure]
+        assert left[0].run == "long"
+        assert 0 < done(entry, 2, left) < 1
+        begun = [event.job for event in carry_out(entry, project, 2) if isinstance(event, Beginning)]
+        assert begun == left
+        assert jobs(entry, 2, Found(project)) == []
+        assert len(project.runs) == 4
+        found = outcome(entry, 2, Found(project))
+        (checked,) = found.checks
+        assert checked.figure is not None
+        assert checked.counterpart is not None
+        nats = {run: [of for _, of in sorted(found.values["nats", run].items())] for run in ("short", "long")}
+        assert checked.figure.values == pytest.approx([b - a for a, b in zip(nats["short"], nats["long"], strict=True)])
+        assert checked.counterpart.values == (0.0, 0.0)
+        assert found.holds is (checked.figure.low > 0)
+        (table,), (over,), (curve,) = (found.shows[key] for key in ("table", "over", "curve"))
+        assert isinstance(table, Table)
+        assert [row[0] for row in table.rows] == ["Two steps", "Forty steps"]
+        assert table.rows[0][3] == 16 * 16 + 16, "weights and biases"
+        assert isinstance(over, Curves)
+        assert over.series[0].x.tolist() == [2, 40]
+        assert isinstance(curve, Curves)
+        assert [series.name for series in curve.series] == ["Two steps", "Forty steps"]
+
+
+def test_the_command_prints_figures_and_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["lesson", str(TINY), "--seeds", "1", "--json", "--project", str(tmp_path / "tiny.dgm")]
+    assert run(arguments, photograph=lambda *_: 0) == 0  # type: ignore[arg-type, return-value]
+    document = json.loads(capsys.readouterr().out)
+    (found,) = document["checks"]
+    assert document["holds"] is (found["measured"]["mean"] > 0)
+    assert found["measured"]["values"] == [found["measured"]["mean"]]
+    assert found["measured without"]["mean"] == 0
+    assert found["told apart"] is True
+    assert run(["lesson", "no-such"], photograph=lambda *_: 0) == 2  # type: ignore[arg-type, return-value]
+    assert "no lesson named 'no-such'" in capsys.readouterr().err
+
+
+def test_a_cell_that_is_not_there_is_said_with_those_that_are(tmp_path: Path) -> None:
+    entry = changed('row = "log p(x)"', 'row = "log q(x)"')
+    with Project.create(tmp_path / "tiny.dgm") as project:
+        for _ in carry_out(entry, project, 1):
+            pass
+        with pytest.raises(LessonError, match=r"line 24: .*rows are log p\(x\)"):
+            outcome(entry, 1, Found(project))
+
+
+def test_a_claim_that_holds_without_its_effect_too_does_not_hold(tmp_path: Path) -> None:
+    entry = changed('predicts = "> 0"', 'predicts = "> -100"')
+    with Project.create(tmp_path / "tiny.dgm") as project:
+        for _ in carry_out(entry, project, 1):
+            pass
+        (checked,) = outcome(entry, 1, Found(project)).checks
+        assert (checked.predicted, checked.told_apart, checked.holds) == (True, False, False)
+
+
+def test_expressions_are_arithmetic_and_nothing_else() -> None:
+    figure = Expression.read("max(a.x, -2) * log(b.y / 2) + a.x ** 2")
+    assert figure.values == (("a", "x"), ("b", "y"))
+    assert figure.of({("a", "x"): 3.0, ("b", "y"): 2 * math.e}) == pytest.approx(3 + 9)
+    assert math.isnan(Expression.read("log(a.x)").of({("a", "x"): -1.0}))
+    assert math.isnan(Expression.read("1 / a.x").of({("a", "x"): 0.0}))
+    calls = ("a", "a.b.c", "a.b()", "f(a.b)")
+    for text in (*calls, "a.b if 1 else 2", "[a.b]", "'text'", "True", "a.b and a.c", "1 +", ""):
+        with pytest.raises(BadExpression):
+            Expression.read(text)
+
+
+def test_a_prediction_holds_where_the_whole_interval_is() -> None:
+    spread = Spread.of([1.0, 2.0, 3.0])
+    assert (spread.mean, spread.high - spread.mean) == (2.0, pytest.approx(4.302653 / math.sqrt(3), rel=1e-5))
+    assert Prediction.read("> -1").holds(spread)
+    assert not Prediction.read("> 0").holds(spread)
+    assert Prediction.read("< 4.5").holds(spread)
+    assert Prediction.read("2 ± 2.5").holds(spread)
+    assert not Prediction.read("2 ± 2.4").holds(spread)
+    assert not Prediction.read("> -1").holds(Spread.of([1.0, math.nan]))
+    assert Spread.of([5.0]).high == 5.0
+    for text in ("1", "> x", ">= 1", "1 +- 2", "between 1 and 2"):
+        with pytest.raises(BadPrediction):
+            Prediction.read(text)
