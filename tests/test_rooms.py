@@ -21,6 +21,7 @@ EVERY_PROJECT = {
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "FIGURES.md",
+    "LESSONS.md",
     "CHANGELOG.md",
     "run",
     ".ci",

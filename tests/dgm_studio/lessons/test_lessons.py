@@ -10,7 +10,7 @@ import pytest
 
 from dgm_studio.cli import run
 from dgm_studio.lessons.expressions import BadExpression, Expression
-from dgm_studio.lessons.format import Lesson, LessonError, check, lessons, parse_lesson, read_lesson
+from dgm_studio.lessons.format import FOLDER, Lesson, LessonError, check, lessons, parse_lesson, read_lesson
 from dgm_studio.lessons.found import Found
 from dgm_studio.lessons.outcome import outcome
 from dgm_studio.lessons.plan import Measure, Train, all_jobs, done, jobs
@@ -36,6 +36,10 @@ def test_every_lesson_can_be_carried_out_as_far_as_its_text_says(entry: Lesson) 
         entry.runs
     ), "two runs of one lesson are the same"
     assert entry.minutes <= 5
+
+
+def test_the_template_is_a_lesson() -> None:
+    check(read_lesson(FOLDER.parent / "lesson-template.md"))
 
 
 def test_lessons_follow_the_order_of_the_lecture() -> None:

@@ -1,0 +1,24 @@
+"""Every lesson of the studio, run as a user runs it: what is claimed holds, and does not without its effect."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dgm_studio.cli import run
+from dgm_studio.lessons.format import Lesson, lessons
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("entry", lessons(), ids=lambda entry: entry.key)
+def test_the_claim_holds_and_fails_without_its_effect(
+    entry: Lesson, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["lesson", entry.key, "--json", "--project", str(tmp_path / "lesson.dgm")]
+    assert run(arguments, photograph=lambda *_: 0) == 0  # type: ignore[arg-type, return-value]
+    document = json.loads(capsys.readouterr().out)
+    for found in document["checks"]:
+        assert found["holds"], found
+        assert found["told apart"], found
