@@ -21,7 +21,7 @@ from dgm_studio.lessons.expressions import BadExpression, Expression, Value
 from dgm_studio.lessons.lecture import PARTS
 from dgm_studio.lessons.positions import Positions
 from dgm_studio.lessons.predictions import BadPrediction, Prediction
-from dgm_studio.pages import Page, PageError, Part, parse_page
+from dgm_studio.pages import Mark, Page, PageError, Part, parse_page
 from models.settings import Settings, SettingsError, read_settings
 
 FOLDER = ROOT / "resources" / "lessons"
@@ -333,7 +333,8 @@ def parse_lesson(text: str, path: Path) -> Lesson:
 
 
 def check(entry: Lesson) -> None:
-    """Check what needs the catalogue: every run, what is measured of it, what there is to try. Raises LessonError."""
+    """Check what needs the catalogue: every run, what is measured of it, what there is to try; and of the page, that
+    equations are understood and links lead somewhere. Raises LessonError."""
     from dgm_studio.evaluation import evaluation
     from models.catalog import Recipe, UnknownKey
 
@@ -353,6 +354,26 @@ def check(entry: Lesson) -> None:
             tried_config(entry, tried)
         except (LessonError, SettingsError, UnknownKey) as error:
             raise entry.error(("tries", number), getattr(error, "problem", str(error))) from None
+
+    _check_page(entry)
+
+
+def _check_page(entry: Lesson) -> None:
+    from dgm_studio.equations import BadEquation, understood
+    from dgm_studio.help_pages import help_page
+    from dgm_studio.presets import presets
+
+    page = entry.page
+    for line, latex, display in page.mathematics():
+        try:
+            understood(latex, display)
+        except BadEquation as error:
+            raise LessonError(page.name, line, str(error)) from None
+    named = {"preset": {preset.key for preset in presets()}, "lesson": {path.stem for path in FOLDER.glob("*.md")}}
+    for line, span in page.spans():
+        kind, _, key = span.target.partition(":")
+        if span.mark is Mark.LINK and key not in named.get(kind, ()) and help_page(span.target) is None:
+            raise LessonError(page.name, line, f"the link {span.target!r} leads nowhere")
 
 
 def tried_config(entry: Lesson, tried: Try) -> RunConfig:

@@ -90,7 +90,23 @@ def _curves(lesson: Lesson, show: ShowCurve, seeds: int, found: Found) -> Sequen
     if not series:
         return ()
     note = " ".join(part for part in (show.note, f"Means over {seeds} seeds." if seeds > 1 else "") if part)
-    return [Curves(show.title or show.curve, "step", show.curve, tuple(series), note)]
+    y_title = _quantity(lesson, show)
+    return [Curves(show.title or y_title, "step", y_title, tuple(series), note)]
+
+
+def _quantity(lesson: Lesson, show: ShowCurve) -> str:
+    """What a training curve is called, with its unit. Raises LessonError where no run of the show reports it."""
+    from models.catalog import learning
+
+    held_out, there = show.curve.startswith("valid/"), dict[str, None]()
+    for run in lesson.runs_of(show):
+        for quantity in learning(lesson.runs[run].config().learner).learner.quantities:
+            there |= {quantity.key: None, f"valid/{quantity.key}": None}
+            if quantity.key == show.curve.removeprefix("valid/"):
+                unit = f" ({quantity.unit})" if quantity.unit else ""
+                return f"{quantity.title}{', held out' if held_out else ''}{unit}"
+    place = ("shows", list(lesson.shows).index(show.key), "curve")
+    raise lesson.error(place, f"no run here has a curve {show.curve!r} (there are: {', '.join(there)})")
 
 
 def _mean_curve(name: str, curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> Series:

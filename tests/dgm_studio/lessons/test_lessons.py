@@ -80,6 +80,8 @@ def test_what_is_wrong_is_said_with_its_line(before: str, after: str, line: int,
         ("steps = 2,", "stops = 2,", 8, "stops"),
         ('family = "fvbn"', 'family = "fbvn"', 8, "no family named 'fbvn'"),
         ('evaluation = "likelihood"', 'evaluation = "likeliness"', 19, "no evaluation named"),
+        ("with $x$", r"with $\nosuch{x}$", 60, "nosuch"),
+        ("with $x$", "[with](family:fbvn)", 60, "leads nowhere"),
         ("value = 80", 'value = "many"', 52, "steps"),
     ],
 )
