@@ -84,12 +84,13 @@ def _run(entry: Lesson, project: Project, seeds: int, history: bool) -> None:
 def _told(entry: Lesson, events: Iterator[LessonEvent], seeds: int) -> Iterator[tuple[float, str]]:
     """How far the lesson is, 0 to 1, and what is being done. Raises CommandError where a part of it fails."""
     job: Job | None = None
-    left: tuple[Job, ...] = ()
+    before = after = 0.0
     for event in events:
         part = 0.0
         match event:
             case Beginning():
-                job, left = event.job, event.left
+                job = event.job
+                before, after = (done(entry, seeds, left) for left in (event.left, event.left[1:]))
             case Progress():
                 part = event.step / event.steps
             case Fraction():
@@ -101,10 +102,7 @@ def _told(entry: Lesson, events: Iterator[LessonEvent], seeds: int) -> Iterator[
             case Unmeasured():
                 raise CommandError(f"{_named(entry, job)}: {event.text}", code=1)
         if job is not None:
-            yield (
-                done(entry, seeds, left) + part * (done(entry, seeds, left[1:]) - done(entry, seeds, left)),
-                _named(entry, job),
-            )
+            yield before + part * (after - before), _named(entry, job)
 
 
 def _named(entry: Lesson, job: Job | None) -> str:

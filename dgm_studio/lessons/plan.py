@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -53,11 +54,10 @@ def all_jobs(lesson: Lesson, seeds: int) -> list[Job]:
             config = run.config(seed)
             found.append(Train(key, seed, config))
             found += [Measure(key, seed, config, name, of) for name, of in _asked(lesson, key, seed)]
-    once: list[Job] = []
+    once: dict[str, Job] = {}
     for job in found:
-        if not any(_same(job, other) for other in once):
-            once.append(job)
-    return once
+        once.setdefault(_identity(job), job)
+    return list(once.values())
 
 
 def jobs(lesson: Lesson, seeds: int, found: Found) -> list[Job]:
@@ -88,11 +88,10 @@ def _asked(lesson: Lesson, run: str, seed: int) -> Iterator[tuple[str, dict[str,
     yield from once
 
 
-def _same(one: Job, other: Job) -> bool:
-    if isinstance(one, Measure) and isinstance(other, Measure):
-        asked = (one.evaluation, one.settings) == (other.evaluation, other.settings)
-        return asked and one.config == other.config
-    return type(one) is type(other) and one.config == other.config
+def _identity(job: Job) -> str:
+    """The same text for jobs that do the same."""
+    asked = json.dumps([job.evaluation, job.settings], sort_keys=True) if isinstance(job, Measure) else ""
+    return job.config.model_dump_json() + asked
 
 
 def _done(job: Job, found: Found) -> bool:
