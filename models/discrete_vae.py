@@ -19,6 +19,7 @@ from models.networks import Activation, flat, mlp
 from models.settings import setting
 from models.spec import DataSpec
 
+SUMMED = 2**23  # coordinates of examples under states, that a gradient is taken through
 CELLS = 2**21  # coordinates of examples under states, looked at together when all states are visited
 
 
@@ -152,6 +153,19 @@ class DiscreteVae(nn.Module):
     def _bound(self, x: Tensor, posterior: DiscreteUnits, h: Tensor) -> Elbo:
         kl = posterior.kl(self._prior())
         return Elbo(self.likelihood.log_prob(x, self._output(h)), kl.sum(-1), kl)
+
+    def summed_elbo(self, x: Tensor) -> Tensor:
+        """Σ_h q(h | x) (log p(x, h) - log q(h | x)). Raises TooLarge when there are too many states."""
+        total = self.values ** self.code_shape[0]
+        if total * x.numel() > SUMMED:
+            raise TooLarge(
+                f"The bound is a sum over {self.values}^{self.code_shape[0]} states of the code for each of {len(x)} "
+                "examples. Use fewer units, or fewer values of each."
+            )
+        posterior, h = self._posterior(x), self._states(0, total)
+        log_q = posterior.log_prob(h.unsqueeze(1).expand(-1, len(x), *self.code_shape))
+        log_joint = self.likelihood.log_prob_of_each(x, self._output(h)) + self._prior().log_prob(h).unsqueeze(1)
+        return (log_q.exp() * (log_joint - log_q)).sum(0)
 
     # The likelihood itself.
 

@@ -81,7 +81,8 @@ def _run(subject: Subject, settings: ParzenSettings) -> Iterator[float | Report]
     yield from measured(f"Samples of the model{how}", samples.flatten(1), 0.4)
     yield from measured("Training examples, as if they were samples", train[:n], 0.5)
     k = max(1, min(n, len(train) // EXAMPLES_PER_CENTROID))
-    centroids = yield from stage(k_means(train, k, settings.iterations, subject.generator), 0.6, 0.3)
+    yield from measured("Training examples, as many as centroids", train[:k], 0.6)
+    centroids = yield from stage(k_means(train, k, settings.iterations, subject.generator), 0.7, 0.2)
     yield from measured("Centroids of k-means on the training examples", centroids, 0.9)
     way = f"{n} samples{how}, σ chosen on {len(valid)} validation examples"
     bases = [basis_of(found.measure, test, where, subject.spec.support, way) for _, found in rows]
@@ -120,13 +121,15 @@ def _table(rows: list[tuple[str, Parzen]], bases: tuple[Basis, ...]) -> Table:
 
 
 def _warning(rows: list[tuple[str, Parzen]]) -> Note:
-    model, train, centroids = (found.measure.value for _, found in rows)
+    model, train, few, centroids = (found.measure.value for _, found in rows)
     text = (
         "In more than a few dimensions Parzen windows stay far below log p(x) for any number of samples that can be "
         "drawn, and they rank models wrongly (Theis, van den Oord & Bethge, 2015)."
     )
     if centroids > train:
         text += " Here too: centroids of k-means, which are no samples at all, score above the data themselves."
+        if few < train:
+            text += " As many of the data score below, so that it is not for their being few."
     if model > train:
         text += " The model scores above as many examples of the data themselves, which are perfect samples."
     return Note("Do not choose a model by this figure", text, "warn")

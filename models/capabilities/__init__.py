@@ -68,6 +68,7 @@ from models.capabilities.latent import (
     RefinesPosterior,
     RelaxesDiscrete,
     ScoresGivenCode,
+    SumsBound,
     WeighsEvidence,
 )
 from models.capabilities.learners import (
@@ -179,6 +180,7 @@ __all__ = [
     "StacksMachines",
     "StartsFromData",
     "Statistics",
+    "SumsBound",
     "SumsExactly",
     "SumsLatent",
     "TakesTurns",

@@ -56,6 +56,14 @@ class EstimatesBound(Protocol):
 
 
 @runtime_checkable
+class SumsBound(Protocol):
+    def summed_elbo(self, x: Tensor) -> Tensor:
+        """The evidence lower bound in nats, of a code with few enough states to visit all of them: no draw, and
+        differentiable. (B, *event) -> (B,). Raises TooLarge."""
+        ...
+
+
+@runtime_checkable
 class HasCodeMean(Protocol):
     """Says of every latent unit what it is on average, also of those that are no part of a code that it encodes to."""
 

@@ -67,30 +67,33 @@ def reports(data: Dataset, **settings: Any) -> list[Report]:
 def values(data: Dataset, **settings: Any) -> list[float]:
     table = reports(data, **settings)[0]
     assert isinstance(table, Table)
-    assert [str(row[3]) for row in table.rows] == ["estimate"] * 3
+    assert [str(row[3]) for row in table.rows] == ["estimate"] * 4
     return [float(row[1]) for row in table.rows]  # type: ignore[arg-type]
 
 
 def test_a_model_that_draws_its_training_examples_scores_what_they_score() -> None:
     data = dataset()
-    model, train, centroids = values(data, samples=N, means=False)
+    model, train, few, centroids = values(data, samples=N, means=False)
     assert model == pytest.approx(train, abs=1e-4)
     valid, test = data.valid.x.flatten(1), data.test.x.flatten(1)
     expected = finish(parzen_log_likelihood(data.train.x.flatten(1), valid, test, ""))
     assert train == pytest.approx(expected.measure.value, abs=1e-4)
-    assert centroids != pytest.approx(train, abs=1e-3)
+    generator = Generator().manual_seed(0)
+    twelve = data.train.x.flatten(1)[torch.randperm(N, generator=generator)][:12]
+    assert few == pytest.approx(finish(parzen_log_likelihood(twelve, valid, test, "")).measure.value, abs=1e-4)
+    assert centroids not in (pytest.approx(train, abs=1e-3), pytest.approx(few, abs=1e-3))
 
 
 def test_the_row_of_k_means_has_a_centroid_for_every_five_training_examples() -> None:
     data = dataset()
     table = reports(data, samples=N, means=False)[0]
     assert isinstance(table, Table)
-    assert "12 samples" in str(table.rows[2][5])
+    assert ["12 samples" in str(row[5]) for row in table.rows] == [False, False, True, True]
     generator = Generator().manual_seed(0)
     train = data.train.x.flatten(1)[torch.randperm(N, generator=generator)]
     centroids = finish(k_means(train, 12, 10, generator))
     expected = finish(parzen_log_likelihood(centroids, data.valid.x.flatten(1), data.test.x.flatten(1), ""))
-    assert float(table.rows[2][1]) == pytest.approx(expected.measure.value, abs=1e-4)  # type: ignore[arg-type]
+    assert float(table.rows[3][1]) == pytest.approx(expected.measure.value, abs=1e-4)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("support", "means"), [(Support.UNIT, True), (Support.BITS, True), (Support.REALS, False)])
@@ -111,12 +114,12 @@ def test_means_stand_for_draws_where_pictures_are_shown_so_and_never_for_real_nu
 def test_the_warning_is_always_there_with_the_choice_of_the_width() -> None:
     _, note, checks, curves = reports(dataset(), samples=N)
     assert isinstance(checks, Table)
-    assert [row[1] for row in checks.rows] == ["yes"] * 3
+    assert [row[1] for row in checks.rows] == ["yes"] * 4
     assert isinstance(note, Note)
     assert note.tone == "warn"
     assert "Theis, van den Oord & Bethge, 2015" in note.text
     assert isinstance(curves, Curves)
-    assert len(curves.series) == 3
+    assert len(curves.series) == 4
     assert all(len(one.x) > 3 for one in curves.series)
 
 
