@@ -21,6 +21,7 @@ from dgm_studio import device as devices
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.evaluations import (
     aggregated,
+    best_discriminator,
     class_agreement,
     classification,
     conditionals,
@@ -85,6 +86,7 @@ EVALUATIONS: tuple[Evaluation, ...] = (
     coverage.EVALUATION,
     transport.EVALUATION,
     decoys.EVALUATION,
+    best_discriminator.EVALUATION,
     parzen.EVALUATION,
     classification.EVALUATION,
     domains.EVALUATION,

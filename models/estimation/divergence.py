@@ -69,14 +69,17 @@ class Grid:
         outside = torch.tensor([max(1 - total, 0.0)], dtype=torch.float64).log()
         return torch.cat([log_cells, outside]) - math.log(max(total, 1.0))
 
-    def counts(self, x: Tensor) -> Tensor:
-        """How many of x (N, 2) lie in each cell, flattened, and outside: (bins² + 1,), float64."""
+    def cells(self, x: Tensor) -> Tensor:
+        """The number of the cell that each of x (N, 2) lies in, bins² outside: (N,) int64."""
         x = x.detach().double().cpu()
         low, side = torch.tensor(self.low, dtype=torch.float64), torch.tensor(self.sides, dtype=torch.float64)
         column, row = ((x - low) / side).floor().unbind(1)
         inside = (column >= 0) & (column < self.bins) & (row >= 0) & (row < self.bins)
-        cell = torch.where(inside, row * self.bins + column, self.bins**2)
-        return torch.bincount(cell.long(), minlength=self.bins**2 + 1).double()
+        return torch.where(inside, row * self.bins + column, self.bins**2).long()
+
+    def counts(self, x: Tensor) -> Tensor:
+        """How many of x (N, 2) lie in each cell, flattened, and outside: (bins² + 1,), float64."""
+        return torch.bincount(self.cells(x), minlength=self.bins**2 + 1).double()
 
 
 def jensen_shannon(log_p: Tensor, log_q: Tensor) -> float:
