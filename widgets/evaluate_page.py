@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import torch
 from PySide6.QtCore import Qt, Signal
@@ -22,7 +21,7 @@ from dgm_studio.store.run import Run, StoredEvaluation
 from models.catalog import Recipe
 from widgets.evaluation_card import EvaluationCard, Progress, Stored, grouped
 from widgets.live import Live
-from widgets.measuring import Job, Measuring
+from widgets.measuring import How, Job, Measuring
 from widgets.report_views import text_label
 from widgets.theme import SPACE
 
@@ -171,10 +170,10 @@ class EvaluatePage(QWidget):
         if live is not None:
             for entry in admitted(live.recipe, live.spec):
                 hidden = entry.without_effect(live.model_class)
-                cards.append(EvaluationCard(entry.key, entry.title, name, others, entry, hidden))
+                cards.append(EvaluationCard(entry.key, entry.title, name, others, self.measuring, entry, hidden))
         titles = {entry.key: entry.title for entry in EVALUATIONS}
         rest = [key for key in stored if key not in {card.key for card in cards}]
-        cards += [EvaluationCard(key, titles.get(key, key), name, others) for key in rest]
+        cards += [EvaluationCard(key, titles.get(key, key), name, others, self.measuring) for key in rest]
         for card in cards:
             card.asked.connect(self._ask)
             card.asked_again.connect(self._ask_newest)
@@ -260,13 +259,13 @@ class EvaluatePage(QWidget):
         """Measure the state that is chosen, or all of them."""
         steps = self._state.currentData()
         for step in steps if steps else (LOOKED_AT,):
-            self._ask_of(key, step, self._cards[key].settings())
+            self._ask_of(key, step, self._cards[key].how())
 
-    def _ask_newest(self, key: str, settings: Mapping[str, Any]) -> None:
+    def _ask_newest(self, key: str, how: How) -> None:
         """Measure the state that is looked at, as an older one was."""
-        self._ask_of(key, LOOKED_AT, settings)
+        self._ask_of(key, LOOKED_AT, how)
 
-    def _ask_of(self, key: str, step: int, settings: Mapping[str, Any]) -> None:
+    def _ask_of(self, key: str, step: int, how: How) -> None:
         project, run, live = self._project, self._run, self._live
         if project is None or run is None or live is None or live.newest is None:
             return
@@ -281,7 +280,7 @@ class EvaluatePage(QWidget):
                 return recipe, dataset, newest, device
             return recipe, dataset, Snapshot(step, learner_tensors(run.checkpoint(step, only=WEIGHTS))), device
 
-        self.measuring.ask(Job(project, run, chosen, settings, prepare, of_step))
+        self.measuring.ask(Job(project, run, chosen, how, prepare, of_step))
 
     def _cancel(self, key: str) -> None:
         run = self._run

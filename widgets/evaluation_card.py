@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
@@ -22,12 +21,11 @@ from PySide6.QtWidgets import (
 from dgm_studio.evaluation import Evaluation, Fraction, Result
 from dgm_studio.reports import Report
 from dgm_studio.result_changes import changes
+from widgets.how_form import HowForm
+from widgets.measuring import How, Measuring
 from widgets.report_column import Others, ReportColumn
 from widgets.report_views import text_label
-from widgets.settings_form import SettingsForm
 from widgets.theme import SPACE, tabular
-
-FORM_WIDTH = 420  # px
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,8 @@ class Stored:
     @property
     def title(self) -> str:
         when = datetime.fromisoformat(self.made).astimezone()
-        return f"step {grouped(self.result.step)}  ·  {when:%d %b %Y, %H:%M}"
+        seed = f"  ·  seed {self.result.seed}" if self.result.seed else ""
+        return f"step {grouped(self.result.step)}  ·  {when:%d %b %Y, %H:%M}{seed}"
 
 
 def grouped(n: int) -> str:
@@ -99,7 +98,7 @@ class EvaluationCard(QFrame):
     that this studio does not know, or that the run does not admit any more."""
 
     asked = Signal(str)  # key
-    asked_again = Signal(str, object)  # key, settings: of the newest weights, as a kept result was measured
+    asked_again = Signal(str, object)  # key, How: of the newest weights, as a kept result was measured
     cancelled = Signal(str)  # key
 
     def __init__(
@@ -108,6 +107,7 @@ class EvaluationCard(QFrame):
         title: str,
         run_name: str,
         others: Others,
+        measuring: Measuring,
         evaluation: Evaluation | None = None,
         hidden: Sequence[str] = (),
     ) -> None:
@@ -124,10 +124,11 @@ class EvaluationCard(QFrame):
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(2 * SPACE, 2 * SPACE - 4, 2 * SPACE, 2 * SPACE - 4)
         self._column.setSpacing(SPACE)
-        self._column.addLayout(self._header(evaluation))
-        self._settings: dict[str, Any] = {}
         self._hidden = tuple(hidden)
-        self._add_form(evaluation, hidden)
+        self._form = HowForm(evaluation, measuring, key, hidden) if evaluation is not None else None
+        self._column.addLayout(self._header(evaluation))
+        if self._form is not None:
+            self._column.addWidget(self._form)
         self.progress = Progress(key)
         self.progress.cancelled.connect(self._cancel)
         self._message = text_label("", "error")
@@ -147,7 +148,7 @@ class EvaluationCard(QFrame):
         self._age = text_label("", "muted", selectable=False)
         self._again = QPushButton()
         self._again.setObjectName(f"again-{key}")
-        self._again.setToolTip("With the settings of this result, which is kept for comparison.")
+        self._again.setToolTip("With the settings and the seed of this result, which is kept for comparison.")
         self._again.clicked.connect(self._ask_again)
         self._results = QWidget()
         rows = QVBoxLayout(self._results)
@@ -211,9 +212,9 @@ class EvaluationCard(QFrame):
         self._say(text)
         self._choose(self._choice.currentIndex())
 
-    def settings(self) -> dict[str, Any]:
-        """The settings that were changed in the form; the others are at their defaults."""
-        return dict(self._settings)
+    def how(self) -> How:
+        """How to measure, as the form says."""
+        return self._form.how.without(self._hidden) if self._form is not None else How()
 
     # Parts.
 
@@ -228,10 +229,6 @@ class EvaluationCard(QFrame):
         row = QHBoxLayout()
         row.setSpacing(SPACE)
         row.addLayout(words, 1)
-        self._toggle = QPushButton("Settings")
-        self._toggle.setObjectName(f"settings-{self.key}")
-        self._toggle.setCheckable(True)
-        self._toggle.setProperty("flat", True)
         self._run = QPushButton("Measure")
         self._run.setObjectName(f"run-{self.key}")
         self._run.setToolTip("Measure the weights that are chosen above. Training goes on meanwhile.")
@@ -240,24 +237,10 @@ class EvaluationCard(QFrame):
         self._run.clicked.connect(self._ask)
         if evaluation is None:
             self._run.hide()
-        for button in (self._toggle, self._run):
-            row.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
+        for button in (self._form.toggle if self._form is not None else None, self._run):
+            if button is not None:
+                row.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
         return row
-
-    def _add_form(self, evaluation: Evaluation | None, hidden: Sequence[str]) -> None:
-        if evaluation is None or not set(evaluation.settings.model_fields) - set(hidden):
-            self._toggle.hide()
-            return
-        form = SettingsForm(f"form-{self.key}")
-        form.show_settings(evaluation.settings, {}, hidden)
-        form.setMaximumWidth(FORM_WIDTH)
-        form.hide()
-        form.edited.connect(self._edit)
-        self._toggle.toggled.connect(form.setVisible)
-        self._column.addWidget(form)
-
-    def _edit(self, field: str, value: Any) -> None:
-        self._settings[field] = value
 
     def _ask(self) -> None:
         self.asked.emit(self.key)
@@ -265,7 +248,8 @@ class EvaluationCard(QFrame):
     def _ask_again(self) -> None:
         index = self._choice.currentIndex()
         if 0 <= index < len(self._stored):
-            self.asked_again.emit(self.key, dict(self._stored[index].result.settings))
+            result = self._stored[index].result
+            self.asked_again.emit(self.key, How(dict(result.settings), result.seed))
 
     def _cancel(self) -> None:
         self.cancelled.emit(self.key)

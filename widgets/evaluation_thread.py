@@ -29,10 +29,12 @@ class EvaluationThread(QThread):
 
     happened = Signal(object)
 
-    def __init__(self, prepare: Prepare, key: str, settings: Mapping[str, Any], parent: QObject | None = None) -> None:
+    def __init__(
+        self, prepare: Prepare, key: str, settings: Mapping[str, Any], seed: int, parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
         self.setObjectName("evaluation")
-        self._prepare, self._key, self._settings = prepare, key, settings
+        self._prepare, self._key, self._settings, self._seed = prepare, key, settings, seed
 
     def cancel(self) -> None:
         """Ask it to end at the next point where it can; results so far are dropped."""
@@ -43,7 +45,8 @@ class EvaluationThread(QThread):
         last = -PROGRESS_EVERY
         try:
             recipe, dataset, weights, device = self._prepare()
-            for event in evaluate(recipe, dataset, weights, [self._key], device, settings={self._key: self._settings}):
+            settings = {self._key: self._settings}
+            for event in evaluate(recipe, dataset, weights, [self._key], device, self._seed, settings):
                 if self.isInterruptionRequested():
                     return
                 if isinstance(event, Fraction):

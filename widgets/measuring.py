@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,29 @@ from dgm_studio.store.run import Run
 from widgets.evaluation_thread import EvaluationThread, Prepare
 
 
+@dataclass(frozen=True)
+class How:
+    """How an evaluation is measured: settings that differ from its defaults, and the seed of its random numbers."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+
+    def without(self, hidden: Sequence[str]) -> How:
+        """The same without settings that have no effect."""
+        return How({name: value for name, value in self.settings.items() if name not in hidden}, self.seed)
+
+    @property
+    def changed(self) -> int:
+        """How many things differ from the defaults."""
+        return len(self.settings) + (self.seed != 0)
+
+    @property
+    def said(self) -> str:
+        """In words, after "measured with"."""
+        parts = [f"{name.replace('_', ' ')} {value}" for name, value in self.settings.items()]
+        return ", ".join([*parts, *([f"seed {self.seed}"] if self.seed else [])]) or "the defaults"
+
+
 @dataclass(eq=False)
 class Job:
     """An evaluation that was asked for. `prepare` is called in the thread when it is this job's turn, so that a queue
@@ -24,7 +47,7 @@ class Job:
     project: Project
     run: Run
     evaluation: Evaluation
-    settings: Mapping[str, Any]
+    how: How
     prepare: Prepare
     step: int = -1
     reports: list[Report] = field(default_factory=list)
@@ -38,7 +61,8 @@ class Measuring(QObject):
 
     Signals: `changed()` another job is in work or waits, `progressed(Job, Fraction)`, `reported(Job)` has one more
     report, `measured(Job, Result)` it is done and kept, `failed(Job, str)` why it gave no result, `dropped(Job)` it was
-    cancelled. `shut_down()` must be called before this object goes.
+    cancelled, `how_changed(key)` an evaluation is to be measured in another way from now on. `shut_down()` must be
+    called before this object goes.
     """
 
     changed = Signal()
@@ -47,16 +71,27 @@ class Measuring(QObject):
     measured = Signal(object, object)
     failed = Signal(object, str)
     dropped = Signal(object)
+    how_changed = Signal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.job: Job | None = None  # that is in work
         self.waiting: deque[Job] = deque()
+        self._how: dict[str, How] = {}
         self._thread: EvaluationThread | None = None
         self._when_ended: Callable[[], None] | None = None
         application = QCoreApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.shut_down)
+
+    def how(self, key: str) -> How:
+        """How the evaluation `key` is to be measured: as was set last, on whatever page."""
+        return self._how.get(key, How())
+
+    def set_how(self, key: str, how: How) -> None:
+        if how != self.how(key):
+            self._how[key] = how
+            self.how_changed.emit(key)
 
     @property
     def jobs(self) -> list[Job]:
@@ -113,7 +148,7 @@ class Measuring(QObject):
         if self._thread is not None or not self.waiting:
             return
         job = self.job = self.waiting.popleft()
-        self._thread = EvaluationThread(job.prepare, job.evaluation.key, job.settings, self)
+        self._thread = EvaluationThread(job.prepare, job.evaluation.key, job.how.settings, job.how.seed, self)
         self._thread.happened.connect(self._happened)
         self._thread.finished.connect(self._ended)
         self._thread.start()

@@ -224,6 +224,23 @@ def test_a_run_that_trains_is_live_and_what_lacks_is_measured_in_the_background(
     person.until(lambda: not plane._missing() and not plane.strip.open)
     assert len({point.step for point in plane._points[new.id]}) == count
     assert "test examples of" in plane._planes.itemText(1)  # other examples stand on another plane
+    table = show(page, "likelihood")
+    assert isinstance(table, LikelihoodPart)
+    table._form.form.set_value("code_temperatures", 2)
+    table._form.form.set_value("importance_samples", 3)
+    person.until(lambda: new.id in table._buttons)
+    assert table._form.toggle.text() == "Settings (2 changed)"
+    table._buttons[new.id].click()
+    person.until(lambda: new.id not in table._buttons and not table.strip.open)
+    (kept,) = (one for one in new.evaluations if one.key == "likelihood")
+    assert kept.tree["settings"]["importance_samples"] == 3
+    table._form.form.set_value("importance_samples", 2)
+    person.until(lambda: new.id in table._buttons)
+    assert "but not with code temperatures 2, importance samples 2" in texts(page)
+    table._buttons[new.id].click()
+    person.until(lambda: new.id not in table._buttons and not table.strip.open)
+    ways = {group.basis.way for group in table.groups if any(one.run == new.id for one in group.entries)}
+    assert {way[:5] for way in ways} >= {"k = 3", "k = 2"}, "never in one table"
     page.chosen.remove(small)
     linked = show(page, "linked")
     assert isinstance(linked, LinkedPart)

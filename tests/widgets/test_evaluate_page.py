@@ -61,6 +61,7 @@ class Workbench:
         self.started = threading.Event()
         self.ended = threading.Event()
         self.seen: list[Any] = []
+        self.seeds: list[int] = []
         self.found: tuple[Report, ...] = EVERY_TYPE
         admit = lambda model, learner, spec: True  # noqa: E731
         self.evaluations = (
@@ -81,6 +82,7 @@ class Workbench:
 
     def _quick(self, subject: Subject, settings: _Settings) -> Iterator[float | Report]:
         self.seen.append((subject.step, settings.draws))
+        self.seeds.append(subject.generator.initial_seed())
         yield 0.5
         yield from self.found
 
@@ -200,6 +202,38 @@ def test_settings_of_the_form_are_used(qtbot: QtBot, page: EvaluatePage, bench: 
     form = part(page, QWidget, "form-quick")
     assert form.isVisibleTo(page)
     form.editor("draws").setValue(7)
+    measure(qtbot, page)
+    assert bench.seen == [(100, 7)]
+
+
+def test_the_seed_is_set_shown_and_kept_by_measuring_again(
+    qtbot: QtBot, page: EvaluatePage, live: Live, run: Run, bench: Workbench
+) -> None:
+    part(page, QPushButton, "settings-quick").click()
+    seed = part(page, SettingsForm, "seed-quick")
+    assert seed.isVisibleTo(page)
+    seed.editor("seed").setValue(7)
+    assert part(page, QPushButton, "settings-quick").text() == "Settings (1 changed)"
+    measure(qtbot, page)
+    assert bench.seeds == [7]
+    assert "draws 3, seed 7" in texts(part(page, QWidget, "evaluation-quick"))
+    assert part(page, QComboBox, "results-quick").currentText().endswith("seed 7")
+    seed.editor("seed").setValue(0)
+    live.publish(_snapshot(live.recipe, live.dataset, 250))
+    qtbot.waitUntil(lambda: "The run is at step 250" in texts(page), timeout=PATIENCE)
+    with qtbot.waitSignal(page.changed, timeout=PATIENCE):
+        part(page, QPushButton, "again-quick").click()
+    qtbot.waitUntil(idle(page), timeout=PATIENCE)
+    assert bench.seeds == [7, 7], "of the result that it is to be compared with"
+    assert [one.tree["seed"] for one in run.evaluations] == [7, 7]
+
+
+def test_what_is_set_for_an_evaluation_holds_for_the_next_run(
+    qtbot: QtBot, page: EvaluatePage, live: Live, project: Project, bench: Workbench
+) -> None:
+    part(page, SettingsForm, "form-quick").editor("draws").setValue(7)
+    page.show_run(project, project.new_run(_config(), name="second"), live)
+    assert part(page, QPushButton, "settings-quick").text() == "Settings (1 changed)"
     measure(qtbot, page)
     assert bench.seen == [(100, 7)]
 

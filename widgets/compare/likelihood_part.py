@@ -15,11 +15,13 @@ from dgm_studio.store import Run
 from models import catalog
 from widgets.background import Problem
 from widgets.building import label, scrolled
-from widgets.compare.asking import job
+from widgets.compare.asking import effective, job
+from widgets.compare.asking import newest_step as step_measured_so
 from widgets.compare.chips import Swatch
 from widgets.compare.chosen import Chosen
 from widgets.compare.part import Part
 from widgets.compare.progress_strip import Strip, trouble
+from widgets.how_form import HowForm
 from widgets.measuring import Job, Measuring
 from widgets.report_views import TableView, text_label
 from widgets.saving import Choice, more_button, table_choices
@@ -40,7 +42,8 @@ class _Whole(QWidget):
 
 
 class LikelihoodPart(Part):
-    """Results are read in the thread of files. What was not measured, or not of the newest kept state, can be."""
+    """Results are read in the thread of files. What was not measured, or not of the newest kept state, can be: with
+    what is set for this evaluation here or on Evaluate. What rests on other settings stands in other tables."""
 
     key, title = "likelihood", "Likelihood"
 
@@ -50,6 +53,7 @@ class LikelihoodPart(Part):
         super().__init__(chosen, workspace, parent)
         self._measuring = measuring
         self._entries: dict[str, list[Entry]] = {}
+        self._so: dict[str, int] = {}  # run -> the latest step that was measured as is set now
         self._asked = 0  # how often results were read, so that only the newest answer is shown
         self.groups: list[Group] = []
         self._buttons: dict[str, QPushButton] = {}
@@ -71,28 +75,34 @@ class LikelihoodPart(Part):
         head.addWidget(self._all)
         head.addWidget(self._every)
         head.addWidget(more_button(self._whole, "all of these tables as one"))
+        self._form = HowForm(EVALUATION, measuring, "compare-likelihood")
+        head.insertWidget(1, self._form.toggle)
         self.strip = Strip("compare-likelihood", measuring)
         self._trouble = trouble()
         self.strip.failed.connect(self._say)
         self._area = scrolled(QWidget(), "likelihoodArea")
         self.column.addLayout(head)
+        self.column.addWidget(self._form)
         self.column.addWidget(self._whole)
         self.column.addWidget(self.strip)
         self.column.addWidget(self._trouble)
         self.column.addWidget(self._area, 1)
         measuring.measured.connect(self._measured)
         measuring.changed.connect(self._mark)
+        measuring.how_changed.connect(self._set_otherwise)
 
     def refresh(self) -> None:
         self._asked += 1
         runs, number = self.chosen.runs, self._asked
+        what, how = evaluation(EVALUATION.key), self._form.how
 
-        def work() -> dict[str, list[Entry]]:
-            return {run.id: entries_of(run.id, run.evaluations) for run in runs}
+        def work() -> tuple[dict[str, list[Entry]], dict[str, int]]:
+            entries = {run.id: entries_of(run.id, run.evaluations) for run in runs}
+            return entries, {run.id: step_measured_so(run, what, how) for run in runs}
 
-        def done(found: dict[str, list[Entry]]) -> None:
+        def done(found: tuple[dict[str, list[Entry]], dict[str, int]]) -> None:
             if number == self._asked:
-                self._entries = found
+                self._entries, self._so = found
                 self._rebuild()
 
         def failed(problem: Problem) -> None:
@@ -140,26 +150,30 @@ class LikelihoodPart(Part):
         self._mark()
 
     def _offer(self, run: Run, column: QVBoxLayout) -> None:
-        """A line for a run of which nothing was measured, or not the newest kept state."""
+        """A line for a run whose newest kept state was not measured, or not as is set now."""
         steps, measured = run.checkpoint_steps(), newest_step(self._entries.get(run.id, []))
-        if run.config is None or not steps or measured >= steps[-1]:
+        if run.config is None or not steps or self._so.get(run.id, -1) >= steps[-1]:
+            return
+        may = has_likelihood(catalog.family(run.config.family).model)
+        if measured >= steps[-1] and not may:
             return
         row = QHBoxLayout()
         row.setSpacing(SPACE // 2)
         row.addWidget(Swatch(self.chosen.colour(run)))
-        if not has_likelihood(catalog.family(run.config.family).model):
+        if not may:
             text = "has no likelihood that can be measured. Evaluate has figures of its samples."
             row.addWidget(text_label(f"{run.name} {text}", "muted"), 1)
             column.addLayout(row)
             return
+        newest = f"its newest kept state is of step {thousands(steps[-1])}"
         at = f"was measured at step {thousands(measured)}" if measured >= 0 else "has not been measured"
-        row.addWidget(
-            text_label(f"{run.name} {at}; its newest kept state is of step {thousands(steps[-1])}.", "muted"), 1
-        )
+        so = effective(run, EVALUATION, self._form.how)
+        said = f"{at}; {newest}." if measured < steps[-1] else f"{at}, but not with {so.said}."
+        row.addWidget(text_label(f"{run.name} {said}", "muted"), 1)
         button = QPushButton("Measure" if measured < 0 else "Measure again")
         button.setObjectName(f"measure-{run.id}")
         button.setAccessibleName(f"Measure the likelihood of {run.name}")
-        button.setToolTip(f"{EVALUATION.summary} In the background, with the defaults.")
+        button.setToolTip(f"{EVALUATION.summary} In the background, with {so.said}.")
         button.clicked.connect(partial(self._measure, run))
         self._buttons[run.id] = button
         row.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
@@ -169,7 +183,8 @@ class LikelihoodPart(Part):
         project = self.workspace.project
         if project is not None:
             self._trouble.hide()
-            self.strip.ask([job(project, run, evaluation(EVALUATION.key), self.workspace.data) for run in runs])
+            what, how, data = evaluation(EVALUATION.key), self._form.how, self.workspace.data
+            self.strip.ask([job(project, run, what, how, data) for run in runs])
 
     def _measure_all(self) -> None:
         self._measure(*(run for run in self.chosen.runs if run.id in self._buttons and not self._waits(run.id)))
@@ -185,6 +200,10 @@ class LikelihoodPart(Part):
 
     def _measured(self, one: Job, _: object) -> None:
         if self.isVisible() and one.run in self.chosen.runs:
+            self.refresh()
+
+    def _set_otherwise(self, key: str) -> None:
+        if self.isVisible() and key == EVALUATION.key:
             self.refresh()
 
     def _say(self, text: str) -> None:

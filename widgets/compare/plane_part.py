@@ -22,6 +22,7 @@ from widgets.compare.chosen import Chosen
 from widgets.compare.part import Part
 from widgets.compare.progress_strip import Strip, trouble
 from widgets.empty import Empty
+from widgets.how_form import HowForm
 from widgets.measuring import Job, Measuring
 from widgets.plots import Plot, pen
 from widgets.readout import Readout
@@ -182,7 +183,9 @@ class PlanePart(Part):
         head = QHBoxLayout()
         head.setSpacing(SPACE)
         head.addWidget(self._said, 1)
+        self._form = HowForm(EVALUATION, measuring, "compare-plane")
         head.addWidget(self._planes)
+        head.addWidget(self._form.toggle)
         head.addWidget(self._compute)
         head.addWidget(more_button(self.plot, "this plot"))
         self.strip = Strip("compare-plane", measuring)
@@ -193,6 +196,7 @@ class PlanePart(Part):
             "On a dashed line the ELBO is constant; towards the lower left it is higher. A star is the newest state."
         )
         self.column.addLayout(head)
+        self.column.addWidget(self._form)
         self.column.addWidget(self.strip)
         self.column.addWidget(self._trouble)
         self._empty = Empty(
@@ -299,7 +303,8 @@ class PlanePart(Part):
         if project is not None:
             self._trouble.hide()
             what, data = evaluation(EVALUATION.key), self.workspace.data
-            self.strip.ask([job(project, run, what, data, step) for run, step in self._missing()])
+            missing, how = self._missing(), self._form.how
+            self.strip.ask([job(project, run, what, how, data, step) for run, step in missing])
 
     def _measured(self, one: Job, _: object) -> None:
         if self.isVisible() and one.evaluation.key == EVALUATION.key and one.run in self.chosen.runs:
