@@ -160,6 +160,13 @@ class Recorder:
             self._lines.append({"demanded": step})
             self._changed.notify()
 
+    def release(self, step: int) -> None:
+        """A state that was demanded may be let go of again. May be called from any thread."""
+        self._run.release(step)
+        with self._changed:
+            self._lines.append({"released": step})
+            self._changed.notify()
+
     @property
     def folder(self) -> Path | None:
         """What of the session is on the disk outside the project's file; None when nothing is."""

@@ -160,6 +160,12 @@ MENUS: dict[str, tuple[Entry, ...]] = {
             needs="a selected run that keeps a state",
         ),
         Entry(
+            "releaseMoment",
+            "Let go of t&his moment",
+            "The state that is looked at, and was to be kept, may be let go of again when the run trains on.",
+            needs="a moment that was to be kept",
+        ),
+        Entry(
             "branchFrom",
             "Branch &from",
             "Add a run that goes on from one of the kept states.",

@@ -104,7 +104,9 @@ class Desk(QObject):
         self.area.explore.draw_wanted.connect(lambda: self.control.train_on_drawing(self.area.window()))
         self.runs.compare_wanted.connect(self.area.compare_runs)
         self.area.moments.keep_wanted.connect(workspace.keep_moment)
+        self.area.moments.release_wanted.connect(workspace.release_moment)
         self.area.moments.branch_wanted.connect(self.control.branch)
+        workspace.viewing.moments.moved.connect(lambda _: self._offer_release())
         self.changes.listed.connect(self._choose_runs)
         self.draft.changed.connect(self._update)
         self.data.checked.connect(self._checked)
@@ -119,6 +121,7 @@ class Desk(QObject):
             "search": self._search,
             "branch": lambda: self.control.branch(None),
             "keepMoment": workspace.keep_moment,
+            "releaseMoment": workspace.release_moment,
             "duplicate": self._duplicate,
             "useSettings": self.control.use_settings,
             "delete": self._delete,
@@ -348,6 +351,7 @@ class Desk(QObject):
             actions[key].setEnabled(enabled)
         for key in (*PAGES, *self.docks, "layout", "tour", "nextRun", "previousRun"):
             actions[key].setEnabled(project is not None)
+        self._offer_release()
         self.area.moments.allow(actions["keepMoment"].isEnabled(), stateful and workspace.can_train)
         self._header.buttons["continue"].setEnabled(actions["continue"].isEnabled())
         self.undoing.update()
@@ -362,6 +366,11 @@ class Desk(QObject):
             elif project.modified:
                 state = "not saved yet"
             self._header.show_project(project.path.name, state)
+
+    def _offer_release(self) -> None:
+        run, moments = self.workspace.run, self.workspace.viewing.moments
+        demanded = run is not None and moments.step is not None and moments.state in run.demanded
+        self._actions["releaseMoment"].setEnabled(demanded and self.workspace.can_train)
 
 
 def _device_text(name: str) -> str:

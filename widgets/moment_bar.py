@@ -130,10 +130,12 @@ class MomentSlider(QWidget):
 class MomentBar(QWidget):
     """Play, the slider, what is looked at, and what can be done with it. Shown while a run has a history.
 
-    `keep_wanted()`: the moment looked at is to be kept; `branch_wanted(step)`: a run is to go on from this kept state.
+    `keep_wanted()`: the moment looked at is to be kept; `release_wanted()`: no longer; `branch_wanted(step)`: a run is
+    to go on from this kept state.
     """
 
     keep_wanted = Signal()
+    release_wanted = Signal()
     branch_wanted = Signal(int)
 
     def __init__(self, moments: Moments, parent: QWidget | None = None) -> None:
@@ -147,7 +149,7 @@ class MomentBar(QWidget):
         self._said = Readout("momentSaid", "muted")
         self._said.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.now = _tool("momentNow", "", "Now", "Look at the run as it is now.", lambda: moments.look_at(None))
-        self.keep = _tool("momentKeep", "pin", "Keep this moment", "", self.keep_wanted.emit)
+        self.keep = _tool("momentKeep", "pin", "Keep this moment", "", self._keep, checkable=True)
         self.branch = _tool("momentBranch", "branch", "Branch from here", "", self._branch)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -198,10 +200,11 @@ class MomentBar(QWidget):
         self._said.set_text(said(marks, step))
         self.now.setEnabled(step is not None)
         kept = step is not None and state in marks.demanded
-        self.keep.setEnabled(self._may_keep and not kept)
+        self.keep.setEnabled(self._may_keep)
+        self.keep.setChecked(kept)
         at = "" if state is None else f" of step {thousands(state)}"
         self.keep.setToolTip(
-            "This state is kept."
+            f"The state{at} is kept, whatever else is let go of. Click to let go of it again."
             if kept
             else "Keep the state of the run as it is now, whatever else is let go of (Ctrl+Shift+K)."
             if step is None
@@ -216,6 +219,11 @@ class MomentBar(QWidget):
 
     def _loop(self) -> None:
         self._moments.looped = self.loop.isChecked()
+
+    def _keep(self) -> None:
+        wanted = self.keep.isChecked()
+        self.keep.setChecked(not wanted)  # until it is so
+        (self.keep_wanted if wanted else self.release_wanted).emit()
 
     def _branch(self) -> None:
         state = self._moments.state

@@ -112,11 +112,12 @@ class TrainingThread(QThread):
             if self._session is not None:
                 self._session.want_state()
 
-    def demand(self, step: int) -> bool:
-        """Keep a state that the run has, whatever else is let go of. Returns whether that could be noted here."""
+    def mark(self, step: int, keep: bool) -> bool:
+        """Keep a state that the run has, whatever else is let go of, or let go of it again. Returns whether that could
+        be noted here."""
         with self._lock:
             if self._recorder is not None:
-                self._recorder.demand(step)
+                (self._recorder.demand if keep else self._recorder.release)(step)
             return self._recorder is not None
 
     # The thread itself.

@@ -21,7 +21,7 @@ from widgets.data_cache import DataCache
 from widgets.history import History
 from widgets.notices import Log, Notice, Remedy
 from widgets.preferences import Preferences, free_path, keep_thumbnail
-from widgets.run_edits import RunEdit
+from widgets.run_edits import Keeping, RunEdit
 from widgets.status import thousands
 from widgets.trainer import Phase, Trainer
 from widgets.training_thread import Job
@@ -61,7 +61,7 @@ class Workspace(QObject):
         self.project: Project | None = None
         self._closing = False  # the project is being saved for the last time
         self.run: Run | None = None
-        self.edits = QUndoStack(self)  # of names, tags and notes, and what was deleted
+        self.edits = QUndoStack(self)  # of names, tags, notes and kept states, and what was deleted
         self.data = DataCache()
         self.files = Background("files", self)
         self.trainer = Trainer(self.data.load_fresh, self)
@@ -397,7 +397,7 @@ class Workspace(QObject):
     def _demanded(self, run_id: str, step: int) -> None:
         run = self.project.runs.get(run_id) if self.project is not None else None
         if run is not None:
-            self.say_kept(run, step)
+            self.edits.push(Keeping(self, run, step, keep=True))
 
     def keep_moment(self) -> None:
         """Keep the state that is looked at, or the run as it is now, whatever else is let go of."""
@@ -406,15 +406,30 @@ class Workspace(QObject):
             return
         if moments.step is None and self.is_training(run):
             self.trainer.want_state()
-        elif moments.state is not None:
-            thread = self.trainer.thread_in_use if self.is_training(run) else None
-            if thread is None or not thread.demand(moments.state):
-                run.demand(moments.state)
-            self.changed()
-            self.say_kept(run, moments.state)
+        elif moments.state is not None and moments.state not in run.demanded:
+            self.edits.push(Keeping(self, run, moments.state, keep=True))
 
-    def say_kept(self, run: Run, step: int) -> None:
-        self.log.say(Notice("good", f"The state of step {thousands(step)} of {run.name} is kept.", lasting=False))
+    def release_moment(self) -> None:
+        """The state that is looked at, and was to be kept, may be let go of like any other."""
+        run, state = self.run, self.viewing.moments.state
+        if run is not None and self.can_train and state is not None and state in run.demanded:
+            self.edits.push(Keeping(self, run, state, keep=False))
+
+    def mark_state(self, run_id: str, step: int, keep: bool) -> None:
+        """A kept state of a run is to stay whatever else is let go of, or may go like any other."""
+        run = self.project.runs.get(run_id) if self.project is not None else None
+        if run is None:  # it may have been deleted meanwhile
+            return
+        text = f"The state of step {thousands(step)} of {run.name} "
+        if step not in run.checkpoint_steps():
+            self.log.say(Notice("warn", f"{text}is gone: it was let go of while the run trained.", lasting=False))
+            return
+        thread = self.trainer.thread_in_use if self.is_training(run) else None
+        if thread is None or not thread.mark(step, keep):
+            (run.demand if keep else run.release)(step)
+        self.changed()
+        text += "is kept." if keep else "may be let go of when the run trains on."
+        self.log.say(Notice("good" if keep else "info", text, lasting=False))
         self.runs_changed.emit()
 
     def _take_back(self, run: str) -> None:

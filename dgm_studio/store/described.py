@@ -117,6 +117,12 @@ class Described:
             if step not in self._record.demanded:
                 self._change(demanded=sorted([*self._record.demanded, step]))
 
+    def release(self, step: int) -> None:
+        """The state of `step` may be let go of like any other. It stays until the run trains on."""
+        with self.lock:
+            if step in self._record.demanded:
+                self._change(demanded=[one for one in self._record.demanded if one != step])
+
     @property
     def provenance(self) -> dict[str, Any]:
         """Data (title, files with sha256, steps, licence), versions, threads, device of the newest session."""

@@ -107,6 +107,8 @@ class Recovery:
                     run.keep_metrics(read_metrics(line))
                 case {"demanded": int(step)}:
                     run.demand(step)
+                case {"released": int(step)}:
+                    run.release(step)
                 case {"best": best}:
                     run.best = Best.model_validate(best)
                 case {"closing": str(status), "message": str(message)}:

@@ -314,7 +314,18 @@ def test_a_history_of_states_stays_as_far_as_there_is_room(project: Project):
     again = project.new_run(CONFIG)
     left.replayed(again, None)
     assert (again.checkpoint_steps(), again.demanded) == (steps, [0, 400])
-    recorder.record(Finished(980, True))
+    recorder.release(400)
+    wait_for(lambda: recorder.folder and "released" in read_journal(recorder.folder / "journal")[-1])
+    (left,) = left_in([project.work_folder], project.id)
+    third = project.new_run(CONFIG)
+    left.replayed(third, None)
+    assert third.demanded == run.demanded == [0]
+    for step in (1000, 1020, 1040):
+        recorder.record(checkpoint(step))
+        wait_for(lambda: step in run.checkpoint_steps() == in_files(recorder))  # noqa: B023
+    wait_for(lambda: len(run.checkpoint_steps()) == 6 + 3)  # that of step 400 counts like any other now
+    steps = run.checkpoint_steps()
+    recorder.record(Finished(1040, True))
     recorder.close()
     assert run.checkpoint_steps() == steps
     run.rewind(300)

@@ -73,9 +73,30 @@ def test_a_run_is_looked_back_at_while_it_trains_and_branched_from_there(
     assert kept == person.step
     person.until(lambda: kept in moments.marks.demanded)
 
+    # what was demanded is released, in a pause and when nothing trains, and all of it is undone
+    moments.look_at(kept)
+    assert bar.keep.isChecked()
+    bar.keep.click()
+    assert run.demanded == []
+    assert not bar.keep.isChecked()
+    assert not desk._actions["releaseMoment"].isEnabled()
+    workspace.edits.undo()
+    assert run.demanded == [kept]
+    assert bar.keep.isChecked()
+    workspace.edits.undo()  # that it was kept
+    assert run.demanded == []
+    workspace.edits.redo()
+    assert run.demanded == [kept]
+    moments.look_at(None)
+
     # it plays to the end
     person.do("stop")
     person.until(lambda: person.phase is Phase.IDLE)
+    moments.look_at(kept)
+    person.do("releaseMoment")
+    assert run.demanded == []
+    bar.keep.click()
+    assert run.demanded == [kept]
     moments.look_at(0)
     bar.play.click()
     moments._clock.setInterval(1)
