@@ -163,6 +163,7 @@ MENUS: dict[str, tuple[Entry, ...]] = {
             "releaseMoment",
             "Let go of t&his moment",
             "The state that is looked at, and was to be kept, may be let go of again when the run trains on.",
+            "Ctrl+Shift+L",
             needs="a moment that was to be kept",
         ),
         Entry(

@@ -75,7 +75,7 @@ class TrainingThread(QThread):
         self._recorder: Recorder | None = None
         self._order = Order.RUN
         self._movers: Collection[str] | None = None
-        self._line: Inference | None = None
+        self._lines: tuple[Inference, ...] = ()
 
     # Requests, from the window's thread.
 
@@ -94,16 +94,16 @@ class TrainingThread(QThread):
             if self._session is not None:
                 self._session.extend(steps)
 
-    def watch(self, live: Live | None) -> None:
-        """Where snapshots go from now on. Only what knows no Qt is kept of it: the window may delete `live` at any
+    def watch(self, *lives: Live) -> None:
+        """Where snapshots go from now on. Only what knows no Qt is kept of them: the window may delete one at any
         moment."""
-        self._line = live.inference if live is not None else None
+        self._lines = tuple(live.inference for live in lives)
         self.want_snapshot()
 
     def want_snapshot(self) -> None:
         """Ask for newer weights, if anybody looks at them."""
         with self._lock:
-            if self._session is not None and self._line is not None:
+            if self._session is not None and self._lines:
                 self._session.want_snapshot()
 
     def want_state(self) -> None:
@@ -180,8 +180,7 @@ class TrainingThread(QThread):
             if isinstance(event, CLOSING):
                 return event
             if isinstance(event, Snapshot):
-                line = self._line
-                if line is not None:
+                for line in self._lines:
                     line.publish(event)
             elif not isinstance(event, Checkpoint):
                 self.happened.emit(event)

@@ -66,6 +66,7 @@ class Viewing(QObject):
         self.runs: dict[str, Shown] = {}
         self._run: Run | None = None  # the selected one
         self._opened: OpenedRun | None = None  # it, if it answers or is about to
+        self._followers: list[OpenedRun] = []  # others that are to say what the training of their run says
         self._astray: Notice | None = None  # what was said when its data was not found, or was other data
         self._sources = Sources(self.states, data, self.readers, log)
         self._pulse = QTimer(self)
@@ -89,6 +90,25 @@ class Viewing(QObject):
         opened = OpenedRun(run, run.config, self._sources, self)
         opened.look_at(step)
         return opened
+
+    def trains(self, run: Run | None) -> bool:
+        """Whether this run is in training, and has its data."""
+        active = self._trainer.active
+        phases = (Phase.TRAINING, Phase.PAUSED)
+        return run is not None and active is not None and active.run == run.id and self._trainer.phase in phases
+
+    def follow(self, opened: OpenedRun) -> None:
+        """From now on an opened run, which answers already, answers from what its training publishes."""
+        opened.follow()
+        if opened not in self._followers:
+            self._followers.append(opened)
+        self._connect_live()
+
+    def leave(self, opened: OpenedRun) -> None:
+        """An opened run no longer follows a training."""
+        if opened in self._followers:
+            self._followers.remove(opened)
+            self._connect_live()
 
     def select(self, run: Run | None) -> None:
         """Show this run, and no other."""
@@ -262,34 +282,21 @@ class Viewing(QObject):
         elif self._opened is not None:
             self._opened.follow()
 
-    @property
-    def _steered(self) -> bool:
-        """Whether the run that answers is the one in training."""
-        active = self._trainer.active
-        return (
-            active is not None
-            and self._run is not None
-            and active.run == self._run.id
-            and self._trainer.phase
-            in (
-                Phase.TRAINING,
-                Phase.PAUSED,
-            )
-        )
-
     def _tell_steerable(self) -> None:
         if self.live is not None:
-            self.live.let_step(self._steered)
+            self.live.let_step(self.trains(self._run))
 
     def _step(self, movers: object) -> None:
-        if self._steered:
+        if self.trains(self._run):
             self._trainer.tell(Order.STEP, movers)
 
     def _connect_live(self) -> None:
         thread, active = self._trainer.thread_in_use, self._trainer.active
         if thread is not None and active is not None:
             mine = self._run is not None and self._run.id == active.run
-            thread.watch(self.live if mine and self.moments.step is None else None)
+            lives = [self.live if mine and self.moments.step is None else None]
+            lives += [opened.live for opened in self._followers if opened.run.id == active.run]
+            thread.watch(*(live for live in lives if live is not None))
 
     def _drop_live(self) -> None:
         if self._opened is None:

@@ -271,6 +271,23 @@ def test_a_run_that_trains_is_live_and_what_lacks_is_measured_in_the_background(
     person.until(lambda: all(view._landing is not None for view in drawn))  # type: ignore[union-attr]
     steps = [view.live.step for view in drawn]
     assert steps == [new.checkpoint_steps()[-1], new.checkpoint_steps()[0]]
+
+    # the side that shows the newest follows the training; the other stays where it is
+    landed = drawn[0]._landing
+    workspace.select(small)
+    workspace.continue_run(new, 10**6)
+    person.until(lambda: left.live is not None and left.live.step > steps[0])
+    person.until(lambda: drawn[0]._landing is not landed and "in training, step" in left._said.text())
+    assert drawn[1].live.step == steps[1]
+    person.do("train")
+    person.until(lambda: person.phase is Phase.PAUSED)
+    right.moments.setCurrentIndex(0)
+    right.moments.activated.emit(0)
+    person.until(lambda: right.live is not None and right.live.step == person.step)  # also in a pause
+    person.do("stop")
+    person.until(lambda: person.phase is Phase.IDLE)
+    person.until(lambda: all(one.live.step == new.checkpoint_steps()[-1] for one in (left, right)))  # type: ignore[union-attr]
+    assert "in training" not in left._said.text()
     show(page, "plane")
     assert not left.isVisible()
     project = workspace.project

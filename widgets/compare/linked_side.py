@@ -18,12 +18,13 @@ from widgets.status import thousands
 from widgets.theme import SPACE
 from widgets.viewing import Viewing
 
-NEWEST = -1  # follows the run
+NEWEST = -1  # follows the run, and its training while it trains
 LOOK_AFTER = 1500  # ms from the news that a run has kept a state until it is looked at
 
 
 class Side(QWidget):
-    """Chooses a run and a moment of it, opens it there, and shows one explorer of it. `opened()` when the run answers,
+    """Chooses a run and a moment of it, opens it there, and shows one explorer of it. The newest state of a run in
+    training is that of its training, which goes on. `opened()` when the run answers,
     or answers no more; `shared()` when what its explorer shares is another; `led(key, thing)` when it leads to
     another explorer, with something to begin at."""
 
@@ -36,6 +37,7 @@ class Side(QWidget):
         self.setObjectName(name)
         self._chosen, self._viewing = chosen, viewing
         self._opened: OpenedRun | None = None
+        self._follows = False  # the training of the run
         self.explorer: Explorer | None = None
         self.runs, self.moments = QComboBox(), QComboBox()
         for box, key, said in ((self.runs, "run", "Run"), (self.moments, "moment", "Kept state")):
@@ -45,7 +47,7 @@ class Side(QWidget):
             box.setMinimumContentsLength(8)
         self.moments.setToolTip("The kept state of this run that is looked at")
         self.runs.activated.connect(self._choose_run)
-        self.moments.activated.connect(lambda _: self._look())
+        self.moments.activated.connect(lambda _: self._look_again())
         self._swatch = QHBoxLayout()
         self._said = Readout(f"{name}-said", "muted")
         self._none = label("", "muted", f"{name}-none", wrap=True)
@@ -95,6 +97,8 @@ class Side(QWidget):
         self._offer_moments(step)
         if self._opened is None or self._opened.run is not self.run:
             self._open()
+        else:
+            self._look_again()
 
     def show_explorer(self, kind: type[Explorer] | None) -> None:
         """Show the run in an explorer of this kind; None shows none."""
@@ -123,6 +127,10 @@ class Side(QWidget):
         if run is None:
             return
         self._offer_moments(None if step == NEWEST else step)
+        if self._follows != (step == NEWEST and self._viewing.trains(run)):
+            self._look_again()
+        if self._follows:
+            return
         newest = run.checkpoint_steps()[-1:] or [None]
         if step == NEWEST and self._opened is not None and self._opened.step != newest[0]:
             self._later.start()
@@ -132,6 +140,8 @@ class Side(QWidget):
         self.show_explorer(None)
         if self._opened is not None:
             opened, self._opened = self._opened, None
+            self._viewing.leave(opened)
+            self._follows = False
             opened.close()
             self.opened.emit()
 
@@ -169,7 +179,7 @@ class Side(QWidget):
         self._say_none("reading …")
         self._said.set_text("")
         self._opened = opened = self._viewing.open(run, self._step)
-        opened.opened.connect(lambda _: self.opened.emit())
+        opened.opened.connect(self._answers)
         opened.arrived.connect(lambda step: self._said.set_text(f"as it was at step {thousands(step)}"))
         opened.failed.connect(self._failed)
 
@@ -178,13 +188,30 @@ class Side(QWidget):
         step = self.moments.currentData()
         return None if step == NEWEST else step
 
-    def _look(self) -> None:
-        if self._opened is not None:
-            self._opened.look_at(self._step)
+    def _answers(self, live: Live) -> None:
+        live.moved.connect(self._moved)
+        self.opened.emit()
+        self._look_again()
 
     def _look_again(self) -> None:
-        if self._opened is not None and self.isVisible():
-            self._opened.look_at(self._step)
+        """Answer from what the training says, where the newest is wanted of a run in training, or from a kept state."""
+        opened = self._opened
+        if opened is None:
+            return
+        if opened.live is None:
+            opened.look_at(self._step)
+            return
+        follows = self._step is None and self._viewing.trains(self.run)
+        if follows:
+            self._viewing.follow(opened)
+        elif self.isVisible() or self._follows:
+            self._viewing.leave(opened)
+            opened.look_at(self._step)
+        self._follows = follows
+
+    def _moved(self, step: int) -> None:
+        if self._follows:
+            self._said.set_text(f"in training, step {thousands(step)}")
 
     def _failed(self, problem: Problem) -> None:
         if self.explorer is None:
