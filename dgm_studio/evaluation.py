@@ -47,6 +47,7 @@ from dgm_studio.evaluations import (
     reconstruction,
     samples,
     sharpness,
+    states,
     texts,
     translation,
     transport,
@@ -63,6 +64,7 @@ from models.spec import DataSpec
 
 EVALUATIONS: tuple[Evaluation, ...] = (
     likelihood.EVALUATION,
+    states.EVALUATION,
     conditionals.EVALUATION,
     evidence.EVALUATION,
     samples.EVALUATION,
