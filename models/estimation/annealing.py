@@ -38,6 +38,11 @@ class LogPartition:
     temperatures: int
 
     @property
+    def delta_variance(self) -> float:
+        """Variance of `value` by the delta method, from the spread of the weights that were drawn."""
+        return max(self.chains / self.effective_samples - 1, 0) / (self.chains - 1)
+
+    @property
     def doubt(self) -> str:
         """Why it is not to be trusted; empty where it is."""
         if self.effective_samples >= TRUSTED:

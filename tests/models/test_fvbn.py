@@ -10,15 +10,16 @@ from models.capabilities import Completes, Samples, SamplesMeans, ScoresEach, Sc
 from models.estimation.enumeration import all_states, log_probabilities
 from models.fvbn import LARGEST, Fvbn, FvbnSettings
 from models.learning.maximum_likelihood import MaximumLikelihood, MaximumLikelihoodSettings
+from models.nade import Nade, NadeSettings
 from models.spec import Batch, DataSpec, Layout, Support, UnsuitableData
 
 SHAPE = (1, 2, 5)
 SPEC = DataSpec(SHAPE, Support.BITS, Layout.IMAGE)
 
 
-def make(spec: DataSpec = SPEC) -> Fvbn:
+def make(spec: DataSpec = SPEC, hidden: int = 0) -> Fvbn:
     torch.manual_seed(2)
-    model = Fvbn(FvbnSettings(), spec).double()
+    model = Fvbn(FvbnSettings(hidden=hidden), spec).double()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.normal_(0, 1)  # the upper triangle too: it must not count
@@ -46,11 +47,14 @@ def test_grey_values_and_too_many_coordinates_are_refused_with_advice() -> None:
     with pytest.raises(UnsuitableData, match=r"up to 4,096 values; these have 3,000,000: choose a smaller size"):
         Fvbn.check(FvbnSettings(), DataSpec((3, 1000, 1000), Support.BITS, Layout.IMAGE))
     Fvbn.check(FvbnSettings(), DataSpec((LARGEST,), Support.BITS, Layout.VECTOR))
+    with pytest.raises(UnsuitableData, match=r"nets of 16 hidden units .*up to 1,024 values"):
+        Fvbn.check(FvbnSettings(hidden=16), DataSpec((LARGEST,), Support.BITS, Layout.VECTOR))
 
 
-def test_the_probabilities_of_all_states_sum_to_one() -> None:
-    model = make()
-    total = log_probabilities(model.log_prob, SHAPE, model.weight).exp().sum()
+@pytest.mark.parametrize("hidden", [0, 3])
+def test_the_probabilities_of_all_states_sum_to_one(hidden: int) -> None:
+    model = make(hidden=hidden)
+    total = log_probabilities(model.log_prob, SHAPE, model.bias).exp().sum()
     assert total.item() == pytest.approx(1, abs=1e-10)
 
 
@@ -64,18 +68,41 @@ def test_every_conditional_is_a_logistic_regression_on_what_comes_before() -> No
         torch.testing.assert_close(model.log_conditionals(x).flatten(1)[:, d], expected)
 
 
-def test_the_jacobian_of_the_logits_is_strictly_lower_triangular() -> None:
-    model, x = make(), some_bits(1)
+def test_with_hidden_units_every_conditional_is_a_net_of_its_own() -> None:
+    model, x = make(hidden=3), some_bits(20)
+    bits = x.flatten(1)
+    for d in range(10):
+        h = (bits[:, :d] @ model.weight_in[d, :, :d].t() + model.hidden_bias[d]).sigmoid()
+        p = (h @ model.weight_out[d] + model.bias[d]).sigmoid()
+        expected = torch.where(bits[:, d] == 1, p, 1 - p).log()
+        torch.testing.assert_close(model.log_conditionals(x).flatten(1)[:, d], expected)
+
+
+def test_nets_that_are_all_the_same_are_nade() -> None:
+    model, x = make(hidden=4), some_bits(20)
+    nade = Nade(NadeSettings(hidden=4), SPEC).double()
+    with torch.no_grad():
+        model.weight_in.copy_(nade.weight_in.t().expand_as(model.weight_in))
+        model.hidden_bias.copy_(nade.hidden_bias.normal_().expand_as(model.hidden_bias))
+        model.weight_out.copy_(nade.weight_out)
+        model.bias.copy_(nade.visible_bias.normal_())
+        torch.testing.assert_close(model.log_prob(x), nade.log_prob(x))
+
+
+@pytest.mark.parametrize("hidden", [0, 3])
+def test_the_jacobian_of_the_logits_is_strictly_lower_triangular(hidden: int) -> None:
+    model, x = make(hidden=hidden), some_bits(1)
     jacobian = torch.autograd.functional.jacobian(lambda bits: model.conditionals(bits).flatten(), x).reshape(10, 10)
     assert (jacobian.triu() == 0).all()
     below = torch.tril_indices(10, 10, -1)
     assert (jacobian[below[0], below[1]] != 0).all()
 
 
-def test_samples_have_the_models_distribution() -> None:
-    model, n = make(DataSpec((6,), Support.BITS, Layout.VECTOR)), 50_000
+@pytest.mark.parametrize("hidden", [0, 3])
+def test_samples_have_the_models_distribution(hidden: int) -> None:
+    model, n = make(DataSpec((6,), Support.BITS, Layout.VECTOR), hidden), 50_000
     found = torch.bincount(numbers(model.sample(n, Generator().manual_seed(0))), minlength=64)
-    expected = n * log_probabilities(model.log_prob, (6,), model.weight).exp()
+    expected = n * log_probabilities(model.log_prob, (6,), model.bias).exp()
     assert ((found - expected).square() / expected).sum() < 63 + 5 * (2 * 63) ** 0.5  # chi-squared of 63 degrees
 
 

@@ -1,0 +1,81 @@
+"""How many parameters a likelihood depends on, which masks can make far fewer than are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from dgm_studio.evaluations.base import Evaluation
+from dgm_studio.inference import Subject
+from dgm_studio.reports import Cell, Column, Report, Table
+from models.capabilities import ScoresExactly
+from models.estimation.measure import Kind
+from models.settings import Settings, setting
+from models.spec import DataSpec, Support
+
+AT_ONCE = 50  # examples whose gradient is recorded together
+
+
+class ParametersSettings(Settings):
+    examples: int = setting(
+        200,
+        title="Examples",
+        help="Made of fair coins, whose gradient says which parameters matter.",
+        ge=1,
+        le=100_000,
+    )
+
+
+def _admits(model: type, learner: type, spec: DataSpec) -> bool:
+    return spec.support is Support.BITS and issubclass(model, ScoresExactly)
+
+
+def _run(subject: Subject, settings: ParametersSettings) -> Iterator[float | Report]:
+    """Of each parameter, whether log p(x) of any example changes with it. Fair coins, because a pixel that is never on
+    would hide the weights that hear it."""
+    model = subject.model
+    named = dict(model.named_parameters())
+    used = {name: torch.zeros_like(value, dtype=torch.bool) for name, value in named.items()}
+    half = torch.full((settings.examples, *subject.spec.event_shape), 0.5, device=subject.device)
+    x = torch.bernoulli(half, generator=subject.generator)
+    for begin in range(0, len(x), AT_ONCE):
+        part = x[begin : begin + AT_ONCE]
+        with torch.enable_grad():
+            # weighed at random, so that no two examples' gradients cancel: of a normaliser they all but do
+            weight = torch.rand(len(part), generator=subject.generator, device=subject.device)
+            log_p = (weight * model.log_prob(part)).sum()
+            gradients = torch.autograd.grad(log_p, list(named.values()), allow_unused=True)
+        for name, gradient in zip(named, gradients, strict=True):
+            if gradient is not None:
+                used[name] |= gradient != 0
+        yield min(1.0, (begin + AT_ONCE) / len(x))
+    columns = (
+        Column("Parameter"),
+        Column("Shape"),
+        Column("Stored", "number", decimals=0),
+        Column("In use", "number", decimals=0),
+        Column("Kind", "kind"),
+    )
+    rows: list[tuple[Cell, ...]] = []
+    stored = in_use = 0.0
+    for name, value in named.items():
+        of_it, count = float(value.numel()), float(used[name].sum())
+        rows.append((name, "×".join(map(str, value.shape)) or "1", of_it, count, str(Kind.EXACT)))
+        stored, in_use = stored + of_it, in_use + count
+    rows.append(("all", "", stored, in_use, str(Kind.EXACT)))
+    note = (
+        f"In use: log p(x) of at least one of {settings.examples} examples of fair coins changes with it. The others "
+        "are masked, so that no bit hears of itself or of later ones; or speak to units that are never on."
+    )
+    yield Table("Parameters", columns, tuple(rows), note)
+
+
+EVALUATION = Evaluation(
+    "parameters",
+    "Parameters",
+    "How many parameters are stored, and how many of them the likelihood depends on.",
+    ParametersSettings,
+    _admits,
+    _run,
+)

@@ -1,0 +1,60 @@
+"""The evaluation of parameters: those in use are counted by what masks leave."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Generator, nn
+
+from dgm_studio.datasets.base import Dataset, Provenance, Split
+from dgm_studio.evaluations import parameters
+from dgm_studio.inference import Subject
+from dgm_studio.reports import Table
+from models.fvbn import Fvbn, FvbnSettings
+from models.nade import Nade, NadeSettings
+from models.rbm import Rbm, RbmSettings
+from models.spec import DataSpec, Layout, Support
+from models.vae import Vae
+
+D = 6
+SPEC = DataSpec((1, 2, 3), Support.BITS, Layout.IMAGE)
+
+
+def of_all(model: nn.Module) -> tuple[Any, ...]:
+    split = Split(torch.zeros(4, 1, 2, 3), torch.full((4,), -1))
+    learner: Any = nn.Module()
+    learner.model, learner.sampler = model, lambda: model
+    subject = Subject(learner, Dataset(SPEC, split, split, split, Provenance("off")), 0, Generator().manual_seed(0))
+    with torch.no_grad():
+        *_, table = parameters.EVALUATION.run(subject, parameters.ParametersSettings())
+    assert isinstance(table, Table)
+    assert all(parameter.grad is None for parameter in model.parameters())
+    return table.rows[-1][:4]
+
+
+@pytest.mark.parametrize(
+    ("model", "stored", "used"),
+    [
+        (lambda: Fvbn(FvbnSettings(), SPEC), D * D + D, D * (D - 1) // 2 + D),
+        # of each net D bits, of which d are heard; its first has only biases
+        (
+            lambda: Fvbn(FvbnSettings(hidden=3), SPEC),
+            3 * D * D + 2 * 3 * D + D,
+            3 * D * (D - 1) // 2 + 2 * 3 * D + D,
+        ),
+        # the last bit speaks to no one
+        (lambda: Nade(NadeSettings(hidden=4), SPEC), 2 * 4 * D + 4 + D, 2 * 4 * D + D),
+        (lambda: Rbm(RbmSettings(hidden=3), SPEC), 3 * D + D + 3, 3 * D + D + 3),
+    ],
+)
+def test_parameters_in_use_are_those_that_masks_leave(model: Any, stored: int, used: int) -> None:
+    torch.manual_seed(0)
+    assert of_all(model()) == ("all", "", stored, used)
+
+
+def test_it_is_for_exact_likelihoods_of_bits() -> None:
+    assert parameters.EVALUATION.admits(Nade, nn.Module, SPEC)
+    assert not parameters.EVALUATION.admits(Vae, nn.Module, SPEC)
+    assert not parameters.EVALUATION.admits(Nade, nn.Module, DataSpec((4,), Support.UNIT, Layout.VECTOR))
