@@ -14,8 +14,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from collections.abc import Generator as Yields
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from time import monotonic
+from dataclasses import dataclass, field, replace
+from time import monotonic, thread_time
 from typing import Any
 
 import torch
@@ -116,6 +116,7 @@ class Answer:
     value: Any = None
     error: str = ""
     details: str = ""
+    seconds: float = field(default=0.0, compare=False)  # of processor time that the answering thread took
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class _Twin:
     loaded: Snapshot | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class _InWork:
     """A question of which some parts are done."""
 
@@ -150,6 +151,7 @@ class _InWork:
     parts: Parts
     twin: _Twin
     step: int
+    seconds: float = 0.0  # that they took
 
 
 class Inference:
@@ -260,6 +262,7 @@ class Inference:
     def _begin(self, channel: str, waiting: _Waiting, newest: Snapshot, generator: Generator) -> Answer | None:
         """Answer a question, or do the first part of one that takes long."""
         twin: _Twin | None = None
+        begun = thread_time()
         try:
             twin = self._twin_with(newest)
             subject = Subject(twin.learner, self._dataset, newest.step, generator, self._superseding(channel))
@@ -269,7 +272,8 @@ class Inference:
                 self._in_work = _InWork(channel, waiting, forgotten, parts, twin, newest.step)
                 return None
             with torch.no_grad():
-                answer = Answer(channel, waiting.serial, newest.step, waiting.question(subject))
+                value = waiting.question(subject)
+            answer = Answer(channel, waiting.serial, newest.step, value, seconds=thread_time() - begun)
         except Superseded:
             answer = None
         except Exception as error:
@@ -280,12 +284,15 @@ class Inference:
 
     def _go_on(self, work: _InWork) -> Answer | None:
         """Do one more part; its answer when that was the last one."""
+        begun = thread_time()
         try:
             with torch.no_grad():
                 next(work.parts)
+            work.seconds += thread_time() - begun
             return None
         except StopIteration as end:
-            answer: Answer | None = Answer(work.channel, work.waiting.serial, work.step, end.value)
+            seconds = work.seconds + thread_time() - begun
+            answer: Answer | None = Answer(work.channel, work.waiting.serial, work.step, end.value, seconds=seconds)
         except Superseded:
             answer = None
         except Exception as error:

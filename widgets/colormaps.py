@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QColor
 
-from widgets.theme import look, mixed
+from widgets.theme import Theme, look, mixed
 
 
 def viridis(values: np.ndarray) -> np.ndarray:
     """Values in 0…1 (H, W) as (3, H, W) uint8, from dark blue to yellow: perceptually even."""
-    table = pg.colormap.get("viridis").getLookupTable(0, 1, 256)
-    return _looked_up(values, table[:, :3])
+    return _looked_up(values, _viridis_table())
+
+
+@lru_cache
+def _viridis_table() -> np.ndarray:
+    return pg.colormap.get("viridis").getLookupTable(0, 1, 256)[:, :3]
 
 
 def diverging(values: np.ndarray) -> np.ndarray:
     """Values in 0…1 (H, W) as (3, H, W) uint8: below 0.5 in the theme's red, above in its accent, the panel between.
     The ends are softened, so that points can be told from them."""
-    theme = look.theme
+    return _looked_up(values, _diverging_table(look.theme))
+
+
+@lru_cache
+def _diverging_table(theme: Theme) -> np.ndarray:
     ends = [mixed(end, theme.panel, 0.8) for end in (theme.bad, theme.accent)]
     stops = [c.getRgb()[:3] for c in (ends[0], QColor(theme.panel), ends[1])]
     at = np.linspace(0, 1, 256)
     table = np.stack([np.interp(at, [0, 0.5, 1], [stop[i] for stop in stops]) for i in range(3)], axis=1)
-    return _looked_up(values, table.round().astype(np.uint8))
+    return table.round().astype(np.uint8)
 
 
 def blended(shares: np.ndarray, shades: Sequence[str]) -> np.ndarray:

@@ -62,7 +62,9 @@ class Plot(pg.PlotWidget):
         self.box: pg.ViewBox = self.getViewBox()
         self._sides = [self.getAxis("left"), self.getAxis("bottom")]
         for axis in self._sides:
-            axis.setStyle(tickLength=-4, tickTextOffset=4)
+            # the room for figures never shrinks: where both directions have one scale, another width is another range
+            # with other figures, which want the first width again, and so on without end
+            axis.setStyle(tickLength=-4, tickTextOffset=4, autoReduceTextSpace=False)
             axis.enableAutoSIPrefix(False)  # numbers as they are, not "z₁ (x0.001)"
             axis.setVisible(axes)
         if axes:

@@ -139,9 +139,10 @@ class _Plane(Plot):
 
     def show_samples(self, points: np.ndarray) -> None:
         points = points[:POINTS].astype(np.float64)  # the plot overflows on float32
-        self._classes = points[:, 2].astype(int) if points.shape[1] > 2 else None
+        before, self._classes = self._classes, points[:, 2].astype(int) if points.shape[1] > 2 else None
         self._samples.setData(points[:, 0], points[:, 1])
-        self._colour()
+        if self._classes is not None or before is not None:  # colours take longer than places
+            self._colour_samples()
         if not self._fitted:
             self._fit(points[:, :2])
 
@@ -154,6 +155,9 @@ class _Plane(Plot):
 
     def _colour(self) -> None:
         self._data.setBrush(colour(look.theme.muted, 0.45))
+        self._colour_samples()
+
+    def _colour_samples(self) -> None:
         if self._classes is None:
             self._samples.setBrush(colour(CATEGORICAL[1], 0.85))
         else:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QColor, QImage, QPainter
+from PySide6.QtGui import QColor, QImage, QPainter, QPen
 
 from dgm_studio.sequence_pictures import strips
 from widgets.pictures import tile, to_image
 from widgets.theme import CATEGORICAL
 
 SIDE = 96  # px
+DOT = 2.6  # px, a point's diameter
 STRIPS, CELLS = 8, 24  # symbols that can be told apart
 MANY = 1000  # whole numbers beyond it are no symbols
 
@@ -54,11 +55,11 @@ def _cloud(points: np.ndarray) -> QImage:
     points = points[:, :2]
     low, high = np.percentile(points, 1, axis=0), np.percentile(points, 99, axis=0)
     centre, reach = (low + high) / 2, max(float((high - low).max()) / 2, 1e-6) * 1.15
+    places = (points[:600] - centre) / reach * (1, -1) * (SIDE / 2) + SIDE / 2
     with QPainter(image) as painter:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        brushes = [QColor(shade) for shade in CATEGORICAL]
-        for (x, y), k in zip((points[:600] - centre) / reach, classes, strict=True):
-            painter.setBrush(brushes[k % len(brushes)])
-            painter.drawEllipse(QPointF((x + 1) * SIDE / 2, (1 - y) * SIDE / 2), 1.3, 1.3)
+        for k in np.unique(classes):
+            shade = QColor(CATEGORICAL[k % len(CATEGORICAL)])
+            painter.setPen(QPen(shade, DOT, c=Qt.PenCapStyle.RoundCap))
+            painter.drawPoints([QPointF(x, y) for x, y in places[classes == k].tolist()])
     return image

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedLayout, QVBoxLayout, QWidget
 
@@ -23,6 +23,7 @@ from widgets.curves import Curves
 from widgets.empty import Empty
 from widgets.findings_view import FindingsView
 from widgets.live import Live
+from widgets.pacing import Pace
 from widgets.readout import Readout
 from widgets.samples_view import SamplesView
 from widgets.saving import more_button
@@ -78,8 +79,8 @@ class TrainPage(QWidget):
         self._stack = QStackedLayout(self)
         self._stack.addWidget(self._empty)
         self._stack.addWidget(split)
-        self._again = QTimer(self, singleShot=True, interval=ASK_EVERY)
-        self._again.timeout.connect(self._ask_if_newer)
+        self._again = Pace(CHANNEL, self, ASK_EVERY)
+        self._again.due.connect(self._ask_if_newer)
         self._answered_step = -1
         workspace.selected.connect(self._select)
         workspace.viewing.shown.connect(self._shown)
@@ -133,7 +134,7 @@ class TrainPage(QWidget):
             self.way_chosen.emit(self._run, changes)
 
     def _previewed(self, run_id: str, event: Preview) -> None:
-        if self._run is not None and self._run.id == run_id and self._moments.step is None:
+        if self._run is not None and self._run.id == run_id and self._moments.step is None and self.isVisible():
             self._show_samples(event)
 
     def _look_at(self, step: int | None) -> None:
@@ -189,13 +190,14 @@ class TrainPage(QWidget):
     def _ask(self) -> None:
         if self._live is not None:
             self._waiting = True
+            self._again.ask()
             self._live.ask(CHANNEL, _fixed_samples)
 
     def _answered(self, answer: Answer) -> None:
         if answer.channel != CHANNEL:
             return
         self._waiting = False
-        self._again.start()
+        self._again.rest(answer.seconds)
         if self._moments.step is not None:
             return  # asked before somebody looked back
         if answer.error:
@@ -205,6 +207,9 @@ class TrainPage(QWidget):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
+        view = self._workspace.viewing.runs.get(self._run.id) if self._run is not None else None
+        if view is not None and view.preview is not None and self._moments.step is None:
+            self._show_samples(view.preview)  # it may have come while the page was hidden
         self._ask_if_newer()
 
     def hideEvent(self, event: QHideEvent) -> None:

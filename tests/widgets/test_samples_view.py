@@ -7,6 +7,7 @@ from pytestqt.qtbot import QtBot
 
 from dgm_studio.sequence_pictures import symbol_colours
 from models.spec import DataSpec, Layout, Support
+from widgets.plots import Plot
 from widgets.samples_view import SamplesView
 from widgets.sequence_samples import SequenceSamples
 from widgets.text_samples import TextSamples
@@ -122,3 +123,24 @@ def test_a_thumbnail_of_symbols_has_their_colours_whatever_else_occurs() -> None
     colours = [tuple(rgb) for rgb in symbol_colours(6)[[0, 5]].tolist()]
     assert [image.pixelColor(at, SIDE // 2).getRgb()[:3] for at in (1, 5)] == colours
     assert thumbnail(np.random.default_rng(0).normal(size=(8, 24))).size().width() == SIDE
+
+
+def test_points_at_rest_are_not_drawn_again(qtbot: QtBot) -> None:
+    """Axes whose room follows their figures moved the range, which changed the figures, and so on for ever."""
+    view = SamplesView()
+    qtbot.addWidget(view)
+    points = 1.09 * np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]])
+    view.set_reference(points)
+    view.show_samples(points)
+    view.show()
+    box = view.findChild(Plot, "samplePoints").box
+    moves: list[object] = []
+    box.sigResized.connect(moves.append)
+    restless = []
+    for width in range(262, 276):
+        view.resize(width, 535)
+        qtbot.wait(25)
+        moves.clear()
+        qtbot.wait(25)
+        restless += [width] * (len(moves) > 1)
+    assert restless == []

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QLabel, QVBoxLayout, QWid
 from dgm_studio.inference import Answer, Question
 from models.spec import DataSpec
 from widgets.live import Live
+from widgets.pacing import SHARE, Pace
 from widgets.saving import Choice, open_menu, view_choices
 from widgets.theme import SPACE
 
@@ -25,28 +26,16 @@ def alike(a: DataSpec, b: DataSpec) -> bool:
     return (a.event_shape, a.support, a.brightest) == (b.event_shape, b.support, b.brightest)
 
 
-class _Followed(QTimer):
-    """A question that is asked again. The timer runs from an answer until the next one is due."""
-
-    due = Signal(str)
+class _Followed(Pace):
+    """A question that is asked again."""
 
     def __init__(self, name: str, parent: QObject) -> None:
-        super().__init__(parent, singleShot=True)
-        self.name = name
+        super().__init__(name, parent)
         self.question: Callable[[], Question | None] = lambda: None
         self.waiting = False  # for an answer
         self.since = 0.0  # when it was asked last
         self.step = -1  # of the newest answer
         self.put_off = 0
-        self.every, self.share = 0, 1.0
-        self.timeout.connect(self._announce)
-
-    def rest(self) -> None:
-        """Wait for the next time, after an answer: for as long as its share of the time asks."""
-        self.start(max(self.every, round(1e3 * (monotonic() - self.since) * (1 / self.share - 1))))
-
-    def _announce(self) -> None:
-        self.due.emit(self.name)
 
 
 class Explorer(QWidget):
@@ -71,6 +60,7 @@ class Explorer(QWidget):
         self.setProperty("helpPage", f"explorer:{self.key}")
         self._first: dict[str, int] = {}  # the oldest question of a channel that still matters
         self._followed: dict[str, _Followed] = {}
+        self._shares: dict[str, float] = {}  # of the time, that a followed question may take while the run trains
         self._notice = QLabel(objectName="notice", wordWrap=True, visible=False)
         self._notice.setProperty("role", "error")
         self._failing = ""
@@ -103,16 +93,15 @@ class Explorer(QWidget):
         serial = self.live.ask(f"{self.key}/{name}", question, standing)
         self._first.setdefault(name, serial)
 
-    def follow(self, name: str, question: Callable[[], Question | None], every_ms: int, share: float = 1.0) -> None:
+    def follow(self, name: str, question: Callable[[], Question | None], every_ms: int, share: float = SHARE) -> None:
         """Ask now, and again when there is a newer state, but not sooner than `every_ms` after an answer: for what is
-        dear to compute or to draw. `question` is called each time; None asks nothing. Below a `share` of 1, answers
-        that are slow to come, on a busy machine for one, are asked for less often: waiting for them takes no more
-        than that share of the time."""
+        dear to compute or to draw. `question` is called each time; None asks nothing. While the run trains, computing
+        and drawing the answers take no more than `share` of the time."""
         if name not in self._followed:
             self._followed[name] = _Followed(name, self)
             self._followed[name].due.connect(self._follow_up)
         self._followed[name].question = question
-        self._followed[name].every, self._followed[name].share = every_ms, share
+        self._followed[name].every, self._shares[name] = every_ms, share
         self._ask_followed(name)
 
     def followed(self, name: str) -> bool:
@@ -231,7 +220,8 @@ class Explorer(QWidget):
         followed = self._followed.get(name)
         if followed is not None:
             followed.waiting, followed.step = False, answer.step
-            followed.rest()
+            followed.share = self._shares[name] if self.live.can_step else 1.0
+            followed.rest(answer.seconds)
         if answer.error:
             self._failing = name
             self.notify(f"This view could not be computed at step {answer.step}: {answer.error}", answer.details)
@@ -261,4 +251,5 @@ class Explorer(QWidget):
         question = self._followed[name].question()
         if question is not None:
             self._followed[name].waiting, self._followed[name].since = True, monotonic()
+            self._followed[name].ask()
             self.ask(name, question)

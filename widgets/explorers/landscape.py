@@ -41,9 +41,9 @@ MAP_HEIGHT = 260  # px, in a narrow place
 DRAWN, ARROWS = 1000, 150
 NOTHING = "nothing"
 DENSITIES = (Field.DATA, Field.MODEL, Field.ENERGY, Field.ESTIMATE)
-# ms from an answer to the next question, and the share of the time that waiting for answers may take
-PACE = {"landscape": (60, 0.25), "optimum": (400, 0.1), "gap": (1500, 0.05)}
-FINE = 5  # px of the map for each number of a field, which is interpolated
+# ms from an answer to the next question, and the share of the time that it may take while the run trains
+PACE = {"landscape": (60, 0.08), "optimum": (400, 0.015), "gap": (1500, 0.015)}
+FINE = 7  # px of the map for each number of a field, which is interpolated
 LAYERS = ("data", "samples", "arrows", "warp", "averaged", "optimum", "figures")
 
 
@@ -176,7 +176,7 @@ class LandscapeView(Explorer):
         return AskLandscape(
             self.map.bounds(),
             None if self._field.key == NOTHING else Field(self._field.key),
-            resolution=int(np.clip(self.map.width() / FINE, 48, 96)),
+            resolution=int(np.clip(self.map.width() / FINE, 48, 80)),
             samples=DRAWN if self._on("samples") or self._on("arrows") else 0,
             arrows=ARROWS if self._on("arrows") else 0,
             warp=self._on("warp"),

@@ -44,14 +44,18 @@ class PointsItem(pg.GraphicsObject):
         super().__init__()
         self._hollow = hollow
         self._groups: list[PointGroup] = []
+        self._shown: object = []
         self._size, self._opacity = size, opacity
         self._image: QImage | None = None
         self._drawn_for: object = None
 
     def set_groups(self, groups: list[PointGroup]) -> None:
-        self._groups = [group for group in groups if len(group.points)]
-        self._image = None
-        self.update()
+        """Draw these. The same arrays in the same colours are not drawn again."""
+        groups = [group for group in groups if len(group.points)]
+        shown = [(id(group.points), group.colour, group.tag, look.theme) for group in groups]
+        if shown != self._shown:
+            self._groups, self._shown, self._image = groups, shown, None
+            self.update()
 
     def boundingRect(self) -> QRectF:
         return self.viewRect()

@@ -281,8 +281,9 @@ class ColourBar(QWidget):
 
     def explain(self, colours: Callable[[np.ndarray], np.ndarray], low: str, middle: str, high: str) -> None:
         """Other colours, or other numbers."""
-        self._colours, self._texts = colours, (low, middle, high)
-        self.update()
+        if (colours, (low, middle, high)) != (self._colours, self._texts):
+            self._colours, self._texts = colours, (low, middle, high)
+            self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
