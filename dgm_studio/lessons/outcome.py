@@ -6,6 +6,7 @@ Everything copes with what is not there yet, so that results appear as they come
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -148,5 +149,8 @@ def _number(lesson: Lesson, key: str, quantity: Quantity, cell: object) -> float
         return float(cell[end == "high"])
     if isinstance(cell, int | float) and not end:
         return float(cell)
+    begins = re.match(r"\d+(?= of \d+$)", cell) if isinstance(cell, str) and not end else None
+    if begins:  # "7 of 8" is 7
+        return float(begins[0])
     what = 'an interval: end = "low" or "high" takes a part of it' if isinstance(cell, tuple) else f"{cell!r}"
     raise lesson.error(("quantities", key), f"the cell of {key!r} is {what}")

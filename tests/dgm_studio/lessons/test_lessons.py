@@ -10,9 +10,9 @@ import pytest
 
 from dgm_studio.cli import run
 from dgm_studio.lessons.expressions import BadExpression, Expression
-from dgm_studio.lessons.format import FOLDER, Lesson, LessonError, check, lessons, parse_lesson, read_lesson
+from dgm_studio.lessons.format import FOLDER, Cell, Lesson, LessonError, check, lessons, parse_lesson, read_lesson
 from dgm_studio.lessons.found import Found
-from dgm_studio.lessons.outcome import outcome
+from dgm_studio.lessons.outcome import _number, outcome
 from dgm_studio.lessons.plan import Measure, Train, all_jobs, done, jobs
 from dgm_studio.lessons.predictions import BadPrediction, Prediction, Spread
 from dgm_studio.lessons.running import Beginning, carry_out
@@ -156,6 +156,17 @@ def test_a_cell_that_is_not_there_is_said_with_those_that_are(tmp_path: Path) ->
             pass
         with pytest.raises(LessonError, match=r"line 24: .*rows are log p\(x\)"):
             outcome(entry, 1, Found(project))
+
+
+@pytest.mark.parametrize(("cell", "value"), [(7.5, 7.5), ("7 of 8", 7.0), ("7", None), ("7 of 8 or more", None)])
+def test_a_count_of_so_many_is_a_number_and_other_text_is_none(cell: object, value: float | None) -> None:
+    entry = read_lesson(TINY)
+    key, quantity = next((k, q) for k, q in entry.quantities.items() if isinstance(q, Cell))
+    if value is None:
+        with pytest.raises(LessonError, match="the cell of"):
+            _number(entry, key, quantity, cell)
+    else:
+        assert _number(entry, key, quantity, cell) == value
 
 
 def test_a_claim_that_holds_without_its_effect_too_does_not_hold(tmp_path: Path) -> None:
