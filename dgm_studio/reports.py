@@ -271,6 +271,12 @@ def number(value: float, decimals: int) -> str:
     return f"{value:,.{decimals}f}".replace(",", "\u2009").replace("-", "−")
 
 
+def neighbour_names(count: int) -> tuple[str, ...]:
+    """What stands above the nearest, the second nearest, … of `count` neighbours."""
+    endings = {2: "nd", 3: "rd"}
+    return tuple("nearest" if i == 1 else f"{i}{endings.get(i, 'th')}" for i in range(1, count + 1))
+
+
 def cell_text(column: Column, cell: Cell) -> str:
     """A cell as it is printed."""
     if isinstance(cell, str):

@@ -105,6 +105,7 @@ class CrashDialog(QDialog):
             button.clicked.connect(lambda _=False, do=do: do())
             row.addWidget(button)
         button.setDefault(True)
+        button.setFocus()
         return row
 
     def _show_details(self, shown: bool) -> None:

@@ -82,7 +82,8 @@ class CurvePlot(Plot):
         buckets = max(64, self.width() // 2)
         first = max(span[0], 1) if axis.logarithmic else span[0]
         drawn = self.training.drawn(first, span[1], buckets, smoothing, axis.logarithmic)
-        held = self.held_out.drawn(first, span[1], buckets, smoothing, axis.logarithmic)
+        # few, and as they were measured: the best of them lies on their curve
+        held = self.held_out.drawn(first, span[1], buckets, 0, axis.logarithmic)
         # one point per bucket is the curve itself: a band would only hide it
         many = len(self.training) > buckets or smoothing > 0
         self._put(self._range, drawn.x if many else drawn.x[:0], drawn.y if many else drawn.y[:0])
@@ -95,7 +96,9 @@ class CurvePlot(Plot):
         self._perfect.setVisible(perfect is not None)
         if perfect is not None:
             self._perfect.setPos(float(self._mapped([], [perfect])[1][0]))
-        self._fit(np.concatenate([drawn.y, held.mean_y, [] if perfect is None or not len(drawn.y) else [perfect]]))
+        marked = [best[1]] if best is not None and inside else []
+        marked += [perfect] if perfect is not None and len(drawn.y) else []
+        self._fit(np.concatenate([drawn.y, held.mean_y, marked]))
 
     @property
     def training(self) -> Series:

@@ -19,7 +19,7 @@ from widgets.readout import Readout
 from widgets.saving import more_button
 from widgets.status import duration, thousands
 from widgets.step_axis import StepAxis
-from widgets.theme import SPACE, look
+from widgets.theme import SPACE, look, px
 
 if TYPE_CHECKING:
     from models.learning.base import Quantity
@@ -30,6 +30,7 @@ LEGEND = (
     f'<span style="color:{TRAINING}">■</span> training &nbsp;'
     f'<span style="color:{HELD_OUT}">■</span> held-out &nbsp;<span style="color:{HELD_OUT}">●</span> best'
 )
+WIDEST = 240  # px that the values beside a name take at most
 EMPTY = 4  # plots at most before there is anything to plot: more would ask for a higher window
 
 
@@ -40,12 +41,11 @@ class QuantityView(QWidget):
         super().__init__(parent)
         self.plot = CurvePlot(quantity)
         self._values = Readout(f"values-{quantity.key}", right=True)
-        self._values.setMinimumWidth(self._values.fontMetrics().horizontalAdvance("   ■ −00.00" * 3))
         head = QHBoxLayout()
         head.setSpacing(SPACE // 2)
         title = label(quantity.title, "strong", elided=True)
         unit = label(f"({quantity.unit})" if quantity.unit else "", "muted", elided=True)
-        for part, least in ((title, 80), (unit, 40)):
+        for part, least in ((title, 80), (unit, 0)):
             part.setMinimumWidth(min(least, part.sizeHint().width()))  # names are cut off before the values are
             part.setToolTip(f"{quantity.title} ({quantity.unit})" if quantity.unit else quantity.title)
             head.addWidget(part)
@@ -69,6 +69,9 @@ class QuantityView(QWidget):
         if step is None and best is not None:
             parts += [("   ● ", HELD_OUT), (number(best[1]), "")]
         self._values.set_parts(parts)
+        wanted = min(self._values.fontMetrics().horizontalAdvance(self._values.text()) + 2, px(WIDEST))
+        if wanted > self._values.minimumWidth():  # the room only grows: a figure less is no reason for a layout
+            self._values.setMinimumWidth(wanted)
         if plot.perfect is not None:
             self.plot.setToolTip(f"Dashed: a perfect sampler, {number(plot.perfect)}; {PROTOCOL}")
 

@@ -29,7 +29,7 @@ from widgets.settings_form import SettingsForm
 from widgets.theme import SPACE
 
 LOOK_AFTER = 250  # ms from the last change
-SHOWN = 24
+SHOWN = 20
 SHOWN_POINTS = 1000
 
 

@@ -10,7 +10,7 @@ from dgm_studio.config import BINARIZATION_TEXT, DataChoice
 from dgm_studio.datasets import sources
 from dgm_studio.datasets.preview import DataPreview
 from models.settings import read_settings
-from models.spec import DataSpec, Support
+from models.spec import DataSpec, Layout, Support
 from widgets.building import label
 from widgets.draft import Draft
 from widgets.drawing_dialog import show_drawing
@@ -79,6 +79,8 @@ class DomainPanel(QWidget):
 
     def show_examples(self, choice: DataChoice, shown: DataPreview, spec: DataSpec, given: DataSpec) -> None:
         """Show what was read. `given` describes it before values became bits or levels."""
+        self._preview.setFixedHeight((8 if spec.layout is Layout.IMAGE else 11) * SPACE)  # two rows of pictures
+        self._preview.set_reference(None)
         self._preview.show_samples(shown.examples, spec)
         self._about.setText(". ".join((*shown.lines[:2], *shown.warnings)))
         self._about.setToolTip("\n".join(shown.lines))

@@ -19,6 +19,7 @@ from dgm_studio.store.errors import ProjectError
 from dgm_studio.store.project import Project
 from dgm_studio.store.run import Run, StoredEvaluation
 from models.catalog import Recipe
+from widgets.empty import Empty
 from widgets.evaluation_card import EvaluationCard, Progress, Stored, grouped
 from widgets.live import Live
 from widgets.measuring import How, Job, Measuring
@@ -180,16 +181,19 @@ class EvaluatePage(QWidget):
             card.cancelled.connect(self._cancel)
         return cards
 
-    def _empty(self) -> QLabel:
+    def _empty(self) -> Empty:
         if self._run is None:
-            text = "Choose a run to measure it."
+            title = "Nothing to measure yet"
+            text = (
+                "Train a run or select a trained one. Its likelihood, samples and codes are measured here, each figure "
+                "with its kind and interval."
+            )
         elif self._live is None:
-            text = "Nothing was measured of this run. It can be measured when its data and its model are there."
+            title = "Nothing was measured of this run"
+            text = "It can be measured when its data and its model are there."
         else:
-            text = "No evaluation applies to this model and these data."
-        label = text_label(text, "muted", selectable=False)
-        label.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        return label
+            title, text = "Nothing to measure here", "No evaluation applies to this model and these data."
+        return Empty(title, text, "evaluate")
 
     def _stored(self) -> tuple[dict[str, list[Stored]], str]:
         """The run's results by key, oldest first; and why they could not be read."""

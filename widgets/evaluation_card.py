@@ -265,7 +265,7 @@ class EvaluationCard(QFrame):
                 older, newer = sorted((other, index), reverse=True)  # the newest stands first
                 pair = sorted((self._stored[older].result, self._stored[newer].result), key=lambda one: one.step)
                 compared = changes(*pair)
-            self._show((*compared, *result.reports), _made_how(result, self._hidden))
+            self._show((*compared, *result.reports), _made_how(result, self._evaluation, self._hidden))
         else:
             self._show((), "")
 
@@ -303,8 +303,13 @@ class EvaluationCard(QFrame):
         self._message.setVisible(bool(text))
 
 
-def _made_how(result: Result, hidden: Sequence[str]) -> str:
-    used = {key.replace("_", " "): value for key, value in result.settings.items() if key not in hidden}
-    settings = "".join(f"{key} {value}, " for key, value in used.items())
+def _made_how(result: Result, evaluation: Evaluation | None, hidden: Sequence[str]) -> str:
+    fields = evaluation.settings.model_fields if evaluation is not None else {}
+    settings = ""
+    for key, value in result.settings.items():
+        if key not in hidden:
+            title = (fields[key].title if key in fields else None) or key.replace("_", " ")
+            said = {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+            settings += f"{title[:1].lower()}{title[1:]} {said}, "
     on = f"on {result.data}, " if result.data else ""
     return f"{on}{settings}seed {result.seed}  ·  measured in {duration(result.seconds)} on {result.made_with}"

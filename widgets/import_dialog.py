@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from models import catalog
 from widgets.building import label
 from widgets.run_changes import Listed
 from widgets.status import size
@@ -39,8 +40,9 @@ class ImportDialog(QDialog):
         self._list = QListWidget()
         self._list.setObjectName("importRuns")
         self._list.setAccessibleName(f"Runs of {path.name}")
+        titles = {family.key: family.title for family in catalog.FAMILIES}
         for run in runs:
-            parts = (run.family, run.status, ", ".join(run.tags), size(run.nbytes))
+            parts = (titles.get(run.family, run.family), run.status, ", ".join(run.tags), size(run.nbytes))
             item = QListWidgetItem(f"{run.name}  —  {' · '.join(part for part in parts if part)}")
             item.setData(RUN, run.id)
             item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsUserCheckable)
@@ -68,7 +70,7 @@ class ImportDialog(QDialog):
         column.addWidget(label(text, "muted", wrap=True))
         column.addWidget(self._list, 1)
         column.addLayout(buttons)
-        self.resize(60 * SPACE, 48 * SPACE)
+        self.resize(76 * SPACE, 48 * SPACE)
         self._list.itemChanged.connect(self._count)
         self._all.clicked.connect(self._check_all)
         self._import.clicked.connect(self.accept)

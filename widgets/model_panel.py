@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QFocusEvent
+from PySide6.QtGui import QFocusEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
@@ -12,6 +12,8 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPushButton,
     QScrollArea,
+    QStyle,
+    QStyleOptionFrame,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -25,6 +27,24 @@ from widgets.draft import Draft
 from widgets.icons import dress
 from widgets.settings_form import ChoiceBox, SettingsForm
 from widgets.theme import SPACE
+
+
+class _Name(QLineEdit):
+    """A name that ends in an ellipsis where it does not fit, until somebody types."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        option = QStyleOptionFrame()
+        self.initStyleOption(option)
+        room = self.style().subElementRect(QStyle.SubElement.SE_LineEditContents, option, self)
+        fits = self.fontMetrics().horizontalAdvance(self.text()) <= room.width() - 4
+        if self.hasFocus() or fits:
+            super().paintEvent(event)
+            return
+        with QPainter(self) as painter:
+            painter.setPen(self.palette().color(self.foregroundRole()))
+            text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room.width() - 4)
+            side = QStyle.visualAlignment(self.layoutDirection(), Qt.AlignmentFlag.AlignLeft)
+            painter.drawText(room.adjusted(2, 0, -2, 0), side | Qt.AlignmentFlag.AlignVCenter, text)
 
 
 class FamilyBox(QComboBox):
@@ -47,12 +67,14 @@ class FamilyBox(QComboBox):
         completer.setFilterMode(Qt.MatchFlag.MatchContains)
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
+        self.setLineEdit(_Name())
         self.lineEdit().setPlaceholderText("search")
         self.activated.connect(lambda index: self.chosen.emit(self.itemData(index)))
 
     def choose(self, key: str) -> None:
         """Show the family `key`."""
         self.setCurrentIndex(self.findData(key))
+        self.setToolTip(self.currentText())
         self.lineEdit().setCursorPosition(0)
 
     def focusOutEvent(self, event: QFocusEvent) -> None:

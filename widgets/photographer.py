@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from PySide6.QtCore import QEventLoop, QPoint, QSettings, Qt, QTimer
+from PySide6.QtCore import QPoint, QSettings, Qt
 from PySide6.QtGui import QPainter, QPixmap
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QScrollArea, QWidget
@@ -17,10 +16,14 @@ from PySide6.QtWidgets import QApplication, QDialog, QScrollArea, QWidget
 from dgm_studio.presets import presets
 from dgm_studio.store import Project, Run
 from widgets.app import application
+from widgets.crash import of_exception
+from widgets.crash_dialog import CrashDialog, what_is_kept
 from widgets.desk import Desk
-from widgets.live import Live
 from widgets.main_window import MainWindow
 from widgets.notices import Log
+from widgets.palette.view import Palette
+from widgets.patience import rest, settle, wait
+from widgets.photo_states import focused, hovered
 from widgets.preferences import Preferences
 from widgets.readout import Readout
 from widgets.screenshots import sizes_of
@@ -29,9 +32,6 @@ from widgets.trainer import Phase
 from widgets.work_area import WANTED
 
 OF_A_RUN = [title for title in WANTED if title != "Compare"]
-PATIENCE = 120.0  # seconds
-SETTLES = 8.0  # seconds that a view has to answer all its questions; one that plays never does
-QUIET = 0.25  # seconds without a question after which a view is as it will stay
 MANY = 50  # runs of the crowded project
 DIALOGS = ("preferences", "shortcuts", "about", "recoveries", "export", "palette")  # actions that open one
 BESIDE = 4  # runs that are compared
@@ -76,7 +76,7 @@ class Photographer:
         self.window.resize(*sizes[0])
         self.window.show()
         self.window.load()
-        self.wait(lambda: self.window.desk is not None)
+        wait(lambda: self.window.desk is not None)
 
     @property
     def desk(self) -> Desk:
@@ -99,6 +99,8 @@ class Photographer:
         if not alone:
             self.compare(found[-BESIDE:])
             self.help()
+            self.states()
+            self.tour()
             self.dialogs(project)
             self.training()
 
@@ -112,8 +114,8 @@ class Photographer:
         if not titles and not any(self.wanted(name) for name in names):
             return
         desk.workspace.select(run)
-        self.wait(lambda: desk.workspace.viewing.live is not None)
-        self.settle()
+        wait(lambda: desk.workspace.viewing.live is not None)
+        settle(self.desk)
         self.in_themes(lambda: self._pages_of(run))
 
     def _pages_of(self, run: Run) -> None:
@@ -134,7 +136,7 @@ class Photographer:
         if not any(self.wanted(f"empty-{title.lower()}") for title in WANTED):
             return
         self.desk.new()
-        self.wait(lambda: self.desk.workspace.project is not None)
+        wait(lambda: self.desk.workspace.project is not None)
 
         def look_at() -> None:
             for title in WANTED:
@@ -183,6 +185,31 @@ class Photographer:
             self.in_themes(lambda: self.take("help"))
             self.desk.docks["showHelp"].hide()
 
+    def states(self) -> None:
+        """Everything under the pointer, and everything with the focus."""
+
+        def look_at() -> None:
+            for name, picture in (("states-hover", hovered), ("states-focus", focused)):
+                if self.wanted(name):
+                    self._save(picture(self.window), f"{name}-{look.theme.name}", self._sizes[0])
+
+        self.window.activateWindow()  # only then has anything the focus
+        if self.wanted("states-hover") or self.wanted("states-focus"):
+            self.in_themes(look_at)
+
+    def tour(self) -> None:
+        """Each stop of the first look around."""
+        if not self.wanted("tour"):
+            return
+
+        def look_at() -> None:
+            self.window.tour.begin()
+            while (bubble := self.window.tour.bubble) is not None:
+                self.take(f"tour-{bubble.at + 1}")
+                bubble.go(1)
+
+        self.in_themes(look_at)
+
     def dialogs(self, project: Path) -> None:
         """Each dialog in front of the window."""
         self.in_themes(lambda: self._open_dialogs(project))
@@ -193,11 +220,23 @@ class Photographer:
                 with self._front():
                     self.window.actions_[key].trigger()
                     self.take(f"dialog-{key}")
+        if self.wanted("dialog-crash"):
+            with self._front():
+                self._crash()
+                self.take("dialog-crash")
         if self.wanted("dialog-import"):
             with self._front():
                 self.desk.changes.list_runs(project)
-                self.wait(lambda: any(isinstance(w, QDialog) and w.isVisible() for w in QApplication.topLevelWidgets()))
+                wait(lambda: any(isinstance(w, QDialog) and w.isVisible() for w in QApplication.topLevelWidgets()))
                 self.take("dialog-import")
+
+    def _crash(self) -> None:
+        """A report of something that did not happen."""
+        try:
+            raise RuntimeError("the view of nothing has no picture")
+        except RuntimeError as error:
+            report = of_exception((type(error), error, error.__traceback__), [], lambda: what_is_kept(self.window))
+        CrashDialog(report, self.window).show()
 
     def training(self) -> None:
         """The first preset while it learns, paused so that nothing moves."""
@@ -206,13 +245,13 @@ class Photographer:
         desk = self.desk
         trainer = desk.workspace.trainer
         desk.start(presets()[0])
-        self.wait(lambda: trainer.phase is Phase.TRAINING)
-        self.rest(3.0)
+        wait(lambda: trainer.phase is Phase.TRAINING)
+        rest(3.0)
         desk.control.train_or_pause()
-        self.wait(lambda: trainer.phase is Phase.PAUSED)
+        wait(lambda: trainer.phase is Phase.PAUSED)
         self.in_themes(lambda: self.take("training"))
         desk.stop_all(lambda: None)
-        self.wait(lambda: trainer.phase is Phase.IDLE)
+        wait(lambda: trainer.phase is Phase.IDLE)
 
     # How it is seen.
 
@@ -223,7 +262,7 @@ class Photographer:
         """Look at something in each theme. Changing it takes a second, so not for every page."""
         for theme in self._themes:
             self.window.set_theme(theme)
-            self.settle(0.1)
+            settle(self.desk, 0.1)
             look_at()
 
     def take(self, name: str, scrolls: QWidget | None = None) -> None:
@@ -232,21 +271,24 @@ class Photographer:
             return
         for size in self._sizes:
             self.window.resize(*size)
-            self.settle()
+            settle(self.desk)
             for place, further in enumerate(self._scrolled(scrolls)):
                 further()
-                self.settle(0.1 if place else 0)
+                settle(self.desk, 0.1 if place else 0)
                 self._keep(f"{name}{f'-{place + 1}' if place else ''}-{look.theme.name}", size)
         self.window.resize(*self._sizes[0])
 
     def _keep(self, name: str, size: tuple[int, int]) -> None:
-        scale = "" if self._scale == 1 else f"@{self._scale:g}"
-        path = self._folder / f"{size[0]}x{size[1]}{scale}" / f"{name}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.window.status.findChild(Readout, "lastMessage").set_text("")  # it fades by the clock
         seen = self.window.grab()
         for front in self._in_front():
             paste(front, seen, self.window)
+        self._save(seen, name, size)
+
+    def _save(self, seen: QPixmap, name: str, size: tuple[int, int]) -> None:
+        scale = "" if self._scale == 1 else f"@{self._scale:g}"
+        path = self._folder / f"{size[0]}x{size[1]}{scale}" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
         seen.save(str(path))
         self.taken.append(path)
 
@@ -267,62 +309,31 @@ class Photographer:
     def _front(self) -> Iterator[None]:
         """What opens meanwhile is closed afterwards."""
         yield
-        for widget in [*self._in_front(), QApplication.focusWidget()]:
-            if widget is not None and widget is not self.window:
-                QTest.keyClick(widget, Qt.Key.Key_Escape)
+        for palette in self.window.findChildren(Palette):
+            palette.shut()
+        for widget in self._in_front():
+            QTest.keyClick(widget, Qt.Key.Key_Escape)
         for widget in self._in_front():
             widget.close()
-        self.rest(0.05)
+        rest(0.05)
 
     def _explorers(self, run: Run) -> list[str]:
         from widgets.explorers.catalog import EXPLORERS
 
         return [kind.key for kind in EXPLORERS]
 
-    # Time.
+    # What is open.
 
     def open(self, path: Path, live: bool = True) -> None:
         self.desk.open(path)
-        self.wait(
-            lambda: self.desk.workspace.project is not None and self.desk.workspace.project.path == path.absolute()
-        )
+        wait(lambda: self.desk.workspace.project is not None and self.desk.workspace.project.path == path.absolute())
         if live:
-            self.wait(lambda: self.desk.workspace.viewing.live is not None)
-        self.settle()
-
-    def settle(self, quiet: float = QUIET) -> None:
-        """Let the window work until no view of it waits for an answer."""
-        since = time.monotonic()
-
-        def settled() -> bool:
-            nonlocal since
-            workspace = self.desk.workspace
-            lives = [live for live in workspace.viewing.findChildren(Live) if live.newest is not None]
-            if workspace.files.busy or any(not live.inference.resting for live in lives):
-                since = time.monotonic()
-            return time.monotonic() - since > quiet
-
-        self.wait(settled, SETTLES)
-
-    def rest(self, seconds: float) -> None:
-        """Let the window work for a while."""
-        loop = QEventLoop()
-        QTimer.singleShot(round(1000 * seconds), loop.quit)
-        loop.exec()
-
-    def wait(self, until: Callable[[], bool], at_most: float = PATIENCE) -> None:
-        """Let the window work until something holds, or for so long."""
-        loop = QEventLoop()
-        timer = QTimer(interval=20)
-        timer.timeout.connect(lambda: loop.quit() if until() else None)
-        timer.start()
-        QTimer.singleShot(round(1000 * at_most), loop.quit)
-        loop.exec()
-        timer.stop()
+            wait(lambda: self.desk.workspace.viewing.live is not None)
+        settle(self.desk)
 
     def close(self) -> None:
         self.window.close()
-        self.wait(lambda: self.window._may_close and not self.window.isVisible())
+        wait(lambda: self.window._may_close and not self.window.isVisible())
         self._home.cleanup()
 
 

@@ -23,7 +23,18 @@ HALF_FIGURE = 6  # px: what stands above the highest tick of a vertical axis
 
 
 class _Axis(pg.AxisItem):
-    # numbers as the rest of the window writes them, and no more of them than there is room for
+    # numbers as the rest of the window writes them, and no more of them than there is room for; a title beside a low
+    # plot stands in as many lines as it takes
+    def resizeEvent(self, event: object = None) -> None:
+        if self.orientation == "left" and self.label.isVisible() and self.size().height() > 0:
+            before = self.label.boundingRect().height()
+            self.label.setTextWidth(-1)  # as wide as it is
+            if self.label.boundingRect().width() > self.size().height():
+                self.label.setTextWidth(self.size().height())
+            if self.label.boundingRect().height() != before:
+                self._updateWidth()
+        super().resizeEvent(event)
+
     def tickSpacing(self, low: float, high: float, size: float) -> list[tuple[float, float]]:
         levels = super().tickSpacing(low, high, size)
         if self.orientation != "left" or not high > low:

@@ -49,7 +49,8 @@ class RecoveryDialog(QDialog):
             "These trainings ended without saying so: the studio was closed by force, or the machine stopped. What you "
             "recover becomes part of its run. The project file stays as it is until it is saved."
         )
-        column.addWidget(label(text, "muted", wrap=True))
+        self._about = label(text, "muted", wrap=True)
+        column.addWidget(self._about)
         column.addWidget(self._trouble)
         column.addLayout(self._body, 1)
         column.addWidget(close, 0, Qt.AlignmentFlag.AlignRight)
@@ -78,7 +79,12 @@ class RecoveryDialog(QDialog):
         for one in offered:
             column.addWidget(self._card(one))
         if not offered:
-            column.addWidget(label("Nothing is left to recover.", "strong", "nothingLeft"))
+            column.addWidget(label("Nothing is left to recover.", "heading", "nothingLeft"))
+        self._about.setVisible(bool(offered or aside))
+        if not offered and not aside:
+            text = "Trainings that are cut off, because the studio is closed by force or the machine stops, wait here."
+            column.addWidget(label(text, "muted", wrap=True))
+            self.resize(56 * SPACE, 20 * SPACE)
         if aside:
             column.addWidget(section("Put aside, still on the disk"))
             for recovery in aside:

@@ -59,7 +59,7 @@ class _RunDelegate(QStyledItemDelegate):
         half = upper.height() // 2
         painter.setPen(QColor(theme.text))
         painter.setFont(option.font)
-        name = painter.fontMetrics().elidedText(index.data(), Qt.TextElideMode.ElideRight, width)
+        name = painter.fontMetrics().elidedText(index.data(), Qt.TextElideMode.ElideMiddle, width)
         painter.drawText(QRect(left, area.y() + 3, width, half - 2), Qt.AlignmentFlag.AlignVCenter, name)
         small = QFont(option.font)
         small.setPixelSize(max(10, option.fontMetrics.height() - 5))

@@ -136,6 +136,8 @@ class _Plane(Plot):
         self._data.setData(points[:, 0], points[:, 1])
         if len(points):
             self._fit(points)
+        else:
+            self._fitted = False  # what comes next is of something else
 
     def show_samples(self, points: np.ndarray) -> None:
         points = points[:POINTS].astype(np.float64)  # the plot overflows on float32

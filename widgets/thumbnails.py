@@ -11,7 +11,7 @@ from widgets.pictures import tile, to_image
 from widgets.theme import CATEGORICAL
 
 SIDE = 96  # px
-DOT = 2.6  # px, a point's diameter
+CLOUD, DOT = 400, 5.0  # points, and their diameter in px: they are still seen where it is drawn at a third
 STRIPS, CELLS = 8, 24  # symbols that can be told apart
 MANY = 1000  # whole numbers beyond it are no symbols
 
@@ -51,11 +51,11 @@ def _cloud(points: np.ndarray) -> QImage:
     image = QImage(SIDE, SIDE, QImage.Format.Format_ARGB32_Premultiplied)
     image.fill(Qt.GlobalColor.transparent)
     # the outermost points must not decide the scale
-    classes = points[:600, 2].astype(int) if points.shape[1] > 2 else np.zeros(len(points[:600]), int)
+    classes = points[:CLOUD, 2].astype(int) if points.shape[1] > 2 else np.zeros(len(points[:CLOUD]), int)
     points = points[:, :2]
     low, high = np.percentile(points, 1, axis=0), np.percentile(points, 99, axis=0)
     centre, reach = (low + high) / 2, max(float((high - low).max()) / 2, 1e-6) * 1.15
-    places = (points[:600] - centre) / reach * (1, -1) * (SIDE / 2) + SIDE / 2
+    places = (points[:CLOUD] - centre) / reach * (1, -1) * (SIDE / 2) + SIDE / 2
     with QPainter(image) as painter:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for k in np.unique(classes):

@@ -42,6 +42,7 @@ class Bubble(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._stops, self.at = stops, 0
         self._tip = QPointF()
+        self._aside = False
         self._edge = Qt.Edge.TopEdge  # of the bubble, that has the tip
         self._before: QWidget | None = None
         self._title = label("", "strong", "tourTitle", wrap=True)
@@ -88,7 +89,7 @@ class Bubble(QWidget):
             return
         if to < 0:
             return
-        self.at = to
+        self.at, self._aside = to, False
         stop = self._stops[to]
         self._title.setText(stop.title)
         self._text.setText(stop.text)
@@ -113,6 +114,12 @@ class Bubble(QWidget):
             self._before.setFocus(Qt.FocusReason.OtherFocusReason)
         self.ended.emit()
 
+    def step_aside(self) -> None:
+        """Somebody works on: lie in the corner, and leave the page free until the next stop."""
+        if self.isVisible():
+            self._aside = True
+            self._place()
+
     def _place(self) -> None:
         """Beside what it points at, on the side that has the most room, within the window."""
         if not 0 <= self.at < len(self._stops):
@@ -121,11 +128,15 @@ class Bubble(QWidget):
         if target is None or not isValid(target) or not target.isVisible():
             return
         window, corner = self.window(), target.mapTo(self.window(), QPoint(0, 0))
+        if self._aside:
+            self.move(SPACE, window.height() - self.height() - SPACE)
+            self.update()
+            return
         place = QRect(corner, target.size()).intersected(window.rect())
         margin = 2 * SPACE + ARROW
         self._column.setContentsMargins(margin, margin - 4, margin, margin - 4)
         width = px(WIDTH) + 2 * ARROW
-        self.setFixedSize(width, max(self._column.heightForWidth(width), self._column.sizeHint().height()))
+        self.setFixedSize(width, self._column.heightForWidth(width))
         room = {
             Qt.Edge.TopEdge: window.height() - place.bottom() - self.height(),  # the bubble lies below
             Qt.Edge.BottomEdge: place.top() - self.height(),
@@ -189,4 +200,4 @@ class Bubble(QWidget):
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.setPen(QColor(look.theme.accent))
             painter.setBrush(QColor(look.theme.panel))
-            painter.drawPath(path.united(arrow))
+            painter.drawPath(path if self._aside else path.united(arrow))

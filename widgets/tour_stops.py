@@ -41,6 +41,7 @@ class Tour(QObject):
             return
         if self._bubble is None:
             self._bubble = Bubble(self._window, self._stops())
+            self._window.desk.area.page_changed.connect(lambda _: self._bubble.step_aside())
         self._bubble.end()
         self._bubble.begin()
 

@@ -79,6 +79,8 @@ class TrainPage(QWidget):
         self._stack = QStackedLayout(self)
         self._stack.addWidget(self._empty)
         self._stack.addWidget(split)
+        untrained = "Continue (F6) trains it. Train (F5) makes a new run of the settings on the right."
+        self._stack.addWidget(Empty("This run has not been trained", untrained))
         self._again = Pace(CHANNEL, self, ASK_EVERY)
         self._again.due.connect(self._ask_if_newer)
         self._answered_step = -1
@@ -112,12 +114,16 @@ class TrainPage(QWidget):
         if self._run is None or self._run.id != run_id or view is None:
             return
         self.curves.show_history(view.history)
+        active = self._workspace.trainer.active
+        begun = bool(view.history.series) or view.preview is not None or (active is not None and active.run == run_id)
+        self._stack.setCurrentIndex(1 if begun else 2)
         self._show_findings()
         if view.preview is not None:
             self._show_samples(view.preview)
 
     def _progressed(self, run_id: str, _: object) -> None:
         if self._run is not None and self._run.id == run_id:
+            self._stack.setCurrentIndex(1)
             self.curves.changed()
             self._show_findings()
 

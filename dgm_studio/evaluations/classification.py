@@ -150,7 +150,7 @@ def _confusions(spec: DataSpec, said: Tensor, y: Tensor, all_y: Tensor, most: in
     columns = (
         Column("Confusion"),
         Column("Times", "number", decimals=0),
-        Column("Part of the class", "number", "%"),
+        Column("Share of the class", "number", "%"),
     )
     return Table("Most frequent confusions", columns, tuple(rows))
 

@@ -19,7 +19,7 @@ from dgm_studio.evaluations.base import (
     training_examples,
 )
 from dgm_studio.inference import Subject
-from dgm_studio.reports import Column, Curves, Note, Pictures, Report, Series, Table
+from dgm_studio.reports import Column, Curves, Note, Pictures, Report, Series, Table, neighbour_names
 from dgm_studio.state import as_bytes
 from models.capabilities import SamplesMeans
 from models.estimation.copying import RARE, nearer_share, suspicious_share
@@ -135,7 +135,7 @@ def _curves(distances: dict[str, Tensor]) -> Curves:
     )
     note = "Where the samples' curve lies left of the others, they are nearer to the training set than new data."
     return Curves(
-        "How far from the training set", "distance to the nearest example", "part that is nearer", series, note
+        "How far from the training set", "distance to the nearest example", "share that is nearer", series, note
     )
 
 
@@ -145,7 +145,7 @@ def _pictures(
     order = distances[:, 0].argsort(stable=True)[:shown]
     groups = torch.cat([samples[order].unsqueeze(1), train[places[order]]], dim=1)
     captions = tuple(text for row in distances[order].tolist() for text in ("", *(f"{d:.2f}" for d in row)))
-    names = ("sample", *(f"nearest {i + 1}" for i in range(places.shape[1])))
+    names = ("sample", *neighbour_names(places.shape[1]))
     pictures = as_bytes(groups.flatten(0, 1).float().cpu().numpy(), spec)
     note = f"Of {len(samples)} samples. Captions are Euclidean distances, with white at 1."
     return Pictures("The samples nearest to the training set", pictures, names, captions, note)

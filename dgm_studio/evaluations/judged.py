@@ -145,7 +145,7 @@ def _curves(said: dict[str, Tensor], letter: str) -> Curves:
         Series(name, v.double().sort().values.numpy(), np.arange(1, len(v) + 1, dtype=np.float64) / len(v))
         for name, v in said.items()
     )
-    return Curves(f"How {letter} is distributed", letter, "part below", series)
+    return Curves(f"How {letter} is distributed", letter, "share below", series)
 
 
 EVALUATION = Evaluation(

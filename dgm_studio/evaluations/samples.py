@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, describe, stage, training_examples
 from dgm_studio.inference import Subject
-from dgm_studio.reports import Note, Pictures, Report
+from dgm_studio.reports import Note, Pictures, Report, neighbour_names
 from dgm_studio.state import as_bytes
 from models.capabilities import Decodes, HasHiddenLayers, LearnsInPhases, RunsChain, Samples, SamplesMeans
 from models.distributions import bernoulli
@@ -88,7 +88,7 @@ def _run(subject: Subject, settings: SamplesSettings) -> Iterator[float | Report
     yield 0.9
     groups = torch.cat([shown.unsqueeze(1), train[index]], dim=1)  # (n, 1 + neighbours, *event)
     captions = tuple(text for row in distance.tolist() for text in ("", *(f"{d:.2f}" for d in row)))
-    names = ("sample", *(f"nearest {i + 1}" for i in range(index.shape[1])))
+    names = ("sample", *neighbour_names(index.shape[1]))
     note = f"{how} Captions are Euclidean distances, with white at 1."
     yield Pictures("Samples", _bytes(groups.flatten(0, 1), subject.spec), names, captions, note)
     yield _memorised(subject, shown, train)

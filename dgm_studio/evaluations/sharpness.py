@@ -92,7 +92,7 @@ def _curves(energies: dict[str, Tensor]) -> Curves:
         Series(name, values.sort().values.numpy(), np.arange(1, len(values) + 1, dtype=np.float64) / len(values))
         for name, values in energies.items()
     )
-    return Curves("How sharp each picture is", "gradient energy", "part of pictures below", series)
+    return Curves("How sharp each picture is", "gradient energy", "share of pictures below", series)
 
 
 EVALUATION = Evaluation(

@@ -54,7 +54,10 @@ def _run(subject: Subject, settings: TranslationSettings) -> Iterator[float | Re
         made = subject.model.translate(x.to(subject.device), back).cpu()
         again = subject.model.translate(made.to(subject.device), not back).cpu()
         yield (2 * number + 1) / 4
-        title = f"From {here.provenance.title} to {there.provenance.title}"
+        names = [domain.provenance.title for domain in (here, there)]
+        if names[0] == names[1]:
+            names = ["the second domain", "the first"] if back else ["the first domain", "the second"]
+        title = f"From {names[0]} to {names[1]}"
         yield Table(title, COLUMNS, tuple(_rows(subject, back, x, y, made, again)), NOTE)
         if here.spec.layout is there.spec.layout is Layout.IMAGE and x.shape == made.shape:
             groups = torch.stack([x, made, again], 1)[:SHOWN].flatten(0, 1)

@@ -82,7 +82,7 @@ def fidelity(samples: Tensor, data: Tensor, k: int, where: str) -> Yields[float,
         last = torch.where(inside.any(0), inside.int().argmax(0) + begin, last)
         recalled |= (between <= of_samples[part, None]).any(0)
         yield 0.6 + 0.4 * min(1.0, (begin + size) / m)
-    protocol = f"{where}; {m} samples against {n} examples, balls to the {k}. nearest of the same set"
+    protocol = f"{where}; {m} samples against {n} examples, balls that reach the nearest {k} of the same set"
     alone = torch.bincount(last[inside_of == 1], minlength=m)  # balls that would hold nothing without a sample
     return Fidelity(
         _share("precision", balls > 0, protocol, "samples"),

@@ -293,7 +293,7 @@ class PersistentContrastiveDivergence(_TwoPhases):
 
     quantities = (
         *_TwoPhases.quantities,
-        Quantity("exchanged", "Exchanges", unit="accepted part"),
+        Quantity("exchanged", "Exchanges", unit="share accepted"),
     )
     visible_chains: Tensor
     hidden_chains: Tensor

@@ -99,9 +99,9 @@ class DomainAdversarial(Learner):
     quantities = (
         Quantity("class_loss", "Class loss, source", goal="lower"),  # cross-entropies
         Quantity("domain_loss", "Domain loss"),  # log 2 = 0.69 where domains are alike
-        Quantity("source_accuracy", "Source accuracy", unit="part", goal="higher"),
-        Quantity("target_accuracy", "Target accuracy", unit="part", goal="higher"),  # held out only
-        Quantity("domain_accuracy", "Domain accuracy", unit="part"),  # ½ where domains are alike
+        Quantity("source_accuracy", "Source accuracy", unit="share", goal="higher"),
+        Quantity("target_accuracy", "Target accuracy", unit="share", goal="higher"),  # held out only
+        Quantity("domain_accuracy", "Domain accuracy", unit="share"),  # ½ where domains are alike
         Quantity("reversal", "Reversal λ", unit=""),
     )
     done: Tensor  # 0-d: how many steps were taken

@@ -38,7 +38,7 @@ class FineTune(KeepsLabels, Learner):
     needs = (HasRecognition,)
     quantities = (
         Quantity("cross_entropy", "Cross-entropy of the class", goal="lower"),
-        Quantity("error", "Classification error", unit="part of examples", goal="lower"),
+        Quantity("error", "Classification error", unit="share of examples", goal="lower"),
         *ContrastiveDivergence.quantities,
     )
 

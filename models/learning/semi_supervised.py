@@ -179,7 +179,7 @@ class SemiSupervised(KeepsLabels, Game):
 
     quantities = (
         Quantity("cross_entropy", "Cross-entropy", goal="lower"),
-        Quantity("error", "Error", unit="part of examples", goal="lower"),
+        Quantity("error", "Error", unit="share of examples", goal="lower"),
         Quantity("value", "Value V(D, G)"),
         Quantity("generator", "Generator's loss", unit=""),
         Quantity("on_data", "D(x) on data", unit="probability"),

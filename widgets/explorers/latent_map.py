@@ -103,7 +103,7 @@ class LatentMap(Explorer):
         look.changed.connect(self._repaint)
 
     def _map_card(self) -> Card:
-        card = Card()
+        card = self._card = Card()
         self._choice = PlaneChoice()
         self._choice.changed.connect(self._turn)
         self.classes = class_choice(self.live.spec, any_class=False)
@@ -390,6 +390,8 @@ class LatentMap(Explorer):
     def narrow(self) -> None:
         super().narrow()
         self.map.setMinimumHeight(MAP_HEIGHT)
+        self._card.head.removeWidget(self.layers)  # a line of their own: beside the plane there is no room
+        self._card.column.insertWidget(1, self.layers, 0, Qt.AlignmentFlag.AlignLeft)
         self.outcome.setFixedHeight(OUTCOME_HEIGHT)
         self.tools.switch.hide()
         self._side.setMinimumWidth(0)
