@@ -115,7 +115,8 @@ class TrainPage(QWidget):
             return
         self.curves.show_history(view.history)
         active = self._workspace.trainer.active
-        begun = bool(view.history.series) or view.preview is not None or (active is not None and active.run == run_id)
+        begun = view.history is None or bool(view.history.series)  # None while it is read
+        begun = begun or view.preview is not None or (active is not None and active.run == run_id)
         self._stack.setCurrentIndex(1 if begun else 2)
         self._show_findings()
         if view.preview is not None:

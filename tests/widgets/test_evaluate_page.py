@@ -361,7 +361,7 @@ def test_a_project_that_goes_takes_its_measurements_with_it(
     page.show_run(None, None, None)
     qtbot.waitUntil(idle(page), timeout=PATIENCE)
     assert run.evaluations == []
-    assert "Choose a run" in texts(page)
+    assert "Nothing to measure yet" in texts(page)
 
 
 def test_closing_waits_for_the_thread(qtbot: QtBot, page: EvaluatePage, bench: Workbench) -> None:
