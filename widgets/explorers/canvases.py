@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from PySide6.QtCore import Qt
@@ -33,6 +34,7 @@ class CanvasesView(Explorer):
 
     key = "canvases"
     title = "Canvases"
+    links = "The same random numbers and the same step in both"
 
     def __init__(self, live: Live, parent: QWidget | None = None) -> None:
         super().__init__(live, parent)
@@ -53,7 +55,7 @@ class CanvasesView(Explorer):
         self.player = Player(
             1, "Draw, or hold the drawing", "Step", "Which step the canvas is at; arrow keys go on and back", "Space"
         )
-        self.player.moved.connect(self._show)
+        self.player.moved.connect(self._advanced)
         self.others.pressed.connect(self._choose)
         self.strip.pressed.connect(lambda number: self.player.go_to(number + 1))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -104,6 +106,7 @@ class CanvasesView(Explorer):
             self.forget("drawings")
             self._fresh = True
             self.follow("drawings", self._question, EVERY)
+            self.shared_changed.emit()
 
     def _question(self) -> Question:
         if self._source.key == NEW:
@@ -157,6 +160,32 @@ class CanvasesView(Explorer):
         else:
             self.player.go_to(max(1, self.step + by))
 
+    def shared(self) -> Any:
+        """What is drawn, from which data, by which random numbers; which drawing is large, and its step as a share."""
+        how = self._source.key, self._seed, self._class.currentText()
+        return self.live.config.data, how, self._chosen, self.player.done / max(1, self.player.size)
+
+    def share(self, state: Any) -> str:
+        data, (source, seed, label), chosen, done = state
+        place = self._class.findText(label)
+        if place < 0 or (source != NEW and data != self.live.config.data):
+            return "The examples stay each run's own: their data differ."
+        self._chosen = chosen
+        if (source, seed, label) != (self._source.key, self._seed, self._class.currentText()):
+            self._seed = seed
+            self._source.choose(source)
+            self._class.setCurrentIndex(place)
+            self._turn()
+        elif not self._fresh and not self.player.playing:
+            self.player.go_to(round(done * self.player.size))
+            self._show()
+        return ""
+
+    def _advanced(self) -> None:
+        self._show()
+        if not self.player.playing:
+            self.shared_changed.emit()
+
     def _again(self) -> None:
         self._seed += 1
         self._ask()
@@ -164,6 +193,7 @@ class CanvasesView(Explorer):
     def _choose(self, drawing: int) -> None:
         self._chosen = drawing
         self._show()
+        self.shared_changed.emit()
 
     def _show_again(self) -> None:
         self._painted = None

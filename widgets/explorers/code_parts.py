@@ -36,7 +36,7 @@ class CodeCard(Card):
         super().__init__("Code", "press a unit to change it")
         self._shapes: tuple[tuple[int, ...], ...] = ()
         self.layers = LayerChoice("codeLayer")
-        self.layers.activated.connect(self._turn)
+        self.layers.activated.connect(lambda _: self.turn())
         self.grid = UnitGrid()
         self.grid.chosen.connect(lambda place: self.pointed.emit())
         self.grid.toggled.connect(self.toggled)
@@ -86,7 +86,8 @@ class CodeCard(Card):
         self._undo.setEnabled(can_undo)
         self._redo.setEnabled(can_redo)
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
+        """Look at the layer that is chosen."""
         self.grid.set_layer(self._shapes[self.layer])
         self.turned.emit()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
@@ -26,6 +28,7 @@ class Codes(Explorer):
 
     key = "codes"
     title = "Codes"
+    links = "One code in both"
 
     def __init__(self, live: Live, parent: QWidget | None = None) -> None:
         super().__init__(live, parent)
@@ -34,6 +37,7 @@ class Codes(Explorer):
         self.pinned: Code | None = None  # where walks begin
         self._past: list[Code] = []
         self._future: list[Code] = []
+        self._offered: Any = None  # by a linked view, before it was known which layers there are
         self.card, self.made = CodeCard(live.spec), PictureCard()
         self.unit, self.walk = UnitCard(), WalkCard()
         right = QVBoxLayout()
@@ -80,6 +84,9 @@ class Codes(Explorer):
             self.card.set_layers(anatomy.layers)
         self.anatomy = anatomy
         self._show()
+        offered, self._offered = self._offered, None
+        if offered is not None:
+            self.notify(self.share(offered))
 
     def _taken(self, code: Code | None) -> None:
         """A code was drawn or inferred."""
@@ -149,11 +156,34 @@ class Codes(Explorer):
         if self.code is not None and not np.array_equal(h, self.code.hidden[self.card.layer]):
             self.change(self.code.with_layer(self.card.layer, h))
 
+    def shared(self) -> Any:
+        """The code, and the layer that is looked at."""
+        return None if self.code is None else (self.code, self.card.layer)
+
+    def share(self, state: Any) -> str:
+        code, layer = state
+        if not self.anatomy.layers:
+            self._offered = state
+            return ""
+        if tuple(h.shape for h in code.hidden) != self.anatomy.layers:
+            return "The codes stay each run's own: their layers are of other sizes."
+        self.forget("code")
+        if layer != self.card.layer:
+            self.card.layers.setCurrentIndex(layer)
+            self.card.turn()
+        same = self.code is not None and all(map(np.array_equal, code.hidden, self.code.hidden))
+        if not same:
+            example = code.example
+            fits = example is not None and example.shape == self.live.spec.event_shape
+            self.change(code if fits else Code(code.hidden))
+        return ""
+
     def _become(self, code: Code) -> None:
         self.code = code
         self._show()
         self._look()
         self._walk()
+        self.shared_changed.emit()
 
     def _toggle(self, place: int) -> None:
         if self.code is not None:
@@ -177,6 +207,7 @@ class Codes(Explorer):
         self.walk.clear()
         self._point()
         self._walk()
+        self.shared_changed.emit()
 
     def _example(self, label: int) -> None:
         self.ask("code", CodeOfExample(None if label == ANY_CLASS else label))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QSignalBlocker, QTimer
 from PySide6.QtWidgets import QComboBox, QWidget
 
 from dgm_studio.inference import Answer
@@ -34,6 +36,7 @@ class EllipsesView(Explorer):
 
     key = "ellipses"
     title = "Ellipses"
+    links = "The same coordinates and the same step in both"
 
     def __init__(self, live: Live, parent: QWidget | None = None) -> None:
         super().__init__(live, parent)
@@ -181,6 +184,27 @@ class EllipsesView(Explorer):
         self._at_end = self._shown == last
         self._show_frame()
         self._ask_points()
+        self.shared_changed.emit()
+
+    def shared(self) -> Any:
+        """What the coordinates are called, which two are shown, and the step; None for the newest."""
+        step = None if self._way is None or self._at_end else int(self._way.steps[self._shown])
+        return self._names, self._pair(), step
+
+    def share(self, state: Any) -> str:
+        names, pair, step = state
+        if names != self._names:
+            return "The coordinates stay each run's own: their examples are of other shapes."
+        if pair != self._pair():
+            for box, at in zip((self._across, self._up), pair, strict=True):
+                with QSignalBlocker(box):
+                    box.setCurrentIndex(at)
+            self._turn()
+        if self._way is not None:
+            self._rest()
+            steps = self._way.steps
+            self.show_step(len(steps) - 1 if step is None else int(np.abs(steps - step).argmin()))
+        return ""
 
     def _slide(self, value: float) -> None:
         self._rest()
@@ -217,6 +241,7 @@ class EllipsesView(Explorer):
         self._points = None
         if self.isVisible():
             self.begin()
+        self.shared_changed.emit()
 
     # How it is put together.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt, QTimer
@@ -57,6 +58,7 @@ class ReceptiveFieldView(Explorer):
 
     key = "receptive-field"
     title = "Receptive field"
+    links = "The same pixel is marked in both"
 
     def __init__(self, live: Live, parent: QWidget | None = None) -> None:
         super().__init__(live, parent)
@@ -74,7 +76,7 @@ class ReceptiveFieldView(Explorer):
             view.pressed.connect(self._point)
             view.moved.connect(self._point)
         self._channel = Choice([(str(i), CHANNELS[i], "Whose distribution is looked at") for i in range(3)], "channel")
-        self._channel.chosen.connect(lambda key: self._ask())
+        self._channel.chosen.connect(lambda key: self._chosen())
         self._channel.setVisible(channels == 3)
         self._scale = Choice(
             [
@@ -83,12 +85,12 @@ class ReceptiveFieldView(Explorer):
             ],
             "scale",
         )
-        self._scale.chosen.connect(lambda key: self._show())
+        self._scale.chosen.connect(lambda key: self._rescale())
         self._many = SliderRow("Examples", 1, 128, 32, "{:.0f}", name_width=64)
         self._many.setObjectName("examples")
         self._many.key_step = 1
         self._many.setToolTip("Over how many test examples the influence is averaged")
-        self._many.changed.connect(lambda value: self._ask())
+        self._many.changed.connect(lambda value: self._chosen())
         self._watch = QTimer(self, interval=round(500 * LATE))
         self._watch.timeout.connect(self._say_working)
         look.changed.connect(self._show)
@@ -128,6 +130,34 @@ class ReceptiveFieldView(Explorer):
             self._pixel = pixel
             self._mark()
             self._ask()
+            self.shared_changed.emit()
+
+    def shared(self) -> Any:
+        """The pixel, its channel, the scale of colours, and over how many examples."""
+        return self.live.spec.event_shape, self._pixel, self._channel.key, self._scale.key, self._many.value
+
+    def share(self, state: Any) -> str:
+        shape, pixel, channel, scale, many = state
+        if shape != self.live.spec.event_shape:
+            return "The pixels stay each run's own: their images are of other sizes."
+        self._scale.choose(scale)
+        if (pixel, channel, many) != (self._pixel, self._channel.key, self._many.value):
+            self._pixel = pixel
+            self._channel.choose(channel)
+            self._many.set_value(many)
+            self._mark()
+            self._ask()
+        self._show()
+        return ""
+
+    def _chosen(self) -> None:
+        """Another channel, or other examples."""
+        self._ask()
+        self.shared_changed.emit()
+
+    def _rescale(self) -> None:
+        self._show()
+        self.shared_changed.emit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         move = MOVES.get(Qt.Key(event.key()))

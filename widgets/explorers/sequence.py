@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from PySide6.QtCore import Qt
@@ -48,6 +49,7 @@ class SequenceView(Explorer):
 
     key = "sequence"
     title = "Sequence"
+    links = "One sequence goes through both"
 
     def __init__(self, live: Live, parent: QWidget | None = None) -> None:
         super().__init__(live, parent)
@@ -115,6 +117,30 @@ class SequenceView(Explorer):
         self._x = self._example.copy()
         self._show_observations(fit=True)
         self._ask()
+        self.shared_changed.emit()
+
+    def shared(self) -> Any:
+        """The observations, as they were in the data too, which values they can have, and what of them is shown."""
+        if self._x is None:
+            return None
+        kind = self.live.spec.event_shape, self._symbols, self.live.spec.symbols
+        strip = self.observations
+        return kind, self._x, self._example, (strip.first, strip.count, strip.marked)
+
+    def share(self, state: Any) -> str:
+        kind, x, example, (first, count, marked) = state
+        if kind != (self.live.spec.event_shape, self._symbols, self.live.spec.symbols):
+            return "The sequences stay each run's own: they are of another length or of other symbols."
+        self.forget("example")
+        if self._x is None or not (np.array_equal(x, self._x) and np.array_equal(example, self._example)):
+            self._x, self._example = x, example
+            self._show_observations(fit=True)
+            self._ask()
+        self._zooming.set_value(count)
+        self._show_window(first, count)
+        if marked != self.observations.marked:
+            self._mark(marked)
+        return ""
 
     def _edit(self, step: int, channel: int, value: float) -> None:
         if self._x is None:
@@ -124,6 +150,7 @@ class SequenceView(Explorer):
         self.moved_by_hand()
         self._show_observations(fit=False)
         self._ask()
+        self.shared_changed.emit()
 
     def _mark(self, step: int) -> None:
         first, count = self.observations.first, self.observations.count
@@ -132,6 +159,7 @@ class SequenceView(Explorer):
         for strip in self.strips:
             strip.mark(step)
         self._read_out()
+        self.shared_changed.emit()
 
     def _show_window(self, first: int, count: int) -> None:
         first = max(0, min(first, self._steps - count))
@@ -143,6 +171,7 @@ class SequenceView(Explorer):
         self._scroll.setValue(first)
         self._scroll.blockSignals(False)
         self._scroll.setVisible(count < self._steps)
+        self.shared_changed.emit()
 
     def _zoom(self, steps: float) -> None:
         count = round(steps)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QSignalBlocker, QTimer
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QWidget
 
@@ -15,7 +16,7 @@ from dgm_studio.questions.translations import AskTranslations, TranslatePicture,
 from models.capabilities import Translates
 from models.spec import DataSpec, Layout
 from widgets.canvas import KEPT, dropped_picture, offers_picture
-from widgets.explorers.base import Explorer
+from widgets.explorers.base import Explorer, alike
 from widgets.explorers.draw_parts import Drawing
 from widgets.explorers.map_points import PointGroup, PointsItem, class_groups
 from widgets.explorers.map_view import MapView
@@ -39,6 +40,7 @@ class Translate(Explorer):
 
     key = "translate"
     title = "Translate"
+    links = "The same examples, or one picture, go through both"
 
     def __init__(self, live: Live, parent: QWidget | None = None) -> None:
         super().__init__(live, parent)
@@ -196,6 +198,7 @@ class Translate(Explorer):
             for plane in (self.here, self.there):
                 plane.by_hand = False
         self._ask_again()
+        self.shared_changed.emit()
 
     def _other(self) -> None:
         """Other held-out examples."""
@@ -203,8 +206,42 @@ class Translate(Explorer):
         test = self.live.dataset.domains[int(way == BACK)].test
         self._begin_at[way] = (self._begin_at[way] + self._many) % len(test)
         self._ask_again()
+        self.shared_changed.emit()
+
+    def shared(self) -> Any:
+        """The data, which way, from which example on; whether a picture is drawn, what it is, and if it is centred."""
+        way, own = self._direction.key, self.own
+        picture = None if own is None or own.canvas.is_empty else own.canvas.picture()
+        centre = own is not None and own.tools.centre.isChecked()
+        place = way, self._begin_at[way], own is not None
+        return self.live.config.data, tuple(self._specs), place, picture, centre
+
+    def share(self, state: Any) -> str:
+        data, specs, (way, begin_at, draws), picture, centre = state
+        mine = tuple(self._specs)
+        if not all(alike(one, other) for one, other in zip(specs, mine, strict=True)):
+            return "The examples stay each run's own: their domains are of other kinds."
+        same = data == self.live.config.data
+        place = way, begin_at if same else self._begin_at[way], draws
+        if place != (self._direction.key, self._begin_at[way], self.own is not None):
+            self._direction.choose(way)
+            self._begin_at[way] = place[1]
+            with QSignalBlocker(self.draw):
+                self.draw.setChecked(draws)
+            self._turn()
+        if self.own is not None:
+            canvas = self.own.canvas
+            with QSignalBlocker(self.own.tools.centre):
+                self.own.tools.centre.setChecked(centre)
+            if picture is None and not canvas.is_empty:
+                canvas.clear()
+            elif picture is not None and (canvas.is_empty or not np.array_equal(picture, canvas.picture())):
+                canvas.load(picture)
+            self._ask_own()
+        return "" if same else "The examples stay each run's own: their data differ. A picture goes through both."
 
     def _drawn(self) -> None:
+        self.shared_changed.emit()
         if not self._due.isActive():
             self._due.start()
 
@@ -259,6 +296,7 @@ class Translate(Explorer):
         drawing.canvas.changed.connect(self._drawn)
         drawing.canvas.refused.connect(self.notify)
         drawing.tools.recentred.connect(self._ask_own)
+        drawing.tools.recentred.connect(self.shared_changed)
         drawing.tools.example.connect(self._load_example)
         return drawing
 
