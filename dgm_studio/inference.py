@@ -66,20 +66,22 @@ class Subject:
     def giving_way(self) -> Iterator[None]:
         """Within this, calls of torch raise Superseded when the question is: for what takes seconds, such as
         drawing coordinate after coordinate. It costs some microseconds a call."""
-        with _GivingWay(self.superseded):
+        with Interruptible(self.superseded, Superseded):
             yield
 
 
-class _GivingWay(TorchFunctionMode):
-    # Modes hold for one thread: the training session's calls are not looked at.
-    def __init__(self, superseded: Callable[[], bool]) -> None:
+class Interruptible(TorchFunctionMode):
+    """Within this, calls of torch raise `error` when `asked`, which is looked at every few calls. It holds for one
+    thread: the training session's calls are not looked at."""
+
+    def __init__(self, asked: Callable[[], bool], error: type[Exception]) -> None:
         super().__init__()
-        self._superseded, self._calls = superseded, 0
+        self._asked, self._error, self._calls = asked, error, 0
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self._calls += 1
-        if self._calls % 16 == 0 and self._superseded():
-            raise Superseded
+        if self._calls % 16 == 0 and self._asked():
+            raise self._error
         return func(*args, **(kwargs or {}))
 
 

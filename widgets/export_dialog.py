@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QUrl, Signal
+from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -38,10 +38,7 @@ INDENT = 26  # px: as far as the text of a checkbox stands from its left edge
 
 
 class ExportDialog(QDialog):
-    """Not modal. `prepare(run, step, samples)` makes the source, in another thread. `left(thread)` when it closes while
-    that goes on."""
-
-    left = Signal(object)
+    """Not modal. `prepare(run, step, samples)` makes the source, in another thread."""
 
     def __init__(
         self,
@@ -271,19 +268,20 @@ class ExportDialog(QDialog):
         if self._thread is None:
             self.close()
         else:
-            self._thread.requestInterruption()
-            self._say("Cancelling, after what is being written …", "muted")
+            self.stop()
+            self._say(
+                "Cancelled. Nothing was written." if self._thread is None else "All is written already …", "muted"
+            )
+            self._follow()
 
     def done(self, result: int) -> None:
         """Closed in any way. What is being written is called off."""
         self.stop()
+        if self._thread is not None:
+            self._thread.wait()  # for a moment: it is putting the folder in its place
         super().done(result)
 
     def stop(self) -> None:
-        """Call off what is being written, and wait for that."""
-        if self._thread is not None:
-            for signal in (self._thread.told, self._thread.done, self._thread.failed, self._thread.cancelled):
-                signal.disconnect()
-            self._thread.requestInterruption()
-            self._thread.wait()
+        """Call off what is being written, unless all is written and only has to be told."""
+        if self._thread is not None and self._thread.call_off():
             self._thread = None

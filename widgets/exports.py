@@ -20,6 +20,7 @@ from widgets.actions import Actions
 from widgets.background import Problem
 from widgets.draft import Draft
 from widgets.export_dialog import ExportDialog
+from widgets.export_thread import wait_for_all
 from widgets.notices import Notice, Remedy
 from widgets.trainer import Phase
 from widgets.workspace import Workspace
@@ -70,6 +71,7 @@ class Exports(QObject):
             self._project = self._workspace.project
             for dialog in list(self._dialogs):
                 dialog.done(0)
+            wait_for_all()
         self._follow()
 
     def _remember(self, folder: Path) -> None:

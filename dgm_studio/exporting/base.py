@@ -41,6 +41,7 @@ class Source:
     tables: tuple[tuple[str, int, Table], ...] = ()  # (evaluation, step, table)
     samples: int = 64  # how many are drawn
     seed: int = 0
+    called_off: Callable[[], bool] = lambda: False  # asked within what takes long, which then raises Cancelled
 
     @property
     def spec(self) -> DataSpec:

@@ -10,7 +10,8 @@ import torch
 from torch import Generator
 
 from dgm_studio.commands.pictures import grid, picture
-from dgm_studio.exporting.base import Part, Source, Tell
+from dgm_studio.exporting.base import Cancelled, Part, Source, Tell
+from dgm_studio.inference import Interruptible
 from dgm_studio.written import is_text, listed
 from models.capabilities import Samples, SamplesMeans, SamplesOfClass
 from models.spec import Layout
@@ -54,5 +55,5 @@ class SampleFiles(Part):
 
 def _drawn(draw: Any, n: int, source: Source) -> np.ndarray:
     generator = Generator(source.subject.device).manual_seed(source.seed)
-    with torch.no_grad():
+    with torch.no_grad(), Interruptible(source.called_off, Cancelled):
         return draw(n, generator).float().cpu().numpy()

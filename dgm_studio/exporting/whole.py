@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_hex
 
 from dgm_studio import __version__
 from dgm_studio.exporting.base import Cancelled, Frame, Part, Source, Tell
@@ -51,11 +52,12 @@ def parts_of(keys: Iterable[str]) -> list[Part]:
 
 def write(source: Source, parts: Sequence[Part], folder: Path, tell: Callable[[float, str], None]) -> Exported:
     """Write `parts` to `folder`, which is made, is empty, or holds an earlier export that is replaced. `tell(fraction,
-    what)` hears what is done, and raises Cancelled to end it. Whatever happens, `folder` is as it was or complete.
+    what)` hears what is done, and raises Cancelled to end it: the last time at a fraction of 1, before the
+    finished folder is put in its place. Whatever happens, `folder` is as it was or complete.
 
     Raises NotWritten, or Cancelled."""
     _check(folder)
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.{token_hex(4)}.part")
     model, learner = type(source.subject.model), type(source.subject.learner)
     notes: list[tuple[str, str]] = []
     try:
@@ -67,9 +69,9 @@ def write(source: Source, parts: Sequence[Part], folder: Path, tell: Callable[[f
                 notes.append((part.key, refusal))
                 continue
             notes += [(part.key, text) for text in part.write(source, partial, _telling(tell, place / len(parts)))]
-        tell(1.0, "Putting it in its place …")
         files = tuple(sorted(path.relative_to(partial).as_posix() for path in partial.rglob("*") if path.is_file()))
         _describe(source, partial, files, notes)
+        tell(1.0, "Putting it in its place …")
         _put(partial, folder)
     except OSError as error:
         reason = error.strerror or str(error)

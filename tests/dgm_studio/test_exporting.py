@@ -181,6 +181,15 @@ def test_samples_of_images_are_a_picture_and_numbers(tmp_path: Path) -> None:
     assert "classes.png has 10 samples of each class in a row." in notes
 
 
+def test_drawing_samples_is_called_off_on_the_way(tmp_path: Path) -> None:
+    asked = []
+    made = replace(source("nade"), called_off=lambda: bool(asked.append(1)) or len(asked) > 2)
+    with pytest.raises(Cancelled):
+        write(made, [SampleFiles()], tmp_path / "out", quiet)
+    assert len(asked) == 3
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_export_is_whole_or_not_there(tmp_path: Path) -> None:
     class Breaks(Part):
         key, title, help = "breaks", "Breaks", "Breaks."

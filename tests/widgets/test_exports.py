@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,13 @@ from safetensors.torch import load_file, save_file
 from dgm_studio.config import RunConfig, default_data
 from dgm_studio.datasets.sources import load
 from dgm_studio.exporting.onnx_nets import Onnx
+from dgm_studio.exporting.weights import Weights
 from dgm_studio.importing import import_weights
 from dgm_studio.store import Project
 from models.catalog import FAMILIES, Recipe
 from tests.widgets.person import Person
 from widgets.export_dialog import ExportDialog
+from widgets.export_thread import wait_for_all
 
 FAMILY = next(family for family in FAMILIES if family.data == "digits")
 
@@ -65,6 +68,27 @@ def test_a_run_is_exported_and_its_weights_come_back(
     person.until(lambda: "Nothing was written" in report.text())
     assert not (tmp_path / "out").exists()
 
+    # called off within a part that takes long: it is over at once, and another export can begin
+    begun, go, ended = threading.Event(), threading.Event(), threading.Event()
+    weights = Weights.write
+
+    def slowly(*given: object) -> list[str]:
+        begun.set()
+        go.wait(30)
+        try:
+            return weights(*given)  # type: ignore[arg-type]
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(Weights, "write", slowly)
+    start.click()
+    person.until(begun.is_set)
+    part(dialog, QPushButton, "cancelExport").click()
+    assert report.text() == "Cancelled. Nothing was written."
+    assert start.isEnabled()
+    assert not (tmp_path / "out").exists()
+    monkeypatch.setattr(Weights, "write", weights)
+
     start.click()
     assert part(dialog, QProgressBar, "exportProgress").isVisible()
     person.until(lambda: "files are in" in report.text())
@@ -72,6 +96,10 @@ def test_a_run_is_exported_and_its_weights_come_back(
     written = {one.name for one in (tmp_path / "out").iterdir()}
     assert {"weights.safetensors", "config.json", "script", "samples", "tensorboard", "export.json"} <= written
     assert "Nothing was measured yet" in part(dialog, QLabel, "note-curves").text()
+    go.set()
+    person.until(ended.is_set)
+    wait_for_all()
+    assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".out")] == []
     start.click()  # back to the choices
     assert start.text() == "Export"
     assert not report.isVisible()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QHideEvent, QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from dgm_studio.inference import Answer, Question
 from dgm_studio.questions.canvases import Drawings, DrawNew, Redraw
@@ -61,11 +61,11 @@ class CanvasesView(Explorer):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         column = QVBoxLayout()
         column.setSpacing(SPACE)
-        above = QHBoxLayout()
-        above.setSpacing(SPACE)
-        above.addWidget(self._canvas_card(), 5)
-        above.addLayout(self._side(), 4)
-        column.addLayout(above, 4)
+        self._above = QHBoxLayout()
+        self._above.setSpacing(SPACE)
+        self._above.addWidget(self._canvas_card(), 5)
+        self._above.addLayout(self._side(), 4)
+        column.addLayout(self._above, 4)
         column.addWidget(self._strip_card(), 1)
         self.body.addLayout(column)
 
@@ -77,6 +77,12 @@ class CanvasesView(Explorer):
     def step(self) -> int:
         """Which step the canvas is at, from 1; 0 before there is a drawing."""
         return 0 if self._answer is None else max(1, math.ceil(self.player.done))
+
+    def narrow(self) -> None:
+        super().narrow()
+        self._above.setDirection(QBoxLayout.Direction.TopToBottom)
+        self._source.stack()
+        self.player.duration.hide()
 
     # What is asked, and what comes back.
 

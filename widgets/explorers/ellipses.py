@@ -59,7 +59,8 @@ class EllipsesView(Explorer):
         self._clock = QTimer(self, interval=FRAME)
         self._clock.timeout.connect(self._advance)
         self.body.addWidget(self._map_card(), 1)
-        self.body.addWidget(self._side_card())
+        self._side = self._side_card()
+        self.body.addWidget(self._side)
         look.changed.connect(self._repaint)
         self._title_axes()
 
@@ -67,6 +68,11 @@ class EllipsesView(Explorer):
     def admits(model: type, learner: type, spec: DataSpec) -> bool:
         few = 2 <= spec.dimensions <= LARGEST and spec.layout is not Layout.SEQUENCE
         return issubclass(model, HasComponents) and few
+
+    def narrow(self) -> None:
+        super().narrow()
+        self._side.narrow()
+        self.map.setMinimumHeight(px(SIDE))
 
     # What is asked, and what comes back.
 

@@ -43,6 +43,9 @@ class Caption(QLabel):
         self.setProperty("role", "section" if heading else "small")
 
 
+UNBOUNDED = 2**24 - 1  # px, that of Qt
+
+
 class Card(QFrame):
     """A rounded panel with a heading and, beside it, a formula. Its parts go into `column`; `head` takes what stands at
     the end of the heading's line."""
@@ -55,6 +58,7 @@ class Card(QFrame):
         self.column.setSpacing(SPACE // 2)
         self.head = QHBoxLayout()
         self.head.setSpacing(SPACE)
+        self._beside: Caption | None = None
         if title:
             self.head.addWidget(Caption(title, heading=True))
             beside = Caption(formula)
@@ -62,7 +66,15 @@ class Card(QFrame):
                 beside.setMinimumWidth(1)  # cut off where large text leaves no room
             self.head.addWidget(beside)
             self.head.addStretch(1)
+            self._beside = beside
         self.column.addLayout(self.head)
+
+    def narrow(self) -> None:
+        """As wide as there is room, and without what stands beside the heading, where it lies below another card."""
+        self.setMinimumWidth(0)
+        self.setMaximumWidth(UNBOUNDED)
+        if self._beside is not None:
+            self._beside.hide()
 
 
 class SliderRow(QWidget):
@@ -200,7 +212,7 @@ class Choice(QWidget):
         """`options`: (key, text, tooltip); the first is down."""
         super().__init__()
         self.setObjectName(name)
-        row = QVBoxLayout(self) if vertical else QHBoxLayout(self)
+        self._row = row = QVBoxLayout(self) if vertical else QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SPACE // 2)
         self._group = QButtonGroup(self)
@@ -220,6 +232,10 @@ class Choice(QWidget):
 
     def choose(self, key: str) -> None:
         self._buttons[key].setChecked(True)
+
+    def stack(self) -> None:
+        """One button below the other, in a narrow place."""
+        self._row.setDirection(QBoxLayout.Direction.TopToBottom)
 
     def offer(self, key: str, on: bool) -> None:
         """Whether a button is there."""

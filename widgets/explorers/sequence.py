@@ -73,17 +73,23 @@ class SequenceView(Explorer):
         self.strips: tuple[Strip, ...] = (self.observations, self.posterior, self.forward, self.backward)
         for strip in self.strips:
             strip.pointed.connect(self._mark)
-        self.body.addWidget(self._time_card(), 1)
+        self._cards = self._time_card(), self._evidence_card(), self._tables_card()
+        self.body.addWidget(self._cards[0], 1)
         right = QVBoxLayout()
         right.setSpacing(SPACE)
-        right.addWidget(self._evidence_card())
-        right.addWidget(self._tables_card(), 1)
+        right.addWidget(self._cards[1])
+        right.addWidget(self._cards[2], 1)
         self.body.addLayout(right)
         self._show_window(0, round(self._zooming.value))
 
     @staticmethod
     def admits(model: type, learner: type, spec: DataSpec) -> bool:
         return issubclass(model, ExplainsSequences) and spec.layout is Layout.SEQUENCE
+
+    def narrow(self) -> None:
+        super().narrow()
+        for card in self._cards:
+            card.narrow()
 
     # What is asked, and what comes back.
 

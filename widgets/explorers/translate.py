@@ -101,6 +101,10 @@ class Translate(Explorer):
     def admits(model: type, learner: type, spec: DataSpec) -> bool:
         return issubclass(model, Translates) and spec.other is not None
 
+    def narrow(self) -> None:
+        super().narrow()
+        self._direction.stack()
+
     # What is asked, and what comes back.
 
     def begin(self) -> None:
