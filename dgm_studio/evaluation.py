@@ -22,6 +22,7 @@ from dgm_studio.datasets.base import Dataset
 from dgm_studio.evaluations import (
     aggregated,
     best_discriminator,
+    bound_identity,
     class_agreement,
     classification,
     conditionals,
@@ -85,6 +86,7 @@ EVALUATIONS: tuple[Evaluation, ...] = (
     disentanglement.EVALUATION,
     posterior.EVALUATION,
     gradients.EVALUATION,
+    bound_identity.EVALUATION,
     layers.EVALUATION,
     free_energy.EVALUATION,
     partition.EVALUATION,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dgm_studio.reports import Bars, Column, Curves, HeatMap, Points, Series, Table
+from dgm_studio.reports import Bars, Column, Curves, HeatMap, Points, Series, StackedBars, Table
 
 
-def values_of(report: Curves | Points | Bars | HeatMap) -> Table:
+def values_of(report: Curves | Points | Bars | StackedBars | HeatMap) -> Table:
     """One row for each point, bar or cell."""
     match report:
         case Curves() | Points():
@@ -18,6 +18,14 @@ def values_of(report: Curves | Points | Bars | HeatMap) -> Table:
             bars = zip(report.labels, report.values, report.marked, strict=True)
             rows = tuple((label, float(value), "yes" if mark else "no") for label, value, mark in bars)
             return Table(report.title, columns, rows, report.note)
+        case StackedBars():
+            numbers = [(part.name, part.values) for part in report.parts]
+            numbers += [(report.mark_title or "mark", report.marks)] if len(report.marks) else []
+            heads = (Column(report.x_title or "label"), *(Column(n, "number", report.y_title) for n, _ in numbers))
+            stacks: list[tuple[str | float, ...]] = []
+            for i, label in enumerate(report.labels):
+                stacks.append((label, *(float(heights[i]) for _, heights in numbers)))
+            return Table(report.title, heads, tuple(stacks), report.note)
         case HeatMap():
             height, width = report.values.shape
             down = report.rows or tuple(str(i) for i in range(height))

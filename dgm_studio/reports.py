@@ -157,6 +157,47 @@ class Bars:
 
 
 @dataclass(frozen=True, eq=False)
+class Part:
+    """A part of every bar of a stack: values are (N,) floats of at least 0."""
+
+    name: str
+    values: np.ndarray
+
+    @classmethod
+    def read(cls, tree: Tree) -> Part:
+        return cls(tree["name"], np.asarray(tree["values"]))
+
+
+@dataclass(frozen=True, eq=False)
+class StackedBars:
+    """For each label a bar of parts, the first at the bottom. `marks` are values at which a line crosses each bar, and
+    `mark_title` says what they are; there may be none."""
+
+    type: ClassVar[str] = "stacked-bars/1"
+    title: str
+    x_title: str
+    y_title: str
+    labels: tuple[str, ...]
+    parts: tuple[Part, ...]
+    marks: np.ndarray  # (N,) float, or (0,)
+    mark_title: str = ""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        shapes = [part.values.shape for part in self.parts] + ([self.marks.shape] if len(self.marks) else [])
+        if not self.parts or any(shape != (len(self.labels),) for shape in shapes):
+            raise ValueError(f"{self.title!r} needs a value of each part, and a mark or none, for each label.")
+        if any((part.values < 0).any() for part in self.parts):
+            raise ValueError(f"{self.title!r} cannot stack parts below 0.")
+
+    @classmethod
+    def read(cls, tree: Tree) -> StackedBars:
+        titles = tree["title"], tree["x_title"], tree["y_title"], tuple(tree["labels"])
+        parts = tuple(Part.read(item) for item in tree["parts"])
+        return cls(*titles, parts, np.asarray(tree["marks"]), tree["mark_title"], tree["note"])
+
+
+@dataclass(frozen=True, eq=False)
 class Pictures:
     """Pictures in groups of `len(group)` that belong together: the first of each is what the others are compared with.
 
@@ -230,8 +271,10 @@ class Note:
         return cls(tree["title"], tree["text"], tree["tone"])
 
 
-Report: TypeAlias = Table | Curves | Points | Bars | Pictures | HeatMap | Note
-_TYPES: dict[str, type[Report]] = {cls.type: cls for cls in (Table, Curves, Points, Bars, Pictures, HeatMap, Note)}
+Report: TypeAlias = Table | Curves | Points | Bars | StackedBars | Pictures | HeatMap | Note
+_TYPES: dict[str, type[Report]] = {
+    cls.type: cls for cls in (Table, Curves, Points, Bars, StackedBars, Pictures, HeatMap, Note)
+}
 
 
 def to_tree(report: Report) -> Tree:

@@ -162,6 +162,28 @@ class SigmoidBelief(nn.Module):
             score = score + bernoulli_log_prob(h, upwards(below)).sum(1)
         return score
 
+    # All states of the hidden layers, one by one.
+
+    def latent_states(self) -> Tensor:
+        self._require_few()
+        return torch.cat(list(all_states(sum(self.widths), like=self.prior)))
+
+    def log_joint_of(self, x: Tensor, states: Tensor) -> Tensor:
+        layers = states.split(self.widths, dim=1)
+        of_states = bernoulli_log_prob(layers[-1], self.prior.expand_as(layers[-1])).sum(1)
+        for (below, above), downwards in zip(pairwise(layers), self.generative[1:], strict=True):
+            of_states = of_states + bernoulli_log_prob(below, downwards(above)).sum(1)
+        logits = self.generative[0](layers[0])  # (S, D)
+        return flat(x) @ logits.t() - F.softplus(logits).sum(1) + of_states
+
+    def log_recognition_of(self, x: Tensor, states: Tensor) -> Tensor:
+        layers = states.split(self.widths, dim=1)
+        of_states = torch.zeros_like(states[:, 0])
+        for (below, above), upwards in zip(pairwise(layers), self.recognition[1:], strict=True):
+            of_states = of_states + bernoulli_log_prob(above, upwards(below)).sum(1)
+        logits = self.recognition[0](flat(x))  # (B, units)
+        return logits @ layers[0].t() - F.softplus(logits).sum(1, keepdim=True) + of_states
+
     # The evidence.
 
     def log_prob(self, x: Tensor) -> Tensor:
@@ -169,17 +191,20 @@ class SigmoidBelief(nn.Module):
         return finish(self.log_prob_in_parts(x))
 
     def log_prob_in_parts(self, x: Tensor) -> Yields[float, None, Tensor]:
-        require_enumerable(
-            sum(self.widths),
-            f"log p(x) of a belief net with {' and '.join(map(str, self.widths))} hidden units",
-            f"Use at most {LIMIT} hidden units in all, or the importance-weighted bound.",
-        )
+        self._require_few()
         states = torch.cat(list(all_states(self.widths[-1], like=self.prior)))
         log_p = bernoulli_log_prob(states, self.prior.expand_as(states)).sum(1)
         for width, layer in reversed(list(zip(self.widths[:-1], self.generative[1:], strict=True))):
             below = torch.cat(list(all_states(width, like=self.prior)))
             log_p, states = finish(log_marginal_in_parts(below, layer, states, log_p)), below
         return (yield from log_marginal_in_parts(flat(x), self.generative[0], states, log_p))
+
+    def _require_few(self) -> None:
+        require_enumerable(
+            sum(self.widths),
+            f"log p(x) of a belief net with {' and '.join(map(str, self.widths))} hidden units",
+            f"Use at most {LIMIT} hidden units in all, or the importance-weighted bound.",
+        )
 
 
 def _negative_entropy(logits: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from PySide6.QtGui import QColor, QContextMenuEvent, QWheelEvent
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from dgm_studio.report_values import values_of
-from dgm_studio.reports import Bars, Curves, HeatMap, Points, Series, number
+from dgm_studio.reports import Bars, Curves, HeatMap, Points, Series, StackedBars, number
 from widgets.colormaps import rgba, viridis
 from widgets.plots import Plot, pen
 from widgets.saving import Choice, open_menu
@@ -28,7 +28,7 @@ MOST_POINTS = 5000  # drawn of a series: a cloud looks the same beyond it
 class ReportPlot(QWidget):
     """A plot with a legend above it. It stays where it is: a wheel turned over it scrolls the page."""
 
-    def __init__(self, report: Curves | Bars | Points | HeatMap, x_title: str, y_title: str) -> None:
+    def __init__(self, report: Curves | Bars | StackedBars | Points | HeatMap, x_title: str, y_title: str) -> None:
         super().__init__()
         self.setObjectName("report-plot")
         self.plot = _StillPlot()
@@ -105,6 +105,40 @@ class BarsPlot(ReportPlot):
             return
         marks = [(theme.accent, report.mark_title)] if report.marked.any() else []
         self.name(marks + ([(theme.muted, f"not {report.mark_title}")] if not report.marked.all() else []))
+
+
+class StackedBarsPlot(ReportPlot):
+    def __init__(self, report: StackedBars) -> None:
+        super().__init__(report, report.x_title, report.y_title)
+        self._report = report
+        self._items: list[pg.GraphicsObject] = []
+        if len(report.labels) <= LABELLED_BARS:
+            self.plot.getAxis("bottom").setTicks([list(enumerate(report.labels))])
+        look.changed.connect(self._draw)
+        self._draw()
+
+    def _draw(self) -> None:
+        report = self._report
+        for item in self._items:
+            self.plot.removeItem(item)
+        self._items = []
+        places, below = np.arange(len(report.labels)), np.zeros(len(report.labels))
+        colours = _cycle(len(report.parts))
+        for colour, part in zip(colours, report.parts, strict=True):
+            bars = pg.BarGraphItem(x=places, y0=below, height=part.values, width=0.6, brush=QColor(colour), pen=None)
+            self._items.append(bars)
+            below = below + part.values
+        if len(report.marks):
+            x = np.stack([places - 0.4, places + 0.4], 1).ravel()
+            self._items.append(
+                pg.PlotCurveItem(x, report.marks.repeat(2), connect="pairs", pen=pen(look.theme.text, 2))
+            )
+        for item in self._items:
+            self.plot.addItem(item)
+        highest = max(below.max(), report.marks.max() if len(report.marks) else 0.0)
+        self.plot.setYRange(0.0, max(1e-3, float(highest)))
+        marks = [(look.theme.text, report.mark_title)] if len(report.marks) else []
+        self.name([(c, part.name) for c, part in zip(colours, report.parts, strict=True)] + marks)
 
 
 class PointsPlot(ReportPlot):

@@ -19,11 +19,12 @@ from dgm_studio.reports import (
     Points,
     Report,
     Series,
+    StackedBars,
     Table,
     cell_text,
 )
 from widgets.report_pictures import PictureGroups
-from widgets.report_plots import BarsPlot, CurvesPlot, HeatMapPlot, PointsPlot, ReportPlot
+from widgets.report_plots import BarsPlot, CurvesPlot, HeatMapPlot, PointsPlot, ReportPlot, StackedBarsPlot
 from widgets.saving import Choice, copy_text, open_menu, table_choices
 from widgets.theme import SPACE, look, mixed, tabular
 
@@ -230,6 +231,8 @@ def content_view(report: Report, others: Sequence[Series] = ()) -> QWidget:
             return PointsPlot(report, others)
         case Bars():
             return BarsPlot(report)
+        case StackedBars():
+            return StackedBarsPlot(report)
         case Curves():
             return CurvesPlot(report)
         case HeatMap():
@@ -240,7 +243,7 @@ def content_view(report: Report, others: Sequence[Series] = ()) -> QWidget:
 
 def is_plot(report: Report) -> bool:
     """Whether two of this kind may stand side by side."""
-    return isinstance(report, Points | Bars | Curves | HeatMap)
+    return isinstance(report, Points | Bars | StackedBars | Curves | HeatMap)
 
 
 __all__ = ["NoteView", "ReportPlot", "TableView", "Tag", "content_view", "is_plot", "text_label"]

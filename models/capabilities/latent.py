@@ -148,6 +148,23 @@ class DrawsDownwards(Protocol):
 
 
 @runtime_checkable
+class EnumeratesLatent(Protocol):
+    """Latent variables are bits, of which there may be so few that all their states can be looked at one by one."""
+
+    def latent_states(self) -> Tensor:
+        """Every state of all latent bits, those of the lowest layer first: (S, units). Raises TooLarge."""
+        ...
+
+    def log_joint_of(self, x: Tensor, states: Tensor) -> Tensor:
+        """log p(x, h) in nats, differentiable: (B, *event), (S, units) -> (B, S)."""
+        ...
+
+    def log_recognition_of(self, x: Tensor, states: Tensor) -> Tensor:
+        """log q(h | x) in nats by the model's own approximation, differentiable: (B, *event), (S, units) -> (B, S)."""
+        ...
+
+
+@runtime_checkable
 class Decodes(Protocol):
     def prior(self) -> Distribution:
         """p(z), without a batch dimension: its mean has shape (latent,)."""

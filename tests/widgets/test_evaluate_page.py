@@ -21,7 +21,20 @@ from dgm_studio.evaluation import Evaluation
 from dgm_studio.events import Snapshot
 from dgm_studio.feeds import Feeder
 from dgm_studio.inference import Subject
-from dgm_studio.reports import Bars, Column, Curves, HeatMap, Note, Pictures, Points, Report, Series, Table
+from dgm_studio.reports import (
+    Bars,
+    Column,
+    Curves,
+    HeatMap,
+    Note,
+    Part,
+    Pictures,
+    Points,
+    Report,
+    Series,
+    StackedBars,
+    Table,
+)
 from dgm_studio.state import state_of
 from dgm_studio.store import Project, Run
 from dgm_studio.store.trees import flatten
@@ -39,6 +52,7 @@ PATIENCE = 30_000  # ms: the first model that is built without values imports fo
 XY = Series("a", np.array([0.0, 1.0]), np.array([1.0, 3.0]))
 EVERY_TYPE: tuple[Report, ...] = (
     Table("Likelihood", (Column("Measure"), Column("Value", "number", "nats")), (("ELBO", -20.5),), "A note."),
+    StackedBars("Stack", "Q", "nats", ("a", "b"), (Part("p", np.ones(2)), Part("q", np.zeros(2))), np.ones(2), "sum"),
     Bars("Bars", "unit", "KL", ("z1", "z2"), np.array([1.0, 0.1]), np.array([1, 0], np.uint8), "active"),
     Points("Plane", "x", "y", (XY,), iso=(3.0,), iso_title="sum", plane="tiny"),
     Curves("Curves", "x", "y", (XY,)),
@@ -193,7 +207,7 @@ def test_results_are_shown_and_kept_with_what_made_them(
     for text in ("Likelihood", "ELBO", "−20.50", "A note.", "All is well.", "draws 3, seed 0"):
         assert text in shown
     assert part(page, QComboBox, "results-quick").currentText().startswith("step 100")
-    assert len(plots(page)) == 5
+    assert len(plots(page)) == 6
     assert part(page, QPushButton, "run-quick").text() == "Measure again"
 
 
@@ -404,7 +418,7 @@ def test_results_are_there_after_the_project_was_reopened(
     with Project.open(project.path) as again:
         page.show_run(again, again.runs[run.id], live)
         assert "−20.50" in texts(page)
-        assert len(plots(page)) == 5
+        assert len(plots(page)) == 6
         page.show_run(None, None, None)
 
 
