@@ -54,6 +54,7 @@ from dgm_studio.evaluations import (
     texts,
     translation,
     transport,
+    two_fits,
 )
 from dgm_studio.evaluations.base import Evaluation
 from dgm_studio.events import Snapshot
@@ -95,6 +96,7 @@ EVALUATIONS: tuple[Evaluation, ...] = (
     transport.EVALUATION,
     decoys.EVALUATION,
     best_discriminator.EVALUATION,
+    two_fits.EVALUATION,
     parzen.EVALUATION,
     classification.EVALUATION,
     domains.EVALUATION,
