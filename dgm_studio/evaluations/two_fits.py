@@ -76,7 +76,7 @@ def _divergences(fits: dict[str, Fit], p: Lattice, log_density: object) -> Table
     )
     columns = Column("Gaussian of"), Column("KL(P‖Q)", "number", "nats", 4), Column("KL(Q‖P)", "number", "nats", 4)
     note = (
-        f"P is the density of the model at this step, Q a Gaussian with any covariance. KL(P‖Q) by a lattice that holds "
+        f"P is the density of the model at this step, Q any Gaussian. KL(P‖Q) by a lattice that holds "
         f"{p.mass:.6f} of P, its smallest value at P's own mean and covariance; KL(Q‖P) by a lattice about Q."
     )
     return Table("Both divergences of both fits", columns, rows, note)
