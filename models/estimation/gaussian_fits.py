@@ -96,7 +96,7 @@ def seeking(log_density: LogDensity, starts: Sequence[Fit]) -> Fit:
         def closure(optimiser: torch.optim.Optimizer = optimiser, fit: Callable[[], Fit] = fit) -> float:
             optimiser.zero_grad()
             value = reverse_divergence(fit(), log_density)
-            value.backward()  # type: ignore[no-untyped-call]
+            value.backward()
             return float(value.detach())
 
         with torch.enable_grad():
