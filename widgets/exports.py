@@ -9,9 +9,10 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog, QMainWindow
 
 from dgm_studio.config import RunConfig
+from dgm_studio.datasets.base import BadData
 from dgm_studio.device import resolve
 from dgm_studio.evaluation import subject_from
-from dgm_studio.exporting.whole import Source, source_of
+from dgm_studio.exporting.whole import Source, source_of, source_without_data
 from dgm_studio.importing import SUFFIXES, DoesNotFit, Fit, config_beside, import_weights
 from dgm_studio.state import WEIGHTS
 from dgm_studio.store import Run
@@ -82,7 +83,10 @@ class Exports(QObject):
         config = run.config
         assert config is not None
         recipe = Recipe.read(config.family, config.learner, config.model, config.learning)
-        dataset = self._workspace.data.load(config.data)
+        try:
+            dataset = self._workspace.data.load(config.data)
+        except BadData as error:
+            return source_without_data(run, step, str(error))
         state = {**run.checkpoint(step, WEIGHTS), "step": step}
         return source_of(run, subject_from(recipe, dataset, state, resolve("cpu"), 0), samples)
 

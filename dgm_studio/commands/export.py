@@ -11,7 +11,7 @@ from dgm_studio.commands.output import CommandError, Output
 from dgm_studio.commands.projects import config_of, data_of, reading, recipe_of, run_of, state_of
 from dgm_studio.device import resolve
 from dgm_studio.evaluation import subject_from
-from dgm_studio.exporting.whole import PARTS, NotWritten, parts_of, source_of, write
+from dgm_studio.exporting.whole import PARTS, NotWritten, parts_of, source_of, source_without_data, write
 
 
 def export(
@@ -26,7 +26,8 @@ def export(
     data_path: list[Path] | None = None,
     json: bool = False,
 ) -> int:
-    """Write a run for use without the studio: weights, a script that samples, curves and more, all or nothing.
+    """Write a run for use without the studio: weights, a script that samples, curves and more, all or nothing. Where
+    its data are not there any more: what needs none, and why the rest is left out.
 
     Parameters
     ----------
@@ -66,10 +67,17 @@ def export(
         if step is not None and step not in chosen.checkpoint_steps():
             kept = ", ".join(str(one) for one in chosen.checkpoint_steps())
             raise CommandError(f"{chosen.name!r} keeps no state of step {step}. It keeps those of: {kept}.")
-        state = chosen.checkpoint(step)
-        subject = subject_from(recipe_of(config), data_of(chosen, data_path), state, resolve("cpu"), seed)
         try:
-            made = write(source_of(chosen, subject, samples, seed), parts, to, lambda fraction, doing: None)
+            dataset = data_of(chosen, data_path)
+        except CommandError as error:
+            if data_path:
+                raise
+            source = source_without_data(chosen, chosen.checkpoint_steps()[-1] if step is None else step, str(error))
+        else:
+            subject = subject_from(recipe_of(config), dataset, chosen.checkpoint(step), resolve("cpu"), seed)
+            source = source_of(chosen, subject, samples, seed)
+        try:
+            made = write(source, parts, to, lambda fraction, doing: None)
         except NotWritten as error:
             raise CommandError(str(error), 1) from None
     for name in made.files:
@@ -79,7 +87,7 @@ def export(
     output.document(
         {
             "run": chosen.id,
-            "step": subject.step,
+            "step": source.step,
             "folder": str(to),
             "files": [str(to / name) for name in made.files],
             "notes": [{"part": key, "text": text} for key, text in made.notes],

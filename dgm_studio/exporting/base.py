@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from torch import Tensor
 
 from dgm_studio.config import RunConfig
 from dgm_studio.inference import Subject
@@ -28,11 +29,12 @@ class Frame:
 
 @dataclass(frozen=True)
 class Source:
-    """What is exported: a run as it was at a step, with all that was measured of it."""
+    """What is exported: a run as it was at a step, with all that was measured of it. Without its data there is no
+    `subject`, and `missing` says why; `tensors` are those of the model then, of `kept_at`."""
 
     name: str
     config: RunConfig
-    subject: Subject
+    subject: Subject | None
     began: float = 0.0  # when the run was made, in seconds since 1970
     curves: Mapping[str, Curve] = field(default_factory=dict)
     wall: Curve | None = None  # seconds of training by step
@@ -41,11 +43,24 @@ class Source:
     tables: tuple[tuple[str, int, Table], ...] = ()  # (evaluation, step, table)
     samples: int = 64  # how many are drawn
     seed: int = 0
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+    kept_at: int = -1
+    missing: str = ""
     called_off: Callable[[], bool] = lambda: False  # asked within what takes long, which then raises Cancelled
 
     @property
+    def step(self) -> int:
+        return self.kept_at if self.subject is None else self.subject.step
+
+    @property
+    def there(self) -> Subject:
+        """The subject, for parts that need the data."""
+        assert self.subject is not None
+        return self.subject
+
+    @property
     def spec(self) -> DataSpec:
-        return self.subject.spec
+        return self.there.spec
 
 
 class Cancelled(Exception):
@@ -62,6 +77,7 @@ class Part(ABC):
     title: ClassVar[str]
     help: ClassVar[str]  # one sentence
     default: ClassVar[bool] = True
+    needs_data: ClassVar[bool] = False
 
     def refusal(self, model: type, learner: type) -> str:
         """Why this run has none of it: a sentence; empty where it has."""

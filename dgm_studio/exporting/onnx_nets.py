@@ -103,6 +103,7 @@ def _encoder(model: Any, spec: DataSpec) -> Net:
 class Onnx(Part):
     key, title, default = "onnx", "ONNX", False
     help = "Decoder, encoder, discriminator and other networks with a fixed graph, for any runtime of ONNX."
+    needs_data = True
     POSSIBLE = (
         Decodes, DecodesOfClass, Encodes, PredictsEach, ScoresEach, ScoresExactly, HasFreeEnergy, Translates,
         ExtractsFeatures, Classifies, HasDiscriminator, HasCritic,
@@ -120,7 +121,7 @@ class Onnx(Part):
     def write(self, source: Source, folder: Path, tell: Tell) -> list[str]:
         place = folder / FOLDER
         place.mkdir()
-        subject, notes, table = source.subject, [], {}
+        subject, notes, table = source.there, [], {}
         for net in nets(subject.model, subject.learner, source.spec):
             tell(f"Writing and checking the {net.name} …")
             path = place / f"{net.name}.onnx"
@@ -215,7 +216,7 @@ def largest_difference(net: Net, path: Path, inputs: tuple[Tensor, ...]) -> floa
 
 
 def _inputs(net: Net, source: Source, n: int) -> tuple[Tensor, ...]:
-    subject = source.subject
+    subject = source.there
     if net.given in ("x", "other"):
         held = subject.dataset.domains[-1 if net.given == "other" else 0].valid.x[:n]
         return (held.to(subject.device),)

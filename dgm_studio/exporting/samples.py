@@ -25,13 +25,14 @@ SIDE = 640  # px, about as wide as a picture is
 class SampleFiles(Part):
     key, title = "samples", "Samples"
     help = "A picture (or text) of samples, a grid of classes where there are any, and the numbers for NumPy."
+    needs_data = True
 
     def refusal(self, model: type, learner: type) -> str:
         return "" if issubclass(model, Samples) else "This model draws no samples: it answers to examples."
 
     def write(self, source: Source, folder: Path, tell: Tell) -> list[str]:
         tell("Drawing samples …")
-        place, spec, model = folder / FOLDER, source.spec, source.subject.model
+        place, spec, model = folder / FOLDER, source.spec, source.there.model
         place.mkdir()
         n = source.samples * (POINTS if spec.layout is Layout.POINTS else 1)
         image = spec.layout is Layout.IMAGE
@@ -45,7 +46,7 @@ class SampleFiles(Part):
         notes = [f"{n:,} samples{', conditional means' if means else ''}, from seed {source.seed}."]
         if image and isinstance(model, SamplesOfClass) and model.conditional_classes():
             tell("Drawing samples of each class …")
-            classes = torch.arange(model.conditional_classes(), device=source.subject.device).repeat_interleave(OF_EACH)
+            classes = torch.arange(model.conditional_classes(), device=source.there.device).repeat_interleave(OF_EACH)
             made = _drawn(lambda _, generator: model.sample_of_class(classes, generator), len(classes), source)
             scale = max(1, SIDE // (OF_EACH * (made.shape[-1] + 1)))
             grid(made / spec.brightest, OF_EACH, scale).save(place / "classes.png")
@@ -54,6 +55,6 @@ class SampleFiles(Part):
 
 
 def _drawn(draw: Any, n: int, source: Source) -> np.ndarray:
-    generator = Generator(source.subject.device).manual_seed(source.seed)
+    generator = Generator(source.there.device).manual_seed(source.seed)
     with torch.no_grad(), Interruptible(source.called_off, Cancelled):
         return draw(n, generator).float().cpu().numpy()

@@ -28,6 +28,7 @@ REPLACED = "models.settings"
 class Script(Part):
     key, title = "script", "Script without the studio"
     help = "A folder with sample.py, which builds the model and draws samples with torch, safetensors and numpy alone."
+    needs_data = True
 
     def write(self, source: Source, folder: Path, tell: Tell) -> list[str]:
         tell("Writing the script …")
@@ -35,17 +36,17 @@ class Script(Part):
         place.mkdir()
         config = source.config
         recipe = Recipe.read(config.family, config.learner, config.model, config.learning)
-        model, settings = type(source.subject.model), type(recipe.model)
+        model, settings = type(source.there.model), type(recipe.model)
         for module, path in (needed(model.__module__) | needed(settings.__module__)).items():
             copy = place / path.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_text(SETTINGS if module == REPLACED else path.read_text(encoding="utf-8"), encoding="utf-8")
-        save_model(source.subject.model, str(place / "model.safetensors"), {"family": config.family})
+        save_model(source.there.model, str(place / "model.safetensors"), {"family": config.family})
         values = {"settings": recipe.model.model_dump(mode="json"), "data": spec_tree(source.spec)}
         text = json.dumps(values, indent=2, ensure_ascii=False)
         (place / "model.json").write_text(text + "\n", encoding="utf-8")
         names = {
-            "title": f"{recipe.family.title}, run {source.name!r} at step {source.subject.step}".replace('"', "'"),
+            "title": f"{recipe.family.title}, run {source.name!r} at step {source.there.step}".replace('"', "'"),
             "model_module": model.__module__,
             "model": model.__name__,
             "settings_module": settings.__module__,

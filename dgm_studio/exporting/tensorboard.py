@@ -39,12 +39,14 @@ class TensorBoard(Part):
                 writer.scalars(key, rows)
                 if every > 1:
                     notes.append(f"Of {key}, one value in {every} is there; curves.csv has them all.")
-            shown = self._pictures(source, writer, tell)
+            shown = self._pictures(source, writer, tell) if source.subject is not None else 0
+            if source.subject is None and source.frame_steps:
+                notes.append(f"Pictures are left out: how they are shown hangs on the data. {source.missing}")
         return [*notes, f"{len(source.curves)} curves and {shown} pictures: tensorboard --logdir {FOLDER}."]
 
     def _pictures(self, source: Source, writer: EventWriter, tell: Tell) -> int:
         spec = source.spec
-        if source.frame is None or not isinstance(source.subject.model, Samples) or spec.layout is Layout.VECTOR:
+        if source.frame is None or not isinstance(source.there.model, Samples) or spec.layout is Layout.VECTOR:
             return 0
         every = -(-len(source.frame_steps) // PICTURES)
         steps = source.frame_steps[::every] if every else ()

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
@@ -24,8 +24,20 @@ from dgm_studio.files import NotWritten
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Table, from_tree
 from dgm_studio.store import Run
+from models.catalog import Recipe
 
-__all__ = ["PARTS", "Cancelled", "Exported", "NotWritten", "Part", "Source", "parts_of", "source_of", "write"]
+__all__ = [
+    "PARTS",
+    "Cancelled",
+    "Exported",
+    "NotWritten",
+    "Part",
+    "Source",
+    "parts_of",
+    "source_of",
+    "source_without_data",
+    "write",
+]
 
 PARTS: tuple[Part, ...] = (Weights(), Script(), Onnx(), SampleFiles(), Curves(), Tables(), TensorBoard())
 REPORT = "export.json"  # what marks a folder as an export, which another may replace
@@ -58,7 +70,11 @@ def write(source: Source, parts: Sequence[Part], folder: Path, tell: Callable[[f
     Raises NotWritten, or Cancelled."""
     _check(folder)
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.{token_hex(4)}.part")
-    model, learner = type(source.subject.model), type(source.subject.learner)
+    if source.subject is None and all(part.needs_data for part in parts):
+        raise NotWritten(f"{folder} was not written: what was chosen needs the run's data. {source.missing}")
+    config = source.config
+    recipe = Recipe.read(config.family, config.learner, config.model, config.learning)
+    model, learner = recipe.family.model, recipe.learning.learner
     notes: list[tuple[str, str]] = []
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -67,6 +83,9 @@ def write(source: Source, parts: Sequence[Part], folder: Path, tell: Callable[[f
             refusal = part.refusal(model, learner)
             if refusal:
                 notes.append((part.key, refusal))
+                continue
+            if part.needs_data and source.subject is None:
+                notes.append((part.key, f"Left out: it needs the run's data. {source.missing}"))
                 continue
             notes += [(part.key, text) for text in part.write(source, partial, _telling(tell, place / len(parts)))]
         files = tuple(sorted(path.relative_to(partial).as_posix() for path in partial.rglob("*") if path.is_file()))
@@ -100,7 +119,7 @@ def _describe(source: Source, folder: Path, files: Sequence[str], notes: Sequenc
         "studio": __version__,
         "run": source.name,
         "family": source.config.family,
-        "step": source.subject.step,
+        "step": source.step,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "notes": [{"part": key, "text": text} for key, text in notes],
         "files": {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files},
@@ -123,7 +142,13 @@ def _put(partial: Path, folder: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def source_of(run: Run, subject: Subject, samples: int = 64, seed: int = 0) -> Source:
+def source_without_data(run: Run, step: int, missing: str) -> Source:
+    """A run of a project as it was at a kept state, whose data are not there: `missing` says why."""
+    tensors = run.checkpoint(step, "model")["model"]
+    return replace(source_of(run, None), tensors=tensors, kept_at=step, missing=missing)
+
+
+def source_of(run: Run, subject: Subject | None, samples: int = 64, seed: int = 0) -> Source:
     """A run of a project, as `subject` has its state."""
     assert run.config is not None
 

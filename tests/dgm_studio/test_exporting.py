@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 from torch import Generator
 
 from dgm_studio.config import RunConfig
@@ -27,7 +28,7 @@ from dgm_studio.exporting.samples import SampleFiles
 from dgm_studio.exporting.script import Script
 from dgm_studio.exporting.tensorboard import TensorBoard
 from dgm_studio.exporting.weights import Weights
-from dgm_studio.exporting.whole import REPORT, Cancelled, NotWritten, write
+from dgm_studio.exporting.whole import PARTS, REPORT, Cancelled, NotWritten, write
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Table
 from models.capabilities import Samples
@@ -179,6 +180,27 @@ def test_samples_of_images_are_a_picture_and_numbers(tmp_path: Path) -> None:
         pixel = max(1, 640 // (10 * 4))
         assert grid.size == (pixel * (10 * 4 - 1), pixel * (3 * 4 - 1))
     assert "classes.png has 10 samples of each class in a row." in notes
+
+
+def test_without_the_data_what_needs_none_is_there_and_the_rest_says_why(tmp_path: Path) -> None:
+    whole = source("vae")
+    tensors = whole.there.model.state_dict()
+    made = replace(whole, subject=None, tensors=tensors, kept_at=10, missing="digits.csv is gone.")
+    exported = write(made, [*PARTS], tmp_path / "out", quiet)
+    notes = dict(exported.notes)
+    for key in ("script", "samples", "onnx"):
+        assert notes[key] == "Left out: it needs the run's data. digits.csv is gone."
+    assert {"weights.safetensors", "config.json", "curves.csv", "tables/likelihood-likelihood-step-10.tex"} < set(
+        exported.files
+    )
+    back = load_file(tmp_path / "out" / "weights.safetensors")
+    assert back.keys() == tensors.keys()
+    assert all(torch.equal(back[key], one) for key, one in tensors.items())
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["step"] == 10
+    assert any("Pictures are left out" in text for key, text in exported.notes if key == "tensorboard")
+    with pytest.raises(NotWritten, match=r"digits\.csv is gone"):
+        write(made, [SampleFiles()], tmp_path / "none", quiet)
+    assert not (tmp_path / "none").exists()
 
 
 def test_drawing_samples_is_called_off_on_the_way(tmp_path: Path) -> None:
