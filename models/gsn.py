@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn import functional as F
 
-from models.capabilities import NOTHING_HELD, ChainState, Held
+from models.capabilities import NOTHING_HELD, ChainState, Held, TooLarge
 from models.distributions import bernoulli, bernoulli_log_prob, gaussian_log_prob, require_temperature
 from models.family import Family
 from models.harmonium import ChainSettings, GibbsChain
@@ -172,6 +173,18 @@ class Gsn(GibbsChain):
         return torch.stack(found)
 
     # The chain.
+
+    def transition_probabilities(self, states: Tensor) -> Tensor:
+        """Σ_x̃ C(x̃ | x) P(x' | h_1(x̃)). Raises TooLarge with more than one hidden layer, or noise in it: then a sum over
+        x̃ is not all there is."""
+        if self.settings.layers > 1 or self.noise[0] or not self.is_bernoulli:
+            raise TooLarge("Transitions are summed of bits with one hidden layer that has no noise of its own.")
+        x = flat(states)
+        flipped, half = torch.cdist(x, x, p=1).round(), self.settings.corruption / 2
+        corruption = half**flipped * (1 - half) ** (x.shape[1] - flipped)  # (S, S)
+        logits = self.output(self.encode_odd(x, self._rest(len(x)))[0])
+        repair = torch.addmm(-F.softplus(logits).sum(1, keepdim=True), logits, x.t()).exp()  # P(x' | x̃)
+        return corruption @ repair
 
     def start_chain(self, n: int, generator: Generator | None = None) -> ChainState:
         """x ~ P(x | h_1 = 0). Fair coins would not do: a chain that starts far from all data may stay there."""

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from models.capabilities import ChainState
 from models.distributions import bernoulli
-from models.estimation.enumeration import LIMIT, log_sum_in_parts, require_enumerable
+from models.estimation.enumeration import LIMIT, all_states, log_sum_in_parts, require_enumerable
 from models.estimation.progress import finish
 from models.family import Family
 from models.harmonium import ChainSettings, Harmonium
@@ -118,6 +118,18 @@ class Rbm(Harmonium):
         """Bits from fair coins."""
         half = torch.full((n, *self.event_shape), 0.5, device=self.weight.device, dtype=self.weight.dtype)
         return ChainState(self.draw_visible(half, generator), half)
+
+    def transition_probabilities(self, states: Tensor) -> Tensor:
+        """Σ_h P(h | x) P(x' | h). Raises TooLarge."""
+        require_enumerable(self.hidden, f"A transition over {self.hidden} hidden units")
+        x, given = flat(states), self._hidden_logits(states)
+        total = x.new_zeros(len(x), len(x))
+        for h in all_states(self.hidden, x, chunk=1024):
+            logits = self._visible_logits(h)
+            up = torch.addmm(-F.softplus(given).sum(1, keepdim=True), given, h.t()).exp()
+            down = torch.addmm(-F.softplus(logits).sum(1, keepdim=True), logits, x.t()).exp()
+            total.addmm_(up, down)
+        return total
 
     def filters(self) -> Tensor:
         return self.weight.t().reshape(-1, *self.event_shape)

@@ -119,15 +119,15 @@ def _divergences(subject: Subject, log_q: Tensor) -> Iterator[Report]:
     rows: list[tuple[Cell, ...]] = []
     for name, log_p, protocol in targets:
         p, q = log_p.exp(), log_q.exp()
-        values = (_kl(log_p, log_q), _kl(log_q, log_p), 0.5 * (p - q).abs().sum().item())
+        values = (kl(log_p, log_q), kl(log_q, log_p), 0.5 * (p - q).abs().sum().item())
         entropies = (_entropy(log_p), _entropy(log_q))
         rows.append((name, *values, *entropies, str(Kind.EXACT), f"2^{bits} states; {protocol}"))
     if rows:
         yield Table("Divergence from the data, over all states", columns, tuple(rows))
-        yield _curve(targets[0][0], targets[0][1].exp(), log_q.exp())
+        yield probability_curve(targets[0][0], targets[0][1].exp(), log_q.exp())
 
 
-def _kl(log_p: Tensor, log_q: Tensor) -> float:
+def kl(log_p: Tensor, log_q: Tensor) -> float:
     """Infinite where q says that something does not occur which does."""
     possible = log_p > -torch.inf
     return (log_p[possible].exp() * (log_p[possible] - log_q[possible])).sum().item()
@@ -137,7 +137,8 @@ def _entropy(log_p: Tensor) -> float:
     return torch.special.entr(log_p.exp()).sum().item()
 
 
-def _curve(name: str, p: Tensor, q: Tensor) -> Curves:
+def probability_curve(name: str, p: Tensor, q: Tensor) -> Curves:
+    """p and q of every state, by falling p."""
     order = p.argsort(descending=True, stable=True)[:SHOWN]
     rank = torch.arange(len(order)).double().numpy() + 1
     series = (Series(name, rank, p[order].numpy()), Series("model", rank, q[order].numpy()))

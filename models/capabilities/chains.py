@@ -224,6 +224,16 @@ class WalksBack(Protocol):
 
 
 @runtime_checkable
+class ListsTransitions(Protocol):
+    """Beside `RunsChain`, over a few bits: the probability of each transition is known."""
+
+    def transition_probabilities(self, states: Tensor) -> Tensor:
+        """P(x' | x) of one transition from every state of the bits to every one, rows sum to 1; `states` holds all of
+        them: (S, *event) -> (S, S). Raises TooLarge where a transition cannot be summed."""
+        ...
+
+
+@runtime_checkable
 class HasFilters(Protocol):
     def filters(self) -> Tensor:
         """The weights of each hidden unit as an example: (hidden, *event)."""
