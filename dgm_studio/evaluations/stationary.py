@@ -25,7 +25,7 @@ class StationarySettings(Settings):
     chains: int = setting(
         20_000,
         title="Chains",
-        help="Chains that begin without data, counted after so many transitions.",
+        help="Chains that begin without data and are counted.",
         ge=10,
         le=10**6,
     )
@@ -97,8 +97,8 @@ def _run(subject: Subject, settings: StationarySettings) -> Iterator[float | Rep
     )
     second = torch.linalg.eigvals(transitions).abs().sort(descending=True).values[1].item()
     note = (
-        f"π solves π = π T for the matrix T of all 2^{bits} × 2^{bits} transitions. The second largest eigenvalue of T is "
-        f"{second:.4f}: what is left of a start falls by this factor with each transition, in the end."
+        f"π solves π = π T for the matrix T of all 2^{bits} × 2^{bits} transitions. The second largest eigenvalue of T "
+        f"is {second:.4f}: what is left of a start falls by this factor with each transition, in the end."
     )
     yield Table("Where the chain comes to rest", columns, tuple(rows), note)
     yield probability_curve(str(rows[0][0]), target, rest)

@@ -1,4 +1,4 @@
-"""Stationary distributions: transitions are those that the chain makes, and a Gibbs chain rests at the machine's P(x)."""
+"""Stationary distributions: transitions are those that the chain makes, and a Gibbs chain rests at its machine's."""
 
 from __future__ import annotations
 
