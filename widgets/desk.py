@@ -23,6 +23,7 @@ from widgets.exports import Exports
 from widgets.header import Header
 from widgets.help_guide import HelpGuide
 from widgets.import_dialog import ImportDialog
+from widgets.lesson_desk import LessonDesk
 from widgets.log_view import LogView
 from widgets.model_panel import ModelPanel
 from widgets.moved_data import MovedData
@@ -41,7 +42,13 @@ from widgets.undoing import Place, Undoing
 from widgets.work_area import WorkArea
 from widgets.workspace import Workspace
 
-PAGES = {"pageTrain": "Train", "pageExplore": "Explore", "pageEvaluate": "Evaluate", "pageCompare": "Compare"}
+PAGES = {
+    "pageTrain": "Train",
+    "pageExplore": "Explore",
+    "pageEvaluate": "Evaluate",
+    "pageCompare": "Compare",
+    "pageLesson": "Lesson",
+}
 
 
 class Desk(QObject):
@@ -73,6 +80,7 @@ class Desk(QObject):
         self.runs = RunsPanel(self.workspace, actions)
         self.run_menus = RunMenus(self.workspace, self.changes, actions, self.control.branch, self.runs)
         self.guide = HelpGuide(window, actions, self.workspace, self.draft, self.model, log, self.start)
+        self.lessons = LessonDesk(window, actions, self.workspace, self.area, self.guide)
         self.docks = {
             "showRuns": Dock("Project", "runsDock", self.runs, window, 22 * SPACE),
             "showModel": Dock("Model", "modelDock", self.model, window, 36 * SPACE),
@@ -355,6 +363,7 @@ class Desk(QObject):
         self.area.moments.allow(actions["keepMoment"].isEnabled(), stateful and workspace.can_train)
         self._header.buttons["continue"].setEnabled(actions["continue"].isEnabled())
         self.undoing.update()
+        self.lessons.update()
         self.model.allow_training(can_train, self._problem)
         self._header.buttons["device"].setText(_device_text(self.draft.config.training.device))
         if project is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import QApplication, QMainWindow
 
 from dgm_studio.config import RunConfig
@@ -26,7 +26,9 @@ PAGE = "helpPage"  # the property of widgets that have a help page: its address
 
 
 class HelpGuide(QObject):
-    """Owns the help's panel and dock, and opens pages in it."""
+    """Owns the help's panel and dock, and opens pages in it. `lesson_wanted(key)`: a link to a lesson was followed."""
+
+    lesson_wanted = Signal(str)
 
     def __init__(
         self,
@@ -49,6 +51,7 @@ class HelpGuide(QObject):
         self.dock.visibilityChanged.connect(self._give_room)
         self.panel.setting_wanted.connect(self.show_setting)
         self.panel.preset_wanted.connect(self._try)
+        self.panel.lesson_wanted.connect(self.lesson_wanted)
         self.panel.zoomed.connect(lambda zoom: setattr(workspace.preferences, "help_zoom", zoom))
         self._config = draft.config
         self.panel.follow(f"family:{self._config.family}")
@@ -75,6 +78,15 @@ class HelpGuide(QObject):
             return
         self._show()
         self.panel.text.setFocus()
+
+    def follow(self, target: str) -> None:
+        """Go where a link of a text outside the help leads."""
+        kind, _, key = target.partition(":")
+        ways = {"setting": self.show_setting, "preset": self._try, "lesson": self.lesson_wanted.emit}
+        if kind in ways:
+            ways[kind](key)
+        else:
+            self.open(target)
 
     def open_here(self) -> None:
         """Show the page of what has the focus; else of the family in the form."""

@@ -27,14 +27,15 @@ HISTORY = 100  # pages that can be gone back to
 
 
 class HelpPanel(Card):
-    """Shows pages by their addresses. `setting_wanted(group.field)`, `preset_wanted(key)` when a link to one was
-    followed, `zoomed(factor)` when a person changed the size of the text.
+    """Shows pages by their addresses. `setting_wanted(group.field)`, `preset_wanted(key)`, `lesson_wanted(key)` when a
+    link to one was followed, `zoomed(factor)` when a person changed the size of the text.
 
     It follows what is chosen in the form (`follow`) while it is visible and not pinned.
     """
 
     setting_wanted = Signal(str)
     preset_wanted = Signal(str)
+    lesson_wanted = Signal(str)
     zoomed = Signal(float)
 
     def __init__(self, zoom: float = 1.0, parent: QWidget | None = None) -> None:
@@ -137,6 +138,8 @@ class HelpPanel(Card):
             self.setting_wanted.emit(key)
         elif kind == "preset":
             self.preset_wanted.emit(key)
+        elif kind == "lesson":
+            self.lesson_wanted.emit(key)
         else:
             self.open(target)
 

@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QIcon, QPaintEvent
 from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
+from dgm_studio.lessons.format import Lesson
 from dgm_studio.presets import Preset, presets
 from widgets.actions import Actions
 from widgets.header import LOGO, Header
@@ -104,6 +105,7 @@ class MainWindow(QMainWindow):
         page.open_project.connect(actions["open"].trigger)
         page.recent_chosen.connect(self.open)
         page.preset_chosen.connect(self.start_preset)
+        page.lesson_chosen.connect(self.open_lesson)
         self.status.log_wanted.connect(actions["log"].trigger)
         recent = QMenu(self)
         recent.aboutToShow.connect(lambda: self._fill_recent(recent))
@@ -272,6 +274,10 @@ class MainWindow(QMainWindow):
         """Train a preset in a project of its own, as soon as that is possible."""
         self._when_loaded(lambda desk: desk.start(preset), f"Starting {preset.title} …")
 
+    def open_lesson(self, lesson: Lesson) -> None:
+        """Show a lesson, as soon as that is possible."""
+        self._when_loaded(lambda desk: desk.lessons.open(lesson), f"Opening {lesson.title} …")
+
     def _choose_project(self) -> None:
         folder = str(self.preferences.folder)
         name, _ = QFileDialog.getOpenFileName(self, "Open a project", folder, "DGM Studio projects (*.dgm)")
@@ -300,6 +306,8 @@ class MainWindow(QMainWindow):
         event.acceptProposedAction()
         if path.suffix == ".dgm" and path.is_file():
             self.open(path)
+        elif path.suffix == ".md" and path.is_file():
+            self._when_loaded(lambda desk: desk.lessons.open_file(path), f"Reading {path.name} …")
         else:
             at = self.mapToGlobal(event.position().toPoint())
             self._when_loaded(lambda desk: desk.take_data(path, at), f"Reading {path.name} …")

@@ -63,7 +63,8 @@ class Equations(QPyTextObject):
 
 
 def fill(document: QTextDocument, page: Page, font: QFont, zoom: float, theme: Theme) -> None:
-    """Show `page` in `document`, which has Equations() for objects of the kind EQUATION."""
+    """Show `page` in `document`, which has Equations() for objects of the kind EQUATION. A page without a title is a
+    part of one."""
     base = round(QFontInfo(font).pixelSize() * zoom)
     text = QFont(font)
     text.setPixelSize(base)
@@ -82,7 +83,8 @@ def fill(document: QTextDocument, page: Page, font: QFont, zoom: float, theme: T
         code {{ font-family: "DejaVu Sans Mono", "Consolas", "Menlo", monospace; font-size: {round(0.92 * base)}px; }}
     """)
     latex: list[_Maths] = []
-    document.setHtml(f"<body><h1>{escape(page.title)}</h1>{''.join(_html(page.blocks, latex))}</body>")
+    title = f"<h1>{escape(page.title)}</h1>" if page.title else ""
+    document.setHtml(f"<body>{title}{''.join(_html(page.blocks, latex))}</body>")
     _set_equations(document, latex, text, QColor(theme.text))
 
 

@@ -5,77 +5,45 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent, QPixmap
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import (
+    QButtonGroup,
     QFrame,
     QGridLayout,
     QHBoxLayout,
+    QLabel,
     QProgressBar,
     QPushButton,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
 
+from dgm_studio.lessons.format import LessonError, lessons
 from dgm_studio.presets import Preset
 from widgets.building import Card, Flow, label, scrolled, section
-from widgets.icons import drawn, dress
+from widgets.cover import CARD_WIDTH, PICTURE_HEIGHT, Cover
+from widgets.icons import dress
+from widgets.lesson.gallery import Gallery
 from widgets.preferences import thumbnail_file
 from widgets.readout import Readout
-from widgets.theme import SPACE, look
+from widgets.theme import SPACE
 
-CARD_WIDTH = 208
-PICTURE_HEIGHT = 100
-
-
-class Cover(QWidget):
-    """A picture that fills its width, with rounded corners; sharp pixels when it is small."""
-
-    def __init__(self, path: Path | None, height: int, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._path, self._pixmap = path, QPixmap()  # read when it is seen first: there are many, and few are in view
-        self.setFixedHeight(height)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        look.changed.connect(self.update)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        area = QRectF(self.rect())
-        if self._path is not None:
-            self._pixmap, self._path = QPixmap(str(self._path)), None  # stays null without a file
-        with QPainter(self) as painter:
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            path = QPainterPath()
-            path.addRoundedRect(area, 6, 6)
-            painter.setClipPath(path)
-            painter.fillRect(area, look.theme.raised)
-            if self._pixmap.isNull():
-                side = 40
-                mark = drawn("curves", look.theme.muted, 2 * side)
-                painter.drawPixmap(
-                    QRectF(area.center().x() - side / 2, area.center().y() - side / 2, side, side),
-                    mark,
-                    QRectF(mark.rect()),
-                )
-                return
-            size = self._pixmap.size()
-            scaled = size.scaled(area.size().toSize(), Qt.AspectRatioMode.KeepAspectRatioByExpanding)
-            enlarged = scaled.width() > 2 * size.width()
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not enlarged)
-            # the middle of what is cut off stays in view
-            target = QRectF(0, 0, scaled.width(), scaled.height())
-            target.moveCenter(area.center())
-            painter.drawPixmap(target, self._pixmap, QRectF(self._pixmap.rect()))
+PRESETS_SAY = "A card makes a project of its own and starts at once, with settings that were tried."
+LESSONS_SAY = (
+    "Claims of the lecture as experiments: a lesson trains what it needs in minutes, and ends in the figure that shows "
+    "whether the claim holds."
+)
 
 
 class StartPage(QWidget):
-    """Signals: `new_project()`, `open_project()`, `recent_chosen(Path)`, `preset_chosen(Preset)`."""
+    """Signals: `new_project()`, `open_project()`, `recent_chosen(Path)`, `preset_chosen(Preset)`,
+    `lesson_chosen(Lesson)`."""
 
     new_project = Signal()
     open_project = Signal()
     recent_chosen = Signal(object)
     preset_chosen = Signal(object)
+    lesson_chosen = Signal(object)
 
     def __init__(self, presets: Sequence[Preset], recent: Sequence[Path], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -155,23 +123,67 @@ class StartPage(QWidget):
         column = QVBoxLayout()
         column.setSpacing(SPACE)
         head = QHBoxLayout()
-        head.addWidget(label("One click trains", "heading"))
+        head.setSpacing(SPACE // 2)
+        self._switch = QButtonGroup(self)
+        for index, (text, name) in enumerate((("One click trains", "showPresets"), ("Lessons", "showLessons"))):
+            button = QPushButton(text, checkable=True)
+            button.setObjectName(name)
+            button.setProperty("segment", True)
+            button.setProperty("heading", True)
+            button.setCursor(Qt.CursorShape.PointingHandCursor)
+            self._switch.addButton(button, index)
+            head.addWidget(button)
         head.addStretch(1)
         head.addWidget(self._loading)
         head.addWidget(self._progress, 0, Qt.AlignmentFlag.AlignVCenter)
         column.addLayout(head)
-        column.addWidget(
-            label("A card makes a project of its own and starts at once, with settings that were tried.", "muted")
-        )
-        for group in dict.fromkeys(preset.group for preset in presets):
-            column.addSpacing(SPACE)
+        self._about = label("", "muted", wrap=True)
+        column.addWidget(self._about)
+        self._presets, self._lessons = QWidget(), QWidget()
+        column.addWidget(self._presets)
+        column.addWidget(self._lessons)
+        QVBoxLayout(self._lessons).setContentsMargins(0, 0, 0, 0)
+        self._fill_presets(presets)
+        self._switch.button(0).setChecked(True)
+        self._switch.idToggled.connect(lambda _, on: self._turn() if on else None)
+        self._turn()
+        return column
+
+    def show_lessons(self) -> None:
+        """Turn to the lessons."""
+        self._switch.button(1).setChecked(True)
+
+    def _turn(self) -> None:
+        shows_lessons = self._switch.checkedId() == 1
+        if shows_lessons and not self._lessons.layout().count():
+            self._fill_lessons()
+        self._about.setText(LESSONS_SAY if shows_lessons else PRESETS_SAY)
+        self._presets.setVisible(not shows_lessons)
+        self._lessons.setVisible(shows_lessons)
+
+    def _fill_lessons(self) -> None:
+        """At the first look: they are read from their files, which takes a moment."""
+        inside: QWidget
+        try:
+            inside = Gallery(lessons())
+            inside.chosen.connect(self.lesson_chosen)
+        except LessonError as error:
+            inside = QLabel(str(error), wordWrap=True)
+        self._lessons.layout().addWidget(inside)
+
+    def _fill_presets(self, presets: Sequence[Preset]) -> None:
+        column = QVBoxLayout(self._presets)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(SPACE)
+        for place, group in enumerate(dict.fromkeys(preset.group for preset in presets)):
+            if place:
+                column.addSpacing(SPACE)
             column.addWidget(section(group))
             flow = Flow()
             for preset in presets:
                 if preset.group == group:
                     flow.addWidget(self._preset_card(preset))
             column.addLayout(flow)
-        return column
 
     def _preset_card(self, preset: Preset) -> Card:
         card = Card(clickable=True, margin=SPACE)

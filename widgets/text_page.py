@@ -16,13 +16,13 @@ NAVIGATION = {Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Up, Qt.Key.Key_Down,
 ZOOMS = (0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 
 
-class _Text(QTextBrowser):
+class PageText(QTextBrowser):
     """The text itself. `zoom_wanted(steps)` from the wheel and the keys, 0 for the usual size; `find_wanted()`."""
 
     zoom_wanted = Signal(int)
     find_wanted = Signal()
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("pageText")
         self.setProperty("page", True)
@@ -86,7 +86,7 @@ class TextPage(QWidget):
         super().__init__(parent)
         self.page: Page | None = None
         self._zoom = zoom
-        self.text = _Text(self)
+        self.text = PageText(self)
         self.text.setAccessibleName("Page")
         self.text.anchorClicked.connect(lambda url: self.followed.emit(url.toString()))
         self.text.zoom_wanted.connect(self._zoom_by)

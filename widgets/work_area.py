@@ -1,4 +1,4 @@
-"""The pages: Train, Explore and Evaluate of the selected run, and Compare of several."""
+"""The pages: Train, Explore and Evaluate of the selected run, Compare of several, and lessons."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from widgets.building import Card
 from widgets.compare_page import ComparePage
 from widgets.evaluate_page import EvaluatePage
 from widgets.explore_page import ExplorePage
+from widgets.lesson_page import LessonPage
 from widgets.moment_bar import MomentBar
 from widgets.saving import RUN_NAME
 from widgets.theme import SPACE
@@ -19,7 +20,7 @@ from widgets.train_page import TrainPage
 from widgets.workspace import Workspace
 
 # How often (ms) each page wants newer weights of the run in training; 0 never.
-WANTED = {"Train": 300, "Explore": 120, "Evaluate": 500, "Compare": 500}
+WANTED = {"Train": 300, "Explore": 120, "Evaluate": 500, "Compare": 500, "Lesson": 0}
 BACK = ("Train", "Explore", "Evaluate")  # pages on which one can look back
 
 
@@ -35,11 +36,12 @@ class WorkArea(Card):
         self.train, self.explore, self.evaluate = TrainPage(workspace), ExplorePage(workspace), EvaluatePage()
         self.evaluate.setObjectName("evaluatePage")
         self.compare = ComparePage(workspace, self.evaluate.measuring)
+        self.lesson = LessonPage(workspace, self.evaluate.measuring)
         self.tabs = QTabBar(drawBase=False, expanding=False)
         self.tabs.setObjectName("tabs")
         self.tabs.setAccessibleName("Pages")
         self._pages = QStackedWidget()
-        pages = (self.train, self.explore, self.evaluate, self.compare)
+        pages = (self.train, self.explore, self.evaluate, self.compare, self.lesson)
         for title, page in zip(WANTED, pages, strict=True):
             self.tabs.addTab(title)
             self._pages.addWidget(page)
@@ -70,7 +72,7 @@ class WorkArea(Card):
         return self.tabs.tabText(self.tabs.currentIndex())
 
     def show_page(self, title: str) -> None:
-        """Turn to "Train", "Explore", "Evaluate" or "Compare"."""
+        """Turn to "Train", "Explore", "Evaluate", "Compare" or "Lesson"."""
         self.tabs.setCurrentIndex(list(WANTED).index(title))
 
     def compare_runs(self, runs: Sequence[Run]) -> None:

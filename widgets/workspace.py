@@ -234,8 +234,15 @@ class Workspace(QObject):
     def can_train(self) -> bool:
         return self.project is not None and not self.project.read_only and not self._closing
 
-    def train(self, config: RunConfig, name: str = "") -> None:
-        """Add a run with these settings and train it when it is its turn."""
+    def train(
+        self,
+        config: RunConfig,
+        name: str = "",
+        select: bool = True,
+        begun: Callable[[Run | None], None] = lambda run: None,
+    ) -> None:
+        """Add a run with these settings and train it when it is its turn. With `select` all views turn to it. `begun`
+        is told the run that was added, or None if that was not possible."""
         project = self.project
         assert project is not None
         if self._closing:
@@ -247,11 +254,15 @@ class Workspace(QObject):
             self.viewing.of(run.id).history = History()
             self.runs_changed.emit()
             self._enqueue(run, config)
-            self.select(run)
+            if select:
+                self.select(run)
+            begun(run)
 
-        self.files.submit(
-            lambda: project.new_run(config, name), done, lambda p: self.say_problem("No run was added.", p)
-        )
+        def failed(problem: Problem) -> None:
+            self.say_problem("No run was added.", problem)
+            begun(None)
+
+        self.files.submit(lambda: project.new_run(config, name), done, failed)
 
     def continue_run(self, run: Run, more: int) -> None:
         """Train a run further from its newest checkpoint, `more` steps past where it is (or its plan, if that is 0)."""

@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject
 
 from dgm_studio.presets import presets
 from widgets.palette.items import Item, Shelf, used
-from widgets.palette.offers import of_actions, of_preferences, of_presets, of_projects
+from widgets.palette.offers import of_actions, of_lessons, of_preferences, of_presets, of_projects
 from widgets.palette.view import Palette
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Finder(QObject):
             yield from DeskOffers(desk, window.header).items()
         else:
             yield from of_presets(presets(), "Preset", "trains in a project of its own", window.start_preset)
+        yield from of_lessons(window.open_lesson)
         yield from of_projects(window.preferences.recent, window.open)
         yield from of_preferences(window.show_preferences)
         for offer in self.offers:

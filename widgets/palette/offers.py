@@ -9,6 +9,7 @@ from pathlib import Path
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu
 
+from dgm_studio.lessons.format import Lesson, LessonError, lessons
 from dgm_studio.presets import Preset
 from widgets.actions import MENUS, Actions, Entry
 from widgets.palette.items import Item
@@ -60,6 +61,24 @@ def of_presets(presets: Iterable[Preset], kind: str, about: str, do: Callable[[P
             about=f"{about}  ·  {preset.summary}",
             icon="train",
             also=f"{preset.key} {preset.group} {preset.summary}",
+        )
+
+
+def of_lessons(do: Callable[[Lesson], None]) -> Iterator[Item]:
+    """Every lesson; none where one of them cannot be read."""
+    try:
+        listed = lessons()
+    except LessonError:
+        return
+    for lesson in listed:
+        yield Item(
+            "Lesson",
+            lesson.title,
+            lambda lesson=lesson: do(lesson),  # type: ignore[misc]
+            key=lesson.key,
+            about=lesson.claim,
+            icon="contents",
+            also=f"{lesson.key} {lesson.part} {lesson.claim}",
         )
 
 

@@ -1,0 +1,71 @@
+"""All lessons as cards, in the order of the lecture. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from dgm_studio.lessons.format import Lesson
+from widgets.building import Card, Flow, label, section
+from widgets.cover import CARD_WIDTH, PICTURE_HEIGHT, Cover
+from widgets.lesson.marks import Mark, Sign, minutes
+from widgets.theme import SPACE
+
+
+class Gallery(QWidget):
+    """`chosen(Lesson)` when a card was clicked."""
+
+    chosen = Signal(object)
+
+    def __init__(self, lessons: Sequence[Lesson], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("lessonGallery")
+        self._signs: dict[str, tuple[Sign, QLabel]] = {}
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(SPACE)
+        for place, (part, entries) in enumerate(groupby(lessons, key=lambda lesson: lesson.part)):
+            if place:
+                column.addSpacing(SPACE)
+            column.addWidget(section(part))
+            flow = Flow()
+            for lesson in entries:
+                flow.addWidget(self._card(lesson))
+            column.addLayout(flow)
+        if not lessons:
+            column.addWidget(label("There are no lessons here. One can be opened from a file.", "muted", wrap=True))
+        column.addStretch(1)
+
+    def mark(self, marks: Mapping[str, Mark]) -> None:
+        """Say how far each lesson is in the project that is open."""
+        for key, (sign, text) in self._signs.items():
+            found = marks.get(key, Mark.NONE)
+            sign.show_mark(found)
+            text.setText(found.text)
+
+    def _card(self, lesson: Lesson) -> Card:
+        card = Card(clickable=True, margin=SPACE)
+        card.setObjectName(f"lesson-{lesson.key}")
+        card.setMinimumWidth(CARD_WIDTH)
+        card.setAccessibleName(lesson.title)
+        card.setAccessibleDescription(lesson.claim)
+        card.setToolTip(lesson.claim)
+        card.column.setSpacing(SPACE // 2)
+        card.column.addWidget(Cover(lesson.picture, PICTURE_HEIGHT))
+        card.column.addWidget(label(lesson.title, "strong", wrap=True))
+        card.column.addWidget(label(lesson.claim, "small", wrap=True))
+        card.column.addStretch(1)
+        foot = QHBoxLayout()
+        foot.setSpacing(SPACE // 2)
+        foot.addWidget(label(minutes(lesson), "small"))
+        foot.addStretch(1)
+        sign, text = Sign(), label("", "small")
+        foot.addWidget(text)
+        foot.addWidget(sign, 0, Qt.AlignmentFlag.AlignVCenter)
+        card.column.addLayout(foot)
+        card.clicked.connect(lambda: self.chosen.emit(lesson))
+        self._signs[lesson.key] = sign, text
+        return card

@@ -1,0 +1,242 @@
+"""A lesson carried out in the window: what the project lacks of it is trained and measured, one after the other, by the
+queues that everything goes through."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from dgm_studio.evaluation import Fraction, evaluation
+from dgm_studio.events import CLOSING, Event, Failed, Finished
+from dgm_studio.events import Progress as Trained
+from dgm_studio.lessons.format import Lesson, LessonError
+from dgm_studio.lessons.found import Found
+from dgm_studio.lessons.plan import Job, Measure, Train, all_jobs, jobs, run_name
+from dgm_studio.store import Run
+from dgm_studio.training import Order
+from widgets import measuring
+from widgets.compare.asking import job as to_measure
+from widgets.measuring import Measuring
+from widgets.status import thousands
+from widgets.trainer import Phase
+from widgets.workspace import Workspace
+
+SURE = 0.05  # of a lesson that has to be done before its own pace says how long the rest takes
+
+
+class Runner(QObject):
+    """Does one lesson at a time. `changed()`: it began, ended, or is at another job; `advanced()`: further within one;
+    `made(Lesson)`: the project holds more of the lesson."""
+
+    changed = Signal()
+    advanced = Signal()
+    made = Signal(object)
+
+    def __init__(self, workspace: Workspace, queue: Measuring, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._workspace, self._queue = workspace, queue
+        self.lesson: Lesson | None = None  # that is carried out now
+        self.seeds = 1
+        self.job: Job | None = None
+        self.stopping = False
+        self.trouble: dict[str, str] = {}  # by lesson: why it ended too early
+        self._run = ""  # that is trained for the job
+        self._asked: measuring.Job | None = None
+        self._within = 0.0  # how much of the job is done
+        self._left: Sequence[Job] = ()
+        self._total = self._begun_with = 1.0  # weights of all jobs, and of those that were left at the beginning
+        self._since = 0.0
+        workspace.trainer.happened.connect(self._happened)
+        workspace.trainer.changed.connect(self._queue_changed)
+        workspace.progressed.connect(self._progressed)
+        workspace.project_changed.connect(self._end)
+        workspace.stays_open.connect(self._end)
+        queue.progressed.connect(self._measuring)
+        queue.measured.connect(lambda job, _: self._next() if job is self._asked else None)
+        queue.failed.connect(self._failed)
+        queue.dropped.connect(lambda job: self._end() if job is self._asked else None)
+
+    def run(self, lesson: Lesson, seeds: int) -> None:
+        """Do what is left of the lesson. The project must be one that can be written to."""
+        if self.lesson is not None or not self._workspace.can_train:
+            return
+        self.lesson, self.seeds, self.stopping = lesson, seeds, False
+        self.trouble.pop(lesson.key, None)
+        try:
+            self._total = sum(job.weight for job in all_jobs(lesson, seeds))
+        except LessonError as error:
+            self._end(str(error))
+            return
+        self._since, self._begun_with = time.monotonic(), 0.0
+        self._next()
+
+    def stop(self) -> None:
+        """Do no more of it; what there is stays, and `run` goes on from it."""
+        trainer = self._workspace.trainer
+        if self.lesson is None or self.stopping:
+            return
+        self.stopping = True
+        if self._asked is not None:
+            asked = self._asked
+            self._queue.drop(lambda job: job is asked)
+        elif trainer.active is not None and trainer.active.run == self._run:
+            trainer.tell(Order.STOP)
+            self.changed.emit()
+        elif self._run:
+            trainer.remove(self._run)  # which ends it
+        else:
+            self.changed.emit()  # its run is being added, and ends it then
+
+    # How far it is.
+
+    @property
+    def share(self) -> float:
+        """How much of all there is to do is done, 0 to 1."""
+        return 1 - self._weight_left / self._total
+
+    @property
+    def remaining(self) -> float:
+        """Seconds that are left, about: by the lesson's own word at first, then by the pace so far."""
+        assert self.lesson is not None
+        since_then = self._begun_with - self._weight_left
+        if since_then < SURE * self._total:
+            said = 60 * self.lesson.minutes * self.seeds / self.lesson.seeds
+            return said * self._weight_left / self._total
+        return (time.monotonic() - self._since) / since_then * self._weight_left
+
+    @property
+    def text(self) -> str:
+        """What is being done now."""
+        if self.lesson is None or self.job is None:
+            return ""
+        title = self.lesson.runs[self.job.run].title
+        of = f"{title}, seed {self.job.seed}" if self.seeds > 1 else title
+        if self.stopping:
+            return "stopping; what there is stays"
+        if isinstance(self.job, Measure):
+            waits = "" if self._queue.job is self._asked else "waits to measure: "
+            return f"{waits or 'measuring '}{evaluation(self.job.evaluation).title} of {of}"
+        trainer = self._workspace.trainer
+        active = trainer.active
+        if active is None or active.run != self._run:
+            return f"{of} waits for {active.name}" if active is not None else f"{of} begins"
+        if trainer.phase is Phase.PAUSED:
+            return f"{of} is paused"
+        steps = self.job.config.training.steps
+        return f"training {of}: step {thousands(round(self._within * steps))} of {thousands(steps)}"
+
+    @property
+    def _weight_left(self) -> float:
+        if self.job is None:
+            return 0.0
+        return sum(job.weight for job in self._left) - self._within * self.job.weight
+
+    # One job after the other.
+
+    def _next(self) -> None:
+        """Begin with the first job that is left."""
+        lesson, project, before = self.lesson, self._workspace.project, self.job
+        if lesson is None or project is None:
+            return
+        self._run, self._asked, self._within = "", None, 0.0
+        self.made.emit(lesson)
+        found = Found(project)
+        self._left = jobs(lesson, self.seeds, found)
+        if not self._left or self.stopping:
+            self._end()
+            return
+        self.job = job = self._left[0]
+        if before == job:
+            self._end(f"{lesson.runs[job.run].title} could not be {self._doing(job)}.")
+            return
+        if isinstance(job, Train):
+            self._train(lesson, job, found.run(job.config))
+        else:
+            self._measure(job, found.finished(job.config))
+        self._begun_with = self._begun_with or self._weight_left
+        self.changed.emit()
+
+    @staticmethod
+    def _doing(job: Job) -> str:
+        return "trained to its end" if isinstance(job, Train) else f"measured by {evaluation(job.evaluation).title}"
+
+    def _train(self, lesson: Lesson, job: Train, run: Run | None) -> None:
+        workspace = self._workspace
+        if run is None:
+            name = run_name(lesson, job.run, job.seed, self.seeds)
+            workspace.train(job.config, name, select=workspace.run is None, begun=partial(self._begun, job))
+            return
+        self._run = run.id
+        steps = run.checkpoint_steps()
+        self._within = steps[-1] / job.config.training.steps if steps else 0.0
+        if not (workspace.is_training(run) or workspace.trainer.waits(run.id)):
+            workspace.continue_run(run, 0)
+
+    def _begun(self, job: Train, run: Run | None) -> None:
+        """The run of a job stands in the project and in the queue, or could not be made."""
+        if self.job is job and run is None:
+            self._end("The project takes no more runs.")
+        elif self.job is job and run is not None:
+            self._run = run.id
+            if self.stopping:
+                self.stopping = False
+                self.stop()
+
+    def _measure(self, job: Measure, run: Run | None) -> None:
+        project = self._workspace.project
+        assert project is not None
+        assert run is not None  # what is trained stands before what is measured of it
+        asked = to_measure(project, run, evaluation(job.evaluation), self._workspace.data)
+        asked.settings = job.settings
+        self._asked = asked
+        self._queue.ask(asked)
+
+    def _happened(self, run_id: str, event: Event) -> None:
+        if run_id != self._run or not isinstance(event, CLOSING) or self.lesson is None:
+            return
+        if isinstance(event, Finished) and not event.stopped:
+            QTimer.singleShot(0, self, self._next)  # when the trainer is through with it
+        else:
+            self._end(event.text if isinstance(event, Failed) else "")
+
+    def _queue_changed(self) -> None:
+        """A run that was taken out of the queue ends the lesson; one that begins is said."""
+        trainer = self._workspace.trainer
+        if not self._run or self._asked is not None:
+            return
+        here = trainer.waits(self._run) or (trainer.active is not None and trainer.active.run == self._run)
+        if here:
+            self.changed.emit()
+        elif self._within < 1 and isinstance(self.job, Train) and not self._is_finished():
+            self._end()
+
+    def _is_finished(self) -> bool:
+        project = self._workspace.project
+        return project is not None and self.job is not None and Found(project).finished(self.job.config) is not None
+
+    def _progressed(self, run_id: str, event: Trained) -> None:
+        if run_id == self._run and self._run:
+            self._within = event.step / max(1, event.steps)
+            self.advanced.emit()
+
+    def _measuring(self, job: measuring.Job, event: Fraction) -> None:
+        if job is self._asked:
+            self._within = event.fraction
+            self.advanced.emit()
+
+    def _failed(self, job: measuring.Job, text: str) -> None:
+        if job is self._asked:
+            self._end(text)
+
+    def _end(self, trouble: str = "") -> None:
+        lesson = self.lesson
+        self.lesson = self.job = self._asked = None
+        self._run, self._left, self.stopping = "", (), False
+        if lesson is not None:
+            if trouble:
+                self.trouble[lesson.key] = trouble
+            self.made.emit(lesson)
+            self.changed.emit()
