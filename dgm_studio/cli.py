@@ -71,6 +71,11 @@ def application(photograph: Photograph) -> App:
         ("recover", "projects:recover", "Bring back what trainings that were cut off have left."),
         ("help", "helping:help_", "Print the help page of a family or learner."),
         ("preset-pictures", "pictures:preset_pictures", "Train presets and write the pictures of their cards."),
+        (
+            "lesson-pictures",
+            "lesson_pictures:lesson_pictures",
+            "Write the pictures of lessons' cards, from a project in which they have run.",
+        ),
     ):
         app.command(f"dgm_studio.commands.{place}", name=name, help=summary)
 

@@ -17,7 +17,13 @@ from dgm_studio.presets import presets
 from models.settings import Settings
 
 FOLDER = ROOT / "resources" / "help"
-KINDS = {"family": "families", "learner": "learners", "explorer": "explorers", "evaluation": "evaluations"}
+KINDS = {
+    "family": "families",
+    "learner": "learners",
+    "explorer": "explorers",
+    "evaluation": "evaluations",
+    "guide": "guides",
+}
 EXCERPT = 90  # characters around what was looked for
 
 

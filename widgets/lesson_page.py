@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
@@ -91,6 +91,7 @@ class LessonPage(QWidget):
         holder.setLayout(self._cards)
         self._stack.addWidget(scrolled(holder, "galleryScroll"))
         self._scroll = scrolled(QWidget(), "lessonScroll")
+        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)  # tables may be wider
         right = QVBoxLayout()
         right.setSpacing(0)
         right.addWidget(self.head)
@@ -99,7 +100,7 @@ class LessonPage(QWidget):
         one = QWidget()
         row = QHBoxLayout(one)
         row.setContentsMargins(0, SPACE, 0, 0)
-        row.setSpacing(2 * SPACE)
+        row.setSpacing(SPACE)
         row.addWidget(self.contents)
         row.addLayout(right, 1)
         self._stack.addWidget(one)
@@ -125,6 +126,7 @@ class LessonPage(QWidget):
         head.turned.connect(self.turn)
         head.all_wanted.connect(self.show_gallery)
         head.reload_wanted.connect(self.reload)
+        head.listing.toggled.connect(self.contents.setVisible)
 
     # What is shown.
 
@@ -178,7 +180,7 @@ class LessonPage(QWidget):
     def _build(self, lesson: Lesson) -> None:
         content = QWidget()
         column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 2 * SPACE, 2 * SPACE)
+        column.setContentsMargins(0, 0, SPACE, 2 * SPACE)
         column.setSpacing(SPACE)
         claim = Card()
         claim.setObjectName("claim")
@@ -278,7 +280,7 @@ class LessonPage(QWidget):
         self._article.show_reports(found.outcome.shows)
         for card, checked in zip(self._checks, found.outcome.checks, strict=True):
             card.show_checked(checked)
-        if self.head.seeds.value() == self.lesson.seeds:
+        if self.head.seeds.value() == self.lesson.seeds and self.runner.lesson is not self.lesson:
             self._mark(self.lesson.key, found.mark)
         self._show_state()
 
@@ -311,6 +313,7 @@ class LessonPage(QWidget):
         if self.gallery is not None:
             self.gallery.mark({})
         if self._workspace.project is None:
+            self._to_survey = []
             return
         if self.lesson is not None:
             self.show_lesson(self.lesson)  # figures of another project go

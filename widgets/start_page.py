@@ -28,7 +28,7 @@ from widgets.preferences import thumbnail_file
 from widgets.readout import Readout
 from widgets.theme import SPACE
 
-PRESETS_SAY = "A card makes a project of its own and starts at once, with settings that were tried."
+PRESETS_SAY = "One click trains: a card makes a project of its own and starts at once, with settings that were tried."
 LESSONS_SAY = (
     "Claims of the lecture as experiments: a lesson trains what it needs in minutes, and ends in the figure that shows "
     "whether the claim holds."
@@ -125,7 +125,7 @@ class StartPage(QWidget):
         head = QHBoxLayout()
         head.setSpacing(SPACE // 2)
         self._switch = QButtonGroup(self)
-        for index, (text, name) in enumerate((("One click trains", "showPresets"), ("Lessons", "showLessons"))):
+        for index, (text, name) in enumerate((("Presets", "showPresets"), ("Lessons", "showLessons"))):
             button = QPushButton(text, checkable=True)
             button.setObjectName(name)
             button.setProperty("segment", True)

@@ -14,7 +14,7 @@ from widgets.lesson.marks import SIDE, Mark
 from widgets.theme import SPACE, look, px
 
 KEY = Qt.ItemDataRole.UserRole
-WIDTH = 24 * SPACE  # px
+WIDTH = 22 * SPACE  # px
 
 
 class Contents(QTreeWidget):

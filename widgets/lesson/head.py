@@ -12,7 +12,7 @@ from widgets.lesson.marks import Mark, Sign, minutes
 from widgets.lesson.runner import Runner
 from widgets.readout import Readout
 from widgets.status import duration
-from widgets.theme import SPACE
+from widgets.theme import SPACE, px
 
 MOST_SEEDS = 20
 
@@ -42,6 +42,7 @@ class Head(QWidget):
         self.seeds.setAccessibleName("How often each run is made")
         self.seeds.setToolTip("How often each run is made, each time with another seed: intervals are over these")
         self.seeds.setRange(1, MOST_SEEDS)
+        self.seeds.setMaximumWidth(px(7 * SPACE))
         self.seeds.valueChanged.connect(self._reseeded)
         self._bar = QProgressBar(textVisible=False)
         self._bar.setObjectName("lessonProgress")
@@ -62,9 +63,15 @@ class Head(QWidget):
         self._reload = self._tool("reset", "Read the file again", self.reload_wanted.emit)
         self.back = self._tool("back", "The lesson before", lambda: self.turned.emit(-1))
         self.forward = self._tool("forward", "The next lesson", lambda: self.turned.emit(1))
+        self.listing = QToolButton(toolTip="Show or hide the list of lessons", checkable=True, checked=True)
+        self.listing.setObjectName("lesson-contents")
+        self.listing.setAccessibleName("List of lessons")
+        self.listing.setIconSize(QSize(18, 18))
+        dress(self.listing, "contents", "muted")
         for button in (
             self._reload,
-            self._tool("contents", "All lessons as pictures", self.all_wanted.emit),
+            self.listing,
+            self._tool("gallery", "All lessons as pictures", self.all_wanted.emit),
             self.back,
             self.forward,
         ):
