@@ -351,6 +351,7 @@ ALWAYS = frozenset(
     {
         "new",
         "open",
+        "openLesson",
         "recent",
         "folder",
         "quit",

@@ -35,7 +35,7 @@ class Contents(QTreeWidget):
         self.itemClicked.connect(self._activate)
         self._fit()
         look.scaled.connect(self._fit)
-        look.changed.connect(lambda: self.mark(self._marks))
+        look.changed.connect(self._mark_again)
 
     def show_lessons(self, lessons: Sequence[Lesson]) -> None:
         """List these by the parts of the lecture."""
@@ -80,6 +80,10 @@ class Contents(QTreeWidget):
         lesson = self._lessons.get(item.data(0, KEY) or "")
         if lesson is not None:
             self.chosen.emit(lesson)
+
+    def _mark_again(self) -> None:
+        """The same marks in another theme."""
+        self.mark(self._marks)
 
     def _fit(self) -> None:
         self.setFixedWidth(px(WIDTH))

@@ -33,7 +33,7 @@ class Head(QWidget):
         self._lesson: Lesson | None = None
         self.title, self._about = label("", "heading", "lessonTitle", wrap=True), label("", "small", wrap=True)
         self._sign, self._verdict = Sign(), label("", "small", "lessonVerdict")
-        self.button = QPushButton()
+        self.button = QPushButton("Run")
         self.button.setObjectName("runLesson")
         self.button.setProperty("primary", True)
         self.button.clicked.connect(self._press)
