@@ -13,12 +13,15 @@ from PySide6.QtGui import QPainter, QPixmap
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QScrollArea, QWidget
 
+from dgm_studio.lessons.format import FOLDER, read_lesson
+from dgm_studio.lessons.found import Found
 from dgm_studio.presets import presets
 from dgm_studio.store import Project, Run
 from widgets.app import application
 from widgets.crash import of_exception
 from widgets.crash_dialog import CrashDialog, what_is_kept
 from widgets.desk import Desk
+from widgets.lesson_page import known
 from widgets.main_window import MainWindow
 from widgets.notices import Log
 from widgets.palette.view import Palette
@@ -31,7 +34,7 @@ from widgets.theme import DARK, look
 from widgets.trainer import Phase
 from widgets.work_area import WANTED
 
-OF_A_RUN = [title for title in WANTED if title != "Compare"]
+OF_A_RUN = [title for title in WANTED if title not in ("Compare", "Lesson")]
 MANY = 50  # runs of the crowded project
 DIALOGS = ("preferences", "shortcuts", "about", "recoveries", "export", "palette")  # actions that open one
 BESIDE = 4  # runs that are compared
@@ -87,6 +90,8 @@ class Photographer:
         """All that there is to see. `alone`: nothing but runs of the project."""
         if not alone:
             self.in_themes(lambda: self.take("start"))
+            self.window.start_page.show_lessons()
+            self.in_themes(lambda: self.take("start-lessons"))
             self.empty()
             self.crowd()
         self.open(project)
@@ -102,6 +107,8 @@ class Photographer:
             self.states()
             self.tour()
             self.dialogs(project)
+            self.lessons()
+            self.template()
             self.training()
 
     # What there is to see.
@@ -176,6 +183,46 @@ class Photographer:
                 self.take(f"compare-{part.key}")
 
         self.in_themes(look_at)
+        self.desk.area.show_page("Train")
+
+    def lessons(self) -> None:
+        """All lessons, and those of which the project holds something."""
+        page, found = self.desk.area.lesson, Found(self.desk.workspace.project)
+        begun = [
+            lesson
+            for lesson in known()
+            if self.wanted(f"lesson-{lesson.key}")
+            and any(found.run(run.config()) is not None for run in lesson.runs.values())
+        ]
+        if not begun and not self.wanted("lesson-gallery"):
+            return
+        self.desk.area.show_page("Lesson")
+
+        def look_at() -> None:
+            page.show_gallery()
+            self.take("lesson-gallery")
+            for lesson in begun:
+                page.show_lesson(lesson)
+                settle(self.desk)
+                self.take(f"lesson-{lesson.key}", self.desk.area)
+
+        self.in_themes(look_at)
+        self.desk.area.show_page("Train")
+
+    def template(self) -> None:
+        """The lesson that lessons are written from, in a project of its own: before and after it has run, once."""
+        if not self.wanted("template-before") and not self.wanted("template-after"):
+            return
+        self.desk.new()
+        before = self.desk.workspace.project
+        wait(lambda: self.desk.workspace.project not in (None, before))
+        page = self.desk.area.lesson
+        self.desk.lessons.open(read_lesson(FOLDER.parent / "lesson-template.md"))
+        page.head.seeds.setValue(1)
+        self.in_themes(lambda: self.take("template-before", self.desk.area))
+        page.run()
+        wait(lambda: page.runner.lesson is None)
+        self.in_themes(lambda: self.take("template-after", self.desk.area))
         self.desk.area.show_page("Train")
 
     def help(self) -> None:

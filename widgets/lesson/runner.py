@@ -13,13 +13,13 @@ from dgm_studio.evaluation import Fraction, evaluation
 from dgm_studio.events import CLOSING, Event, Failed, Finished
 from dgm_studio.events import Progress as Trained
 from dgm_studio.lessons.format import Lesson, LessonError
-from dgm_studio.lessons.found import Found
+from dgm_studio.lessons.found import SEED, Found
 from dgm_studio.lessons.plan import Job, Measure, Train, all_jobs, jobs, run_name
 from dgm_studio.store import Run
 from dgm_studio.training import Order
 from widgets import measuring
 from widgets.compare.asking import job as to_measure
-from widgets.measuring import Measuring
+from widgets.measuring import How, Measuring
 from widgets.status import thousands
 from widgets.trainer import Phase
 from widgets.workspace import Workspace
@@ -189,8 +189,9 @@ class Runner(QObject):
         project = self._workspace.project
         assert project is not None
         assert run is not None  # what is trained stands before what is measured of it
-        asked = to_measure(project, run, evaluation(job.evaluation), self._workspace.data)
-        asked.settings = job.settings
+        how = How(dict(job.settings), SEED)
+        asked = to_measure(project, run, evaluation(job.evaluation), how, self._workspace.data)
+        asked.how = how  # as the lesson has it, also what has no effect: so it is known again
         self._asked = asked
         self._queue.ask(asked)
 
