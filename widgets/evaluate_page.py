@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QShowEvent
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 from shiboken6 import isValid
@@ -142,7 +142,7 @@ class EvaluatePage(QWidget):
     # The cards.
 
     def _rebuild(self) -> None:
-        content = QWidget()
+        content = _Cards()
         content.setProperty("plain", True)
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, SPACE, 0)
@@ -355,6 +355,12 @@ class EvaluatePage(QWidget):
         examples = f"{grouped(len(live.dataset.test))} test examples"
         weights = f"step {grouped(step)}" if step >= 0 else "no weights yet"
         self._heading.setText(f"{run.name}  ·  {weights}  ·  {live.dataset.provenance.title}{protocol}  ·  {examples}")
+
+
+class _Cards(QWidget):
+    # As high as its cards are at its width: what they need at their narrowest would leave an empty end.
+    def minimumSizeHint(self) -> QSize:
+        return QSize(super().minimumSizeHint().width(), 0)
 
 
 def _read(one: StoredEvaluation) -> Stored:
