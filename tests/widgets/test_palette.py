@@ -14,7 +14,8 @@ from dgm_studio.presets import presets
 from widgets.actions import MENUS
 from widgets.palette.items import Item, Shelf, used
 from widgets.palette.matching import Text, match_all
-from widgets.palette.view import Palette, keys, runs
+from widgets.palette.rows import keys, runs
+from widgets.palette.view import Palette
 from widgets.preferences import Preferences
 from widgets.trainer import Phase
 
