@@ -162,7 +162,8 @@ class Flow(QLayout):
         for first in range(0, len(self._items), columns):
             row = self._items[first : first + columns]
             height = max(
-                max(item.heightForWidth(width) if item.hasHeightForWidth() else 0, item.sizeHint().height())
+                # a hint is of another width: words would be given lines that they do not fill
+                item.heightForWidth(width) if item.hasHeightForWidth() else item.sizeHint().height()
                 for item in row
             )
             for column, item in enumerate(row):
