@@ -99,6 +99,7 @@ class Plot(pg.PlotWidget):
         """What the axes show, with units; empty hides a title."""
         for axis, text in zip(self._sides, (left, bottom), strict=True):
             axis.setLabel(text) if text else axis.showLabel(False)
+            axis.resizeEvent()  # another title may need other lines
 
     def offers(self) -> list[Choice]:
         """What can be done with the plot as it is now."""
