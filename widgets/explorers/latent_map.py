@@ -61,6 +61,7 @@ class LatentMap(Explorer):
         self._plane: Plane | None = None
         self._sample_bounds: Bounds = (-1, -1, 1, 1)
         self._tool_places: np.ndarray | None = None  # as asked last
+        self._is_narrow = False
         self._arrival: np.ndarray | None = None  # where a person comes from another view
         self.z = np.zeros(0, np.float32)
 
@@ -282,7 +283,8 @@ class LatentMap(Explorer):
         shown, total = len(self._embedding.index), len(self.live.dataset.train)
         count = f"{thousands(shown)} of {thousands(total)}" if shown < total else thousands(total)
         where = "posterior means" if self._embedding.scale.any() else "codes"
-        text = f"{count} training examples at their {where} · step {thousands(self.live.step)}"
+        shown_as = "examples" if self._is_narrow else f"training examples at their {where}"
+        text = f"{count} {shown_as} · step {thousands(self.live.step)}"
         self._status.setText(self.layers.holes() or text)
 
     def _repaint(self) -> None:
@@ -392,6 +394,8 @@ class LatentMap(Explorer):
         self.map.setMinimumHeight(MAP_HEIGHT)
         self._card.head.removeWidget(self.layers)  # a line of their own: beside the plane there is no room
         self._card.column.insertWidget(1, self.layers, 0, Qt.AlignmentFlag.AlignLeft)
+        self._is_narrow = True
+        self._status.setMinimumWidth(1)
         self.outcome.setFixedHeight(OUTCOME_HEIGHT)
         self.tools.switch.hide()
         self._side.setMinimumWidth(0)
