@@ -101,6 +101,7 @@ def _plane(series: Iterable[Series], lines: bool, square: bool = False) -> Image
     middle = sum(across) / 2, sum(down) / 2
 
     def places(x: np.ndarray, y: np.ndarray) -> list[tuple[float, float]]:
+        y = y.clip(*down) if lines else y  # a curve's first values may lie far above the others
         right, up = (x - middle[0]) * scale[0], (y - middle[1]) * scale[1]
         return list(zip((page.width / 2 + right).tolist(), (page.height / 2 - up).tolist(), strict=True))
 
