@@ -28,7 +28,7 @@ class ExplorePage(QWidget):
         self._kinds: list[type[Explorer]] = []
         self._made: dict[type[Explorer], Explorer] = {}
         self._preferred = ""
-        self._choices: dict[str, dict[str, Any]] = {}  # of each explorer
+        self._choices = workspace.preferences.explored  # of each explorer
         self.switch = QWidget()
         self.switch.setObjectName("explorerSwitch")
         self._segments = QHBoxLayout(self.switch)
@@ -79,6 +79,12 @@ class ExplorePage(QWidget):
         self._stack.setCurrentWidget(self._made[kind])
         self._group.button(index).setChecked(True)
 
+    def choices(self) -> dict[str, dict[str, Any]]:
+        """What was chosen in each explorer, as far as it holds for other runs too."""
+        for explorer in self._made.values():
+            self._choices.setdefault(explorer.key, {}).update(explorer.choices())
+        return self._choices
+
     def _lead(self, key: str, thing: object) -> None:
         """One explorer leads to another."""
         self.show_explorer(self.keys.index(key))
@@ -92,8 +98,8 @@ class ExplorePage(QWidget):
     def _follow(self, live: Live | None) -> None:
         self._live = live
         self._stack.setCurrentWidget(self._empty)
+        self.choices()
         for explorer in self._made.values():
-            self._choices.setdefault(explorer.key, {}).update(explorer.choices())
             self._stack.removeWidget(explorer)
             explorer.hide()
             explorer.deleteLater()

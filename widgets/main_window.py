@@ -219,7 +219,7 @@ class MainWindow(QMainWindow):
     def _show_start(self) -> None:
         if self.desk is not None:
             if self._pages.currentWidget() is self.desk.area:
-                self.preferences.layout = self.saveState(LAYOUT_VERSION)
+                self._remember_layout(self.desk)
             for dock in self.desk.docks.values():
                 dock.hide()
         self._notices.clear()
@@ -253,6 +253,10 @@ class MainWindow(QMainWindow):
             bar.setContentsMargins(-2, SPACE, 0, 0)  # Qt puts 2 px before what stands in it
             bar.addPermanentWidget(self.status, 1)
         bar.setVisible(shown)
+
+    def _remember_layout(self, desk: Desk) -> None:
+        self.preferences.layout = self.saveState(LAYOUT_VERSION)
+        self.preferences.explored = desk.area.explore.choices()
 
     def _reset_layout(self) -> None:
         if self.desk is None:
@@ -336,7 +340,7 @@ class MainWindow(QMainWindow):
                 QTimer.singleShot(0, self.close)
             return
         if self._pages.currentWidget() is self.desk.area:
-            self.preferences.layout = self.saveState(LAYOUT_VERSION)
+            self._remember_layout(self.desk)
         self.setEnabled(False)
         self.status.show_text("Stopping, keeping and saving …", None)
         self.desk.shut_down(self._end)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QByteArray, QSettings, QStandardPaths
 from PySide6.QtGui import QImage
@@ -135,6 +137,20 @@ class Preferences:
     @layout.setter
     def layout(self, state: QByteArray) -> None:
         self._settings.setValue("window/layout", state)
+
+    @property
+    def explored(self) -> dict[str, dict[str, Any]]:
+        """What was chosen in explorers last, by their keys."""
+        try:
+            kept = json.loads(str(self._settings.value("window/explored", "{}")))
+        except ValueError:  # somebody may have edited the file
+            return {}
+        entries = kept.items() if isinstance(kept, dict) else ()
+        return {key: choices for key, choices in entries if isinstance(choices, dict)}
+
+    @explored.setter
+    def explored(self, choices: dict[str, dict[str, Any]]) -> None:
+        self._settings.setValue("window/explored", json.dumps(choices))
 
     @property
     def recent(self) -> list[Path]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
 from explorer_runs import cloud, drag, mouse, pictures
 from latent_maps import PATIENCE, ShowMap, on_map, press, shows
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QWheelEvent
+from PySide6.QtGui import QKeySequence, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QCheckBox, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
+from widgets.explorers.latent_map import LatentMap
+from widgets.explorers.latent_parts import PRINCIPAL
 from widgets.theme import DARK, LIGHT, look
 
 
@@ -119,6 +123,44 @@ def test_pins_show_the_way_between_them_and_can_be_walked(show_map: ShowMap, qtb
     assert view.z == pytest.approx([1.0, 0.0])
     press(view, "unpin")
     assert not view.walk.pins
+
+
+def test_a_drag_is_one_step_that_is_taken_back_and_done_again(show_map: ShowMap) -> None:
+    _, view = show_map()
+    view.move_to(np.array([-1.5, 0.0]))
+    assert not view.can_undo(), "only what a person did is taken back"
+    drag(view.map.viewport(), [on_map(view, 0.1 * i, 0.5) for i in range(10)])
+    view._steps.end()
+    first = view.z.copy()
+    drag(view.map.viewport(), [on_map(view, 0.1 * i, -1) for i in range(10)])
+    second = view.z.copy()
+    view._reset()
+    QTest.keySequence(view.map, QKeySequence(QKeySequence.StandardKey.Undo))
+    assert np.array_equal(view.z, second)
+    view.undo()
+    assert np.array_equal(view.z, first)
+    view.undo()
+    assert view.z == pytest.approx([-1.5, 0.0])
+    assert not view.can_undo()
+    QTest.keySequence(view.map, QKeySequence(QKeySequence.StandardKey.Redo))
+    assert np.array_equal(view.z, first)
+    view._nudge(0.3, 0)
+    assert not view.can_redo()
+
+
+def test_the_plane_is_the_one_that_was_chosen_last_for_a_space_of_this_size(show_map: ShowMap) -> None:
+    _, view = show_map(latent=4)
+    view._choice._across.setCurrentIndex(view._choice._across.findText("z₄"))
+    view._choice._up.setCurrentIndex(view._choice._up.findText("z₃"))
+    kept = json.loads(json.dumps(view.choices()))
+    for latent, wanted in ((4, [3, 2]), (5, [PRINCIPAL, 1])):
+        bench, shown = show_map(latent=latent)
+        other = LatentMap(bench.live)
+        other.restore(kept)
+        other._enter(shown._prior)
+        assert other._choice.choices() == wanted
+        other.restore({"plane of 4": "no list", other._kind: 3, "tool": None})
+        other.deleteLater()
 
 
 @pytest.mark.parametrize("latent", [1, 2, 7, 256])

@@ -64,6 +64,16 @@ def test_what_was_chosen_counts_at_once_and_is_there_at_the_next_start(
     assert dialog.findChild(QPushButton, "preferencesFile").toolTip() == str(preferences.file)
 
 
+def test_what_was_chosen_in_explorers_is_there_at_the_next_start(preferences: Preferences) -> None:
+    assert preferences.explored == {}
+    preferences.explored = {"map": {"plane of 4": [3, 2], "tool": ""}}
+    preferences.sync()
+    assert Preferences().explored == {"map": {"plane of 4": [3, 2], "tool": ""}}
+    for damaged in ("{", "[1]", '{"map": 3}'):
+        preferences._settings.setValue("window/explored", damaged)
+        assert preferences.explored == {}
+
+
 @pytest.mark.parametrize(("written", "read"), [("1", KEEP_EVERY[0]), ("99999", KEEP_EVERY[1]), ("soon", 20)])
 def test_a_settings_file_edited_by_hand_is_survived(preferences: Preferences, written: str, read: int) -> None:
     preferences._settings.setValue("keepEvery", written)

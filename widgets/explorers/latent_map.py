@@ -35,6 +35,7 @@ from widgets.explorers.latent_tools import ToolBench
 from widgets.explorers.map_layers import MapLayers
 from widgets.explorers.map_view import Bounds, MapView
 from widgets.explorers.parts import Caption, Card, class_choice, fill
+from widgets.explorers.steps import Steps
 from widgets.explorers.traversals import Traversals
 from widgets.explorers.walk import Walk
 from widgets.live import Live
@@ -64,6 +65,8 @@ class LatentMap(Explorer):
         self._is_narrow = False
         self._arrival: np.ndarray | None = None  # where a person comes from another view
         self.z = np.zeros(0, np.float32)
+        self._steps = Steps(self)
+        self._planes: dict[str, Any] = {}  # that were chosen, by the size of the space
 
         self.map = MapView()
         self.map.setObjectName("map")
@@ -159,7 +162,7 @@ class LatentMap(Explorer):
             self.layers.draw_on(self.map)
             self._say_status()
         elif name == "random":
-            self._go(value)
+            self._go(value, whole=True)
         elif name == "tool":
             self._show_tool(value)
         elif name == FilmExport.CHANNEL:
@@ -180,9 +183,10 @@ class LatentMap(Explorer):
         self.ask("decode", Decode(self.z[None], self.label), standing=True)
         self.shared_changed.emit()
 
-    def _go(self, z: np.ndarray) -> None:
-        """A person goes somewhere: what plays stops."""
+    def _go(self, z: np.ndarray, whole: bool = False) -> None:
+        """A person goes somewhere: what plays stops. `whole`: not by dragging, but at once."""
         self.walk.pause()
+        self._steps.leave(self.z, whole)
         self.moved_by_hand()
         self.move_to(z)
 
@@ -190,6 +194,7 @@ class LatentMap(Explorer):
         """The latent space is known now."""
         size = len(prior.mean)
         fits = self._arrival is not None and len(self._arrival) == size
+        self._steps.clear()
         self._prior, self.z = prior, self._arrival if fits else prior.mean
         self.sliders.set_space(prior, with_kl=self._encodes)
         for tool in self.tools.tools:
@@ -198,6 +203,7 @@ class LatentMap(Explorer):
         self.map.box.setAspectLocked(size > 1)
         self.map.getAxis("left").setVisible(size > 1)
         self._choice.set_space(size, self._encodes)
+        self._choice.restore(self._planes.get(f"plane of {size}"))
         self._choose_plane()
         self._look_around()
         self._ask_all()
@@ -344,7 +350,7 @@ class LatentMap(Explorer):
         if self._prior is not None:
             self.map.by_hand = False
             self._look_around()
-            self._go(self._prior.mean)
+            self._go(self._prior.mean, whole=True)
 
     def _random(self) -> None:
         self.ask("random", DrawPrior())
@@ -354,7 +360,7 @@ class LatentMap(Explorer):
         if self._embedding is None:
             return
         [row] = nearest(self._embedding, self.z, 1)
-        self._go(self._embedding.means[row])
+        self._go(self._embedding.means[row], whole=True)
         label, index = int(self._embedding.y[row]), int(self._embedding.index[row])
         self._datum.announce(index, f"class {self.live.spec.class_names[label]}" if label >= 0 else "no label")
         if self._is_picture:
@@ -367,11 +373,14 @@ class LatentMap(Explorer):
 
     def choices(self) -> dict[str, Any]:
         tool = self.tools.current
-        return {"tool": tool.key if tool is not None else "", self._kind: self.layers.choices()}
+        plane = {f"plane of {len(self.z)}": self._choice.choices()} if self._prior is not None else {}
+        return {"tool": tool.key if tool is not None else "", self._kind: self.layers.choices(), **plane}
 
     def restore(self, choices: dict[str, Any]) -> None:
-        self.layers.restore(choices.get(self._kind, {}))
-        self.tools.open_key(choices.get("tool", ""))
+        layers = choices.get(self._kind)
+        self.layers.restore(layers if isinstance(layers, dict) else {})
+        self.tools.open_key(str(choices.get("tool", "")))
+        self._planes = {key: value for key, value in choices.items() if key.startswith("plane of ")}
 
     @property
     def _kind(self) -> str:
@@ -379,15 +388,32 @@ class LatentMap(Explorer):
         return f"layers, picture {self._is_picture}, encoder {self._encodes}"
 
     def can_undo(self) -> bool:
-        return self.tools.current is self.walk and self.walk.can_undo
+        return self._in_walk or self._steps.can_undo
 
     def undo(self) -> None:
-        self.walk.undo()
+        """Take back the last change of the way while it is in view, else where the handle was before."""
+        if self._in_walk:
+            self.walk.undo()
+        elif self._steps.can_undo:
+            self.walk.pause()
+            self.move_to(self._steps.undo(self.z))
+
+    def can_redo(self) -> bool:
+        return self._steps.can_redo
+
+    def redo(self) -> None:
+        if self._steps.can_redo:
+            self.walk.pause()
+            self.move_to(self._steps.redo(self.z))
+
+    @property
+    def _in_walk(self) -> bool:
+        return self.tools.current is self.walk and self.walk.can_undo
 
     def arrive(self, z: np.ndarray) -> None:
         self._arrival = z
         if self._prior is not None:
-            self._go(z)
+            self._go(z, whole=True)
 
     def narrow(self) -> None:
         super().narrow()

@@ -184,6 +184,20 @@ class PlaneChoice(QWidget):
         self._up.setVisible(not self.is_principal)
         self.setVisible(size > 2)
 
+    def choices(self) -> list[int]:
+        """What the two axes show."""
+        return [self._across.currentData(), self._up.currentData()]
+
+    def restore(self, choices: object) -> None:
+        """Show what was chosen, as far as it is there."""
+        if not isinstance(choices, list) or len(choices) != 2:
+            return
+        for box, chosen in zip((self._across, self._up), choices, strict=True):
+            place = box.findData(chosen)
+            if place >= 0:
+                box.setCurrentIndex(place)
+        self._up.setVisible(not self.is_principal)
+
     @property
     def is_principal(self) -> bool:
         """Whether the plane of largest variance is meant."""

@@ -64,7 +64,7 @@ class MapLayers(QWidget):
     def restore(self, choices: dict[str, bool]) -> None:
         """Switch on what was."""
         for box in self._boxes:
-            box.setChecked(choices.get(box.objectName(), box.isChecked()))
+            box.setChecked(bool(choices.get(box.objectName(), box.isChecked())))
 
     def _switch(self, text: str, name: str, tip: str, on: bool) -> QCheckBox:
         return check(text, name, tip, on, lambda on: self.switched.emit())
