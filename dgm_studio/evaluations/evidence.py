@@ -8,12 +8,14 @@ import torch
 
 from dgm_studio.evaluations.base import Evaluation, chunks, describe
 from dgm_studio.inference import Subject
-from dgm_studio.reports import Column, Report, Table
-from models.capabilities import HasConjugatePosterior, StartsFromData
+from dgm_studio.reports import Column, Curves, Report, Series, Table
+from models.capabilities import Frames, HasConjugatePosterior, KeepsFrames, StartsFromData
 from models.estimation.measure import Kind
 from models.learning.base import Learner
 from models.settings import NoSettings
 from models.spec import DataSpec
+
+ROUNDING = 1e-6  # of a value: a single float has about 1e-7
 
 
 def _admits(model: type, learner: type, spec: DataSpec) -> bool:
@@ -50,6 +52,40 @@ def _run(subject: Subject, settings: NoSettings) -> Iterator[float | Report]:
         f"{describe(subject.dataset, train, 'training')}, all together: parameters are integrated out, so that a model "
         f"with more of them is not better by that alone. No sampling error.{prior}",
     )
+    if isinstance(subject.learner, KeepsFrames):
+        frames = subject.learner.frames()
+        if len(frames.steps) > 1:
+            yield _ascent(frames)
+            yield _way(frames)
+
+
+def _ascent(frames: Frames) -> Table:
+    """Of what the learner itself reported at the steps whose components it kept."""
+    values = frames.values.double().cpu()
+    rises = values.diff()
+    fell = rises < -ROUNDING * values[1:].abs()
+    columns = (
+        Column("Of the bound"),
+        Column("Value", "number", decimals=6),
+    )
+    rows = (
+        ("intervals between kept steps", float(len(rises))),
+        ("intervals in which it fell", float(fell.sum())),
+        ("share of intervals in which it fell", float(fell.double().mean())),
+        ("largest fall, nats per example", float((-rises).clamp(min=0).max())),
+        ("rise from first to last, nats per example", float(values[-1] - values[0])),
+    )
+    note = (
+        "Coordinate ascent cannot lower the bound, which it computes from all examples. The stochastic version reports "
+        "an estimate from one minibatch. Changes below the precision of single floats count for none."
+    )
+    return Table("Did the bound rise at every step?", columns, rows, note)
+
+
+def _way(frames: Frames) -> Curves:
+    steps, values = frames.steps.cpu().double().numpy(), frames.values.cpu().double().numpy()
+    line = Series("as the learner reported it", steps, values)
+    return Curves("The bound along learning", "step", "nats per example", (line,))
 
 
 EVALUATION = Evaluation(
