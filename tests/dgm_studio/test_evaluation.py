@@ -742,7 +742,7 @@ def test_what_mean_field_loses_is_the_gap_between_evidence_and_bound() -> None:
     recipe = Recipe.read("linear-gaussian", "em", {"latent": 3, "posterior": "factorised"}, {})
     torch.manual_seed(0)
     model = recipe.build(dataset.spec, len(dataset.train)).model
-    divergences, variances, shapes = reports(posterior.EVALUATION, model, dataset)
+    divergences, variances, structured, shapes = reports(posterior.EVALUATION, model, dataset)
     x = dataset.test.x
     with torch.no_grad():
         gap = (model.log_prob(x) - model.elbo(x).value).mean().item()
@@ -758,6 +758,9 @@ def test_what_mean_field_loses_is_the_gap_between_evidence_and_bound() -> None:
         assert ours == pytest.approx((2 * q.log_scale[0, i]).exp().item(), rel=1e-5)
         assert ratio == pytest.approx(ours / true)
         assert ratio < 1
+    sizes = [row[1] for row in rows(structured).values()]
+    assert sizes[0] == pytest.approx(gap, abs=1e-4)
+    assert sizes == sorted(sizes, reverse=True)
     assert isinstance(shapes, Points)
     assert [series.name for series in shapes.series] == ["exact", "mean field", "matched moments"]
 
