@@ -83,9 +83,9 @@ class Tour(QObject):
                 lambda: seen(desk.docks["showRuns"]),
             ),
             Stop(
-                "Four ways to look at a run",
+                "Five pages",
                 "Train shows its curves and samples, Explore lets you drag through what it learned, also while it "
-                "learns, Evaluate measures it, Compare puts runs side by side.",
+                "learns, Evaluate measures it, Compare puts runs side by side. Lesson runs claims of the lecture.",
                 lambda: seen(desk.area.tabs),
             ),
             Stop(
