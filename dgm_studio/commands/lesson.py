@@ -23,7 +23,7 @@ from dgm_studio.lessons.outcome import Checked, Outcome, outcome
 from dgm_studio.lessons.plan import Job, Measure, Train, done
 from dgm_studio.lessons.predictions import Spread
 from dgm_studio.lessons.running import Beginning, LessonEvent, carry_out
-from dgm_studio.reports import Table, cell_text, number
+from dgm_studio.reports import Table, cell_text
 from dgm_studio.store import Project
 
 VERDICTS = {True: "holds", False: "does not hold", None: "not known yet"}
@@ -135,13 +135,7 @@ def _print(entry: Lesson, found: Outcome, output: Output) -> None:
 
 
 def _spread(checked: Checked, spread: Spread | None) -> str:
-    if spread is None:
-        return "–"
-    places, unit = checked.check.decimals, checked.check.unit
-    text = number(spread.mean, places) + (f" {unit}" if unit else "")
-    if len(spread.values) > 1:
-        text += f" [{number(spread.low, places)}, {number(spread.high, places)}]"
-    return text
+    return "–" if spread is None else spread.text(checked.check.decimals, checked.check.unit)
 
 
 def _document(entry: Lesson, found: Outcome, seconds: float) -> dict[str, Any]:

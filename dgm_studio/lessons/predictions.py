@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dgm_studio.reports import number
+
 _NUMBER = r"[+\-−]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"
 _FORM = re.compile(rf"(?P<sign>[<>])\s*(?P<bound>{_NUMBER})|(?P<middle>{_NUMBER})\s*±\s*(?P<around>{_NUMBER})")
 
@@ -64,6 +66,19 @@ class Spread:
         deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (n - 1))
         half = float(stdtrit(n - 1, 0.975)) * deviation / math.sqrt(n)
         return cls(tuple(values), mean, mean - half, mean + half)
+
+    def text(self, decimals: int, unit: str = "") -> str:
+        """The mean, and the interval in brackets if there is one."""
+        mean = told(self.mean, decimals) + (f" {unit}" if unit else "")
+        ends = f" [{told(self.low, decimals)}, {told(self.high, decimals)}]"
+        return mean + ends if len(self.values) > 1 else mean
+
+
+def told(value: float, decimals: int) -> str:
+    """A figure as it is printed; one that would be rounded to 0 with a power of ten."""
+    if value and math.isfinite(value) and abs(value) < 0.5 * 10**-decimals:
+        return f"{value:.1e}".replace("-", "−")
+    return number(value, decimals)
 
 
 def _float(text: str) -> float:

@@ -21,7 +21,6 @@ from dgm_studio.lessons.outcome import Checked, Outcome, outcome
 from dgm_studio.lessons.plan import Measure, all_jobs
 from dgm_studio.lessons.predictions import Spread
 from dgm_studio.lessons.running import carry_out
-from dgm_studio.reports import number
 from dgm_studio.store import Project
 
 
@@ -64,10 +63,7 @@ def _row(entry: Lesson, found: Outcome, checked: Checked, seconds: float) -> lis
 
 
 def _spread(spread: Spread | None, decimals: int) -> str:
-    if spread is None:
-        return "–"
-    ends = f" [{number(spread.low, decimals)}, {number(spread.high, decimals)}]" if len(spread.values) > 1 else ""
-    return number(spread.mean, decimals) + ends
+    return "–" if spread is None else spread.text(decimals)
 
 
 def _seconds(entry: Lesson, project: Project) -> float:

@@ -10,8 +10,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QWidget
 
 from dgm_studio.lessons.format import Check
 from dgm_studio.lessons.outcome import Checked
-from dgm_studio.lessons.predictions import Prediction, Spread
-from dgm_studio.reports import number
+from dgm_studio.lessons.predictions import Prediction, Spread, told
 from widgets.building import Card, label
 from widgets.lesson.marks import Mark, Sign
 from widgets.theme import SPACE, look, mixed
@@ -136,11 +135,11 @@ def _finite(spread: Spread | None) -> bool:
 def _spread(check: Check, spread: Spread) -> str:
     """A mean with its interval, as it is said."""
     unit = f" {check.unit}" if check.unit else ""
-    mean = number(spread.mean, check.decimals)
+    mean = told(spread.mean, check.decimals)
     n = len(spread.values)
     if n == 1:
         return f"{mean}{unit}"
-    low, high = number(spread.low, check.decimals), number(spread.high, check.decimals)
+    low, high = told(spread.low, check.decimals), told(spread.high, check.decimals)
     return f"{mean}{unit}  (95 % interval {low} … {high}, {n} seeds)"
 
 

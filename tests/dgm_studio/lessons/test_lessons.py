@@ -14,7 +14,7 @@ from dgm_studio.lessons.format import FOLDER, Cell, Lesson, LessonError, check, 
 from dgm_studio.lessons.found import Found
 from dgm_studio.lessons.outcome import _number, outcome
 from dgm_studio.lessons.plan import Measure, Train, all_jobs, done, jobs
-from dgm_studio.lessons.predictions import BadPrediction, Prediction, Spread
+from dgm_studio.lessons.predictions import BadPrediction, Prediction, Spread, told
 from dgm_studio.lessons.running import Beginning, carry_out
 from dgm_studio.reports import Curves, Table
 from dgm_studio.store import Project
@@ -200,6 +200,8 @@ def test_a_prediction_holds_where_the_whole_interval_is() -> None:
     assert not Prediction.read("2 ± 2.4").holds(spread)
     assert not Prediction.read("> -1").holds(Spread.of([1.0, math.nan]))
     assert Spread.of([5.0]).high == 5.0
+    values = (0.0, 0.004, -0.0049, 0.006, math.nan)
+    assert [told(value, 2) for value in values] == ["0.00", "4.0e−03", "−4.9e−03", "0.01", "–"]
     for text in ("1", "> x", ">= 1", "1 +- 2", "between 1 and 2"):
         with pytest.raises(BadPrediction):
             Prediction.read(text)
