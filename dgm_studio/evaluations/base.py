@@ -44,6 +44,7 @@ class Evaluation:
     admits: Callable[[type, type, DataSpec], bool]
     run: Callable[[Subject, Any], Iterator[float | Report]]
     without_effect: Callable[[type], tuple[str, ...]] = lambda model: ()  # settings that a form need not show
+    timed: bool = False  # whether some of its figures are times, which no seed repeats
 
 
 def chunks(x: Tensor, device: torch.device, size: int = CHUNK) -> Iterator[tuple[float, Tensor]]:

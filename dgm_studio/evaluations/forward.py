@@ -157,4 +157,5 @@ EVALUATION = Evaluation(
     ForwardSettings,
     _admits,
     _run,
+    timed=True,
 )

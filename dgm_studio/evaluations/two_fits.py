@@ -12,7 +12,7 @@ from torch import Tensor
 from dgm_studio.evaluations.base import Evaluation
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Points, Report, Series, Table
-from models.capabilities import Samples, ScoresExactly
+from models.capabilities import Samples, ScoresExactly, SumsBound
 from models.estimation.gaussian_fits import Fit, Lattice, covering, lattice, reverse_divergence, seeking
 from models.estimation.mean_field import contour
 from models.settings import Settings, setting
@@ -35,7 +35,8 @@ class TwoFitsSettings(Settings):
 
 def _admits(model: type, learner: type, spec: DataSpec) -> bool:
     planar = spec.layout is Layout.POINTS and spec.dimensions == 2 and spec.support is Support.REALS
-    return planar and issubclass(model, ScoresExactly) and issubclass(model, Samples)
+    summed = issubclass(model, SumsBound)  # over all codes for each place of a lattice, at each step: minutes
+    return planar and issubclass(model, ScoresExactly) and issubclass(model, Samples) and not summed
 
 
 def _run(subject: Subject, settings: TwoFitsSettings) -> Iterator[float | Report]:

@@ -144,7 +144,7 @@ def _put(partial: Path, folder: Path) -> None:
 
 def source_without_data(run: Run, step: int, missing: str) -> Source:
     """A run of a project as it was at a kept state, whose data are not there: `missing` says why."""
-    tensors = run.checkpoint(step, "model")["model"]
+    tensors = run.checkpoint(step, ("model",))["model"]
     return replace(source_of(run, None), tensors=tensors, kept_at=step, missing=missing)
 
 

@@ -163,7 +163,10 @@ def test_every_family_goes_through_every_evaluation_it_admits(key: str, learner:
         again = result(run(recipe, dataset, weights, entry.key, 3, **settings))
         assert first.step == 7
         assert first.reports
-        assert figures(first.reports) == figures(again.reports), f"{entry.key}: the same seed gave other figures"
+        if entry.timed:
+            assert [report.title for report in first.reports] == [report.title for report in again.reports]
+        else:
+            assert figures(first.reports) == figures(again.reports), f"{entry.key}: the same seed gave other figures"
         stored = Result.read(first.key, first.step, first.tree())
         assert figures(stored.reports) == figures(first.reports)
         assert not [r for r in first.reports if isinstance(r, Note) and r.tone == "bad" and "cannot be read" in r.text]

@@ -57,14 +57,14 @@ COMMANDS = {
     "resume": ["--steps", "1"],
     "evaluate": ["--what", "likelihood"],
     "sample": ["--out", "x.npz"],
-    "export": ["--to", "out"],
+    "export": ["--to", "out", "--what", "samples"],
 }
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_that_needs_the_data_can_be_told_where_it_lies(project: Path, capfd: Capture, name: str) -> None:
     words = [name, str(project), "--run", "run 0", *COMMANDS[name]]
-    assert command(*words) == 2
+    assert command(*words) == (1 if name == "export" else 2)
     said = capfd.readouterr().err
     assert "old/bits.npy does not exist" in said
     assert "--data-path PATH says where it lies now" in said
@@ -75,6 +75,12 @@ def test_every_command_that_needs_the_data_can_be_told_where_it_lies(project: Pa
     assert command(*words, "--data-path", "new/bits too.npy") == 0
     if name in ("sample", "export"):
         assert project.read_bytes() == before
+
+
+def test_what_needs_no_data_is_exported_without_them(project: Path, tmp_path: Path, capfd: Capture) -> None:
+    assert command("export", str(project), "--run", "run 0", "--to", "out") == 0
+    assert "old/bits.npy does not exist" in capfd.readouterr().out
+    assert {"weights.safetensors", "config.json", "curves.csv"} <= {path.name for path in (tmp_path / "out").iterdir()}
 
 
 def test_the_project_remembers_the_place_for_all_runs_of_the_same_file(project: Path, tmp_path: Path) -> None:

@@ -311,15 +311,17 @@ def test_a_history_of_states_stays_as_far_as_there_is_room(project: Project):
         lambda: recorder.folder and {"demanded": 0}.items() <= read_journal(recorder.folder / "journal")[-1].items()
     )
     (left,) = left_in([project.work_folder], project.id)  # as after a crash now
-    again = project.new_run(CONFIG)
+    elsewhere = Project.create(project.path.with_name("b.dgm"))  # what lies in the work folder will go on changing
+    again = elsewhere.new_run(CONFIG)
     left.replayed(again, None)
     assert (again.checkpoint_steps(), again.demanded) == (steps, [0, 400])
     recorder.release(400)
     wait_for(lambda: recorder.folder and "released" in read_journal(recorder.folder / "journal")[-1])
     (left,) = left_in([project.work_folder], project.id)
-    third = project.new_run(CONFIG)
+    third = elsewhere.new_run(CONFIG)
     left.replayed(third, None)
     assert third.demanded == run.demanded == [0]
+    elsewhere.close()
     for step in (1000, 1020, 1040):
         recorder.record(checkpoint(step))
         wait_for(lambda: step in run.checkpoint_steps() == in_files(recorder))  # noqa: B023
