@@ -7,8 +7,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dgm_studio.reports import number
-
 _NUMBER = r"[+\-−]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"
 _FORM = re.compile(rf"(?P<sign>[<>])\s*(?P<bound>{_NUMBER})|(?P<middle>{_NUMBER})\s*±\s*(?P<around>{_NUMBER})")
 
@@ -78,6 +76,8 @@ def told(value: float, decimals: int) -> str:
     """A figure as it is printed; one that would be rounded to 0 with a power of ten."""
     if value and math.isfinite(value) and abs(value) < 0.5 * 10**-decimals:
         return f"{value:.1e}".replace("-", "−")
+    from dgm_studio.reports import number  # and numpy with it, for which the first paint of the window need not wait
+
     return number(value, decimals)
 
 
