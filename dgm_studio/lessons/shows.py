@@ -124,14 +124,18 @@ def _points(lesson: Lesson, show: ShowPoints, values: Values) -> Sequence[Report
     downs = show.y if isinstance(show.y, list) else [show.y]
     units = dict.fromkeys(lesson.quantities[key].unit for key in downs)
     y_title = _axis(lesson, downs[0]) if len(downs) == 1 else ", ".join(filter(None, units))
-    series = []
+    of_runs = "." not in show.x and len(downs) == 1 and not show.log  # no order in which a line could go
+    series: list[Series] = []
     for key in downs:
-        places = []
+        places, names = [], []
         for run in lesson.runs_of(show):
             x, known = _x(lesson, show, run, values), list(values[key, run].values())
             if known and x is not None:
                 places.append((x, Spread.of(known).mean))
-        if places:
+                names.append(lesson.runs[run].title)
+        if places and of_runs:
+            series += [Series(name, *np.array([place], float).T) for name, place in zip(names, places, strict=True)]
+        elif places:
             across, down = np.array(sorted(places), float).T
             if show.log:
                 across, down = np.log10(across), np.log10(down)
@@ -140,7 +144,8 @@ def _points(lesson: Lesson, show: ShowPoints, values: Values) -> Sequence[Report
         return ()
     if show.log:
         x_title, y_title = f"log₁₀ {x_title}", f"log₁₀ {y_title}"
-    return [Curves(show.title or f"{y_title} over {x_title}", x_title, y_title, tuple(series), show.note)]
+    kind = Points if of_runs else Curves
+    return [kind(show.title or f"{y_title} over {x_title}", x_title, y_title, tuple(series), show.note)]
 
 
 def _x(lesson: Lesson, show: ShowPoints, run: str, values: Values) -> float | None:

@@ -16,7 +16,7 @@ from dgm_studio.lessons.outcome import _number, outcome
 from dgm_studio.lessons.plan import Measure, Train, all_jobs, done, jobs
 from dgm_studio.lessons.predictions import BadPrediction, Prediction, Spread, told
 from dgm_studio.lessons.running import Beginning, carry_out
-from dgm_studio.reports import Curves, Table
+from dgm_studio.reports import Curves, Points, Table
 from dgm_studio.store import Project
 from dgm_studio.training import Order
 
@@ -176,6 +176,16 @@ def test_a_claim_that_holds_without_its_effect_too_does_not_hold(tmp_path: Path)
             pass
         (checked,) = outcome(entry, 1, Found(project)).checks
         assert (checked.predicted, checked.told_apart, checked.holds) == (True, False, False)
+
+
+def test_runs_are_points_over_a_quantity_and_a_line_over_a_setting(tmp_path: Path) -> None:
+    entry = changed('x = "training.steps"', 'x = "size"')
+    with Project.create(tmp_path / "tiny.dgm") as project:
+        for _ in carry_out(entry, project, 1):
+            pass
+        (over,) = outcome(entry, 1, Found(project)).shows["over"]
+    assert isinstance(over, Points)
+    assert [(one.name, one.x.tolist()) for one in over.series] == [("Two steps", [272.0]), ("Forty steps", [272.0])]
 
 
 def test_expressions_are_arithmetic_and_nothing_else() -> None:
