@@ -134,7 +134,8 @@ def _is_bad_input(error: Exception) -> bool:
     # imported here, because most of these modules import torch, which a good command may not need
     from dgm_studio.datasets.base import BadData
     from dgm_studio.device import NoSuchDevice
-    from dgm_studio.lessons.format import LessonError, UnknownLesson
+    from dgm_studio.lessons.format import LessonError
+    from dgm_studio.lessons.reading import UnknownLesson
     from dgm_studio.presets import UnknownPreset
     from dgm_studio.store import ProjectError
     from models.catalog import UnknownKey

@@ -9,7 +9,9 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from dgm_studio.config import RunConfig
-from dgm_studio.lessons.format import Lesson, LessonError, UnknownLesson, check, lesson, read_lesson
+from dgm_studio.lessons.checking import check
+from dgm_studio.lessons.format import Lesson, LessonError
+from dgm_studio.lessons.reading import UnknownLesson, lesson, read_lesson
 from dgm_studio.store import Run
 from widgets.actions import Actions
 from widgets.help_guide import HelpGuide

@@ -9,10 +9,11 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
-from dgm_studio.lessons.format import Lesson, LessonError, lessons, read_lesson
+from dgm_studio.lessons.format import Lesson, LessonError
 from dgm_studio.lessons.found import Found
 from dgm_studio.lessons.outcome import Outcome, outcome
 from dgm_studio.lessons.plan import done, jobs
+from dgm_studio.lessons.reading import lessons, read_lesson
 from dgm_studio.store import Project
 from widgets.background import Problem
 from widgets.building import Card, label, scrolled, section

@@ -13,8 +13,8 @@ from PySide6.QtGui import QPainter, QPixmap
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QScrollArea, QWidget
 
-from dgm_studio.lessons.format import FOLDER, read_lesson
 from dgm_studio.lessons.found import Found
+from dgm_studio.lessons.reading import FOLDER, read_lesson
 from dgm_studio.presets import presets
 from dgm_studio.store import Project, Run
 from widgets.app import application

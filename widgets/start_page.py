@@ -18,7 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from dgm_studio.lessons.format import LessonError, lessons
+from dgm_studio.lessons.format import LessonError
+from dgm_studio.lessons.reading import lessons
 from dgm_studio.presets import Preset
 from widgets.building import Card, Flow, label, scrolled, section
 from widgets.cover import CARD_WIDTH, PICTURE_HEIGHT, Cover

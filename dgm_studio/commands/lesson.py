@@ -17,11 +17,13 @@ from dgm_studio.commands.progress import clock
 from dgm_studio.commands.projects import writing
 from dgm_studio.evaluation import Fraction, Unmeasured
 from dgm_studio.events import Failed, Finished, Progress
-from dgm_studio.lessons.format import Lesson, check, lesson, read_lesson
+from dgm_studio.lessons.checking import check
+from dgm_studio.lessons.format import Lesson
 from dgm_studio.lessons.found import Found
 from dgm_studio.lessons.outcome import Checked, Outcome, outcome
 from dgm_studio.lessons.plan import Job, Measure, Train, done
 from dgm_studio.lessons.predictions import Spread
+from dgm_studio.lessons.reading import lesson, read_lesson
 from dgm_studio.lessons.running import Beginning, LessonEvent, carry_out
 from dgm_studio.reports import Table, cell_text
 from dgm_studio.store import Project

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from dgm_studio.commands.output import CommandError, Output
 from dgm_studio.lesson_cards import card
-from dgm_studio.lessons.format import lesson, lessons, read_lesson
 from dgm_studio.lessons.found import Found
 from dgm_studio.lessons.outcome import outcome
 from dgm_studio.lessons.plan import jobs
+from dgm_studio.lessons.reading import lesson, lessons, read_lesson
 from dgm_studio.store import Project
 
 COLOURS = 256  # of a picture: a few kilobytes

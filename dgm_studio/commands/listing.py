@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from dgm_studio.commands.output import Output
-from dgm_studio.lessons.format import lessons
+from dgm_studio.lessons.reading import lessons
 from dgm_studio.presets import presets
 from models.settings import Settings
 

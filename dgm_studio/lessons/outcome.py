@@ -10,8 +10,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dgm_studio.lessons.entries import Cell, Fact, Metric, Quantity
 from dgm_studio.lessons.expressions import Expression, Value
-from dgm_studio.lessons.format import Cell, Check, Fact, Lesson, Metric, Quantity
+from dgm_studio.lessons.format import Check, Lesson
 from dgm_studio.lessons.found import Found
 from dgm_studio.lessons.predictions import Spread
 from dgm_studio.lessons.shows import reports

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dgm_studio.config import RunConfig
-from dgm_studio.lessons.format import Cell, Lesson, ShowReport
+from dgm_studio.lessons.entries import Cell, ShowReport
+from dgm_studio.lessons.format import Lesson
 from dgm_studio.lessons.found import Found
 
 MEASURING = 0.15  # of the time of a run's training, for each of its evaluations: a guess until they are done

@@ -7,16 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from dgm_studio.lessons.entries import Show, ShowCurve, ShowPoints, ShowReport, ShowSamples, ShowTable
 from dgm_studio.lessons.expressions import Value
-from dgm_studio.lessons.format import (
-    Lesson,
-    Show,
-    ShowCurve,
-    ShowPoints,
-    ShowReport,
-    ShowSamples,
-    ShowTable,
-)
+from dgm_studio.lessons.format import Lesson
 from dgm_studio.lessons.found import Found
 from dgm_studio.lessons.predictions import Spread
 from dgm_studio.reports import Cell, Column, Curves, Pictures, Points, Report, Series, Table

@@ -15,11 +15,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from dgm_studio.lessons.format import Lesson, lesson, lessons
+from dgm_studio.lessons.format import Lesson
 from dgm_studio.lessons.found import Found
 from dgm_studio.lessons.outcome import Checked, Outcome, outcome
 from dgm_studio.lessons.plan import Measure, all_jobs
 from dgm_studio.lessons.predictions import Spread
+from dgm_studio.lessons.reading import lesson, lessons
 from dgm_studio.lessons.running import carry_out
 from dgm_studio.store import Project
 

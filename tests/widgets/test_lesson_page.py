@@ -14,8 +14,9 @@ from pytestqt.qtbot import QtBot
 from dgm_studio import ROOT
 from dgm_studio.cli import run
 from dgm_studio.help_pages import help_page
-from dgm_studio.lessons.format import Lesson, LessonError, read_lesson
+from dgm_studio.lessons.format import Lesson, LessonError
 from dgm_studio.lessons.predictions import Spread
+from dgm_studio.lessons.reading import read_lesson
 from dgm_studio.pages import Block, Part
 from dgm_studio.presets import presets
 from widgets import start_page

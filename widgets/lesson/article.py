@@ -11,7 +11,8 @@ from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QResizeEvent, QTextCursor, QWheelEvent
 from PySide6.QtWidgets import QFrame, QSizePolicy, QVBoxLayout, QWidget
 
-from dgm_studio.lessons.format import Lesson, Show, ShowReport
+from dgm_studio.lessons.entries import Show, ShowReport
+from dgm_studio.lessons.format import Lesson
 from dgm_studio.pages import Block, Page, Part
 from dgm_studio.reports import Report, to_tree
 from widgets.building import label, set_role

@@ -5,7 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSpinBox, QToolButton, QVBoxLayout, QWidget
 
-from dgm_studio.lessons.format import FOLDER, Lesson
+from dgm_studio.lessons.format import Lesson
+from dgm_studio.lessons.reading import FOLDER
 from widgets.building import label
 from widgets.icons import dress
 from widgets.lesson.marks import Mark, Sign, minutes

@@ -9,7 +9,9 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from dgm_studio.config import RunConfig
-from dgm_studio.lessons.format import Lesson, LessonError, Try, tried_config
+from dgm_studio.lessons.checking import tried_config
+from dgm_studio.lessons.entries import Try
+from dgm_studio.lessons.format import Lesson, LessonError
 from dgm_studio.lessons.found import Found
 from dgm_studio.store import Run
 from models.catalog import UnknownKey

@@ -9,7 +9,8 @@ from pathlib import Path
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu
 
-from dgm_studio.lessons.format import Lesson, LessonError, lessons
+from dgm_studio.lessons.format import Lesson, LessonError
+from dgm_studio.lessons.reading import lessons
 from dgm_studio.presets import Preset
 from widgets.actions import MENUS, Actions, Entry
 from widgets.palette.items import Item

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from dgm_studio.cli import run
-from dgm_studio.lessons.format import Lesson, lessons
+from dgm_studio.lessons.format import Lesson
+from dgm_studio.lessons.reading import lessons
 
 
 @pytest.mark.slow

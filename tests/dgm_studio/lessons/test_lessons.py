@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 
 from dgm_studio.cli import run
+from dgm_studio.lessons.checking import check
+from dgm_studio.lessons.entries import Cell
 from dgm_studio.lessons.expressions import BadExpression, Expression
-from dgm_studio.lessons.format import FOLDER, Cell, Lesson, LessonError, check, lessons, parse_lesson, read_lesson
+from dgm_studio.lessons.format import Lesson, LessonError
 from dgm_studio.lessons.found import Found
 from dgm_studio.lessons.outcome import _number, outcome
 from dgm_studio.lessons.plan import Measure, Train, all_jobs, done, jobs
 from dgm_studio.lessons.predictions import BadPrediction, Prediction, Spread, told
+from dgm_studio.lessons.reading import FOLDER, lessons, parse_lesson, read_lesson
 from dgm_studio.lessons.running import Beginning, carry_out
 from dgm_studio.reports import Curves, Points, Table
 from dgm_studio.store import Project
