@@ -164,6 +164,11 @@ class Curves(QWidget):
         """Draw the curves of a run; `changed` after something was added to them."""
         self._history, self._zoomed, self._end = history, False, 0.0
         self.draw()
+        self._spent = self._in_all()  # the first values do not wait for what it cost to show the run
+
+    def _in_all(self) -> float:
+        """Seconds that drawing took so far."""
+        return self._seconds + sum(view.plot.seconds for view in self.views)
 
     def mark(self, step: int | None) -> None:
         """Draw a line at a moment of the training, and show the values there instead of the newest."""
@@ -175,7 +180,7 @@ class Curves(QWidget):
     def changed(self) -> None:
         """There are new values. Drawn soon."""
         if not self._timer.isActive() and self.isVisible():
-            spent = self._seconds + sum(view.plot.seconds for view in self.views)
+            spent = self._in_all()
             last, self._spent = self._spent, spent
             self._timer.start(min(max(DRAW_EVERY[0], round(1000 * (spent - last) / SHARE)), DRAW_EVERY[1]))
 

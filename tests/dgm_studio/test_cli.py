@@ -18,6 +18,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from dgm_studio.cli import run
+from dgm_studio.commands.album import Album
 from dgm_studio.commands.configure import configure
 from dgm_studio.commands.output import Output
 from dgm_studio.store import Project
@@ -454,3 +455,18 @@ def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
     while not holds():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.02)
+
+
+def test_pictures_of_a_folder_named_from_here_stand_in_its_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def photograph(album: Album) -> list[Path]:
+        picture = (album.place((1280, 800), 1.0) / "vae-train-dark.png").absolute()
+        picture.parent.mkdir(parents=True)
+        picture.touch()
+        return [picture]
+
+    monkeypatch.chdir(tmp_path)
+    assert run(["screenshots", "pictures"], photograph) == 0
+    assert 'src="1280x800/vae-train-dark.png"' in Path("pictures/index.html").read_text(encoding="utf-8")
+    assert str(tmp_path / "pictures" / "index.html") in capfd.readouterr().out
