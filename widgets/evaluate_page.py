@@ -242,13 +242,15 @@ class EvaluatePage(QWidget):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._list_states()
+        self._moved(self._newest_step())
 
     def _newest_step(self) -> int:
         newest = self._live.newest if self._live is not None else None
         return newest.step if newest is not None else -1
 
     def _moved(self, step: int) -> None:
+        if not self.isVisible():
+            return  # ten times a second, while a run trains; said when the page is shown
         for card in self._cards.values():
             card.set_newest(step)
         self._refresh_heading()

@@ -2,8 +2,10 @@
 
 A game on eight modes trains in the window; its steps per second are compared with a bare loop of the same learner in a
 plain thread of the same process, in turns of two seconds, one thread each, first with the Landscape that opens, then
-with every layer. Meanwhile a timer of the window's thread that is due every 10 ms says how late it comes: by that much
-a hand would wait. Loading the window and a first look at every layer are not counted.
+with every layer. That share means little where other programs keep the cores, because whoever holds Python's lock may
+be waiting for one. So it is also given by processor time: the least that it could be on a quiet machine, where some of
+this process runs side by side. Meanwhile a timer of the window's thread that is due every 10 ms says how late it comes:
+by that much a hand would wait. Loading the window and a first look at every layer are not counted.
 """
 
 from __future__ import annotations
@@ -61,15 +63,16 @@ def measure(desk: Any, bare: Bare, session: Any, view: Any) -> bool:
         lambda answer: times.append(time.perf_counter()) if answer.channel == "landscape/landscape" else None
     )
     metronome = Metronome()
-    ratios, served, through, alone, frames, drawing = [], [], [], [], [], []
+    ratios, served, spent, through, alone, frames, drawing = [], [], [], [], [], [], []
     training = thread_named("training")
     for _ in range(ROUNDS):
         trainer.tell(Order.RUN)
         rest(0.3)
         metronome.start()
         first, begin, own, queued = session._step, time.perf_counter(), time.thread_time(), queued_seconds(training)
+        used = time.process_time()
         rest(TURN)
-        passed = time.perf_counter() - begin
+        passed, used = time.perf_counter() - begin, time.process_time() - used
         steps, waited = session._step - first, queued_seconds(training) - queued
         drawing.append((time.thread_time() - own) / passed)
         rate = steps / passed
@@ -80,6 +83,7 @@ def measure(desk: Any, bare: Bare, session: Any, view: Any) -> bool:
         rest(0.5)
         through.append(rate)
         alone.append(bare.rate())
+        spent.append(steps / used / bare.computed)
         ratios.append(rate / alone[-1])
         served.append(steps / (passed - waited) / bare.served)
     p50, p95 = np.percentile(metronome.late, [50, 95])
@@ -88,7 +92,8 @@ def measure(desk: Any, bare: Bare, session: Any, view: Any) -> bool:
         f"{GOAL}), {median(through):.0f} against {median(alone):.0f}\n"
         f"  {median(served):.2f} where the time in which other programs had the cores is left out on both sides "
         f"({min(served):.2f} to {max(served):.2f})\n"
-        f"  the maps move {median(frames):.0f} times a second, for which the window's thread computes "
+        f"  {median(spent):.2f} by processor time, if nothing ran side by side ({min(spent):.2f} to {max(spent):.2f})\n"
+        f"  the maps move {median(frames):.1f} times a second, for which the window's thread computes "
         f"{median(drawing):.0%} of the time\n"
         f"  a hand waits {p50:.0f} ms, p95 {p95:.0f} ms (goal ≤ {HAND:.0f}), at most {max(metronome.late):.0f} ms",
         flush=True,

@@ -97,9 +97,9 @@ def thread_named(name: str) -> int:
 
 class Bare:
     """The same learner without session, window or recorder, in a plain thread, for a while at a time. `served`: steps
-    per second of the last turn in which it did not wait for a core."""
+    per second of the last turn in which it did not wait for a core. `computed`: steps per second of processor time."""
 
-    served = 0.0
+    served = computed = 0.0
 
     def __init__(self, session: object) -> None:
         import torch
@@ -127,10 +127,11 @@ class Bare:
 
             torch.set_num_threads(self._threads)
             queued = queued_seconds(threading.get_native_id())
-            begin, steps = time.perf_counter(), 0
+            begin, used, steps = time.perf_counter(), time.thread_time(), 0
             while (passed := time.perf_counter() - begin) < TURN:
                 self._learner.step(self._feeder.next())
                 steps += 1
+            self.computed = steps / (time.thread_time() - used)
             self.served = steps / (passed - queued_seconds(threading.get_native_id()) + queued)
             found.append(steps / passed)
 

@@ -26,7 +26,7 @@ from models.learning.adversarial import MINIMAX, Adversarial, AdversarialSetting
 from models.learning.wasserstein import Wasserstein, WassersteinSettings
 from models.vae import Vae, VaeSettings
 from widgets.explorers.landscape import LandscapeView
-from widgets.explorers.landscape_items import WARP, WarpItem, arrow_lines, cells_path, opacity_levels
+from widgets.explorers.landscape_items import WARP, WarpItem, arrow_lines, cells_path, opacity_levels, quadrilaterals
 from widgets.explorers.turns_panel import STAGES
 
 PATIENCE = 20_000  # ms
@@ -301,13 +301,13 @@ class TestWarp:
     def test_a_chosen_cell_is_where_its_corners_are(self) -> None:
         chosen = np.zeros((4, 4), bool)
         chosen[3, 0] = True  # the topmost row, the first column
-        box = cells_path(self.warp().corners, chosen).boundingRect()
+        box = cells_path(quadrilaterals(self.warp().corners)[chosen]).boundingRect()
         assert (box.left(), box.right(), box.top(), box.bottom()) == (-2, -1, 1, 2)
 
     def test_cells_of_both_turns_are_filled(self) -> None:
         corners = self.warp().corners.copy()
         corners[..., 0] *= -1
-        assert cells_path(corners, np.ones((4, 4), bool)).contains(QPointF(0.3, 0.3))
+        assert cells_path(quadrilaterals(corners).reshape(-1, 5, 2)).contains(QPointF(0.3, 0.3))
 
     def test_it_is_painted_over_the_plane(self, view: LandscapeView, qtbot: QtBot) -> None:
         for name in ("data", "samples"):

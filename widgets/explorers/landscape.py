@@ -42,7 +42,7 @@ DRAWN, ARROWS = 1000, 150
 NOTHING = "nothing"
 DENSITIES = (Field.DATA, Field.MODEL, Field.ENERGY, Field.ESTIMATE)
 # ms from an answer to the next question, and the share of the time that it may take while the run trains
-PACE = {"landscape": (60, 0.08), "optimum": (400, 0.015), "gap": (1500, 0.015)}
+PACE = {"landscape": (60, 0.03), "optimum": (400, 0.005), "gap": (1500, 0.005)}
 FINE = 7  # px of the map for each number of a field, which is interpolated
 LAYERS = ("data", "samples", "arrows", "warp", "averaged", "optimum", "figures")
 

@@ -19,7 +19,7 @@ from widgets.plots import colour, pen
 from widgets.theme import CATEGORICAL, look, mixed
 
 SAMPLES, WARP = CATEGORICAL[1], CATEGORICAL[2]
-LEVELS = 12  # of opacity: each is one path, which is much faster than one polygon for each cell
+LEVELS = 8  # of opacity: each is one path, which is much faster than one polygon for each cell
 STRONGEST = 0.8
 
 
@@ -67,17 +67,16 @@ class WarpItem(pg.GraphicsObject):
         image.fill(0)
         painter = QPainter(image)
         painter.setTransform(self.sceneTransform() * QTransform.fromTranslate(-area.x(), -area.y()))
-        level = opacity_levels(warp)
+        quads, level = quadrilaterals(warp.corners), opacity_levels(warp)
         painter.setPen(Qt.PenStyle.NoPen)
-        for k in range(1, LEVELS + 1):
-            if (level == k).any():
-                painter.setBrush(colour(WARP, STRONGEST * k / LEVELS))
-                painter.drawPath(cells_path(warp.corners, level == k))
+        for k in np.unique(level[level > 0]).tolist():
+            painter.setBrush(colour(WARP, STRONGEST * k / LEVELS))
+            painter.drawPath(cells_path(quads[level == k]))
         if warp.folded.any():
             hatch = QBrush(colour(look.theme.bad, 0.9), Qt.BrushStyle.BDiagPattern)
             hatch.setTransform(painter.transform().inverted()[0])  # its lines are of the screen, not of the plane
             painter.setBrush(hatch)
-            painter.drawPath(cells_path(warp.corners, warp.folded))
+            painter.drawPath(cells_path(quads[warp.folded]))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(pen(look.theme.text, 1, 0.45)))
         painter.drawPath(lines_path(warp.corners))
@@ -101,13 +100,17 @@ def opacity_levels(warp: Warped) -> np.ndarray:
     return np.ceil(LEVELS * share).astype(np.int64)
 
 
-def cells_path(corners: np.ndarray, chosen: np.ndarray) -> QPainterPath:
-    """The quadrilaterals of the chosen cells of a grid of corners (n + 1, n + 1, 2). Each is filled, whichever way it
-    turns."""
-    quads = np.stack([corners[:-1, :-1], corners[:-1, 1:], corners[1:, 1:], corners[1:, :-1], corners[:-1, :-1]], 2)
-    places = quads[chosen].reshape(-1, 2).astype(np.float64)
-    joined = np.tile(np.array([1, 1, 1, 1, 0], np.int32), len(places) // 5)
-    path = pg.arrayToQPath(places[:, 0], places[:, 1], connect=joined, finiteCheck=False)
+def quadrilaterals(corners: np.ndarray) -> np.ndarray:
+    """The cells of a grid of corners (n + 1, n + 1, 2), each a closed line: (n, n, 5, 2)."""
+    return np.stack([corners[:-1, :-1], corners[:-1, 1:], corners[1:, 1:], corners[1:, :-1], corners[:-1, :-1]], 2)
+
+
+def cells_path(quads: np.ndarray) -> QPainterPath:
+    """Quadrilaterals (k, 5, 2). Each is filled, whichever way it turns."""
+    places = quads.reshape(-1, 2).astype(np.float64)
+    joined = np.ones((len(quads), 5), np.int32)
+    joined[:, -1] = 0
+    path = pg.arrayToQPath(places[:, 0], places[:, 1], connect=joined.ravel(), finiteCheck=False)
     path.setFillRule(Qt.FillRule.WindingFill)
     return path
 
