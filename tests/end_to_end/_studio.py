@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from PySide6.QtCore import QObject, QSocketNotifier
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QAbstractButton, QApplication, QGraphicsView, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QGraphicsView, QLabel, QWidget
 
 from widgets import app as studio
 from widgets.main_window import MainWindow
@@ -82,7 +82,9 @@ class Witness(QObject):
             "kept": run.checkpoint_steps()[-1] if run is not None and run.checkpoint_steps() else -1,
             "moment": viewing.moments.step,
             "looked": live.step if live is not None else -1,
+            "explorers": desk.area.explore.keys,
             "explorer": explorer.key if explorer is not None else "",
+            "trouble": explorer.findChild(QLabel, "notice").text() if explorer is not None else "",
             "z": [float(value) for value in z] if z is not None else None,
             "evaluations": [one.key for one in run.evaluations] if run is not None else [],
         }

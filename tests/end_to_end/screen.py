@@ -127,6 +127,14 @@ class Studio:
     def key(self, combination: str) -> None:
         self.screen.do("key", combination)
 
+    def find(self, text: str) -> None:
+        """Choose what the palette finds first for a text."""
+        self.key("ctrl+k")
+        self.where("palette")
+        self.screen.do("type", "--delay", 20, text)
+        time.sleep(0.3)
+        self.key("Return")
+
     def drag(self, name: str, begin: tuple[float, float], end: tuple[float, float], moves: int = 20) -> None:
         """From one place to another, in parts of the width and height of a widget."""
         left, top, width, height = self.where(name)

@@ -20,6 +20,7 @@ from models.capabilities import (
     HasDiscriminator,
     HasFreeEnergy,
     Samples,
+    SamplesOfClass,
     ScoresExactly,
     TakesTurns,
     WeighsEvidence,
@@ -68,7 +69,7 @@ class LandscapeView(Explorer):
         self.best.caption.setText("Best D* = p / (p + q); grey: neither is there")
         self.map.looked_elsewhere.connect(self._ask)
         self.map.chosen_by_hand.connect(self.shared_changed)
-        self.figures = Figures()
+        self.figures = Figures(self._expected_figures())
         self.turns = None
         if issubclass(live.learner_class, TakesTurns):
             judge = "critic" if issubclass(live.learner_class, HasCritic) else "discriminator"
@@ -337,6 +338,13 @@ class LandscapeView(Explorer):
         card.column.addWidget(button("Draw other data …", "drawData", tip, self.draw_wanted.emit))
         card.column.addStretch(1)
         return card
+
+    def _expected_figures(self) -> list[str]:
+        """Keys of what will be compared with the data, as far as it is known before the first answer."""
+        model, learner = self.live.model_class, self.live.learner_class
+        keys = ["js", "forward", "backward", "w1"]
+        keys += ["value", "best value"] if offers(learner) and not issubclass(model, SamplesOfClass) else []
+        return [*keys, "estimate", "dual"] if issubclass(learner, HasCritic) else keys
 
     def _possible_fields(self) -> list[tuple[str, str, str]]:
         """(key, text, tooltip) of each field that can lie behind, the most telling first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 
 from PySide6.QtCore import Qt
@@ -26,9 +27,10 @@ COLUMNS = ("", "model", "95 % interval", "perfect sampler", "kind")
 
 
 class Figures(Card):
-    """One row for each figure. Its protocol is on the tooltip."""
+    """One row for each figure, those of `keys` from the start: maps above them would be laid out again when figures
+    come. Its protocol is on the tooltip."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: Iterable[str] = ()) -> None:
         super().__init__("Distance from the data", "p is exact; q is counted in samples")
         self._body = QWidget()
         self._grid = QGridLayout(self._body)
@@ -41,6 +43,8 @@ class Figures(Card):
             self._grid.addWidget(head, 0, column, _side(column))
         self._grid.setColumnStretch(0, 1)
         self.column.addWidget(self._body)
+        for key in keys:
+            self._add(key)
 
     def show_figures(self, figures: tuple[Figure, ...]) -> None:
         for figure in figures:
