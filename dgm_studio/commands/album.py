@@ -56,6 +56,7 @@ def screenshots(
     for scale in scales:
         if not 0.5 <= scale <= 4:
             raise CommandError(f"--scale {scale:g} is not between 0.5 and 4.")
+    folder = folder.absolute()  # as the pictures come back from a process of their own
     wanted = Album(
         folder,
         project,
