@@ -55,18 +55,21 @@ class Found:
 @cache
 def help_pages() -> tuple[HelpPage, ...]:
     """All pages, by kind and title. Raises PageError."""
-    found = [
-        HelpPage(kind, path.stem, read_page(path))
-        for kind, folder in KINDS.items()
-        for path in (FOLDER / folder).glob("*.md")
-    ]
+    found = [_read(kind, path.stem) for kind, folder in KINDS.items() for path in (FOLDER / folder).glob("*.md")]
     order = list(KINDS)
     return tuple(sorted(found, key=lambda entry: (order.index(entry.kind), entry.title.lower())))
 
 
 def help_page(address: str) -> HelpPage | None:
-    """The page at an address, if there is one."""
-    return next((entry for entry in help_pages() if entry.address == address), None)
+    """The page at an address, if there is one; the others are not read. Raises PageError."""
+    kind, _, key = address.partition(":")
+    there = kind in KINDS and key.replace("-", "").isalnum() and (FOLDER / KINDS[kind] / f"{key}.md").is_file()
+    return _read(kind, key) if there else None
+
+
+@cache
+def _read(kind: str, key: str) -> HelpPage:
+    return HelpPage(kind, key, read_page(FOLDER / KINDS[kind] / f"{key}.md"))
 
 
 def listed() -> list[tuple[str, str]]:

@@ -44,6 +44,7 @@ class MainWindow(QMainWindow):
         """`tour`: whoever opens a project for the first time is shown around."""
         super().__init__()
         self.setObjectName("window")
+        self.setProperty("theme", look.theme.name)
         self.setWindowTitle("DGM Studio")
         self.setWindowIcon(QIcon(str(LOGO)))
         self.setAcceptDrops(True)

@@ -27,7 +27,7 @@ from PySide6.QtSvg import QSvgRenderer
 
 from dgm_studio.equations import X_HEIGHT, Equation
 from dgm_studio.pages import Block, Mark, Page, Part, Span
-from widgets.equation_cache import equation
+from widgets.equation_cache import Wanted, at_hand, equation
 from widgets.theme import Theme
 
 EQUATION = QTextFormat.ObjectTypes.UserObject.value + 1  # the kind of text object that is an equation
@@ -43,6 +43,10 @@ class _Maths(NamedTuple):
     source: str  # LaTeX
     tail: str  # of the text after it, drawn with it
     display: bool
+
+    @property
+    def wanted(self) -> Wanted:
+        return self.source + (rf"\text{{{self.tail}}}" if self.tail else ""), self.display
 
 
 class Equations(QPyTextObject):
@@ -62,9 +66,9 @@ class Equations(QPyTextObject):
         _renderer(drawing, kind.toCharFormat().foreground().color().name()).render(painter, box)
 
 
-def fill(document: QTextDocument, page: Page, font: QFont, zoom: float, theme: Theme) -> None:
+def fill(document: QTextDocument, page: Page, font: QFont, zoom: float, theme: Theme) -> list[Wanted]:
     """Show `page` in `document`, which has Equations() for objects of the kind EQUATION. A page without a title is a
-    part of one."""
+    part of one. Returns the equations that have yet to be set: they stand there as LaTeX."""
     base = round(QFontInfo(font).pixelSize() * zoom)
     text = QFont(font)
     text.setPixelSize(base)
@@ -85,7 +89,7 @@ def fill(document: QTextDocument, page: Page, font: QFont, zoom: float, theme: T
     latex: list[_Maths] = []
     title = f"<h1>{escape(page.title)}</h1>" if page.title else ""
     document.setHtml(f"<body>{title}{''.join(_html(page.blocks, latex))}</body>")
-    _set_equations(document, latex, text, QColor(theme.text))
+    return _set_equations(document, latex, text, theme)
 
 
 def plain_text(cursor: QTextCursor) -> str:
@@ -151,12 +155,11 @@ def _image(maths: _Maths, latex: list[_Maths]) -> str:
 
 
 def _drawing(kind: QTextFormat) -> Equation:
-    tail = kind.stringProperty(TAIL)
-    source = kind.stringProperty(LATEX) + (rf"\text{{{tail}}}" if tail else "")
-    return equation(source, kind.boolProperty(DISPLAY))
+    maths = _Maths(kind.stringProperty(LATEX), kind.stringProperty(TAIL), kind.boolProperty(DISPLAY))
+    return equation(*maths.wanted)
 
 
-def _set_equations(document: QTextDocument, latex: list[_Maths], text: QFont, colour: QColor) -> None:
+def _set_equations(document: QTextDocument, latex: list[_Maths], text: QFont, theme: Theme) -> list[Wanted]:
     """Turn images that are named by their place in `latex` into equations."""
     places = []
     block = document.begin()
@@ -171,13 +174,21 @@ def _set_equations(document: QTextDocument, latex: list[_Maths], text: QFont, co
     cursor = QTextCursor(document)
     # letters of the equations are as high as those of the text
     scale = min(LARGEST, max(1.0, QFontMetricsF(text).xHeight() / (X_HEIGHT * text.pixelSize())))
-    for place, old in places:
+    missing = []
+    for place, old in reversed(places):  # from the end: LaTeX is longer than the sign that it stands for
         maths = latex[int(old.toImageFormat().name())]
         kind = QTextCharFormat()
         if old.isAnchor():
             kind.setAnchor(True)
             kind.setAnchorHref(old.anchorHref())
-        kind.setForeground(old.foreground() if old.isAnchor() else colour)
+        if not at_hand(*maths.wanted):
+            missing.append(maths.wanted)
+            kind.setForeground(QColor(theme.muted))
+            cursor.setPosition(place)
+            cursor.setPosition(place + 1, QTextCursor.MoveMode.KeepAnchor)
+            cursor.insertText(maths.source + maths.tail, kind)
+            continue
+        kind.setForeground(old.foreground() if old.isAnchor() else QColor(theme.text))
         em = scale * text.pixelSize()
         kind.setObjectType(EQUATION)
         kind.setProperty(LATEX, maths.source)
@@ -191,6 +202,7 @@ def _set_equations(document: QTextDocument, latex: list[_Maths], text: QFont, co
         cursor.setPosition(place)
         cursor.setPosition(place + 1, QTextCursor.MoveMode.KeepAnchor)
         cursor.setCharFormat(kind)
+    return missing[::-1]
 
 
 def _reaching(text: QFont, below: float) -> QFont:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QMimeData, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QKeySequence, QTextCursor, QTextDocument, QWheelEvent
+from PySide6.QtGui import QFont, QKeyEvent, QKeySequence, QTextCursor, QTextDocument, QWheelEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QTextBrowser, QToolButton, QVBoxLayout, QWidget
 
 from dgm_studio.pages import Page
 from widgets.building import label, set_role
+from widgets.equation_cache import Wanted, typesetter
 from widgets.icons import dress
 from widgets.page_document import EQUATION, Equations, fill, plain_text
 from widgets.theme import SPACE, look
@@ -17,10 +18,12 @@ ZOOMS = (0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 
 
 class PageText(QTextBrowser):
-    """The text itself. `zoom_wanted(steps)` from the wheel and the keys, 0 for the usual size; `find_wanted()`."""
+    """The text itself. `zoom_wanted(steps)` from the wheel and the keys, 0 for the usual size; `find_wanted()`;
+    `completed()` when the page can be filled again with all its equations."""
 
     zoom_wanted = Signal(int)
     find_wanted = Signal()
+    completed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -32,6 +35,17 @@ class PageText(QTextBrowser):
             Qt.TextInteractionFlag.TextBrowserInteraction | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
         self.document().documentLayout().registerHandler(EQUATION, Equations(self))
+        self._waits_for: list[Wanted] = []
+        typesetter.ready.connect(self._set)
+
+    def fill(self, page: Page, font: QFont, zoom: float) -> None:
+        """Show a page. Equations that were never set stand there as LaTeX, until they are: then `completed()`."""
+        self._waits_for = typesetter.ask(fill(self.document(), page, font, zoom, look.theme))
+        self.moveCursor(QTextCursor.MoveOperation.Start)
+
+    def _set(self, wanted: list[Wanted]) -> None:
+        if wanted and wanted == self._waits_for:
+            self.completed.emit()
 
     def createMimeDataFromSelection(self) -> QMimeData:
         """Copied text has equations as LaTeX."""
@@ -89,6 +103,7 @@ class TextPage(QWidget):
         self.text = PageText(self)
         self.text.setAccessibleName("Page")
         self.text.anchorClicked.connect(lambda url: self.followed.emit(url.toString()))
+        self.text.completed.connect(self._show_again)
         self.text.zoom_wanted.connect(self._zoom_by)
         self.text.find_wanted.connect(self.find)
         self._find = _FindBar(self)
@@ -137,8 +152,7 @@ class TextPage(QWidget):
 
     def _fill(self) -> None:
         assert self.page is not None
-        fill(self.text.document(), self.page, self.font(), self._zoom, look.theme)
-        self.text.moveCursor(QTextCursor.MoveOperation.Start)
+        self.text.fill(self.page, self.font(), self._zoom)
 
     def _show_again(self) -> None:
         """The same page in another look, at the same place."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontInfo, QPalette
 from PySide6.QtWidgets import QApplication
 
 from dgm_studio import ROOT
+from widgets.wearing import Wardrobe
 
 SPACE = 8  # px; every distance is a multiple of it or half of it
 
@@ -63,6 +64,7 @@ class Look(QObject):
         self.theme = DARK
         self.scale = 1.0  # of text, times its size in the system
         self.still = False  # nothing moves by itself that need not
+        self.wardrobe = Wardrobe()
         self._system_font: QFont | None = None
 
     def apply(self, app: QApplication, theme: Theme, scale: float | None = None) -> None:
@@ -71,14 +73,16 @@ class Look(QObject):
         if not app.styleSheet():  # under a style sheet, the style no longer says its name; setting it again is dear
             app.setStyle("Fusion")
         app.setPalette(_palette(theme))
+        for window in app.topLevelWidgets():
+            window.setProperty("theme", theme.name)
         if scale is not None and scale != self.scale:
             self.scale = scale
             self._set_font(app)
-            app.setStyleSheet(_style_sheet(theme, QFontInfo(app.font()).pixelSize()))
+            self.wardrobe.wear(app, _style_sheet(QFontInfo(app.font()).pixelSize()))
             self.scaled.emit()
             self.changed.emit()
             return
-        app.setStyleSheet(_style_sheet(theme, QFontInfo(app.font()).pixelSize()))
+        self.wardrobe.wear(app, _style_sheet(QFontInfo(app.font()).pixelSize()))
         self.changed.emit()
 
     def be_still(self, still: bool) -> None:
@@ -131,54 +135,75 @@ def mixed(first: str, second: str, share: float) -> QColor:
     return QColor(*parts)
 
 
-def _style_sheet(theme: Theme, size: int) -> str:
-    """resources/style.qss with `@role` replaced by colours, sizes and the paths of drawn marks."""
+def _style_sheet(size: int) -> str:
+    """resources/style.qss with `@role` replaced by roles of the palette, sizes and the paths of drawn marks. It is the
+    same in all themes."""
     from widgets.icons import icon_file
 
     values = {
-        **asdict(theme),
-        "hover": mixed(theme.text, theme.raised, 0.08).name(),
-        "tint": mixed(theme.accent, theme.panel, 0.22).name(),
-        "faint": mixed(theme.muted, theme.panel, 0.7).name(),  # of what cannot be used now
-        "accent_hover": mixed(theme.accent, theme.text, 0.86).name(),
+        **{name: f"palette({role})" for name, role in SHEET.items()},
         "size_small": f"{max(10, size - 2)}px",
         "size_large": f"{size + 4}px",
         "size_title": f"{size + 11}px",
     }
-    for mark, colour in (("chevron-down", theme.muted), ("chevron-up", theme.muted), ("check", theme.on_accent)):
-        values[f"file_{mark.replace('-', '_')}"] = icon_file(mark, colour).as_posix()
+    for theme in THEMES.values():
+        marks = (("chevron-down", theme.muted), ("chevron-up", theme.muted), ("check", theme.on_accent))
+        for mark, colour in marks:
+            values[f"{theme.name}_{mark.replace('-', '_')}"] = icon_file(mark, colour).as_posix()
     text = (ROOT / "resources" / "style.qss").read_text(encoding="utf-8")
     return re.sub(r"@(\w+)", lambda match: values[match.group(1)], text)
 
 
+# What the style sheet calls its colours, as roles of a palette: a sheet that names nothing else is the same in all
+# themes. The last seven are roles of bevels and links that nothing in the window is drawn with.
+SHEET = {
+    "window": "window",
+    "panel": "alternate-base",
+    "raised": "base",
+    "border": "mid",
+    "text": "text",
+    "muted": "placeholder-text",
+    "accent": "highlight",
+    "on_accent": "highlighted-text",
+    "hover": "light",
+    "tint": "midlight",
+    "faint": "dark",
+    "accent_hover": "bright-text",
+    "good": "tooltip-base",
+    "warn": "tooltip-text",
+    "bad": "link-visited",
+}
+
+
 def _palette(theme: Theme) -> QPalette:
     palette = QPalette()
-    roles = {
-        QPalette.ColorRole.Window: theme.window,
-        QPalette.ColorRole.Base: theme.raised,
-        QPalette.ColorRole.AlternateBase: theme.panel,
-        QPalette.ColorRole.WindowText: theme.text,
-        QPalette.ColorRole.Text: theme.text,
-        QPalette.ColorRole.Button: theme.raised,
-        QPalette.ColorRole.ButtonText: theme.text,
-        QPalette.ColorRole.BrightText: theme.on_accent,
-        QPalette.ColorRole.ToolTipBase: theme.raised,
-        QPalette.ColorRole.ToolTipText: theme.text,
-        QPalette.ColorRole.PlaceholderText: theme.muted,
-        QPalette.ColorRole.Highlight: theme.accent,
-        QPalette.ColorRole.HighlightedText: theme.on_accent,
-        QPalette.ColorRole.Link: theme.accent,
-        QPalette.ColorRole.LinkVisited: theme.accent,
-        QPalette.ColorRole.Light: theme.raised,
-        QPalette.ColorRole.Midlight: theme.border,
-        QPalette.ColorRole.Mid: theme.border,
-        QPalette.ColorRole.Dark: theme.border,
-        QPalette.ColorRole.Shadow: theme.window,
-        QPalette.ColorRole.Accent: theme.accent,
+    role = QPalette.ColorRole
+    faint = mixed(theme.muted, theme.panel, 0.7)  # of what cannot be used now
+    colours = {
+        role.Window: theme.window,
+        role.AlternateBase: theme.panel,
+        role.Base: theme.raised,
+        role.Button: theme.raised,
+        role.Mid: theme.border,
+        role.Shadow: theme.window,
+        role.Text: theme.text,
+        role.WindowText: theme.text,
+        role.ButtonText: theme.text,
+        role.PlaceholderText: theme.muted,
+        role.Highlight: theme.accent,
+        role.Accent: theme.accent,
+        role.Link: theme.accent,
+        role.HighlightedText: theme.on_accent,
+        role.Light: mixed(theme.text, theme.raised, 0.08),
+        role.Midlight: mixed(theme.accent, theme.panel, 0.22),
+        role.Dark: faint,
+        role.BrightText: mixed(theme.accent, theme.text, 0.86),
+        role.ToolTipBase: theme.good,
+        role.ToolTipText: theme.warn,
+        role.LinkVisited: theme.bad,
     }
-    for role, colour in roles.items():
-        palette.setColor(role, QColor(colour))
-    disabled = mixed(theme.muted, theme.panel, 0.7)
-    for role in (QPalette.ColorRole.WindowText, QPalette.ColorRole.Text, QPalette.ColorRole.ButtonText):
-        palette.setColor(QPalette.ColorGroup.Disabled, role, disabled)
+    for key, colour in colours.items():
+        palette.setColor(key, QColor(colour))
+    for key in (role.WindowText, role.Text, role.ButtonText):
+        palette.setColor(QPalette.ColorGroup.Disabled, key, faint)
     return palette

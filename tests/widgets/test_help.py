@@ -34,6 +34,8 @@ def shown(qtbot: QtBot) -> TextPage:
     qtbot.addWidget(view)
     view.resize(360, 500)
     view.show()
+    for wanted in ((r"x", False), (r"y\text{.}", False), ("\n\\frac{1}{2}\n", True)):
+        equation(*wanted)
     view.show_page(PAGE)
     return view
 
@@ -83,11 +85,11 @@ def test_equations_are_kept_between_two_starts_and_damage_is_mended(monkeypatch:
     file = equation_cache._file(latex, True)
     with monkeypatch.context() as patched:
         patched.setattr(equation_cache, "typeset", None)  # it is not asked again
-        equation.cache_clear()
+        equation_cache._at_hand.clear()
         assert equation(latex, True) == first == typeset(latex, True)
     for damage in ("", "{", '{"svg": 1}', '{"svg": "", "width": "a", "ascent": 0.0, "descent": 0.0}'):
         file.write_text(damage)
-        equation.cache_clear()
+        equation_cache._at_hand.clear()
         assert equation(latex, True) == first
     assert file.read_text() != damage
 

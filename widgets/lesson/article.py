@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QResizeEvent, QTextCursor, QWheelEvent
+from PySide6.QtGui import QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QFrame, QSizePolicy, QVBoxLayout, QWidget
 
 from dgm_studio.lessons.entries import Show, ShowReport
@@ -16,7 +16,6 @@ from dgm_studio.lessons.format import Lesson
 from dgm_studio.pages import Block, Page, Part
 from dgm_studio.reports import Report, to_tree
 from widgets.building import label, set_role
-from widgets.page_document import fill
 from widgets.report_column import ReportColumn
 from widgets.text_page import PageText
 from widgets.theme import SPACE, look
@@ -35,6 +34,7 @@ class _Piece(PageText):
         self.setAccessibleName("Text of the lesson")
         self.setAccessibleDescription(page.plain)
         look.changed.connect(self._fill)
+        self.completed.connect(self._fill)
         self._fill()
 
     def zoom(self, factor: float) -> None:
@@ -42,8 +42,7 @@ class _Piece(PageText):
         self._fill()
 
     def _fill(self) -> None:
-        fill(self.document(), self._page, self.font(), self._zoom, look.theme)
-        self.moveCursor(QTextCursor.MoveOperation.Start)
+        self.fill(self._page, self.font(), self._zoom)
         self._fit()
 
     def _fit(self) -> None:
