@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import numpy as np
 import pytest
 from person import Person
@@ -10,7 +13,7 @@ from PySide6.QtGui import QColor, QImage, QTextCursor, QWheelEvent
 from PySide6.QtWidgets import QApplication, QLineEdit, QToolButton, QTreeWidget
 from pytestqt.qtbot import QtBot
 
-from dgm_studio.equations import typeset
+from dgm_studio.equations import Equation, typeset
 from dgm_studio.help_pages import help_pages
 from dgm_studio.pages import parse_page
 from dgm_studio.presets import Preset, presets
@@ -92,6 +95,33 @@ def test_equations_are_kept_between_two_starts_and_damage_is_mended(monkeypatch:
         equation_cache._at_hand.clear()
         assert equation(latex, True) == first
     assert file.read_text() != damage
+
+
+def test_a_page_is_there_at_once_and_its_equations_when_they_are_set(
+    qtbot: QtBot, shown: TextPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+
+    def set_later(latex: str, display: bool) -> Equation:
+        assert go_on.wait(20)
+        assert threading.current_thread() is not threading.main_thread()
+        return typeset(latex, display)
+
+    monkeypatch.setattr(equation_cache, "typeset", set_later)
+    name = f"x_{{{time.time_ns()}}}"  # that no earlier test has set
+    page = parse_page(f"# Title\n\nIt is ${name}$, not $\\nonsense$.\n\n$$\ny + {name}\n$$", "b.md")
+    shown.show_page(page)
+    assert f"It is {name}, not \\nonsense." in shown.text.toPlainText()
+    assert f"y + {name}" in shown.text.toPlainText()
+    with qtbot.waitSignal(shown.text.completed, timeout=20_000):
+        go_on.set()
+    text = shown.text.document().toRawText()
+    assert text.count(OBJECT) == 2
+    assert "\\nonsense" in text  # it is no LaTeX, and not asked for again
+    assert shown.text._waits_for == []
+    shown.text.selectAll()
+    shown.text.copy()
+    assert f"It is ${name}$" in QApplication.clipboard().text()
 
 
 def test_find_zoom_and_links_work_by_mouse_and_keyboard(qtbot: QtBot, shown: TextPage) -> None:
