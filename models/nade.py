@@ -14,6 +14,8 @@ from models.settings import Settings, setting
 from models.spec import DataSpec, Support, require, require_at_most
 
 LARGEST = 65_536  # coordinates: some seconds for each pass
+TOGETHER = 48  # coordinates in a chunk, at most: its products cost as many operations for each hidden value
+HELD = 1 << 23  # hidden values in a chunk, at most
 
 
 class NadeSettings(Settings):
@@ -54,7 +56,8 @@ class Nade(OrderedBits):
         require_at_most(spec, LARGEST, model="NADE")
 
     def conditionals(self, x: Tensor) -> Tensor:
-        logits = _Recursion.apply(flat(x), self.weight_in, self.hidden_bias, self.weight_out)
+        recursion = in_chunks if x.is_cuda else one_by_one  # a GPU would wait for its launches most of the time
+        logits = recursion(flat(x), self.weight_in, self.hidden_bias, self.weight_out)
         return (logits + self.visible_bias).reshape(x.shape)
 
     def turns(self, n: int) -> Turns:
@@ -64,10 +67,68 @@ class Nade(OrderedBits):
             sums = torch.addcmul(sums, bit.unsqueeze(-1), self.weight_in[d])
 
 
-class _Recursion(torch.autograd.Function):
-    """x (B, D), W (D, H), c (H), V (D, H) -> V_d·σ(c + Σ_{i<d} x_i W_i): (B, D).
+def one_by_one(x: Tensor, w: Tensor, c: Tensor, v: Tensor) -> Tensor:
+    """x (B, D), W (D, H), c (H), V (D, H) -> V_d·σ(c + Σ_{i<d} x_i W_i): (B, D), coordinate after coordinate."""
+    logits: Tensor = _Recursion.apply(x, w, c, v)
+    return logits
 
-    Forward and backward hold one (B, H) layer, never the (B, D, H) of all: the way back takes the sums apart again,
+
+def in_chunks(x: Tensor, w: Tensor, c: Tensor, v: Tensor, together: int = TOGETHER) -> Tensor:
+    """The same, `together` coordinates at a time: a few large products for each chunk instead of a few small ones for
+    each coordinate. Holds one (together, B, H) layer, or a smaller one where batches are large, never that of all
+    coordinates."""
+    together = max(1, min(together, HELD // max(1, len(x) * len(c))))
+    sums = c.expand(len(x), -1)
+    logits = []
+    for x_k, w_k, v_k in zip(x.split(together, 1), w.split(together), v.split(together), strict=True):
+        logits.append(_Chunk.apply(x_k, sums, w_k, v_k))
+        sums = torch.addmm(sums, x_k, w_k)
+    return torch.cat(logits, 1)
+
+
+class _Chunk(torch.autograd.Function):
+    """x (B, K), sums before them (B, H), W (K, H), V (K, H) -> V_k·σ(sums + Σ_{i<k} x_i W_i): (B, K).
+
+    The hidden layers (K, B, H) are computed again on the way back instead of being remembered.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, sums: Tensor, w: Tensor, v: Tensor) -> Tensor:
+        ctx.save_for_backward(x, sums, w, v)
+        h = _hidden(_before(x), sums, w)
+        return torch.bmm(h, v.unsqueeze(-1)).squeeze(-1).t()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor, Tensor]:
+        x, sums, w, v = ctx.saved_tensors
+        before, grads = _before(x), grad.t().contiguous()  # (K, B)
+        h = _hidden(before, sums, w)
+        grad_v = torch.bmm(grads.unsqueeze(1), h).squeeze(1)
+        back = torch.ops.aten.sigmoid_backward(grads.unsqueeze(-1) * v.unsqueeze(1), h)  # to each layer's own sums
+        grad_w = before.flatten(0, 1).t() @ back.flatten(0, 1)
+        # x_i is heard by the layers after it: Σ_{k>i} back_k·W_i
+        grad_x = (back @ w.t()).mul_(_earlier(x).unsqueeze(1)).sum(0) if ctx.needs_input_grad[0] else None
+        return grad_x, back.sum(0), grad_w, grad_v
+
+
+def _earlier(x: Tensor) -> Tensor:
+    """1 where the column's coordinate comes before the row's: (K, K) for x (B, K)."""
+    return torch.ones(x.shape[1], x.shape[1], dtype=x.dtype, device=x.device).tril(-1)
+
+
+def _before(x: Tensor) -> Tensor:
+    """x (B, K) as each of its coordinates hears it, with 0 from itself on: (K, B, K)."""
+    return x * _earlier(x).unsqueeze(1)
+
+
+def _hidden(before: Tensor, sums: Tensor, w: Tensor) -> Tensor:
+    """(K, B, K), (B, H), (K, H) -> (K, B, H)."""
+    return torch.baddbmm(sums, before, w.expand(len(before), -1, -1)).sigmoid_()
+
+
+class _Recursion(torch.autograd.Function):
+    """Forward and backward hold one (B, H) layer, never the (B, D, H) of all: the way back takes the sums apart again,
     coordinate by coordinate, instead of remembering them. One coordinate's layer fits the processor's cache, which
     makes this loop over coordinates faster on the CPU than cumulative sums over chunks of them, and three times as
     fast as the same loop recorded by autograd (tests/benchmarks/nade.py).

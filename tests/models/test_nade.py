@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Generator, Tensor
 
+from models import nade
 from models.capabilities import Completes, Samples, ScoresExactly
+from models.distributions import bernoulli_log_prob
 from models.estimation.enumeration import all_states, log_probabilities
 from models.learning.maximum_likelihood import MaximumLikelihood, MaximumLikelihoodSettings
-from models.nade import Nade, NadeSettings
+from models.nade import Nade, NadeSettings, in_chunks, one_by_one
 from models.spec import Batch, DataSpec, Layout, Support, UnsuitableData
 
 SHAPE = (1, 2, 5)
@@ -94,14 +98,53 @@ def test_gradients_for_the_coordinates_are_those_of_the_sum_written_out() -> Non
     assert (found.flatten(1)[:, -1] == 0).all()  # nothing comes after it
 
 
-def test_gradients_of_many_coordinates_in_single_precision_stay_accurate() -> None:
+@pytest.mark.parametrize("together", [1, 3, 5, 64])  # of 10 coordinates: the last chunk may be a smaller one
+def test_in_chunks_the_recursion_and_its_gradients_are_those_of_the_sum_written_out(together: int) -> None:
+    model, x = make(), some_bits(20).flatten(1).requires_grad_()
+    with torch.no_grad():
+        model.visible_bias.zero_()
+    inputs = [x, model.weight_in, model.hidden_bias, model.weight_out]
+    found, expected = in_chunks(*inputs, together=together), naive_conditionals(model, x)
+    torch.testing.assert_close(found, expected)
+    weights = torch.randn(20, 10, dtype=torch.float64)
+    wanted = torch.autograd.grad((expected * weights).sum(), inputs)
+    for a, b in zip(torch.autograd.grad((found * weights).sum(), inputs), wanted, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_chunks_are_smaller_where_a_layer_of_many_would_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, x = make(), some_bits(20).flatten(1)
+    sizes = []
+    hidden = nade._hidden
+
+    def watched(before: Tensor, sums: Tensor, w: Tensor) -> Tensor:
+        sizes.append(len(before))
+        return hidden(before, sums, w)
+
+    monkeypatch.setattr(nade, "_hidden", watched)
+    for held in (20 * 7 * 4, 1):
+        monkeypatch.setattr(nade, "HELD", held)
+        found = in_chunks(x, model.weight_in, model.hidden_bias, model.weight_out) + model.visible_bias
+        torch.testing.assert_close(found, naive_conditionals(model, x))
+    assert sizes == [4, 4, 2] + [1] * 10
+
+
+@pytest.mark.parametrize("recursion", [one_by_one, in_chunks])
+def test_gradients_of_many_coordinates_in_single_precision_stay_accurate(
+    recursion: Callable[..., Tensor],
+) -> None:
     spec = DataSpec((784,), Support.BITS, Layout.VECTOR)
     torch.manual_seed(0)
     model = Nade(NadeSettings(hidden=16), spec)
     x = some_bits(8, (784,)).float()
-    single = torch.autograd.grad(model.log_prob(x).sum(), list(model.parameters()))
-    double = torch.autograd.grad(model.double().log_prob(x.double()).sum(), list(model.parameters()))
-    for a, b in zip(single, double, strict=True):
+
+    def gradients() -> tuple[Tensor, ...]:
+        inputs = [parameter.to(x.dtype) for parameter in (model.weight_in, model.hidden_bias, model.weight_out)]
+        return torch.autograd.grad(bernoulli_log_prob(x, recursion(x, *inputs)).sum(), inputs)
+
+    single = gradients()
+    x = x.double()
+    for a, b in zip(single, gradients(), strict=True):
         torch.testing.assert_close(a.double(), b, rtol=1e-3, atol=1e-3 * b.abs().max().item())
 
 
