@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
+from models.distributions import bernoulli_log_prob
 from models.learning.maximum_likelihood import MaximumLikelihood, MaximumLikelihoodSettings
 from models.spec import Batch, DataSpec, Layout, Support
 
@@ -104,6 +105,28 @@ def test_long_gradients_are_cut_to_the_given_norm() -> None:
     made.step(batch([[30.0, 40.0]]))
     assert made.model.mean.grad is not None
     assert made.model.mean.grad.norm().item() == pytest.approx(1, abs=1e-4)
+
+
+class Logistic(nn.Module):
+    """The first of two bits given the second, u: log-odds are w·(u, 1 - u) + b."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([[0.5, -0.3]]))
+        self.bias = nn.Parameter(torch.tensor([0.2]))
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        inputs = torch.stack([x[:, 1], 1 - x[:, 1]], 1)
+        return bernoulli_log_prob(x[:, 0], inputs @ self.weight[0] + self.bias)
+
+
+def test_a_penalty_on_weights_adds_its_sign_to_their_gradient_and_leaves_biases_and_the_report() -> None:
+    free, held, some = learner(Logistic()), learner(Logistic(), weight_penalty=0.25), batch([[1.0, 0.0], [0.0, 1.0]])
+    assert free.step(some) == held.step(some)
+    plain, penalised = free.model, held.model
+    assert torch.equal(penalised.bias.grad, plain.bias.grad)
+    expected = plain.weight.grad + 0.25 * torch.tensor([[1.0, -1.0]])
+    torch.testing.assert_close(penalised.weight.grad, expected)
 
 
 def test_the_rate_goes_on_falling_after_a_resume() -> None:
