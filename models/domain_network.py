@@ -9,12 +9,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.family import Family
-from models.image_networks import image_encoder
+from models.image_networks import image_encoder, pooled_feature_count, pooled_features
 from models.networks import Activation, activation_layer, mlp
+from models.normalisation import DenseNormalisation
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support, UnsuitableData, require
 
-Network = Literal["dense", "convolutional"]
+Network = Literal["dense", "convolutional", "pooled"]
 MODEL = "A domain-adversarial network"
 
 
@@ -22,13 +23,15 @@ class DomainNetworkSettings(Settings):
     network: Network = setting(
         "dense",
         title="Features by",
-        help="Dense: fully connected layers. Convolutional: convolutions that halve the image; for images only.",
-        reference="Ganin et al. (2016), figure 1, G_f",
+        help="Dense: fully connected layers. For images also convolutional: convolutions that halve the image, then "
+        "dense layers; or pooled: convolutions of 5×5 pixels, of whose maps the largest value of every 2×2 stays, and "
+        "is a feature itself.",
+        reference="Ganin et al. (2016), figure 1, G_f, and figure 4a",
     )
     features: int = setting(
         64,
         title="Features",
-        help="How many features the classifier and the domain discriminator see.",
+        help="How many features the classifier and the domain discriminator see. Pooled ones are as many as there are.",
         reference="Ganin et al. (2016), f",
         ge=1,
         le=4096,
@@ -44,7 +47,7 @@ class DomainNetworkSettings(Settings):
     channels: int = setting(
         16,
         title="Channels",
-        help="Channels of the first convolution; each further one has twice as many. For convolutional features.",
+        help="Channels of the first convolution; each further one has twice as many. For images by convolutions.",
         ge=1,
         le=512,
     )
@@ -57,6 +60,13 @@ class DomainNetworkSettings(Settings):
         le=4,
     )
     activation: Activation = setting("relu", title="Activation", help="Non-linearity after each layer.")
+    normalisation: DenseNormalisation = setting(
+        "none",
+        title="Normalisation",
+        help="Batch: each feature between layers has the mean and spread in a minibatch of one domain that it has in "
+        "one of the other. In use, those of the target count. Not of the first layer that halves images.",
+        reference="Ioffe & Szegedy (2015); Li et al. (2018)",
+    )
 
 
 class DomainNetwork(nn.Module):
@@ -73,17 +83,22 @@ class DomainNetwork(nn.Module):
         self.is_unit = spec.support is Support.UNIT
         self.common = common_shape(spec)
         self.width = settings.features
-        activation, features = settings.activation, settings.features
-        if settings.network == "convolutional":
-            widths = [settings.channels * 2**i for i in range(max(1, settings.layers))]
-            extract: nn.Sequential = image_encoder(self.common, widths, settings.hidden, features, activation)
+        activation, normalisation, features = settings.activation, settings.normalisation, settings.features
+        channels = [settings.channels * 2**i for i in range(max(1, settings.layers))]
+        if settings.network == "pooled":
+            self.width = pooled_feature_count(self.common, channels)
+            self.extract = pooled_features(self.common, channels, activation, normalisation)
         else:
-            widths = [prod(self.common), *[settings.hidden] * settings.layers, features]
-            extract = nn.Sequential(nn.Flatten(), mlp(widths, activation))
-        self.extract = nn.Sequential(extract, activation_layer(activation))
-        self.classifier = mlp(
-            [features, *[settings.hidden] * settings.classifier_layers, spec.classes], settings.activation
-        )
+            if settings.network == "convolutional":
+                extract: nn.Sequential = image_encoder(
+                    self.common, channels, settings.hidden, features, activation, normalisation
+                )
+            else:
+                widths = [prod(self.common), *[settings.hidden] * settings.layers, features]
+                extract = nn.Sequential(nn.Flatten(), mlp(widths, activation, normalisation))
+            self.extract = nn.Sequential(extract, activation_layer(activation))
+        hidden = [settings.hidden] * settings.classifier_layers
+        self.classifier = mlp([self.width, *hidden, spec.classes], activation)
 
     @staticmethod
     def check(settings: DomainNetworkSettings, spec: DataSpec) -> None:
@@ -122,8 +137,8 @@ class DomainNetwork(nn.Module):
                 f"{MODEL} takes the classes of its first domain over to the second, and theirs differ: choose a second "
                 "domain with the same names of classes, or without labels."
             )
-        if settings.network == "convolutional" and spec.layout is not Layout.IMAGE:
-            raise UnsuitableData("Convolutional features are of images: choose dense ones, or images.")
+        if settings.network != "dense" and spec.layout is not Layout.IMAGE:
+            raise UnsuitableData("Features by convolutions are of images: choose dense ones, or images.")
 
     def feature_count(self) -> int:
         return self.width

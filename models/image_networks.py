@@ -45,12 +45,18 @@ def _levels(size: Sequence[int], layers: int) -> list[_Level]:
 
 
 def image_encoder(
-    event_shape: Sequence[int], widths: Sequence[int], hidden: int, outputs: int, activation: Activation
+    event_shape: Sequence[int],
+    widths: Sequence[int],
+    hidden: int,
+    outputs: int,
+    activation: Activation,
+    normalisation: Normalisation = "none",
 ) -> nn.Sequential:
-    """One convolution for each of `widths` (channels), then a hidden layer: (B, *event) -> (B, outputs)."""
+    """One convolution for each of `widths` (channels), each but the first normalised, then a hidden layer: (B, *event)
+    -> (B, outputs)."""
     count, act = image_feature_count(event_shape, widths), activation_layer(activation)
     head = [nn.Linear(count, hidden), act, nn.Linear(hidden, outputs)]
-    return nn.Sequential(*image_features(event_shape, widths, activation), *head)
+    return nn.Sequential(*image_features(event_shape, widths, activation, normalisation), *head)
 
 
 def image_decoder(
@@ -114,6 +120,37 @@ def image_feature_count(event_shape: Sequence[int], widths: Sequence[int]) -> in
     if not widths:
         return prod(event_shape)
     return widths[-1] * prod(_levels(event_shape[1:], len(widths))[-1].small)
+
+
+def pooled_features(
+    event_shape: Sequence[int], widths: Sequence[int], activation: Activation, normalisation: Normalisation = "none"
+) -> nn.Sequential:
+    """Convolutions of 5×5 pixels, one for each of `widths` (channels), each normalised if so wanted; of every 2×2 of
+    what follows the largest stays (LeCun et al., 1998; Ganin et al., 2016, figure 4a), but along sides of one pixel:
+    (B, *event) -> (B, `pooled_feature_count`)."""
+    layers: list[nn.Module] = [_ChannelsLast()]
+    for (before, after), (pool, _) in zip(
+        pairwise([event_shape[0], *widths]), _pools(event_shape, widths), strict=True
+    ):
+        layers.append(nn.Conv2d(before, after, 5, padding=2, bias=normalisation != "batch"))
+        layers += [*normalisation_layers(normalisation, after), activation_layer(activation), nn.MaxPool2d(pool)]
+    return nn.Sequential(*layers, _ToVector())
+
+
+def pooled_feature_count(event_shape: Sequence[int], widths: Sequence[int]) -> int:
+    """How many features these are."""
+    return widths[-1] * prod(_pools(event_shape, widths)[-1][1])
+
+
+def _pools(event_shape: Sequence[int], widths: Sequence[int]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Of each layer: of how many rows and columns the largest value stays, and the size of what is left."""
+    height, width = event_shape[1:]
+    found = []
+    for _ in widths:
+        pool = (min(2, height), min(2, width))
+        height, width = height // pool[0], width // pool[1]
+        found.append((pool, (height, width)))
+    return found
 
 
 class _ChannelsLast(nn.Module):

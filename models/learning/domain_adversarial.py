@@ -12,6 +12,7 @@ from models.capabilities import Classifies, ExtractsFeatures
 from models.learning.ascent import DecaySettings, begin_decay, decay
 from models.learning.base import Feed, Learner, Learning, Quantity, Symptom, adam
 from models.networks import Activation, mlp
+from models.normalisation import held
 from models.settings import setting
 from models.spec import Batch, DataSpec, UnsuitableData
 
@@ -46,6 +47,14 @@ class DomainAdversarialSettings(DecaySettings):
         gt=0,
         le=1,
         log=True,
+    )
+    beta1: float = setting(
+        0.9,
+        title="Momentum β₁",
+        help="Adam's average of gradients, for both players. High values let the game oscillate.",
+        reference="Kingma & Ba (2015), β₁; Radford et al. (2016)",
+        ge=0,
+        lt=1,
     )
     discriminator_hidden: int = setting(
         64, title="Discriminator units", help="Width of the domain discriminator's hidden layers.", ge=1, le=4096
@@ -88,6 +97,8 @@ class DomainAdversarial(Learner):
     discriminator minimises (Ganin et al., 2016, equations 13 to 15, by one backward pass through a gradient reversal
     layer).
 
+    Where the model normalises by its batches, the running statistics are those of the target (Li et al., 2018).
+
     Source labels only: those of the target are looked at in `held_out` and nowhere else. λ follows the paper's
     2 / (1 + exp(-10 p)) - 1 with p the part of the steps of growth that is done. With λ = 0 the features get a gradient
     of 0 from the discriminator, and training is that of the classifier on the source, bit for bit.
@@ -120,9 +131,10 @@ class DomainAdversarial(Learner):
         self.register_buffer("done", torch.zeros(()))
 
     def begin(self) -> None:
+        betas = (self.settings.beta1, 0.999)
         self.optimizers = {
-            "network": adam(self.model, self.settings.learning_rate),
-            "discriminator": adam(self.discriminator, self.settings.discriminator_rate),
+            "network": adam(self.model, self.settings.learning_rate, betas),
+            "discriminator": adam(self.discriminator, self.settings.discriminator_rate, betas),
         }
         if self.settings.decay:  # of both players, which otherwise circle for good
             for name, rate in self._rates():
@@ -189,7 +201,9 @@ class DomainAdversarial(Learner):
     def _losses(self, batch: Batch, strength: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """What is minimised, with the gradient reversed on its way to the features, and what is reported of it."""
         # one pass for each domain: with λ = 0 the source's is then that of a classifier alone, to the last bit
-        source, target = self.model.features(batch.x), self.model.features(_other(batch).x)
+        with held(self.model):  # statistics of batches are followed in the domain that the network is for
+            source = self.model.features(batch.x)
+        target = self.model.features(_other(batch).x)
         logits, known = self.model.classify(source), batch.y >= 0
         surprise = F.cross_entropy(logits, batch.y.clamp(min=0), reduction="none") * known
         class_loss = surprise.sum() / known.sum().clamp(min=1)

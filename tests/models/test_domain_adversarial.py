@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.capabilities import Classifies, ExtractsFeatures, Samples, TellsDomains
 from models.domain_network import DomainNetwork, DomainNetworkSettings, to_shape
 from models.learning.base import adam
 from models.learning.domain_adversarial import DomainAdversarial, DomainAdversarialSettings, reverse_gradient
+from models.normalisation import BatchNormalisation
 from models.spec import Batch, DataSpec, Layout, Support, UnsuitableData
 
 NAMES = ("a", "b")
@@ -188,16 +189,62 @@ def test_what_is_said_of_the_target_counts_only_examples_with_a_label() -> None:
 
 
 def test_images_of_two_sizes_share_their_features() -> None:
-    for network in ("dense", "convolutional"):
-        settings = DomainNetworkSettings(network=network, hidden=6, features=5, channels=4, layers=2)
+    # pooled: 8 channels of 6 // 2 // 2 = 1 pixel
+    for network, count in (("dense", 5), ("convolutional", 5), ("pooled", 8)):
+        settings = DomainNetworkSettings(network=network, hidden=6, features=5, channels=4, layers=2)  # type: ignore[arg-type]
         model = DomainNetwork(settings, replace(GREY, other=COLOUR))
         assert model.common == (3, 6, 6)
+        assert model.feature_count() == count
         for shape in (GREY.event_shape, COLOUR.event_shape):
-            assert model.features(torch.rand(7, *shape)).shape == (7, 5)
+            assert model.features(torch.rand(7, *shape)).shape == (7, count)
     grey = torch.rand(2, 1, 4, 4)
     coloured = to_shape(grey, (3, 4, 4))
     assert all(torch.equal(coloured[:, k], grey[:, 0]) for k in range(3))
     assert torch.allclose(to_shape(torch.full((1, 1, 4, 4), 0.3), (3, 6, 6)), torch.tensor(0.3))
+
+
+def test_pooled_features_are_the_largest_of_every_2_by_2_after_convolutions() -> None:
+    torch.manual_seed(0)
+    settings = DomainNetworkSettings(network="pooled", channels=3, layers=1)
+    model = DomainNetwork(settings, replace(GREY, other=replace(GREY, class_names=())))
+    convolution = next(layer for layer in model.extract if isinstance(layer, nn.Conv2d))
+    assert convolution.kernel_size == (5, 5)
+    x = torch.rand(4, 1, 4, 4)
+    maps = convolution(2 * x - 1).relu()
+    largest = torch.stack([maps[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1)]).amax(0)
+    torch.testing.assert_close(model.features(x), largest.permute(0, 2, 3, 1).flatten(1))
+
+
+@pytest.mark.parametrize(
+    ("network", "maps"),
+    [("dense", 2), ("convolutional", 1), ("pooled", 2)],  # that are normalised, of two layers
+)
+def test_what_is_normalised_by_batches_is_judged_by_statistics_of_the_target(network: str, maps: int) -> None:
+    torch.manual_seed(0)
+    spec = replace(GREY, other=replace(GREY, class_names=()))
+    settings = DomainNetworkSettings(network=network, channels=2, normalisation="batch")  # type: ignore[arg-type]
+    model = DomainNetwork(settings, spec)
+    layers = [layer for layer in model.modules() if isinstance(layer, BatchNormalisation)]
+    assert len(layers) == maps
+    made = DomainAdversarial(model, DomainAdversarialSettings(), spec, 100)
+    made.begin()
+    y, index = torch.arange(40) % 2, torch.arange(40)
+    dark, bright = (Batch(level + 0.2 * torch.rand(40, 1, 4, 4), y, index) for level in (0.0, 0.8))
+    with torch.no_grad():
+        expected = [model.features(x) for x in (dark.x, bright.x)]  # each by the statistics of its own batch
+    for parameter in made.optimizers["network"].param_groups:
+        parameter["lr"] = 0.0
+    for _ in range(150):  # until running averages have arrived
+        made.step(replace(dark, other=bright))
+    model.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(model.features(bright.x), expected[1], rtol=0.05, atol=0.05)
+        assert (model.features(dark.x) - expected[0]).abs().max() > 0.3
+
+
+def test_momentum_is_that_of_both_players() -> None:
+    made = learner(beta1=0.3)
+    assert {group["betas"] for o in made.optimizers.values() for group in o.param_groups} == {(0.3, 0.999)}
 
 
 def test_domains_that_do_not_go_together_are_refused_with_advice() -> None:
@@ -216,8 +263,9 @@ def test_domains_that_do_not_go_together_are_refused_with_advice() -> None:
             DomainNetwork(settings, spec)
         assert "choose" in str(refused.value)
     DomainNetwork(settings, replace(POINTS, other=replace(POINTS, class_names=())))
-    with pytest.raises(UnsuitableData, match="of images"):
-        DomainNetwork(DomainNetworkSettings(network="convolutional"), PLANE)
+    for network in ("convolutional", "pooled"):
+        with pytest.raises(UnsuitableData, match="of images"):
+            DomainNetwork(DomainNetworkSettings(network=network), PLANE)  # type: ignore[arg-type]
 
 
 def test_features_that_stay_apart_are_noticed_once_the_reversal_has_grown() -> None:
