@@ -145,16 +145,16 @@ ROWS: dict[str, Row] = {
     # minutes on a GPU
     "draw-gpu": Row(
         "draw",
-        {"glimpses": 32, "latent": 16, "hidden": 256, "attention": True, "read_size": 2, "write_size": 5},
-        {"learning_rate": 1e-3},
-        15_000,
-        100,
+        {"glimpses": 16, "latent": 16, "hidden": 256} | WINDOWS,
+        {"learning_rate": 1.5e-3},
+        12_000,
+        400,
         DRAW,
         95,
         **LOOKS,
     ),
-    "fvbn-gpu": Row("fvbn", {}, {"learning_rate": 1e-3}, 20_000, 250, FVBN, 97.5),
-    "nade-gpu": Row("nade", {"hidden": 500}, {"learning_rate": 1.5e-3}, 15_000, 200, NADE, 90),
+    "fvbn-gpu": Row("fvbn", {}, {"learning_rate": 1e-2, "weight_penalty": 1e-4}, 20_000, 250, FVBN, 97.5),
+    "nade-gpu": Row("nade", {"hidden": 500}, {"learning_rate": 1.5e-3}, 12_000, 200, NADE, 90),
     "eonade-gpu": Row(
         "eonade", {"hidden": 2000, "layers": 2, "orders": 8}, {"learning_rate": 1e-3}, 100_000, 200, EONADE, 90
     ),
