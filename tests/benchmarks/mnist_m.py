@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--reversal", type=float, nargs="*", default=[0.0, 1.0])
     parser.add_argument("--growth", type=float, default=0.25, help="the part of the steps over which λ grows")
     parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--discriminator-rate", type=float, default=1e-3)
+    parser.add_argument("--discriminator-rate", type=float, default=3e-4)
     parser.add_argument("--layers", type=int, default=3)
     parser.add_argument("--normalisation", default="batch", choices=("batch", "none"))
     given = parser.parse_args()
