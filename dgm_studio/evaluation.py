@@ -21,6 +21,7 @@ from dgm_studio import device as devices
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.evaluations import (
     aggregated,
+    amortisation,
     best_discriminator,
     bound_identity,
     canvases,
@@ -92,6 +93,7 @@ EVALUATIONS: tuple[Evaluation, ...] = (
     neighbours.EVALUATION,
     disentanglement.EVALUATION,
     posterior.EVALUATION,
+    amortisation.EVALUATION,
     gradients.EVALUATION,
     forward.EVALUATION,
     bound_identity.EVALUATION,
