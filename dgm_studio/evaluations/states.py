@@ -21,9 +21,14 @@ AT_ONCE = 2048  # states that a model scores together
 SHOWN = 512  # states in the curve
 
 
-def _admits(model: type, learner: type, spec: DataSpec) -> bool:
+def can_be_summed(model: type, spec: DataSpec) -> bool:
+    """Whether every state has a probability, and there are few enough of them."""
     few_bits = spec.support is Support.BITS and spec.dimensions <= LIMIT
     return few_bits and (issubclass(model, ScoresExactly) or _has_energy(model))
+
+
+def _admits(model: type, learner: type, spec: DataSpec) -> bool:
+    return can_be_summed(model, spec)
 
 
 def _has_energy(model: type) -> bool:
@@ -32,7 +37,7 @@ def _has_energy(model: type) -> bool:
 
 def _run(subject: Subject, settings: NoSettings) -> Iterator[float | Report]:
     try:
-        log_p, log_partition = yield from stage(_scores(subject), 0.0, 0.95)
+        log_p, log_partition = yield from stage(scores(subject), 0.0, 0.95)
     except TooLarge as error:
         yield Note("Not measured", str(error))
         return
@@ -40,7 +45,7 @@ def _run(subject: Subject, settings: NoSettings) -> Iterator[float | Report]:
     yield from _divergences(subject, log_p)
 
 
-def _scores(subject: Subject) -> Generator[float, None, tuple[Tensor, float | None]]:
+def scores(subject: Subject) -> Generator[float, None, tuple[Tensor, float | None]]:
     """log p of every state, (2^D,) float64 on the CPU in the order of `all_states`, and the log Z that it rests on."""
     model, spec = subject.model, subject.spec
     log_partition = None
