@@ -39,7 +39,7 @@ def card(lesson: Lesson, found: Outcome) -> Image.Image | None:
 def _drawn(report: Report) -> Image.Image | None:
     match report:
         case Pictures():
-            return _pictures(report)
+            return _sheet(report) if report.stacked else _pictures(report)
         case HeatMap():
             return _heat_map(report)
         case Curves():
@@ -70,6 +70,16 @@ def _pictures(report: Pictures) -> Image.Image:
                 sheet[top : top + height, left : left + width, 3] = 255
     made = Image.fromarray(sheet)
     return _placed(made.resize((made.width * scale, made.height * scale), Image.Resampling.NEAREST))
+
+
+def _sheet(report: Pictures) -> Image.Image:
+    """All of it, without gaps: groups are rows."""
+    n, channels, height, width = report.pictures.shape
+    across = len(report.group)
+    rows = report.pictures.reshape(n // across, across, channels, height, width).transpose(0, 3, 1, 4, 2)
+    made = Image.fromarray(rows.reshape(n // across * height, across * width, channels).repeat(3 // channels, 2))
+    scale = (CARD[1] - 2 * EDGE) / made.height
+    return _placed(made.resize((round(made.width * scale), round(made.height * scale)), Image.Resampling.LANCZOS))
 
 
 def _heat_map(report: HeatMap) -> Image.Image:

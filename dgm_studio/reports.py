@@ -201,7 +201,8 @@ class StackedBars:
 class Pictures:
     """Pictures in groups of `len(group)` that belong together: the first of each is what the others are compared with.
 
-    `captions` has a text for each picture, or is empty.
+    `captions` has a text for each picture, or is empty. Groups stand below each other if they are `stacked`: rows of a
+    sheet.
     """
 
     type: ClassVar[str] = "pictures/1"
@@ -210,6 +211,7 @@ class Pictures:
     group: tuple[str, ...] = ("",)  # what the pictures of a group are, in order
     captions: tuple[str, ...] = ()
     note: str = ""
+    stacked: bool = False
 
     def __post_init__(self) -> None:
         if self.pictures.ndim != 4 or self.pictures.dtype != np.uint8 or self.pictures.shape[1] not in (1, 3):
@@ -221,7 +223,8 @@ class Pictures:
     @classmethod
     def read(cls, tree: Tree) -> Pictures:
         texts = tuple(tree["group"]), tuple(tree["captions"]), tree["note"]
-        return cls(tree["title"], np.asarray(tree["pictures"]), *texts)
+        stacked = bool(tree.get("stacked", False))  # not in those of older studios
+        return cls(tree["title"], np.asarray(tree["pictures"]), *texts, stacked)
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,6 +26,7 @@ class _Places:
     columns: int  # groups in a row
     group: QSize
     head: int  # height of the line that names what the pictures of a group are
+    gap: int  # between groups below each other
 
     @property
     def used(self) -> int:
@@ -33,11 +34,11 @@ class _Places:
 
     def origin(self, group: int) -> tuple[int, int]:
         row, column = divmod(group, self.columns)
-        return column * (self.group.width() + 2 * SPACE), self.head + row * (self.group.height() + SPACE)
+        return column * (self.group.width() + 2 * SPACE), self.head + row * (self.group.height() + self.gap)
 
 
 class PictureGroups(QWidget):
-    """As many groups in a row as fit. The height follows from the width."""
+    """As many groups in a row as fit, or one if they are stacked. The height follows from the width."""
 
     def __init__(self, report: Pictures) -> None:
         super().__init__()
@@ -59,7 +60,7 @@ class PictureGroups(QWidget):
     def heightForWidth(self, width: int) -> int:
         places = self._places(width)
         rows = -(-len(self._images) // (len(self.report.group) * places.columns))
-        return places.head + rows * (places.group.height() + SPACE) - SPACE
+        return places.head + rows * (places.group.height() + places.gap) - places.gap
 
     def sizeHint(self) -> QSize:
         return QSize(600, self.heightForWidth(600))
@@ -71,14 +72,16 @@ class PictureGroups(QWidget):
         pixels = self.report.pictures.shape[3], self.report.pictures.shape[2]
         smallest, largest = (max(1, side // max(pixels)) for side in SIDES)
         sizes = [QSize(pixels[0] * scale, pixels[1] * scale) for scale in range(smallest, largest + 1)]
-        return max((self._placed(size, width) for size in sizes), key=lambda places: min(places.used, width))
+        found = [self._placed(size, width) for size in sizes]
+        return max(found, key=lambda places: places.used if places.used <= width else -places.used)
 
     def _placed(self, picture: QSize, width: int) -> _Places:
         size = len(self.report.group)
         caption = CAPTION if self.report.captions else 0
         group = QSize(size * (picture.width() + GAP) - GAP, picture.height() + caption)
-        columns = max(1, (width + 2 * SPACE) // (group.width() + 2 * SPACE))
-        return _Places(picture, columns, group, CAPTION + 2 if size > 1 else 0)
+        stacked = self.report.stacked
+        columns = 1 if stacked else max(1, (width + 2 * SPACE) // (group.width() + 2 * SPACE))
+        return _Places(picture, columns, group, CAPTION + 2 if size > 1 else 0, GAP if stacked else SPACE)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         with QPainter(self) as painter:

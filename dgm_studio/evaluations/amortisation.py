@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ DRAWS = 50  # of z for each example, by which the bound of every q is taken
 REPEATS = 20  # of the encoder's call, of which the shortest counts
 FINEST = 5  # stages of the search at first: as many steps each
 GROWTH = 1.25  # of stages from then on
+SMALLEST = 1e-3  # nats, in the curves: less is the noise of bounds and steps
 AT_ONCE = 500  # importance weights of each example
 
 ENCODER, OTHER, SEARCHED, REFINED = "encoder", "encoder, of another example", "search", "search, from the encoder's q"
@@ -31,7 +31,7 @@ ENCODER, OTHER, SEARCHED, REFINED = "encoder", "encoder, of another example", "s
 class AmortisationSettings(Settings):
     examples: int = setting(50, title="Examples", help="How many of the first test examples, at most.", ge=2, le=1000)
     steps: int = setting(
-        500, title="Steps", help="Steps of Adam in the search for each example's q.", unit="steps", ge=1, le=100_000
+        400, title="Steps", help="Steps of Adam in the search for each example's q.", unit="steps", ge=1, le=100_000
     )
     rate: float = setting(
         0.1,
@@ -54,15 +54,6 @@ class AmortisationSettings(Settings):
     )
 
 
-@dataclass(frozen=True)
-class Found:
-    """A way to q, and what it came to."""
-
-    name: str
-    bounds: Tensor  # (B,) nats
-    seconds: float  # for all examples together
-
-
 def _admits(model: type, learner: type, spec: DataSpec) -> bool:
     return issubclass(model, RefinesPosterior) and issubclass(model, BoundsEvidence)
 
@@ -73,36 +64,34 @@ def _run(subject: Subject, settings: AmortisationSettings) -> Iterator[float | R
     x = test.x[: settings.examples].to(device)
     seed = int(torch.randint(2**31, (1,), generator=subject.generator, device=device))
     said, of_encoder = _timed_encoder(model, x)
-    found = [
-        Found(ENCODER, bounds(model, x, said, DRAWS, seed), of_encoder),
-        Found(OTHER, bounds(model, x, said.roll(1, 0), DRAWS, seed), of_encoder),
-    ]
-    curves = []
+    found = {
+        ENCODER: bounds(model, x, said, DRAWS, seed),
+        OTHER: bounds(model, x, said.roll(1, 0), DRAWS, seed),
+    }
+    curves, of_steps = {}, []
     starts = {SEARCHED: said.mean(0, keepdim=True).expand_as(said), REFINED: said}
+    overtaken = math.nan  # steps after which a search that knew nothing is first as good as the encoder
     for number, (name, start) in enumerate(starts.items()):
         search = Search(model, x, start, settings.steps, settings.rate, settings.draws, subject.generator)
-        places, values, spent = [0], [bounds(model, x, start, DRAWS, seed)], [0.0 if number == 0 else of_encoder]
+        places, values = [0], [bounds(model, x, start, DRAWS, seed)]
         for stage in _stages(settings.steps):
-            begin = _now(device)
-            search.go(stage)
-            spent.append(spent[-1] + _now(device) - begin)
+            while search.done < stage:
+                begin = _now(device)
+                search.go(search.done + 1)
+                of_steps.append(_now(device) - begin)
             places.append(stage)
             values.append(bounds(model, x, search.parameters, DRAWS, seed))
+            if name == SEARCHED and math.isnan(overtaken) and values[-1].mean() >= found[ENCODER].mean():
+                overtaken = float(stage)
             yield 0.9 * (number + stage / settings.steps) / len(starts)
-        found.append(Found(name, values[-1], spent[-1]))
-        means = torch.stack(values).mean(1).cpu().numpy()
-        curves.append(Series(name, np.array(places, float), means))
-        if name == SEARCHED:
-            overtaking = _overtaking(places, means, spent, found[0])
+        found[name] = values[-1]
+        curves[name] = np.array(places, float), torch.stack(values).mean(1).cpu().numpy()
     evidence = _evidence(subject, x, settings.weights) if isinstance(model, WeighsEvidence) else None
     where = f"{describe(subject.dataset, test)}, the first {len(x)} of them"
     yield _table(found, evidence, where, settings)
     yield _gaps(found, evidence)
-    yield _cost(found, overtaking, settings)
-    level = np.full(2, found[0].bounds.mean().item())
-    series = (*curves, Series("encoder alone", np.array([0.0, float(settings.steps)]), level))
-    note = "Steps become smaller from the first to the last. A search begins from the mean of all examples' parameters."
-    yield Curves("The bound during the search", "steps for each example", "nats", series, note)
+    yield _cost(of_encoder, min(of_steps), overtaken, len(x), settings.steps)
+    yield _curves(curves, found[ENCODER].mean().item(), settings.steps)
 
 
 def _timed_encoder(model: RefinesPosterior, x: Tensor) -> tuple[Tensor, float]:
@@ -129,12 +118,6 @@ def _stages(steps: int) -> list[int]:
     return stages
 
 
-def _overtaking(places: list[int], means: np.ndarray, spent: list[float], encoder: Found) -> tuple[float, float]:
-    """Steps, and seconds for all examples, until the search's mean bound first is the encoder's; NaN if never."""
-    good = np.flatnonzero(means >= encoder.bounds.mean().item())
-    return (float(places[good[0]]), spent[good[0]]) if len(good) else (math.nan, math.nan)
-
-
 def _evidence(subject: Subject, x: Tensor, count: int) -> Tensor:
     """log p(x) of each example by importance weights of the encoder's q: (B,)."""
     sizes = [min(AT_ONCE, count - done) for done in range(0, count, AT_ONCE)]
@@ -142,23 +125,22 @@ def _evidence(subject: Subject, x: Tensor, count: int) -> Tensor:
     return torch.stack(parts).logsumexp(0) - math.log(count)
 
 
-def _table(found: list[Found], evidence: Tensor | None, where: str, settings: AmortisationSettings) -> Table:
+def _table(found: Mapping[str, Tensor], evidence: Tensor | None, where: str, settings: AmortisationSettings) -> Table:
     rows = []
-    for way in found:
-        value, interval = mean_interval(way.bounds)
-        gained, of_gain = mean_interval(way.bounds - found[0].bounds)
-        rows.append((way.name, value, interval, gained, of_gain, 1000 * way.seconds / len(way.bounds)))
+    for name, each in found.items():
+        value, interval = mean_interval(each)
+        gained, of_gain = mean_interval(each - found[ENCODER])
+        rows.append((name, value, interval, gained, of_gain))
     if evidence is not None:
         value, interval = mean_interval(evidence)
-        gained, of_gain = mean_interval(evidence - found[0].bounds)
-        rows.append(("log p(x), by importance weights", value, interval, gained, of_gain, math.nan))
+        gained, of_gain = mean_interval(evidence - found[ENCODER])
+        rows.append(("log p(x), by importance weights", value, interval, gained, of_gain))
     columns = (
         Column("q(z | x) of"),
         Column("ELBO", "number", "nats", 3),
         Column("95 % interval", "interval", decimals=3),
         Column("Above the encoder", "number", "nats", 3),
         Column("95 % interval", "interval", decimals=3),
-        Column("Time of an example", "number", "ms", 4),
     )
     note = (
         f"{where}. {settings.steps} steps of Adam from {settings.rate:g}, by {settings.draws} draws of z each; "
@@ -168,31 +150,54 @@ def _table(found: list[Found], evidence: Tensor | None, where: str, settings: Am
     return Table("Amortised and searched for", columns, tuple(rows), note)
 
 
-def _gaps(found: list[Found], evidence: Tensor | None) -> Table:
+def _gaps(found: Mapping[str, Tensor], evidence: Tensor | None) -> Table:
     """What is missing from log p(x), in two parts. The better of the two searches counts, example by example."""
-    of = {way.name: way.bounds for way in found}
-    best = torch.maximum(of[SEARCHED], of[REFINED])
-    rows = [("amortisation gap: the encoder against its own family", *mean_interval(best - of[ENCODER]))]
+    best = torch.maximum(found[SEARCHED], found[REFINED])
+    rows = [("amortisation gap: the encoder against its own family", *mean_interval(best - found[ENCODER]))]
     if evidence is not None:
         rows.append(
             ("approximation gap: the best of the family against the posterior", *mean_interval(evidence - best))
         )
-        rows.append(("inference gap: both together", *mean_interval(evidence - of[ENCODER])))
+        rows.append(("inference gap: both together", *mean_interval(evidence - found[ENCODER])))
     columns = Column("Gap"), Column("Nats", "number", decimals=4), Column("95 % interval", "interval", decimals=4)
     note = "Over examples. The best of a family is what the searches found: the true gap of amortisation is no smaller."
     return Table("What is missing from log p(x)", columns, tuple(rows), note)
 
 
-def _cost(found: list[Found], overtaking: tuple[float, float], settings: AmortisationSettings) -> Table:
-    seconds = {way.name: way.seconds for way in found}
-    steps, until = overtaking
-    rows = (
-        ("encoder", 0.0, 1.0),
-        ("search, until it is as good as the encoder", steps, until / seconds[ENCODER]),
-        ("search, all steps", float(settings.steps), seconds[SEARCHED] / seconds[ENCODER]),
+def _curves(found: Mapping[str, tuple[np.ndarray, np.ndarray]], encoder: float, steps: int) -> Curves:
+    """By step, below the best that was found: the search's first steps gain a hundred times what its last ones do."""
+    curves = {**found, "encoder alone": (np.array([0.0, float(steps)]), np.full(2, encoder))}
+    best = max(values.max() for _, values in curves.values())
+    series = tuple(
+        Series(name, places, np.log10(np.maximum(best - values, SMALLEST))) for name, (places, values) in curves.items()
     )
-    columns = Column("Way"), Column("Steps", "number", decimals=0), Column("Times as long", "number", decimals=1)
-    note = f"{len(found[0].bounds)} examples beside each other. The encoder's time is the shortest of {REPEATS}."
+    note = (
+        f"The mean bound below the best that was found, which itself is drawn at {SMALLEST:g} nats. A search begins "
+        "from the mean of all examples' parameters. Steps become smaller from the first to the last."
+    )
+    return Curves("What the search has left to gain", "steps for each example", "log₁₀ of nats", series, note)
+
+
+def _cost(of_encoder: float, of_step: float, overtaken: float, examples: int, steps: int) -> Table:
+    ways = {
+        "encoder": (0.0, of_encoder),
+        "search, one step": (1.0, of_step),
+        "search, until it is as good as the encoder": (overtaken, overtaken * of_step),
+        "search, all steps": (float(steps), steps * of_step),
+    }
+    rows = tuple(
+        (name, count, 1000 * seconds / examples, seconds / of_encoder) for name, (count, seconds) in ways.items()
+    )
+    columns = (
+        Column("Way"),
+        Column("Steps", "number", decimals=0),
+        Column("Time of an example", "number", "ms", 4),
+        Column("Times the encoder's", "number", decimals=1),
+    )
+    note = (
+        f"{examples} examples beside each other. The encoder's time is the shortest of {REPEATS} calls, that of a step "
+        "the shortest that was seen."
+    )
     return Table("How long it takes", columns, rows, note)
 
 

@@ -70,8 +70,8 @@ def _run(subject: Subject, settings: ExpectationsSettings) -> Iterator[float | R
     columns = (
         Column("Chains after"),
         Column("Error", "number", decimals=4),
-        Column("Exact draws", "number", decimals=4),
-        Column("Times that", "number", decimals=2),
+        Column("Of exact draws", "number", decimals=4),
+        Column("Ratio", "number", decimals=2),
     )
     note = (
         f"Root mean square over all E[x_i] and E[x_i x_j] of {n} chains that began without data, against sums over all "

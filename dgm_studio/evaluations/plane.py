@@ -45,7 +45,8 @@ def _run(subject: Subject, settings: PlaneSettings) -> Iterator[float | Report]:
         f"Means of p(x|z) at {side}×{side} codes with as much of the prior between any two neighbours. z1 grows to the "
         "right and stands above, z2 grows upwards."
     )
-    yield Pictures("The plane of the code", pictures, tuple(f"{value:.2f}" for value in across.tolist()), note=note)
+    names = tuple(f"{value:.2f}" for value in across.tolist())
+    yield Pictures("The plane of the code", pictures, names, note=note, stacked=True)
 
 
 EVALUATION = Evaluation(

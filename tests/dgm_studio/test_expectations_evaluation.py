@@ -54,7 +54,7 @@ def test_independent_units_are_as_good_as_exact_draws_after_one_transition() -> 
 def test_a_machine_with_two_far_modes_keeps_its_start() -> None:
     """All bits alike, all on a little more probable: from other starts single bits hardly ever cross."""
     torch.manual_seed(0)
-    machine = Boltzmann(BoltzmannSettings(hidden=1, hidden_connections=False), SPEC)
+    machine: Any = Boltzmann(BoltzmannSettings(hidden=1, hidden_connections=False), SPEC)
     with torch.no_grad():
         for parameter in machine.parameters():
             parameter.zero_()

@@ -47,6 +47,7 @@ REPORTS: tuple[Report, ...] = (
     Bars("Bars", "unit", "KL", ("z1", "z2"), np.array([1.0, 0.1]), np.array([1, 0], np.uint8), "active"),
     StackedBars("Stack", "Q", "nats", ("a", "b"), (Part("p", np.ones(2)), Part("q", np.zeros(2))), np.ones(2), "sum"),
     Pictures("Pictures", np.zeros((4, 1, 2, 3), np.uint8), ("sample", "nearest"), ("", "1", "", "2")),
+    Pictures("Sheet", np.zeros((4, 1, 2, 3), np.uint8), ("0", "1"), stacked=True),
     HeatMap("Map", np.array([[0.5, 0.25], [0.0, 1.5]]), "nats per pixel", "note"),
     HeatMap("Table", np.array([[0.5, 0.25]]), "nats", "", ("x",), ("z1", "z2")),
     Note("Note", "text", "warn"),
