@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,7 +19,6 @@ from models.estimation.amortisation import Search, bounds
 from models.settings import Settings, setting
 from models.spec import DataSpec
 
-DRAWS = 50  # of z for each example, by which the bound of every q is taken
 REPEATS = 20  # of the encoder's call, of which the shortest counts
 FINEST = 5  # stages of the search at first: as many steps each
 GROWTH = 1.25  # of stages from then on
@@ -44,9 +44,16 @@ class AmortisationSettings(Settings):
     draws: int = setting(
         10, title="Draws of a step", help="Draws of z for each example and step of the search.", ge=1, le=1000
     )
-    weights: int = setting(
+    bound_draws: int = setting(
+        50,
+        title="Draws of a bound",
+        help="Draws of z for each example by which the bound of every q is measured: the same for all.",
+        ge=1,
+        le=10_000,
+    )
+    importance_samples: int = setting(
         5000,
-        title="Importance weights",
+        title="Importance samples",
         help="Of each example, for the log p(x) that bounds are held against.",
         reference="Burda et al. (2016), k",
         ge=1,
@@ -63,30 +70,31 @@ def _run(subject: Subject, settings: AmortisationSettings) -> Iterator[float | R
     model, test, device = subject.model, subject.dataset.test, subject.device
     x = test.x[: settings.examples].to(device)
     seed = int(torch.randint(2**31, (1,), generator=subject.generator, device=device))
+    bound_of = partial(bounds, model, x, draws=settings.bound_draws, seed=seed)
     said, of_encoder = _timed_encoder(model, x)
     found = {
-        ENCODER: bounds(model, x, said, DRAWS, seed),
-        OTHER: bounds(model, x, said.roll(1, 0), DRAWS, seed),
+        ENCODER: bound_of(said),
+        OTHER: bound_of(said.roll(1, 0)),
     }
     curves, of_steps = {}, []
     starts = {SEARCHED: said.mean(0, keepdim=True).expand_as(said), REFINED: said}
     overtaken = math.nan  # steps after which a search that knew nothing is first as good as the encoder
     for number, (name, start) in enumerate(starts.items()):
         search = Search(model, x, start, settings.steps, settings.rate, settings.draws, subject.generator)
-        places, values = [0], [bounds(model, x, start, DRAWS, seed)]
+        places, values = [0], [bound_of(start)]
         for stage in _stages(settings.steps):
             while search.done < stage:
                 begin = _now(device)
                 search.go(search.done + 1)
                 of_steps.append(_now(device) - begin)
             places.append(stage)
-            values.append(bounds(model, x, search.parameters, DRAWS, seed))
+            values.append(bound_of(search.parameters))
             if name == SEARCHED and math.isnan(overtaken) and values[-1].mean() >= found[ENCODER].mean():
                 overtaken = float(stage)
             yield 0.9 * (number + stage / settings.steps) / len(starts)
         found[name] = values[-1]
         curves[name] = np.array(places, float), torch.stack(values).mean(1).cpu().numpy()
-    evidence = _evidence(subject, x, settings.weights) if isinstance(model, WeighsEvidence) else None
+    evidence = _evidence(subject, x, settings.importance_samples) if isinstance(model, WeighsEvidence) else None
     where = f"{describe(subject.dataset, test)}, the first {len(x)} of them"
     yield _table(found, evidence, where, settings)
     yield _gaps(found, evidence)
@@ -144,8 +152,8 @@ def _table(found: Mapping[str, Tensor], evidence: Tensor | None, where: str, set
     )
     note = (
         f"{where}. {settings.steps} steps of Adam from {settings.rate:g}, by {settings.draws} draws of z each; "
-        f"bounds by {DRAWS} draws, the same for all; "
-        f"{settings.weights} importance weights of the encoder's q."
+        f"bounds by {settings.bound_draws} draws, the same for all; "
+        f"{settings.importance_samples} importance weights of the encoder's q."
     )
     return Table("Amortised and searched for", columns, tuple(rows), note)
 
