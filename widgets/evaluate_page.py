@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QShowEvent
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 from shiboken6 import isValid
@@ -88,6 +88,7 @@ class EvaluatePage(QWidget):
         self.measuring.measured.connect(self._measured)
         self.measuring.failed.connect(self._failed)
         self.measuring.dropped.connect(self._dropped)
+        self._brought = "", 0  # the card that was asked for by name, and where the page was scrolled to
         self._rebuild()
 
     # What the window says to it.
@@ -125,10 +126,16 @@ class EvaluatePage(QWidget):
         return [entry.key for entry in admitted(live.recipe, live.spec)] if live is not None and live.newest else []
 
     def measure(self, key: str) -> None:
-        """Put the newest weights through an evaluation, and show its card."""
+        """Put the newest weights through an evaluation, and show its card; once more when the results have made it
+        higher, unless a person has looked elsewhere meanwhile."""
         self._ask(key)
+        self._bring(key)
+
+    def _bring(self, key: str) -> None:
         if key in self._cards:
-            self._scroll.ensureWidgetVisible(self._cards[key], 0, 0)
+            bar = self._scroll.verticalScrollBar()
+            bar.setValue(self._cards[key].y())
+            self._brought = key, bar.value()
 
     @property
     def busy(self) -> bool:
@@ -317,6 +324,8 @@ class EvaluatePage(QWidget):
         card = self._card(job)
         if card is not None:
             card.set_results(self._stored()[0].get(result.key, []))
+            if self._brought == (result.key, self._scroll.verticalScrollBar().value()):
+                QTimer.singleShot(0, self, lambda: self._bring(result.key))  # once it has its height
 
     def _failed(self, job: Job, text: str) -> None:
         self._refresh()

@@ -16,6 +16,7 @@ Start = Callable[..., Studio]
 TITLES = {preset.key: preset.title for preset in presets()}
 MEASURES = {entry.key: entry.title for entry in EVALUATIONS}
 ENOUGH = 40  # steps
+PRESSED = {"landscape": ("arrows", "warp", "bothStep"), "domains": ("where.plane",), "translate": ("nextExamples",)}
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,13 @@ def test_a_run_lives(start: Start, preset: str, explorers: list[str], measured: 
         studio.until(lambda state, key=key: state["explorer"] == key)
         studio.until(lambda state, before=explored["looked"]: state["looked"] > before)
         studio.shot(f"{preset}-2-{key}")
+        for name in PRESSED.get(key, ()):
+            studio.click(name)
+        if key == "draw-it":
+            studio.drag("drawingPad", (0.4, 0.2), (0.6, 0.8))
+        if preset == "conditional-gan-digits":
+            studio.click(text="Classes")
+        studio.shot(f"{preset}-2-{key}-by-hand")
         assert not studio.state()["trouble"]
     studio.key("shift+F5")  # stop and keep
     first = studio.until(lambda state: state["phase"] == "IDLE" and state["saved"] and state["kept"] > ENOUGH)

@@ -12,7 +12,17 @@ import numpy as np
 import pytest
 import torch
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QComboBox, QFileDialog, QLabel, QMenu, QProgressBar, QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QLabel,
+    QMenu,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QToolButton,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from dgm_studio.config import RunConfig
@@ -209,6 +219,17 @@ def test_results_are_shown_and_kept_with_what_made_them(
     assert part(page, QComboBox, "results-quick").currentText().startswith("step 100")
     assert len(plots(page)) == 6
     assert part(page, QPushButton, "run-quick").text() == "Measure again"
+
+
+def test_what_is_asked_for_by_name_is_brought_up_with_its_results(qtbot: QtBot, page: EvaluatePage) -> None:
+    page.resize(600, 300)
+    page.show()
+    bar, card = part(page, QScrollArea, "evaluate-scroll").verticalScrollBar(), part(page, QWidget, "evaluation-quick")
+    with qtbot.waitSignal(page.changed, timeout=PATIENCE):
+        page.measure("quick")
+        below = card.y() > bar.maximum()
+    assert below  # before it had results, there was not enough below it to bring it to the top
+    qtbot.waitUntil(lambda: bar.value() == card.y(), timeout=PATIENCE)
 
 
 def test_settings_of_the_form_are_used(qtbot: QtBot, page: EvaluatePage, bench: Workbench) -> None:
