@@ -84,3 +84,18 @@ def test_a_run_lives(start: Start, preset: str, explorers: list[str], measured: 
     studio.until(lambda state: state["phase"] == "IDLE" and state["saved"] and state["kept"] > first["kept"] + 10)
     studio.shot(f"{preset}-6-goes-on")
     assert studio.close() == 0
+
+
+def test_a_collapse_is_told_and_a_remedy_is_one_press_away(start: Start) -> None:
+    studio = start()
+    studio.find(TITLES["gan-collapse-ring"])
+    studio.click(text="Skip")
+    studio.until(lambda state: studio.ask("where", name="findingHead"), 900.0)
+    if not studio.ask("where", name="findingWay"):
+        studio.click("findingHead")
+    studio.shot("collapse-1-told")
+    assert len(studio.state()["runs"]) == 1
+    studio.click("findingWay")
+    studio.until(lambda state: len(state["runs"]) == 2)
+    studio.shot("collapse-2-branch")
+    assert studio.close() == 0

@@ -18,6 +18,7 @@ from pytestqt.qtbot import QtBot
 
 from dgm_studio.datasets.base import Split
 from dgm_studio.events import Turn
+from dgm_studio.inference import Answer
 from dgm_studio.questions.landscapes import Warped
 from models.conditional_gan import ConditionalGan, ConditionalGanSettings
 from models.energy_network import EnergyNetwork, EnergyNetworkSettings
@@ -85,6 +86,19 @@ def test_layers_are_asked_for_only_when_they_are_seen(view: LandscapeView, qtbot
     assert "∇D" in view.findChild(QLabel, "longest").text()
     tick(view, "warp")
     assert view.plane.warp._warp is None
+
+
+def test_maps_are_asked_for_last_and_so_answered_before_distances(
+    monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+) -> None:
+    game = AdversarialSettings(hidden=8, layers=1)
+    bench = Bench(recipe(Gan, GanSettings(latent=2, hidden=8), Adversarial, game, objective=MINIMAX), cloud())
+    asked: list[str] = []
+    monkeypatch.setattr(bench.live, "ask", lambda channel, *_: asked.append(channel) or len(asked))
+    view = opened(bench, qtbot)
+    view.receive("data", Answer("landscape/data", 1, 1, (np.zeros((1, 2)), None, (-1, -1, 1, 1))))
+    assert asked[-3:] == [f"landscape/{name}" for name in ("gap", "optimum", "landscape")]
+    bench.live.close()
 
 
 def test_the_data_density_can_be_chosen(view: LandscapeView, qtbot: QtBot) -> None:

@@ -161,10 +161,11 @@ class LandscapeView(Explorer):
     def _ask(self) -> None:
         if self._data is None or not self.isVisible():
             return
-        self.follow("landscape", self._question, *PACE["landscape"])
         averaged = self._on("averaged")
-        self._keep_asking("optimum", lambda: AskOptimum(self.map.bounds(), averaged))
+        # what is asked last is answered first: distances take a second the first time
         self._keep_asking("figures", lambda: AskGap(averaged), "gap")
+        self._keep_asking("optimum", lambda: AskOptimum(self.map.bounds(), averaged))
+        self.follow("landscape", self._question, *PACE["landscape"])
 
     def _keep_asking(self, layer: str, question: Any, channel: str = "") -> None:
         channel = channel or layer
