@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
+    QLayout,
     QPlainTextEdit,
     QPushButton,
     QSizePolicy,
@@ -22,10 +23,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from widgets.building import Flow
 from widgets.icons import dress
 from widgets.theme import SPACE
 
 LONGEST = 20_000  # characters of details that are kept
+BESIDE = 2  # remedies that stand beside the text; more of them stand below it
 Kind = Literal["info", "good", "warn", "bad"]
 ICONS: dict[Kind, tuple[str, str]] = {
     "info": ("info", "accent"),
@@ -131,14 +134,18 @@ class NoticeBar(QFrame):
         row.setSpacing(SPACE)
         row.addWidget(picture)
         row.addWidget(text, 1)
+        many = len(notice.remedies) > BESIDE
+        ways: QLayout = Flow(spacing=SPACE) if many else row
         for remedy in notice.remedies:
             button = QPushButton(remedy.title)
             button.setObjectName("remedy")
             button.clicked.connect(lambda _=False, remedy=remedy: self._choose(remedy))
-            row.addWidget(button)
+            ways.addWidget(button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(SPACE, SPACE // 2, SPACE // 2, SPACE // 2)
         layout.addLayout(row)
+        if many:
+            layout.addLayout(ways)
         if notice.details:
             row.addWidget(self._details(layout))
         close = QToolButton(toolTip="Dismiss")

@@ -49,7 +49,7 @@ def test_a_run_lives(start: Start, preset: str, explorers: list[str], measured: 
         for name in PRESSED.get(key, ()):
             studio.click(name)
         if key == "draw-it":
-            studio.drag("drawingPad", (0.4, 0.2), (0.6, 0.8))
+            studio.drag("canvas", (0.4, 0.2), (0.6, 0.8))
         if preset == "conditional-gan-digits":
             studio.click(text="Classes")
         studio.shot(f"{preset}-2-{key}-by-hand")

@@ -1,0 +1,28 @@
+"""The bar above the pages keeps its text readable, however many buttons it has."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QLabel, QPushButton
+from pytestqt.qtbot import QtBot
+
+from widgets.notices import Notice, NoticeBar, Remedy
+
+WIDTH = 640  # px, of the pages in a window of 1280 with both docks open
+
+
+def test_many_remedies_stand_below_the_text_and_within_its_width(qtbot: QtBot) -> None:
+    ways = ("feature matching", "packing of 2", "minibatch features", "5 unrolled steps")
+    remedies = tuple(Remedy(f"Train anew with {way}", lambda: None) for way in ways)
+    bar = NoticeBar(Notice("warn", 8 * "The generator leaves out data. ", "Measured thus.", remedies))
+    qtbot.addWidget(bar)
+    bar.setFixedWidth(WIDTH)
+    bar.show()
+    text = bar.findChild(QLabel, "noticeText")
+    buttons = [button for button in bar.findChildren(QPushButton) if button.objectName() == "remedy"]
+    assert bar.minimumSizeHint().width() < WIDTH
+    assert text.width() > WIDTH / 2
+    assert len(buttons) == len(ways)
+    assert all(bar.rect().contains(button.geometry()) for button in buttons)
+    assert all(button.y() >= text.geometry().bottom() for button in buttons)
+    places = [button.geometry() for button in buttons]
+    assert not any(one.intersects(other) for one in places for other in places if one is not other)
