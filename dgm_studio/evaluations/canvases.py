@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dgm_studio.evaluations.base import Evaluation, mean_interval
+import numpy as np
+import torch
+from torch import Tensor
+
+from dgm_studio.evaluations.base import CHUNK, Evaluation, describe, mean_interval
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Cell, Column, Pictures, Report, Table
 from dgm_studio.state import as_bytes
-from models.capabilities import DrawsInSteps
+from models.capabilities import DrawnInSteps, DrawsInSteps
 from models.estimation.measure import Kind
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout
+
+FINE = 4  # a pixel's side where windows are drawn around
+READ, WRITTEN = (64, 148, 255), (255, 140, 0)  # colours of windows: blue and orange, which all eyes tell apart
 
 
 class CanvasSettings(Settings):
     drawings: int = setting(200, title="Drawings", help="That the model makes.", ge=10, le=10_000)
     shown: int = setting(8, title="Shown", help="How many of them are shown, step by step.", ge=1, le=100)
+    examples: int = setting(
+        500, title="Examples", help="How many of the first test examples, at most, are drawn after.", ge=2, le=100_000
+    )
 
 
 def _admits(model: type, learner: type, spec: DataSpec) -> bool:
@@ -25,10 +35,26 @@ def _admits(model: type, learner: type, spec: DataSpec) -> bool:
 
 def _run(subject: Subject, settings: CanvasSettings) -> Iterator[float | Report]:
     canvases = subject.model.draw_in_steps(settings.drawings, subject.generator).canvases.cpu()  # (B, T, *event)
-    yield 0.8
-    white, steps = subject.spec.brightest, canvases.shape[1]
+    yield 0.3
+    yield _what_steps_do(canvases, subject.spec.brightest)
+    shown = canvases[: settings.shown].flatten(0, 1).float()
+    steps = tuple(str(t + 1) for t in range(canvases.shape[1]))
+    yield Pictures("Canvases, step by step", as_bytes(shown.numpy(), subject.spec), steps)
+
+    test = subject.dataset.test
+    x = test.x[: settings.examples].to(subject.device)
+    drawn = []
+    for part in x.split(CHUNK):
+        drawn.append(subject.model.redraw_in_steps(part, subject.generator))
+        yield 0.3 + 0.6 * min(1.0, len(drawn) * CHUNK / len(x))
+    where = f"{describe(subject.dataset, test)}, the first {len(x)} of them"
+    yield _towards_examples(drawn, x, subject.spec, where)
+    yield _redrawn(drawn[0], x[: settings.shown], subject.spec)
+
+
+def _what_steps_do(canvases: Tensor, white: float) -> Table:
     rows: list[tuple[Cell, ...]] = []
-    for t in range(steps):
+    for t in range(canvases.shape[1]):
         before = canvases[:, t - 1] if t else canvases[:, 0] * 0
         changed, interval = mean_interval((canvases[:, t] - before).abs().flatten(1).mean(1) / white)
         left, _ = mean_interval((canvases[:, -1] - canvases[:, t]).abs().flatten(1).mean(1) / white)
@@ -41,17 +67,91 @@ def _run(subject: Subject, settings: CanvasSettings) -> Iterator[float | Report]
         Column("Kind", "kind"),
     )
     note = "The mean absolute change of a pixel in each step; the first begins at black. Left: to the last canvas."
-    yield Table("What each step does", columns, tuple(rows), note)
-    shown = canvases[: settings.shown].flatten(0, 1).float()
-    yield Pictures(
-        "Canvases, step by step", as_bytes(shown.numpy(), subject.spec), tuple(str(t + 1) for t in range(steps))
+    return Table("What each step does", columns, tuple(rows), note)
+
+
+def _towards_examples(drawn: list[DrawnInSteps], x: Tensor, spec: DataSpec, where: str) -> Table:
+    """Another example is the next one, so that each is once the other."""
+    canvases = torch.cat([part.canvases for part in drawn])
+    side = max(x.shape[-2:])
+    rows: list[tuple[Cell, ...]] = []
+    for t in range(canvases.shape[1]):
+        away, interval = mean_interval(_error(canvases[:, t], x, spec))
+        other, _ = mean_interval(_error(canvases[:, t], x.roll(1, 0), spec))
+        spans, moves = _windows(drawn, t, side)
+        rows.append((str(t + 1), away, interval, other, spans, moves, str(Kind.ESTIMATE)))
+    columns = (
+        Column("Step"),
+        Column("From its example", "number", "of white², per pixel", 4),
+        Column("95 % interval", "interval", "of white², per pixel", 4),
+        Column("From another", "number", "of white², per pixel", 4),
+        Column("Writes across", "number", "of the side", 2),
+        Column("Moved by", "number", "of the side", 2),
+        Column("Kind", "kind"),
     )
+    note = (
+        f"{where}. The mean squared error of the canvas after each step that looks at the example; from another, it is "
+        "that from the next example. The window that is written through, and how far its middle came since the step "
+        "before; where none is placed, all of the side is written to."
+    )
+    return Table("Towards the example, step by step", columns, tuple(rows), note)
+
+
+def _error(canvas: Tensor, x: Tensor, spec: DataSpec) -> Tensor:
+    """Of each example: (B, *event), (B, *event) -> (B,)."""
+    return ((canvas - x) / spec.brightest).square().flatten(1).mean(1)
+
+
+def _windows(drawn: list[DrawnInSteps], t: int, side: int) -> tuple[float, float]:
+    """How much of the side the window of step t spans, and how far its middle came; means over drawings."""
+    if any(part.written is None for part in drawn):
+        return 1.0, 0.0
+    written = torch.cat([part.written for part in drawn if part.written is not None])
+    spans = ((drawn[0].write_size - 1) * written[:, t, 2] + 1).clamp(max=side) / side
+    moved = (written[:, t, :2] - written[:, max(0, t - 1), :2]).norm(dim=1) / side
+    return spans.mean().item(), moved.mean().item()
+
+
+def _redrawn(drawn: DrawnInSteps, x: Tensor, spec: DataSpec) -> Pictures:
+    """Groups of an example and its canvases, with frames around the windows where there are any."""
+    steps = drawn.canvases.shape[1]
+    pictures = torch.cat([x[:, None].cpu(), drawn.canvases[: len(x)].cpu().float()], 1).flatten(0, 1)
+    shown = as_bytes(pictures.numpy(), spec)
+    note = "The example, and the canvas after each step that looks at it."
+    if drawn.read is not None and drawn.written is not None:
+        shown = np.repeat(np.broadcast_to(shown, (len(shown), 3, *shown.shape[2:])), FINE, 2).repeat(FINE, 3)
+        for i in range(len(x)):
+            for t in range(steps):
+                picture = shown[i * (steps + 1) + t + 1]
+                _frame(picture, drawn.read[i, t].tolist(), drawn.read_size, READ)
+                _frame(picture, drawn.written[i, t].tolist(), drawn.write_size, WRITTEN)
+        note += " Blue: the window it was looked at through. Orange: the window that was written through."
+    group = ("example", *(str(t + 1) for t in range(steps)))
+    return Pictures("Examples, drawn step by step", shown, group, note=note)
+
+
+def _frame(picture: np.ndarray, window: list[float], size: int, colour: tuple[int, int, int]) -> None:
+    """Draw around a window (centre x, centre y, stride, σ) of `size` places along a side, on a picture (3, H, W) whose
+    pixels are FINE wide. What lies outside is cut off."""
+    x, y, stride, _ = window
+    half = (size - 1) / 2 * stride + 0.5
+    height, width = picture.shape[1:]
+    left, right = (round((x + 0.5 + end) * FINE) for end in (-half, half))
+    top, bottom = (round((y + 0.5 + end) * FINE) for end in (-half, half))
+    ink = np.array(colour, np.uint8)[:, None]
+    across, down = slice(max(left, 0), max(right, 0)), slice(max(top, 0), max(bottom, 0))
+    for row in (top, bottom - 1):
+        if 0 <= row < height:
+            picture[:, row, across] = ink
+    for column in (left, right - 1):
+        if 0 <= column < width:
+            picture[:, down, column] = ink
 
 
 EVALUATION = Evaluation(
     "canvases",
     "Drawn step by step",
-    "The canvas after every step of a few drawings, and how much each step changes.",
+    "The canvas after every step: how much each changes, how near it comes to an example, where it looks and writes.",
     CanvasSettings,
     _admits,
     _run,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
 
-from models.capabilities import Elbo
+from models.capabilities import Elbo, ScoresExactly
 from models.estimation.active_units import ACTIVE, active_units, code_means
 from models.learning.ascent import DecaySettings, begin_decay, decay
 from models.learning.base import Learner, Quantity, Symptom, adam
@@ -21,6 +22,7 @@ EXAMPLES = 50  # the same each time
 ELBO = Quantity("elbo", "Evidence bound", goal="higher")
 RECONSTRUCTION = Quantity("reconstruction", "Reconstruction", goal="higher")
 KL = Quantity("kl", "KL(q‖p)")
+EVIDENCE = Quantity("evidence", "Evidence, exact", goal="higher")
 GRADIENT_VARIANCE = Quantity("gradient_variance", "Gradient variance", "nats²")
 
 
@@ -31,6 +33,12 @@ class BoundSettings(DecaySettings):
         help=f"Beside held-out values: the variance of the gradient of {EXAMPLES} held-out examples' mean, over "
         f"{DRAWS} draws of the latent variables and summed over the model's parameters, to compare estimators by.",
         reference="Mnih & Gregor (2014), section 3.3",
+    )
+    evidence: bool = setting(
+        False,
+        title="Exact evidence",
+        help="Beside held-out values: log p(x) itself, which the bound is below. For models so small that it can be "
+        "summed over all their latent states.",
     )
 
 
@@ -44,6 +52,12 @@ class BoundAscent(Learner):
         super().__init__(model, settings, spec, examples)
         self.settings = settings
         self.register_buffer("steps", torch.zeros(()))
+
+    @staticmethod
+    def out_of_reach(model: type) -> Mapping[str, str]:
+        if issubclass(model, ScoresExactly):
+            return {}
+        return {"evidence": "log p(x) of this model is no sum that could be computed"}
 
     def begin(self) -> None:
         self.optimizers = {"model": adam(self, self.settings.learning_rate)}
@@ -73,6 +87,8 @@ class BoundAscent(Learner):
         _, reported = self.surrogate(batch.x, generator)
         if self.settings.gradient_variance:
             reported["gradient_variance"] = self.variance_of_gradient(batch.x[:EXAMPLES], generator)
+        if self.settings.evidence:
+            reported["evidence"] = self.model.log_prob(batch.x).mean()
         return reported
 
     watches = ("posterior collapse",)

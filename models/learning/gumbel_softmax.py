@@ -6,7 +6,16 @@ from torch import Generator, Tensor
 
 from models.capabilities import RelaxesDiscrete
 from models.learning.base import Learning, Quantity
-from models.learning.bound import ELBO, GRADIENT_VARIANCE, KL, RECONSTRUCTION, BoundAscent, BoundSettings, terms_of
+from models.learning.bound import (
+    ELBO,
+    EVIDENCE,
+    GRADIENT_VARIANCE,
+    KL,
+    RECONSTRUCTION,
+    BoundAscent,
+    BoundSettings,
+    terms_of,
+)
 from models.learning.kl_weight import KlSettings, charged_kl, kl_weight
 from models.learning.temperature import TemperatureSettings, temperature_at
 from models.spec import Batch
@@ -33,6 +42,7 @@ class GumbelSoftmax(BoundAscent):
         KL,
         Quantity("temperature", "Temperature τ", ""),
         GRADIENT_VARIANCE,
+        EVIDENCE,
     )
 
     def temperature(self) -> Tensor | float:

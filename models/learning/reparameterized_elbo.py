@@ -12,7 +12,16 @@ from torch import Generator, Tensor, nn
 from models.capabilities import BoundsEvidence, Decodes, Elbo, Encodes, RefinesPosterior, WeighsEvidence
 from models.learning.auxiliary import AuxiliaryDecoder
 from models.learning.base import Learning, Quantity, Symptom
-from models.learning.bound import ELBO, GRADIENT_VARIANCE, KL, RECONSTRUCTION, BoundAscent, BoundSettings, terms_of
+from models.learning.bound import (
+    ELBO,
+    EVIDENCE,
+    GRADIENT_VARIANCE,
+    KL,
+    RECONSTRUCTION,
+    BoundAscent,
+    BoundSettings,
+    terms_of,
+)
 from models.learning.kl_weight import KlSettings, annealing_steps, charged_kl, kl_weight
 from models.learning.refinement import refine
 from models.settings import setting
@@ -95,6 +104,7 @@ class ReparameterizedElbo(BoundAscent):
         Quantity("auxiliary", "Auxiliary log p(x|z)", goal="higher"),
         Quantity("refined", "Gained by refinement", goal="higher"),
         GRADIENT_VARIANCE,
+        EVIDENCE,
     )
 
     def __init__(self, model: nn.Module, settings: ReparameterizedElboSettings, spec: DataSpec, examples: int) -> None:
@@ -106,7 +116,7 @@ class ReparameterizedElbo(BoundAscent):
 
     @staticmethod
     def out_of_reach(model: type) -> Mapping[str, str]:
-        found = {}
+        found = dict(BoundAscent.out_of_reach(model))
         if not issubclass(model, WeighsEvidence):
             found["importance_samples"] = "this model does not weigh draws of its posterior"
         if not (issubclass(model, Encodes) and issubclass(model, Decodes)):

@@ -9,7 +9,7 @@ from torch import Generator, Tensor, nn
 
 from models.capabilities import DrawsPosterior, PosteriorDraw
 from models.learning.base import Learning, Quantity
-from models.learning.bound import ELBO, GRADIENT_VARIANCE, BoundAscent, BoundSettings
+from models.learning.bound import ELBO, EVIDENCE, GRADIENT_VARIANCE, BoundAscent, BoundSettings
 from models.networks import flat, mlp
 from models.settings import setting
 from models.spec import Batch, DataSpec
@@ -73,7 +73,7 @@ class ScoreFunction(BoundAscent):
 
     capturable = True
     needs = (DrawsPosterior,)
-    quantities = (ELBO, Quantity("signal", "Learning signal", goal="lower"), GRADIENT_VARIANCE)
+    quantities = (ELBO, Quantity("signal", "Learning signal", goal="lower"), GRADIENT_VARIANCE, EVIDENCE)
     signal_mean: Tensor
     signal_variance: Tensor
 

@@ -6,7 +6,7 @@ from torch import Generator, Tensor
 
 from models.capabilities import DrawsPosterior, Dreams
 from models.learning.base import Learning, Quantity
-from models.learning.bound import ELBO, GRADIENT_VARIANCE, BoundAscent, BoundSettings
+from models.learning.bound import ELBO, EVIDENCE, GRADIENT_VARIANCE, BoundAscent, BoundSettings
 from models.settings import setting
 
 
@@ -45,6 +45,7 @@ class WakeSleep(BoundAscent):
         Quantity("wake", "Awake: log p(x, h)", goal="higher"),
         Quantity("sleep", "Asleep: log q(h | x)"),
         GRADIENT_VARIANCE,
+        EVIDENCE,
     )
 
     def surrogate(self, x: Tensor, generator: Generator | None = None) -> tuple[Tensor, dict[str, Tensor]]:

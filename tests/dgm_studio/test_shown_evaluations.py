@@ -34,6 +34,13 @@ class Shows(nn.Module):
         steps = torch.tensor([0.1, 0.5, 0.6]).reshape(1, 3, 1, 1, 1).expand(n, 3, *SHAPE)
         return DrawnInSteps(steps, None, None, 1, 1)
 
+    def redraw_in_steps(self, x: Tensor, generator: Generator | None = None) -> DrawnInSteps:
+        """Halfway from black to the example, then all of it; looked at in the middle, written to the right."""
+        middle, right = torch.tensor([0.5, 0.0, 1.0, 1.0]), torch.tensor([1.0, 0.0, 0.5, 1.0])
+        read = middle.expand(len(x), 2, 4)
+        written = torch.stack([middle, right]).expand(len(x), 2, 4)
+        return DrawnInSteps(torch.stack([x / 2, x], 1), read, written, 2, 2)
+
 
 class Learned(nn.Module):
     def __init__(self, model: nn.Module) -> None:
@@ -45,7 +52,8 @@ class Learned(nn.Module):
 
 
 def subject(model: nn.Module) -> Subject:
-    split = Split(torch.zeros(4, *SHAPE), torch.full((4,), -1))
+    x = torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.0, 0.0], [1.0, 1.0]]).reshape(4, *SHAPE)
+    split = Split(x, torch.full((4,), -1))
     data = Dataset(DataSpec(SHAPE, Support.UNIT, Layout.IMAGE), split, split, split, Provenance("tiny"))
     return Subject(Learned(model), data, 7, Generator().manual_seed(0))  # type: ignore[arg-type]
 
@@ -69,10 +77,27 @@ def test_a_code_of_other_than_two_dimensions_has_no_plane() -> None:
 
 def test_every_step_says_what_it_changes_and_what_is_left() -> None:
     items = list(canvases.EVALUATION.run(subject(Shows()), canvases.CanvasSettings(drawings=10, shown=2)))
-    table, pictures = items[1:]
+    table, pictures = [item for item in items if not isinstance(item, float)][:2]
     assert isinstance(table, Table)
     assert [row[1] for row in table.rows] == pytest.approx([0.1, 0.4, 0.1], abs=1e-6)
     assert [row[3] for row in table.rows] == pytest.approx([0.5, 0.1, 0.0], abs=1e-6)
     assert isinstance(pictures, Pictures)
     assert pictures.group == ("1", "2", "3")
     assert pictures.pictures.shape == (6, *SHAPE)
+
+
+def test_canvases_come_nearer_to_the_example_that_is_looked_at() -> None:
+    items = list(canvases.EVALUATION.run(subject(Shows()), canvases.CanvasSettings(drawings=10, shown=2)))
+    table, pictures = items[-2:]
+    assert isinstance(table, Table)
+    assert [row[1] for row in table.rows] == pytest.approx([1 / 8, 0.0])
+    assert [row[3] for row in table.rows] == pytest.approx([5 / 8, 1.0])  # of the next example, the other colour
+    assert [row[4] for row in table.rows] == pytest.approx([1.0, 0.75])  # 2 and 1.5 of 2 pixels
+    assert [row[5] for row in table.rows] == pytest.approx([0.0, 0.25])
+    assert isinstance(pictures, Pictures)
+    assert pictures.group == ("example", "1", "2")
+    assert pictures.pictures.shape == (6, 3, 4, 8)
+    second = pictures.pictures[2]
+    assert second[:, 0, 0].tolist() == list(canvases.READ)
+    assert second[:, 0, 3].tolist() == list(canvases.WRITTEN)
+    assert not second[:, :, 4:7].any()  # nothing is drawn inside

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from contract import draws, states
 from torch import Generator, Tensor, nn
 
 from models.capabilities import DrawsPosterior, Dreams, PosteriorDraw
+from models.catalog import Recipe
 from models.distributions import bernoulli, bernoulli_log_prob
 from models.learning.wake_sleep import WakeSleep, WakeSleepSettings
+from models.settings import SettingsError
 from models.spec import Batch, DataSpec, Layout, Support
 
 H, X = states(2).double(), states(3).double()  # all hidden and all visible states
@@ -152,3 +156,18 @@ def test_more_draws_and_more_dreams_make_the_gradient_less_noisy() -> None:
         learner = WakeSleep(Tables(), settings, SPEC, len(DATA))
         found[draws_and_dreams] = learner.variance_of_gradient(DATA, draws(), 200).item()
     assert found[1] / found[16] == pytest.approx(16, rel=0.3)
+
+
+def test_the_exact_evidence_is_reported_beside_the_bound_where_it_is_asked_for() -> None:
+    x, n = states(3).float(), 500
+    recipe = Recipe.read("sigmoid-belief", "wake-sleep", {"first": 2}, {"evidence": True})
+    torch.manual_seed(0)
+    learner = recipe.build(SPEC, len(x))
+    batch = Batch(x.repeat(n, 1), torch.full((8 * n,), -1), torch.arange(8 * n))
+    with torch.no_grad():
+        told = learner.held_out(batch, draws())
+        weights = learner.model.log_weights(x, 20_000, draws(1))
+    assert told["evidence"].item() == pytest.approx((weights.logsumexp(0) - math.log(20_000)).mean().item(), abs=0.02)
+    assert told["elbo"] < told["evidence"]
+    with pytest.raises(SettingsError, match="no sum"):
+        Recipe.read("vae", "wake-sleep", {}, {"evidence": True})
