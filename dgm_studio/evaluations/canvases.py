@@ -49,6 +49,7 @@ def _run(subject: Subject, settings: CanvasSettings) -> Iterator[float | Report]
         yield 0.3 + 0.6 * min(1.0, len(drawn) * CHUNK / len(x))
     where = f"{describe(subject.dataset, test)}, the first {len(x)} of them"
     yield _towards_examples(drawn, x, subject.spec, where)
+    yield _windows(drawn, x)
     yield _redrawn(drawn[0], x[: settings.shown], subject.spec)
 
 
@@ -73,26 +74,20 @@ def _what_steps_do(canvases: Tensor, white: float) -> Table:
 def _towards_examples(drawn: list[DrawnInSteps], x: Tensor, spec: DataSpec, where: str) -> Table:
     """Another example is the next one, so that each is once the other."""
     canvases = torch.cat([part.canvases for part in drawn])
-    side = max(x.shape[-2:])
     rows: list[tuple[Cell, ...]] = []
     for t in range(canvases.shape[1]):
         away, interval = mean_interval(_error(canvases[:, t], x, spec))
         other, _ = mean_interval(_error(canvases[:, t], x.roll(1, 0), spec))
-        spans, moves = _windows(drawn, t, side)
-        rows.append((str(t + 1), away, interval, other, spans, moves, str(Kind.ESTIMATE)))
+        rows.append((str(t + 1), away, interval, other, str(Kind.ESTIMATE)))
     columns = (
         Column("Step"),
         Column("From its example", "number", "of white², per pixel", 4),
         Column("95 % interval", "interval", "of white², per pixel", 4),
         Column("From another", "number", "of white², per pixel", 4),
-        Column("Writes across", "number", "of the side", 2),
-        Column("Moved by", "number", "of the side", 2),
         Column("Kind", "kind"),
     )
     note = (
-        f"{where}. The mean squared error of the canvas after each step that looks at the example; from another, it is "
-        "that from the next example. The window that is written through, and how far its middle came since the step "
-        "before; where none is placed, all of the side is written to."
+        f"{where}. The mean squared error of the canvas after each step that looks at the example. Another: the next."
     )
     return Table("Towards the example, step by step", columns, tuple(rows), note)
 
@@ -102,14 +97,49 @@ def _error(canvas: Tensor, x: Tensor, spec: DataSpec) -> Tensor:
     return ((canvas - x) / spec.brightest).square().flatten(1).mean(1)
 
 
-def _windows(drawn: list[DrawnInSteps], t: int, side: int) -> tuple[float, float]:
-    """How much of the side the window of step t spans, and how far its middle came; means over drawings."""
-    if any(part.written is None for part in drawn):
-        return 1.0, 0.0
-    written = torch.cat([part.written for part in drawn if part.written is not None])
-    spans = ((drawn[0].write_size - 1) * written[:, t, 2] + 1).clamp(max=side) / side
-    moved = (written[:, t, :2] - written[:, max(0, t - 1), :2]).norm(dim=1) / side
-    return spans.mean().item(), moved.mean().item()
+def _windows(drawn: list[DrawnInSteps], x: Tensor) -> Table:
+    """Where a model places no windows, it looks at and writes to all of the image, around its middle."""
+    side, there, steps = max(x.shape[-2:]), _middles(x), drawn[0].canvases.shape[1]
+    looked, looks = _placed([part.read for part in drawn], drawn[0].read_size, steps, x)
+    _, writes = _placed([part.written for part in drawn], drawn[0].write_size, steps, x)
+    rows: list[tuple[Cell, ...]] = []
+    for t in range(steps):
+        past, other = ((looked[:, t] - centre).norm(dim=1).mean().item() / side for centre in (there, there.roll(1, 0)))
+        rows.append((str(t + 1), looks[t].item(), past, other, writes[t].item(), str(Kind.ESTIMATE)))
+    columns = (
+        Column("Step"),
+        Column("Looks across", "number", "of the side", 2),
+        Column("Past its example", "number", "of the side", 3),
+        Column("Past another", "number", "of the side", 3),
+        Column("Writes across", "number", "of the side", 2),
+        Column("Kind", "kind"),
+    )
+    note = (
+        "How much of the side of the image the windows span, and how far the middle of the one that is looked through "
+        "lies from the centre of what is bright in the example, or in the next one. Means over examples."
+    )
+    return Table("Windows, step by step", columns, tuple(rows), note)
+
+
+def _placed(windows: list[Tensor | None], size: int, steps: int, x: Tensor) -> tuple[Tensor, Tensor]:
+    """The middles of the windows in every step (N, T, 2), and how much of the longer side they span (T,), cut at all
+    of it."""
+    height, width = x.shape[-2:]
+    found = [window for window in windows if window is not None]
+    if not found:
+        middle = torch.tensor([(width - 1) / 2, (height - 1) / 2]).to(x)
+        return middle.expand(len(x), steps, 2), torch.ones(steps)
+    all_of_them = torch.cat(found)
+    spans = (((size - 1) * all_of_them[..., 2] + 1) / max(height, width)).clamp(max=1)
+    return all_of_them[..., :2], spans.mean(0)
+
+
+def _middles(x: Tensor) -> Tensor:
+    """x and y of the centre of what is bright, the middle of a black image: (B, channels, H, W) -> (B, 2)."""
+    light = x.sum(1).clamp(min=0) + 1e-6
+    light = light / light.sum((1, 2), keepdim=True)
+    across, down = torch.arange(light.shape[2]).to(light), torch.arange(light.shape[1]).to(light)
+    return torch.stack([light.sum(1) @ across, light.sum(2) @ down], 1)
 
 
 def _redrawn(drawn: DrawnInSteps, x: Tensor, spec: DataSpec) -> Pictures:

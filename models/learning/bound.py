@@ -22,7 +22,7 @@ EXAMPLES = 50  # the same each time
 ELBO = Quantity("elbo", "Evidence bound", goal="higher")
 RECONSTRUCTION = Quantity("reconstruction", "Reconstruction", goal="higher")
 KL = Quantity("kl", "KL(q‖p)")
-EVIDENCE = Quantity("evidence", "Evidence, exact", goal="higher")
+EVIDENCE = Quantity("evidence", "log p(x)", goal="higher")
 GRADIENT_VARIANCE = Quantity("gradient_variance", "Gradient variance", "nats²")
 
 

@@ -52,7 +52,7 @@ class Learned(nn.Module):
 
 
 def subject(model: nn.Module) -> Subject:
-    x = torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.0, 0.0], [1.0, 1.0]]).reshape(4, *SHAPE)
+    x = torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]).reshape(4, *SHAPE)
     split = Split(x, torch.full((4,), -1))
     data = Dataset(DataSpec(SHAPE, Support.UNIT, Layout.IMAGE), split, split, split, Provenance("tiny"))
     return Subject(Learned(model), data, 7, Generator().manual_seed(0))  # type: ignore[arg-type]
@@ -88,16 +88,19 @@ def test_every_step_says_what_it_changes_and_what_is_left() -> None:
 
 def test_canvases_come_nearer_to_the_example_that_is_looked_at() -> None:
     items = list(canvases.EVALUATION.run(subject(Shows()), canvases.CanvasSettings(drawings=10, shown=2)))
-    table, pictures = items[-2:]
+    table, windows, pictures = items[-3:]
     assert isinstance(table, Table)
+    assert isinstance(windows, Table)
     assert [row[1] for row in table.rows] == pytest.approx([1 / 8, 0.0])
-    assert [row[3] for row in table.rows] == pytest.approx([5 / 8, 1.0])  # of the next example, the other colour
-    assert [row[4] for row in table.rows] == pytest.approx([1.0, 0.75])  # 2 and 1.5 of 2 pixels
-    assert [row[5] for row in table.rows] == pytest.approx([0.0, 0.25])
+    assert [row[3] for row in table.rows] == pytest.approx([5 / 8, 1.0])  # of the next example, the other way round
+    assert [row[1] for row in windows.rows] == pytest.approx([1.0, 1.0])
+    assert [row[2] for row in windows.rows] == pytest.approx([1 / 4, 1 / 4], abs=1e-5)  # half a pixel of two
+    assert [row[3] for row in windows.rows] == pytest.approx([1 / 4, 1 / 4], abs=1e-5)
+    assert [row[4] for row in windows.rows] == pytest.approx([1.0, 0.75])  # 2 and 1.5 of 2 pixels
     assert isinstance(pictures, Pictures)
     assert pictures.group == ("example", "1", "2")
     assert pictures.pictures.shape == (6, 3, 4, 8)
     second = pictures.pictures[2]
     assert second[:, 0, 0].tolist() == list(canvases.READ)
     assert second[:, 0, 3].tolist() == list(canvases.WRITTEN)
-    assert not second[:, :, 4:7].any()  # nothing is drawn inside
+    assert (second[:, :, 4:7] == 255).all()  # nothing is drawn inside
