@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
@@ -92,7 +92,6 @@ class LessonPage(QWidget):
         holder.setLayout(self._cards)
         self._stack.addWidget(scrolled(holder, "galleryScroll"))
         self._scroll = scrolled(QWidget(), "lessonScroll")
-        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)  # tables may be wider
         right = QVBoxLayout()
         right.setSpacing(0)
         right.addWidget(self.head)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from PySide6.QtCore import QObject, QThread, Signal
 
@@ -60,6 +62,7 @@ class Live(QObject):
         self.config, self.recipe, self.dataset = config, recipe, dataset
         self.inference = Inference(recipe, dataset, device)
         self._newest: dict[str, int] = {}
+        self._pending: dict[str, int] = {}
         self._retired = False
         self.can_step = False  # the run trains here, or is paused
         self._thread = _AnswerThread(self.inference, self)
@@ -99,10 +102,17 @@ class Live(QObject):
         """Newer weights."""
         self.inference.publish(snapshot)
 
+    @property
+    def pending(self) -> Mapping[str, int]:
+        """Channels whose newest question has no answer yet, with its serial number."""
+        return self._pending
+
     def ask(self, channel: str, question: Question, standing: bool = False) -> int:
-        return self.inference.ask(channel, question, standing)
+        self._pending[channel] = serial = self.inference.ask(channel, question, standing)
+        return serial
 
     def forget(self, channel: str) -> None:
+        self._pending.pop(channel, None)
         self.inference.forget(channel)
 
     def let_step(self, possible: bool) -> None:
@@ -128,6 +138,8 @@ class Live(QObject):
         if self._retired or answer.serial < self._newest.get(answer.channel, -1):
             return
         self._newest[answer.channel] = answer.serial
+        if answer.serial >= self._pending.get(answer.channel, answer.serial):
+            self._pending.pop(answer.channel, None)
         self.answered.emit(answer)
 
     def _tell_moved(self, step: int) -> None:

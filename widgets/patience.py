@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 
 from PySide6.QtCore import QEventLoop, QTimer
 
+from widgets.background import Background
 from widgets.desk import Desk
 from widgets.live import Live
 
 PATIENCE = 120.0  # seconds
-SETTLES = 8.0  # seconds that a view has to answer all its questions; one that plays never does
 QUIET = 0.25  # seconds without a question after which a view is as it will stay
+PLAYS = 8  # questions on one channel within one wait: it goes on by itself, and is not waited for
 
 
 def settle(desk: Desk, quiet: float = QUIET) -> None:
-    """Let the window work until no view of it waits for an answer."""
+    """Let the window work until all that its views have asked is answered, and nothing is read or measured."""
     since = time.monotonic()
+    seen: dict[tuple[Live, str], set[int]] = defaultdict(set)
+
+    def waits(live: Live) -> bool:
+        if live.newest is None:
+            return False
+        for channel, serial in live.pending.items():
+            seen[live, channel].add(serial)
+        return any(len(seen[live, channel]) < PLAYS for channel in live.pending)
 
     def settled() -> bool:
         nonlocal since
-        lives = [live for live in desk.workspace.viewing.findChildren(Live) if live.newest is not None]
-        if desk.workspace.files.busy or any(not live.inference.resting for live in lives):
+        workspace = desk.workspace
+        reads = any(thread.busy for thread in workspace.findChildren(Background))
+        if reads or any([waits(live) for live in workspace.viewing.findChildren(Live)]):
             since = time.monotonic()
         return time.monotonic() - since > quiet
 
-    wait(settled, SETTLES)
+    wait(settled)
 
 
 def rest(seconds: float) -> None:

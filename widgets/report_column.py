@@ -8,10 +8,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from dgm_studio.files import file_name
-from dgm_studio.reports import Note, Points, Report, Series
+from dgm_studio.reports import Note, Points, Report, Series, Table
 from widgets.icons import dress
 from widgets.report_views import content_view, is_plot, text_label
 from widgets.saving import RUN_NAME, open_menu
+from widgets.sideways import Sideways
 from widgets.theme import SPACE
 
 Others = Callable[[Points], Sequence[Series]]
@@ -61,7 +62,7 @@ class ReportColumn(QWidget):
         head.addWidget(text_label(report.title, "strong"), 1)
         head.addWidget(self._export_button(report, view))
         column.addLayout(head)
-        column.addWidget(view)
+        column.addWidget(Sideways(view) if isinstance(report, Table) else view)
         if report.note:
             column.addWidget(text_label(report.note, "small"))
         return section

@@ -26,8 +26,10 @@ from dgm_studio.reports import (
 from widgets.report_pictures import PictureGroups
 from widgets.report_plots import BarsPlot, CurvesPlot, HeatMapPlot, PointsPlot, ReportPlot, StackedBarsPlot
 from widgets.saving import Choice, copy_text, open_menu, table_choices
-from widgets.theme import SPACE, look, mixed, tabular
+from widgets.theme import SPACE, look, mixed, px, tabular
 
+NARROWEST = 84  # px that the head of a column may always take
+FIRST = 180  # px in which the words of the first column may be broken into lines
 KIND_ROLES = {"exact": "good", "lower bound": "accent", "upper bound": "warn", "estimate": "muted"}
 
 
@@ -62,8 +64,9 @@ class Tag(QLabel):
 
 
 class TableView(QWidget):
-    """A table of a few rows, its numbers in tabular figures; details stand under their row in small print. Where it is
-    too narrow for all columns, the first stands above the others."""
+    """A table of a few rows, its numbers in tabular figures; details stand under their row in small print. Titles of
+    columns and what is in the first take as many lines as keep the columns narrow. Where it is too narrow even so, the
+    first column stands above the others."""
 
     def __init__(self, table: Table) -> None:
         super().__init__()
@@ -76,8 +79,14 @@ class TableView(QWidget):
         for row in table.rows:
             cells = zip(table.columns, row, strict=True)
             lines.append([self._cell(column, cell) for column, cell in cells if column.format != "detail"])
+        for head, *same in zip(*lines, strict=True):
+            _fold(head, max([px(NARROWEST), *map(_width, same)]))
         # Not a grid: one that has cells over several columns misjudges how tall wrapped text is.
         widths = [max(_width(cell) for cell in same) for same in zip(*lines, strict=True)]
+        if len(widths) > 1 and columns[0].format == "text":
+            widths[0] = min(widths[0], px(FIRST))
+            for line in lines[1:]:
+                line[0].setWordWrap(True)
         for same, width in zip(zip(*lines, strict=True), widths, strict=True):
             for cell in same:
                 cell.setMinimumWidth(width)
@@ -170,6 +179,24 @@ def _above(cell: QLabel) -> QLabel:
     label = text_label(cell.text())
     label.hide()
     return label
+
+
+def _fold(head: QLabel, width: int) -> None:
+    """Break the lines of a column's head so that it is about as wide as what is below it."""
+    head.ensurePolished()
+    measure = head.fontMetrics().horizontalAdvance
+    folded: list[str] = []
+    for line in head.text().split("\n"):
+        words = line.split(" ")
+        now = words[0]
+        for word in words[1:]:
+            if measure(f"{now} {word}") > width:
+                folded.append(now)
+                now = word
+            else:
+                now += f" {word}"
+        folded.append(now)
+    head.setText("\n".join(folded))
 
 
 def _width(label: QLabel) -> int:

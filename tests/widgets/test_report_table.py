@@ -8,6 +8,7 @@ from pytestqt.qtbot import QtBot
 
 from dgm_studio.reports import Column, Table
 from widgets.report_views import TableView
+from widgets.sideways import Sideways
 
 TABLE = Table(
     "Likelihood",
@@ -27,7 +28,8 @@ TABLE = Table(
 
 def spans(view: TableView, text: str) -> list[tuple[int, int]]:
     """Where labels with this text that are seen begin and end."""
-    found = [label for label in view.findChildren(QLabel) if label.text() == text and label.isVisible()]
+    labels = view.findChildren(QLabel)
+    found = [label for label in labels if label.text().replace("\n", " ") == text and label.isVisible()]
     starts = [label.mapTo(view, label.rect().topLeft()).x() for label in found]
     return [(start, start + label.width()) for start, label in zip(starts, found, strict=True)]
 
@@ -45,7 +47,42 @@ def test_a_table_is_seen_whole_however_narrow_it_is(width: int, qtbot: QtBot) ->
     for text in ("log p(x), by a long name of a measure", "log p(x)", "−16.11", "−16.00", "estimate", "lower bound"):
         assert len(spans(view, text)) == 1, text
         assert spans(view, text)[0][1] <= view.width(), text
-    for head, *cells in (("Value\nnats per example", "−16.11", "−16.00"), ("Kind", "estimate", "lower bound")):
+    for head, *cells in (("Value nats per example", "−16.11", "−16.00"), ("Kind", "estimate", "lower bound")):
         side = 1 if head.startswith("Value") else 0
         edges = {spans(view, text)[0][side] for text in (head, *cells)}
         assert len(edges) == 1, head
+
+
+def test_long_words_cost_height_before_they_cost_width(qtbot: QtBot) -> None:
+    words = "a measure of which there is much to be said in the first column"
+    table = Table(
+        "Measured",
+        (Column("Measure"), Column("Number of pictures that were drawn", "number", "of a hundred")),
+        ((words, 3.0),),
+    )
+    view = TableView(table)
+    qtbot.addWidget(view)
+    view.resize(300, 200)
+    view.show()
+    qtbot.wait(10)
+    assert spans(view, words)[0][1] < 300  # beside its figure, not above it
+    assert spans(view, "Number of pictures that were drawn of a hundred")[0][1] <= 300
+
+
+def test_a_table_too_wide_for_its_place_scrolls_and_leaves_the_page_as_wide_as_it_is(qtbot: QtBot) -> None:
+    many = Table("Measured", tuple(Column(f"Quantity{i}", "number") for i in range(12)), (tuple(range(12)),))
+    view = TableView(many)
+    place = Sideways(view)
+    qtbot.addWidget(place)
+    place.resize(300, 100)
+    place.show()
+    qtbot.wait(10)
+    assert view.width() > 300
+    assert place.minimumSizeHint().width() <= 300
+    assert place.horizontalScrollBar().maximum() > 0
+    assert place.verticalScrollBar().maximum() == 0
+    lower = place.height()
+    place.resize(view.width() + 20, 100)
+    qtbot.wait(10)
+    assert place.horizontalScrollBar().maximum() == 0
+    assert place.height() < lower
