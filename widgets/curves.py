@@ -17,7 +17,7 @@ from widgets.history import History
 from widgets.plots import HALF_FIGURE
 from widgets.readout import Readout
 from widgets.saving import more_button
-from widgets.status import duration, thousands
+from widgets.status import duration, power, thousands
 from widgets.step_axis import StepAxis
 from widgets.theme import SPACE, look, px
 
@@ -263,5 +263,16 @@ class Curves(QWidget):
 
 def number(value: float) -> str:
     """A measured value with figures that matter and a real minus sign."""
-    text = f"{value:.2f}" if 0.1 <= abs(value) < 1e4 else f"{value:.3g}"
+    if not math.isfinite(value):
+        text = str(value)
+    elif value == round(value) and abs(value) < 1e4:  # a count, or nothing
+        text = f"{value:.0f}"
+    elif 1 <= abs(value) < 1e4:
+        text = f"{value:.2f}"
+    elif 1e-4 <= abs(value) < 1:
+        text = f"{value:#.3g}"
+    elif 1e4 <= abs(value) < 1e7:
+        text = thousands(value)
+    else:
+        text = power(value, 3)
     return text.replace("-", "−")

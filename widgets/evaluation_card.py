@@ -25,6 +25,7 @@ from widgets.how_form import HowForm
 from widgets.measuring import How, Measuring
 from widgets.report_column import Others, ReportColumn
 from widgets.report_views import text_label
+from widgets.status import percent
 from widgets.theme import SPACE, tabular
 
 
@@ -49,6 +50,8 @@ def grouped(n: int) -> str:
 
 def duration(seconds: float) -> str:
     """Seconds as a person says them."""
+    if seconds < 0.05:
+        return "under 0.1 s"
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 120:
@@ -90,7 +93,7 @@ class Progress(QWidget):
         self._bar.setValue(round(1000 * event.fraction))
         left = f"  ·  {duration(event.remaining)} left" if event.remaining != float("inf") else ""
         what = f"{self._what}  ·  " if self._what else ""
-        self._text.setText(f"{what}{event.fraction:.0%}{left}")
+        self._text.setText(f"{what}{percent(event.fraction)}{left}")
 
 
 class EvaluationCard(QFrame):

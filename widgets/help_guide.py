@@ -44,8 +44,8 @@ class HelpGuide(QObject):
         super().__init__(window)
         self._window, self._workspace, self._draft, self._model = window, workspace, draft, model
         self._log, self._start = log, start
-        self._narrow = 0  # px: how wide the list of runs is while the help is hidden
-        self._widened = False  # it is not so now
+        self._narrow: dict[QObject, int] = {}  # px: how wide the list of runs and the form are while the help is hidden
+        self._widened = False  # they are not so now
         self.panel = HelpPanel(workspace.preferences.help_zoom)
         self.dock = Dock("Help", "helpDock", self.panel, window, 34 * SPACE)
         self.dock.visibilityChanged.connect(self._give_room)
@@ -64,7 +64,8 @@ class HelpGuide(QObject):
     def place(self, project: Dock, form: Dock) -> None:
         """Put the dock where it belongs: beside the form where the window is wide, else over the list of runs."""
         self._project, self._form = project, form
-        project.installEventFilter(self)
+        for dock in (project, form):
+            dock.installEventFilter(self)
         if self._window.width() >= BESIDE:
             self._window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.dock)
             self._window.splitDockWidget(self.dock, form, Qt.Orientation.Horizontal)
@@ -145,11 +146,11 @@ class HelpGuide(QObject):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() is QEvent.Type.Resize and self.dock.isHidden() and not self._widened:
-            self._narrow = watched.width()
+            self._narrow[watched] = watched.width()
         return False
 
     def _give_room(self, visible: bool) -> None:
-        """A page needs more width than the list of runs, which has it back afterwards."""
+        """A page needs more width than the list of runs. What is beside it is afterwards as it was."""
         self._widened = self._widened or visible
         if visible and not self.dock.isFloating() and self.dock.width() < WIDTH:
             sizes = [WIDTH, self._form.width()]
@@ -160,5 +161,5 @@ class HelpGuide(QObject):
     def _take_back(self) -> None:
         if self.dock.isHidden():
             if self._narrow:
-                self._window.resizeDocks([self._project], [self._narrow], Qt.Orientation.Horizontal)
+                self._window.resizeDocks(list(self._narrow), list(self._narrow.values()), Qt.Orientation.Horizontal)
             self._widened = False

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtGui import QShowEvent
+from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from dgm_studio.lessons.format import Lesson, LessonError
@@ -27,9 +27,10 @@ from widgets.lesson.runner import Runner
 from widgets.lesson.runs import LessonRuns, Tries
 from widgets.measuring import Measuring
 from widgets.text_page import ZOOMS
-from widgets.theme import SPACE
+from widgets.theme import SPACE, px
 from widgets.workspace import Workspace
 
+LISTS = 110 * SPACE  # px: from this width on a lesson has room for the list of all beside it
 LOOK_AFTER = 150  # ms from a change in the project to a look at it
 
 
@@ -81,6 +82,7 @@ class LessonPage(QWidget):
         self._runs: LessonRuns | None = None
         self._tries: Tries | None = None
         self._trouble = label("", "error", "lessonTrouble", wrap=True)
+        self._listed = False  # a person said whether the list is to be seen
         self._arrange()
         self._connect()
 
@@ -127,6 +129,7 @@ class LessonPage(QWidget):
         head.all_wanted.connect(self.show_gallery)
         head.reload_wanted.connect(self.reload)
         head.listing.toggled.connect(self.contents.setVisible)
+        head.listing.clicked.connect(lambda: setattr(self, "_listed", True))
 
     # What is shown.
 
@@ -193,7 +196,9 @@ class LessonPage(QWidget):
         self._article.zoomed.connect(self._zoom)
         column.addWidget(self._article)
         column.addWidget(section("Does it hold?"))
-        self._checks = [CheckCard(number, check) for number, check in enumerate(lesson.checks)]
+        self._checks = [
+            CheckCard(number, check, lesson.worded(check.figure.text)) for number, check in enumerate(lesson.checks)
+        ]
         for card in self._checks:
             column.addWidget(card)
         column.addSpacing(SPACE)
@@ -207,7 +212,7 @@ class LessonPage(QWidget):
         self._tries.page_wanted.connect(self.page_wanted)
         if lesson.tries:
             column.addSpacing(SPACE)
-            column.addWidget(section("Try it yourself"))
+            column.addWidget(section("Worth trying"))
         column.addWidget(self._tries)
         column.addStretch(1)
         content.setProperty("plain", True)
@@ -318,6 +323,12 @@ class LessonPage(QWidget):
         if self.lesson is not None:
             self.show_lesson(self.lesson)  # figures of another project go
         self._survey()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if not self._listed:
+            self.head.listing.setChecked(self.width() >= px(LISTS))
+        self.contents.fit(self.width())
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

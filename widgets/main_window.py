@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from widgets.desk import Desk
 
 LISTED = 12  # recent projects in the menu; the start page has all
+NARROW = 1280  # px: a window that is not wider has docks that are as narrow as reads well
 LAYOUT_VERSION = 1  # of the docks: a remembered layout of another version is not restored
 
 
@@ -270,7 +271,9 @@ class MainWindow(QMainWindow):
         self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, docks["showModel"])
         self.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, docks["log"])
         self.desk.guide.place(docks["showRuns"], docks["showModel"])
-        self.resizeDocks([docks["showRuns"], docks["showModel"]], [25 * SPACE, 41 * SPACE], Qt.Orientation.Horizontal)
+        wide = min(max(self.width() - NARROW, 0) // 8, 10 * SPACE)  # px more for each, where there is much room
+        sizes = [25 * SPACE + wide, 41 * SPACE + wide]
+        self.resizeDocks([docks["showRuns"], docks["showModel"]], sizes, Qt.Orientation.Horizontal)
         self.resizeDocks([docks["log"]], [18 * SPACE], Qt.Orientation.Vertical)
 
     # Files.

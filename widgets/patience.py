@@ -33,7 +33,7 @@ def settle(desk: Desk, quiet: float = QUIET) -> None:
         nonlocal since
         workspace = desk.workspace
         reads = any(thread.busy for thread in workspace.findChildren(Background))
-        if reads or any([waits(live) for live in workspace.viewing.findChildren(Live)]):
+        if reads or any(waits(live) for live in workspace.viewing.findChildren(Live)):
             since = time.monotonic()
         return time.monotonic() - since > quiet
 

@@ -342,8 +342,9 @@ class Photographer:
     def _scrolled(self, page: QWidget | None) -> Iterator[Callable[[], None]]:
         """Ways to the parts of a page, from its top to its end."""
         yield lambda: None
-        areas = [area for area in page.findChildren(QScrollArea) if area.isVisible()] if page is not None else []
-        if len(areas) == 1 and areas[0].verticalScrollBar().maximum() > 0:
+        seen = [area for area in page.findChildren(QScrollArea) if area.isVisible()] if page is not None else []
+        areas = [area for area in seen if area.verticalScrollBar().maximum() > 0]
+        if len(areas) == 1:
             bar = areas[0].verticalScrollBar()
             for place in range(bar.pageStep(), bar.maximum() + bar.pageStep(), bar.pageStep()):
                 yield lambda place=place: bar.setValue(place)

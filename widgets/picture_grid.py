@@ -115,6 +115,8 @@ class PictureGrid(QWidget):
             wide, high = sheet.width(), sheet.height() // self._count
             for number, place in enumerate(self.places()):
                 painter.drawImage(place, sheet, QRectF(0, number * high, wide, high))
+                painter.setPen(QColor(look.theme.border))  # an edge, for pictures that are white or black
+                painter.drawRect(place.adjusted(-0.5, -0.5, 0.5, 0.5))
                 if number == self._marked:
                     painter.setPen(QPen(QColor(look.theme.accent), 2))
                     painter.drawRect(place.adjusted(1, 1, -1, -1))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from html import escape
+from typing import Any
 
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, QSize, Qt
@@ -20,6 +22,7 @@ pg.setConfigOptions(antialias=True)
 
 APART = 16  # px from one figure of a vertical axis to the next
 HALF_FIGURE = 6  # px: what stands above the highest tick of a vertical axis
+DESCENT = 2  # px that letters of the title below reach out of its place
 
 
 class _Axis(pg.AxisItem):
@@ -46,6 +49,27 @@ class _Axis(pg.AxisItem):
 
     def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
         return [written(text) for text in super().tickStrings(values, scale, spacing)]
+
+    def generateDrawSpecs(self, painter: QPainter) -> Any:
+        found = super().generateDrawSpecs(painter)
+        if found is None or self.logMode:
+            return found
+        axis, ticks, texts = found
+        figures = even([text for _, _, text in texts])
+        return axis, ticks, [(*spec[:2], figure) for spec, figure in zip(texts, figures, strict=True)]
+
+
+def even(figures: Sequence[str]) -> list[str]:
+    """Figures of one axis with as many decimals each; a plain 0 stays one."""
+    plain = [re.fullmatch(r"−?\d+(?:\.(\d+))?", figure) for figure in figures]
+    most = max((len(found[1] or "") for found in plain if found), default=0)
+    padded = []
+    for figure, found in zip(figures, plain, strict=True):
+        if found is None or figure == "0" or len(found[1] or "") == most:
+            padded.append(figure)
+        else:
+            padded.append(f"{figure}{'' if found[1] else '.'}{'0' * (most - len(found[1] or ''))}")
+    return padded
 
 
 def written(figure: str) -> str:
@@ -79,7 +103,7 @@ class Plot(pg.PlotWidget):
             axis.enableAutoSIPrefix(False)  # numbers as they are, not "z₁ (x0.001)"
             axis.setVisible(axes)
         if axes:
-            self.plotItem.layout.setContentsMargins(0, HALF_FIGURE, 0, 0)
+            self.plotItem.layout.setContentsMargins(0, HALF_FIGURE, 0, DESCENT)
         look.changed.connect(self.restyle)
         self.restyle()
 

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QLineEdit, QListWidgetItem, QMenu, QPlainTextEdit,
 from dgm_studio.store import Run
 from dgm_studio.store.records import read_tags
 from widgets.actions import Actions
-from widgets.building import Card, label, section
+from widgets.building import Card, ElidedField, label, section
 from widgets.run_list import ID, RunList
 from widgets.status import thousands
 from widgets.theme import SPACE
@@ -48,7 +48,7 @@ class RunsPanel(QWidget):
         self._find.setToolTip("Show the runs whose name, tags or family hold all of these words")
         self._none = label("No run matches.", "small", "noRunMatches")
         self._list = RunList()
-        self._tags = QLineEdit(placeholderText="baseline, large β")
+        self._tags = ElidedField(placeholderText="baseline, large β")
         self._tags.setObjectName("tags")
         self._tags.setAccessibleName("Tags of the selected run, with commas between them")
         self._notes = QPlainTextEdit(placeholderText="What did you see in this run?")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
@@ -290,7 +291,9 @@ class SettingsForm(QWidget):
             editor = Editor(field, info, texts, self)
             editor.edited.connect(lambda value, field=field: self._edit(field, value))
             tip = _tip(field, info)
-            name = label(info.title or field, "", wrap=True)
+            name = label(
+                re.sub(r" (\S)$", "\N{NO-BREAK SPACE}\\1", info.title or field), "", wrap=True
+            )  # no letter alone
             name.setBuddy(editor.widget)
             reset = QToolButton(toolTip="Back to the default")
             reset.setObjectName(f"reset-{field}")

@@ -158,8 +158,10 @@ class TrainPage(QWidget):
             return
         self._answered_step = event.step
         self.samples.show_samples(event.samples)
-        kind = "means " if event.means else ""
-        self._caption.set_text(f"step {thousands(event.step)}  ·  {kind}{self._where}")
+        step, where = f"step {thousands(event.step)}", f" {self._where}"
+        # in pairs, which are left out whole where there is no room
+        what = [("  ·  means", ""), ("", ""), (where, "")] if event.means else [("", ""), ("  · ", ""), (where, "")]
+        self._caption.set_parts([(step, ""), *what])
 
     def _head(self, spec: DataSpec | None) -> None:
         """Say what is shown of the selected run."""

@@ -47,9 +47,9 @@ def preview(dataset: Dataset, n: int = 100) -> DataPreview:
     high = max(float(split.x.max()) for split in splits)
     shape = "×".join(str(k) for k in spec.event_shape)
     provenance = dataset.provenance
-    values = f"{shape} {spec.support}, from {low:.4g} to {high:.4g}"
+    values = f"{shape} {spec.support}, from {low:.4g} to {high:.4g}".replace(" -", " −")
     if spec.support is Support.SYMBOLS:
-        values = f"{spec.layout}s of {shape} symbols out of {spec.categories}"
+        values = f"{spec.layout.capitalize()}s of {shape} symbols out of {spec.categories}"
     lines = (
         values,
         f"{', '.join(f'{size} {name}' for name, size in zip(PARTS, sizes, strict=True))} examples",

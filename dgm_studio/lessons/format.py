@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -98,6 +99,15 @@ class Lesson:
         if isinstance(show, ShowReport):
             return (show.run,)
         return tuple(show.runs) or tuple(self.runs)
+
+    def worded(self, figure: str) -> str:
+        """A figure with the titles of its quantities and runs, and the signs that a book has."""
+
+        def titled(found: re.Match[str]) -> str:
+            quantity, run = self.quantities[found[1]].title, self.runs[found[2]].title
+            return f"{quantity} ({run})" if len(self.runs) > 1 else quantity
+
+        return re.sub(r"\b([a-z]\w*)\.(\w+)", titled, figure.replace("-", "−").replace("*", "·"))
 
     def values(self) -> tuple[Value, ...]:
         """Every quantity of a run that a check or a show needs."""

@@ -17,6 +17,7 @@ from dgm_studio.modes import PERFECT
 from models.learning.base import Quantity
 from widgets.curves import Curves, number
 from widgets.history import History, Series
+from widgets.plots import even
 from widgets.step_axis import StepAxis
 
 
@@ -289,8 +290,26 @@ def test_a_run_whose_beginning_was_not_timed_has_no_times() -> None:
     assert len(history.series["elbo"]) == 11
 
 
+def test_figures_of_an_axis_have_as_many_decimals_each() -> None:
+    assert even(["0", "1", "2", "−0.5", "1.25"]) == ["0", "1.00", "2.00", "−0.50", "1.25"]
+    assert even(["0", "50", "1\N{NARROW NO-BREAK SPACE}000"]) == ["0", "50", "1\N{NARROW NO-BREAK SPACE}000"]
+    assert even(["1e−05", "0.1", "1"]) == ["1e−05", "0.1", "1.0"]
+    assert even([]) == []
+
+
 @pytest.mark.parametrize(
-    ("value", "text"), [(-26.594, "−26.59"), (0.0, "0"), (12345.6, "1.23e+04"), (0.00123, "0.00123")]
+    ("value", "text"),
+    [
+        (-26.594, "−26.59"),
+        (0.0, "0"),
+        (8.0, "8"),
+        (0.14, "0.140"),
+        (0.0546, "0.0546"),
+        (12345.6, "12\N{NARROW NO-BREAK SPACE}346"),
+        (0.0000123, "1.23 × 10⁻⁵"),
+        (-2.5e9, "−2.50 × 10⁹"),
+        (math.nan, "nan"),
+    ],
 )
 def test_numbers_are_short_and_have_a_real_minus(value: float, text: str) -> None:
     assert number(value) == text

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from threading import Event
+from time import monotonic, sleep
+from types import SimpleNamespace
 
 import pytest
 from explorer_runs import Bench, cloud, pictures, recipe
+from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
@@ -22,6 +26,7 @@ from models.spec import DataSpec, Layout, Support
 from models.vae import Vae, VaeSettings
 from widgets.explorers.base import PUT_OFF, Explorer
 from widgets.explorers.catalog import EXPLORERS
+from widgets.patience import PATIENCE, settle
 
 
 class Probe(Explorer):
@@ -123,6 +128,43 @@ def test_answers_on_another_views_channels_are_ignored(bench: Bench, probe: Prob
     bench.live.answered.emit(Answer("other/standing", 10**9, 1, "not mine"))
     bench.live.answered.emit(Answer("probe/unasked", 10**9, 1, "not asked"))
     assert probe.received == []
+
+
+def test_a_question_is_pending_until_it_is_answered_or_forgotten(bench: Bench, qtbot: QtBot) -> None:
+    live, held = bench.live, Event()
+    live.ask("held", lambda subject: held.wait(5))
+    first = live.ask("next", lambda subject: 1)
+    second = live.ask("next", lambda subject: 2)  # in place of the first
+    live.ask("gone", lambda subject: 3)
+    live.forget("gone")
+    assert second > first
+    assert live.pending["next"] == second
+    assert set(live.pending) == {"held", "next"}
+    held.set()
+    qtbot.waitUntil(lambda: not live.pending)
+
+
+def test_whoever_waits_for_a_view_waits_for_all_it_asked_but_not_for_what_plays(bench: Bench) -> None:
+    done: list[int] = []
+
+    def slow(subject: Subject) -> None:
+        sleep(0.6)
+        done.append(1)
+
+    bench.live.answered.connect(
+        lambda answer: bench.live.ask("plays", lambda subject: 0) if answer.channel == "plays" else None
+    )
+    bench.live.ask("plays", lambda subject: 0)
+    bench.live.ask("slow", slow)
+    place = QObject()
+    bench.live.setParent(place)
+    workspace = QObject()
+    workspace.viewing = place  # type: ignore[attr-defined]
+    begun = monotonic()
+    settle(SimpleNamespace(workspace=workspace), 0.1)  # type: ignore[arg-type]
+    assert done
+    assert monotonic() - begun < PATIENCE
+    bench.live.setParent(None)
 
 
 def test_a_question_that_fails_is_told_and_the_notice_goes_when_it_works_again(

@@ -346,7 +346,8 @@ def test_every_unit_of_a_layer_has_a_cell_that_can_be_hit(shape: tuple[int, ...]
 
 
 @pytest.mark.parametrize(
-    ("states", "said"), [((1.0, 0.0), "on in 100% of the last frames"), ((-0.5, 0.9), "-0.50 on average lately")]
+    ("states", "said"),
+    [((1.0, 0.0), "on in 100\N{NO-BREAK SPACE}% of the last frames"), ((-0.5, 0.9), "-0.50 on average lately")],
 )
 def test_units_that_are_not_just_on_or_off_say_their_mean(states: tuple[float, float], said: str, qtbot: QtBot) -> None:
     panel = UnitsPanel()

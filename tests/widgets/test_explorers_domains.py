@@ -21,6 +21,7 @@ from models.spec import DataSpec, Layout, Support
 from widgets.explorers.domains import CLASSES, DOMAIN, DomainsView
 from widgets.explorers.map_points import dots
 from widgets.plots import colour
+from widgets.status import percent
 
 PATIENCE = 20_000  # ms
 NAMES = ("left", "right")
@@ -86,9 +87,9 @@ def test_what_is_counted_is_what_the_classifier_and_the_discriminator_say(show: 
         for k, domain in enumerate(bench.data.domains):
             right = bench.model.class_log_prob(domain.test.x).argmax(1) == domain.test.y
             assert found.accuracy(k) == (int(right.sum()), 60)
-            assert f"{('source', 'target')[k]} {right.double().mean().item():.1%}" in view._status.text()
+            assert f"{('source', 'target')[k]} {percent(right.double().mean().item(), 1)}" in view._status.text()
             shares.append(((bench.learner.target_probability(domain.test.x) > 0.5) == bool(k)).double().mean().item())
-    assert f"told apart {sum(shares) / 2:.1%}" in view._status.text()
+    assert f"told apart {percent(sum(shares) / 2, 1)}" in view._status.text()
 
 
 def test_a_domain_can_be_left_out_and_colours_can_be_what_is_said(show: Show) -> None:

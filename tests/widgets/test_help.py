@@ -223,3 +223,13 @@ def test_help_opens_beside_the_form_follows_it_and_leads_into_it(qtbot: QtBot, p
     qtbot.waitUntil(lambda: desk.docks["showRuns"].width() == 25 * SPACE)
     person.do("showHelp")
     assert panel.isVisible()
+
+    guide.dock.close()  # where the window is wide it opens beside the form, which has its width again afterwards
+    window.resize(1600, 800)
+    person.do("layout")
+    width = 41 * SPACE + (1600 - 1280) // 8
+    qtbot.waitUntil(lambda: desk.docks["showModel"].width() == width)
+    person.do("help")
+    person.until(lambda: guide.dock.isVisible() and desk.docks["showModel"].x() > guide.dock.x() > 800)
+    guide.dock.close()
+    qtbot.waitUntil(lambda: desk.docks["showModel"].width() == width)

@@ -63,6 +63,10 @@ def test_a_lesson_is_run_stopped_gone_on_with_tried_and_opened_again(person: Per
         ("table", "over", "curve"), True
     )
     assert person.desk.area.page == "Lesson"
+    assert not page.contents.isVisible()  # there is no room for it and the lesson
+    person.qtbot.mouseClick(page.head.listing, Qt.MouseButton.LeftButton)
+    person.window.resize(1290, 800)
+    assert page.contents.isVisible()  # a person wants it
 
     def stop_in_the_second() -> None:
         job = page.runner.job

@@ -32,7 +32,7 @@ from widgets.compare.part import Part
 from widgets.icons import dress
 from widgets.readout import Readout
 from widgets.samples_view import SamplesView
-from widgets.status import duration, thousands
+from widgets.status import duration, percent, thousands
 from widgets.theme import SPACE
 from widgets.workspace import Workspace
 
@@ -208,7 +208,7 @@ class SamplesPart(Part):
         amount = self._ticks[self.slider.value()]
         end = self.slider.value() == self.slider.maximum()
         words = {
-            "share": f"{amount:.0%} of training",
+            "share": f"{percent(amount)} of training",
             "steps": f"step {thousands(int(amount))}",
             "time": duration(amount),
         }

@@ -25,14 +25,14 @@ class BrushTools(QWidget):
         super().__init__()
         self._choice = Choice([(key, TITLES[key], tip) for key, tip in tips.items()], "tool")
         self.radius = max(0.5, side / 16)
-        size = SliderRow("Brush", 0.5, max(2.0, side / 4), self.radius, "{:.1f} px", name_width=44)
-        size.setObjectName("brush")
-        size.changed.connect(self._resize)
+        self.size_row = SliderRow("Brush", 0.5, max(2.0, side / 4), self.radius, "{:.1f} px", name_width=44)
+        self.size_row.setObjectName("brush")
+        self.size_row.changed.connect(self._resize)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE // 2)
         column.addWidget(self._choice)
-        column.addWidget(size)
+        column.addWidget(self.size_row)
 
     @property
     def tool(self) -> str:

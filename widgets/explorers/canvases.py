@@ -53,7 +53,12 @@ class CanvasesView(Explorer):
         self.others.setToolTip("Press on a drawing to see it large")
         self.strip.setToolTip("All canvases of the large drawing: press on one to see it large")
         self.player = Player(
-            1, "Draw, or hold the drawing", "Step", "Which step the canvas is at; arrow keys go on and back", "Space"
+            1,
+            "Draw, or hold the drawing",
+            "Step",
+            "Which step the canvas is at; arrow keys go on and back",
+            "Space",
+            at,
         )
         self.player.moved.connect(self._advanced)
         self.others.pressed.connect(self._choose)
@@ -76,7 +81,7 @@ class CanvasesView(Explorer):
     @property
     def step(self) -> int:
         """Which step the canvas is at, from 1; 0 before there is a drawing."""
-        return 0 if self._answer is None else max(1, math.ceil(self.player.done))
+        return 0 if self._answer is None else at(self.player.done)
 
     def narrow(self) -> None:
         super().narrow()
@@ -273,6 +278,11 @@ class CanvasesView(Explorer):
         card.column.addWidget(self.player)
         card.column.addWidget(self.strip, 1)
         return card
+
+
+def at(done: float) -> int:
+    """The step, from 1, that a player stands in when so many are done."""
+    return max(1, math.ceil(done))
 
 
 def _where(verb: str, window: np.ndarray | None, size: int) -> str:

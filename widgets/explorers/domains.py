@@ -18,7 +18,7 @@ from widgets.explorers.map_view import MapView
 from widgets.explorers.parts import Caption, Card, Choice, ColourBar, check, fill
 from widgets.live import Live
 from widgets.picture_view import PictureView
-from widgets.status import thousands
+from widgets.status import percent, thousands
 from widgets.theme import CATEGORICAL, SPACE, look, px
 
 SIDE = 220  # px, the column beside the map
@@ -128,12 +128,12 @@ class DomainsView(Explorer):
         said = [f"step {thousands(step)}"]
         for domain, name in enumerate(("source", "target")):
             right, of = found.accuracy(domain)
-            said.append(f"{name} {right / of:.1%} right" if of else f"{name} without labels")
+            said.append(f"{name} {percent(right / of, 1)} right" if of else f"{name} without labels")
         if not np.isnan(found.of_second).any():
             told = [(found.of_second[found.domain == k] > 0.5) == bool(k) for k in (0, 1)]
-            said.append(f"domains told apart {(told[0].mean() + told[1].mean()) / 2:.1%}")
+            said.append(f"domains told apart {percent((told[0].mean() + told[1].mean()) / 2, 1)}")
         if self._where.key == FEATURES:
-            said.append(f"axes hold {found.explained:.0%} of the variance")
+            said.append(f"axes hold {percent(found.explained)} of the variance")
         self._status.setText("  ·  ".join(said))
         self._status.setToolTip("Counted on the held-out examples that are shown. Domains told apart: ½ means alike.")
 
@@ -186,9 +186,9 @@ class DomainsView(Explorer):
         self._picture.show_picture(example if example.ndim == 3 else None)
         lines = [f"<b>{('source', 'target')[domain]}</b>, {names[label] if label >= 0 else 'no label'}"]
         right = "" if label < 0 or label == found.taken_for[meant] else ", wrongly"
-        lines.append(f"taken for {names[found.taken_for[meant]]}{right} ({found.certainty[meant]:.0%})")
+        lines.append(f"taken for {names[found.taken_for[meant]]}{right} ({percent(found.certainty[meant])})")
         if not np.isnan(found.of_second[meant]):
-            lines.append(f"P(target) {found.of_second[meant]:.0%}")
+            lines.append(f"P(target) {percent(found.of_second[meant])}")
         self._said.setText("<br>".join(lines))
 
     def _turn(self, _: object = None) -> None:
@@ -243,7 +243,7 @@ class DomainsView(Explorer):
         self._colours.chosen.connect(self._switch)
         card.column.addWidget(self._colours)
         card.column.addSpacing(SPACE)
-        self._behind_title = Caption("Behind", heading=True)
+        self._behind_title = Caption("Background", heading=True)
         fields = [
             (CLASSES, "Classes", "The class that every place is taken for, paler where that is not sure"),
             (NOTHING, "Nothing", "Only the examples"),

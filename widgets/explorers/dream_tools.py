@@ -10,7 +10,7 @@ from dgm_studio.questions.chains import FREE, Anatomy, Hold
 from models.spec import DataSpec, Support
 from widgets.explorers.brush_tools import BLACK, DRAW, KEEP, WHITE, BrushTools, ColourInk, GreyInk
 from widgets.explorers.brush_tools import FREE as LET_GO
-from widgets.explorers.parts import SliderRow, button, check, fill, row_of
+from widgets.explorers.parts import SliderRow, align, button, check, fill, row_of
 from widgets.theme import SPACE
 
 MEAN, STATE = "mean", "state"
@@ -71,6 +71,8 @@ class ChainTools(QWidget):
         self.temperature = SliderRow("Temperature", COLDEST, HOTTEST, 1, "{:.2f}", name_width=76)
         self.temperature.setObjectName("temperature")
         self.temperature.setToolTip("All energies are divided by it: 1 is the model itself")
+        grey = [self._inks] if isinstance(self._inks, GreyInk) else []
+        align(self._brush.size_row, *grey, self.speed, self.temperature)
         self.labels = QComboBox(objectName="heldClass", toolTip="The class whose label unit is held on")
         self.labels.setAccessibleName("Class that is held")
         self.labels.addItem("no class held", FREE)

@@ -20,7 +20,7 @@ from widgets.explorers.map_view import MapView
 from widgets.explorers.parts import Caption, Card, Choice, SliderRow, button, check, fill, row_of, subscript
 from widgets.live import Live
 from widgets.plots import Plot, pen
-from widgets.status import thousands
+from widgets.status import percent, thousands
 from widgets.theme import SPACE, look, px
 
 SIDE = 220  # px, the column beside the map
@@ -113,7 +113,7 @@ class EllipsesView(Explorer):
         step = int(way.steps[at])
         value = "" if np.isnan(way.values[at]) else f" · {self._quantity()} {way.values[at]:.4f}"
         total, used = way.weights.shape[1], np.count_nonzero(way.weights[at] > SMALL)
-        kept = f" · {used} of {total} components above {SMALL:.0%}" if total > 1 else ""
+        kept = f" · {used} of {total} components above {percent(SMALL)}" if total > 1 else ""
         self._status.setText(f"step {thousands(step)}{value}{kept}")
         self._marker.setPos(step)
         self.bars.set_weights(way.weights[at])
@@ -174,10 +174,12 @@ class EllipsesView(Explorer):
     def _title_axes(self) -> None:
         self.map.set_titles(self._across.currentText(), self._up.currentText())
 
-    def _quantity(self) -> str:
+    def _quantity(self, unit: bool = False) -> str:
         """What the learner reports first."""
         reported = self.live.learner_class.quantities  # type: ignore[attr-defined]
-        return reported[0].title if reported else ""
+        if not reported:
+            return ""
+        return f"{reported[0].title} ({reported[0].unit})" if unit and reported[0].unit else reported[0].title
 
     # What a person does.
 
@@ -275,6 +277,7 @@ class EllipsesView(Explorer):
         self.curve.setToolTip("What learning maximises, over its steps. Drag the line to go to a step.")
         self.curve.box.setMouseEnabled(x=False, y=False)
         self.curve.getAxis("left").setWidth(52)
+        self.curve.set_titles("", self._quantity(unit=True))
         self._line = pg.PlotCurveItem(antialias=True)
         self._marker = pg.InfiniteLine(angle=90, movable=True)
         self._marker.sigPositionChanged.connect(self._pull)

@@ -68,11 +68,11 @@ class PixelHeat(Card):
         self._place: tuple[int, int] | None = None
         what = "P(white)" if self._bits else "Expected"
         tip = (
-            "P(x_d = 1 | those before d), also where x_d was known"
+            "P(xₖ = 1 | those before k), also where xₖ was known"
             if self._bits
-            else "E[x_d | those before d], also where x_d was known"
+            else "E[xₖ | those before k], also where xₖ was known"
         )
-        surprise = "−log p(x_d | those before d) of the value that stands there, in nats"
+        surprise = "−log p(xₖ | those before k) of the value that stands there, in nats"
         self.choice = Choice([(MEAN, what, tip), (SURPRISE, "Surprise", surprise)], "heat")
         self.choice.chosen.connect(lambda key: self._refresh())
         self.head.addWidget(self.choice)
@@ -162,7 +162,7 @@ class GrowingCard(Card):
 
     def __init__(self, spec: DataSpec) -> None:
         super().__init__("Completions")
-        self.setToolTip("x_d ~ p(x_d | those before d), for one d after the other")
+        self.setToolTip("xₖ ~ p(xₖ | those before k), for one k after the other")
         self.sheet = CompletionSheet()
         self.sheet.setObjectName("completions")
         self.player = Player(

@@ -34,7 +34,7 @@ from widgets.explorers.landscape_items import SAMPLES, WARP, PlaneMap, Together,
 from widgets.explorers.parts import ANY_CLASS, Caption, Card, Choice, ColourBar, button, check, class_choice, fill
 from widgets.explorers.turns_panel import TurnsPanel
 from widgets.live import Live
-from widgets.status import thousands
+from widgets.status import percent, thousands
 from widgets.theme import DARK, SPACE, look, mixed, px
 
 SIDE = 196  # px, the column of layers
@@ -93,7 +93,10 @@ class LandscapeView(Explorer):
             live.turned.connect(self._turned)
         main.addWidget(self.figures)
         self.body.addLayout(main, 1)
-        self._column = scrolled(self._layers_card(), "landscapeLayers")
+        layers = self._layers_card()
+        layers.column.setContentsMargins(0, 0, SPACE // 2, 0)
+        self._column = Card()
+        self._column.column.addWidget(scrolled(layers, "landscapeLayers"))
         self._column.setFixedWidth(px(SIDE))
         self.body.addWidget(self._column)
         look.changed.connect(self._repaint)
@@ -260,8 +263,8 @@ class LandscapeView(Explorer):
             self._dense.explain(_warp_colours, "0", "density of G(z)", f"≥ {full_density(warp):.2g}")
             turned = int(warp.folded.sum())
             self._folds.setText(
-                f"{turned} of {warp.cells} cells are turned over (hatched): {warp.folds:.0%} of the probability lies "
-                "in folds"
+                f"{turned} of {warp.cells} cells are turned over (hatched): {percent(warp.folds)} of the probability "
+                "lies in folds"
                 if turned
                 else f"none of {warp.cells} cells is turned over"
             )
@@ -270,14 +273,14 @@ class LandscapeView(Explorer):
 
     def _layers_card(self) -> Card:
         live = self.live
-        card = Card("Behind")
+        card = Card("Background")
         self._fields = self._possible_fields()
         self._field = Choice(self._fields, "field", vertical=True)
         self._field.chosen.connect(self._switch)
         self._bar = ColourBar(viridis, "", "", "")
         fill(card.column, self._field, self._bar)
         card.column.addSpacing(SPACE)
-        card.column.addWidget(Caption("Before", heading=True))
+        card.column.addWidget(Caption("On top", heading=True))
         self.of_class = class_choice(live.spec)
         self.of_class.setToolTip(
             "The class whose data, samples and grid are shown, and as one of which every place is judged. What is "
@@ -348,8 +351,8 @@ class LandscapeView(Explorer):
         return [*keys, "estimate", "dual"] if issubclass(learner, HasCritic) else keys
 
     def _possible_fields(self) -> list[tuple[str, str, str]]:
-        """(key, text, tooltip) of each field that can lie behind, the most telling first."""
-        live, fields = self.live, [(NOTHING, "Nothing", "Only what lies before")]
+        """(key, text, tooltip) of each field that can be the background, the most telling first."""
+        live, fields = self.live, [(NOTHING, "Nothing", "Only what lies on top")]
         if live.dataset.density is not None:
             fields.insert(0, (Field.DATA.value, "Data density", "The exact density that the data were drawn from"))
         if issubclass(live.model_class, HasFreeEnergy):

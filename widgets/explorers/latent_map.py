@@ -437,7 +437,8 @@ class LatentMap(Explorer):
             self._arrival = z
             return ""
         if len(z) != len(self.z):
-            return f"Codes of {len(z)} and {len(self.z)} dimensions: each map has a handle of its own."
+            fewer, more = sorted((len(z), len(self.z)))
+            return f"One code has {fewer} dimensions, the other {more}: each map has a handle of its own."
         if label is not None and label != self.label and label < self.live.spec.classes and self._of_class:
             self._choose_class(label)
         self.moved_by_hand()

@@ -17,6 +17,7 @@ from widgets.explorers.map_points import class_groups
 from widgets.explorers.map_sheets import contours, density_image, manifold_image, profile
 from widgets.explorers.map_view import MapView
 from widgets.explorers.parts import check
+from widgets.status import percent
 from widgets.theme import SPACE, look
 
 SHARES = (0.5, 0.9, 0.95)  # of the prior's mass, that its lines hold
@@ -113,7 +114,7 @@ class MapLayers(QWidget):
         theme = look.theme
         return (
             f'<span style="color:{theme.accent}">■</span> p(z) <span style="color:{theme.warn}">■</span> q(z) · '
-            f"{self.comparison.holes:.0%} of p(z) where q(z) &lt; {HOLE:g} p(z)"
+            f"{percent(self.comparison.holes)} of p(z) where q(z) &lt; {HOLE:g} p(z)"
         )
 
     def draw_points(self, view: MapView, plane: Plane | None, embedding: Embedding | None) -> None:

@@ -203,6 +203,14 @@ class SliderRow(QWidget):
             self.changed.emit(value)
 
 
+def align(*rows: SliderRow) -> None:
+    """Let sliders that stand below each other begin and end in one place."""
+    name, value = max(row._name_width for row in rows), max(row._value_width for row in rows)
+    for row in rows:
+        row._name_width, row._value_width = name, value
+        row.update()
+
+
 class Choice(QWidget):
     """A few buttons of which one is down. `chosen(key)` is emitted when a person presses another."""
 

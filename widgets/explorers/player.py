@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QWidget
 
@@ -12,14 +14,24 @@ FRAME = 33  # ms
 
 
 class Player(QWidget):
-    """`done` of `size` parts are there. `moved` follows each change."""
+    """`done` of `size` parts are there. `moved` follows each change. The slider shows `stands(done)`, as a rule how
+    many parts are done."""
 
     moved = Signal()
 
-    def __init__(self, size: int, tip: str, counts: str, counts_tip: str, shortcut: str = "") -> None:
+    def __init__(
+        self,
+        size: int,
+        tip: str,
+        counts: str,
+        counts_tip: str,
+        shortcut: str = "",
+        stands: Callable[[float], float] = float,
+    ) -> None:
         """`tip` says what the button does, `counts` and `counts_tip` what the slider is over."""
         super().__init__()
         self.size, self.done = size, 0.0
+        self._stands = stands
         self._clock = QTimer(self, interval=FRAME)
         self._clock.timeout.connect(self._advance)
         self._shortcut = shortcut
@@ -93,5 +105,5 @@ class Player(QWidget):
         self._button.setText("Pause" if self.playing else "Play")
         if self._shortcut:
             self._button.setShortcut(self._shortcut)  # which a new text takes away
-        self.slider.set_value(self.done)
+        self.slider.set_value(self._stands(self.done))
         self.moved.emit()

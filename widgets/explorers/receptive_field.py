@@ -20,6 +20,7 @@ from widgets.explorers.parts import Caption, Card, Choice, ColourBar, SliderRow,
 from widgets.live import Live
 from widgets.picture_view import PictureView
 from widgets.pixel_brush import outline
+from widgets.status import power
 from widgets.theme import SPACE, look
 
 LATE = 0.3  # seconds after which it is said that an answer is being computed
@@ -189,7 +190,7 @@ class ReceptiveFieldView(Explorer):
         if self._scale.key == LOGARITHMIC:
             with np.errstate(divide="ignore"):
                 share = 1 + np.log10(influence / max(top, 1e-30)) / DECADES
-            self._bar.explain(viridis, f"≤ {top / 10**DECADES:.1e}", "log scale", f"{top:.2g} nats per unit of x")
+            self._bar.explain(viridis, f"≤ {power(top / 10**DECADES)}", "log scale", f"{top:.2g} nats per unit of x")
         else:
             share = influence / max(top, 1e-30)
             self._bar.explain(viridis, "0", f"{top / 2:.2g}", f"{top:.2g} nats per unit of x")
@@ -227,8 +228,8 @@ class ReceptiveFieldView(Explorer):
             f"Nine tenths of the influence lie within {within:.1f} pixels." if within is not None else ""
         )
         how = {
-            Way.GRADIENT: "Mean of |∂ log p(x_d | those before d) / ∂x_i|",
-            Way.CHANGES: "There is no gradient here: mean change of log p(x_d | those before d) when one pixel x_i is "
+            Way.GRADIENT: "Mean of |∂ log p(xₖ | those before k) / ∂xᵢ|",
+            Way.CHANGES: "There is no gradient here: mean change of log p(xₖ | those before k) when one pixel xᵢ is "
             "changed, per unit of x,",
         }[field.way]
         plural = "s" if field.examples > 1 else ""

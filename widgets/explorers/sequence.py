@@ -32,7 +32,7 @@ from widgets.explorers.parts import (
 from widgets.explorers.sequence_strips import CurveStrip, HeatStrip, Legend, Strip, SymbolStrip
 from widgets.live import Live
 from widgets.matrix_view import MatrixView
-from widgets.status import thousands
+from widgets.status import SUPERSCRIPTS, thousands
 from widgets.theme import SPACE, px
 
 SIDE = 232  # px, the column of the learned tables
@@ -40,7 +40,6 @@ SHOWN, SHOWN_SYMBOLS = 100, 40  # steps that are shown at first, at most; of sym
 FEWEST, MOST = 5, 1000  # steps that can be shown at once
 NAMED = 12  # symbols of which a legend is shown, at most
 UNSEEN = {" ": "␣", "\n": "↵", "\t": "⇥"}  # how symbols are shown that leave no ink
-SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class SequenceView(Explorer):
@@ -250,11 +249,11 @@ class SequenceView(Explorer):
         tips = {
             "posterior": (
                 "Posterior and most probable path",
-                "p(z_t | x)",
+                "p(zₜ | x)",
                 "White line: argmax p(z | x), by Viterbi",
             ),
-            "forward": ("Forward", "p(z_t | x_1 … x_t)", "What is known at each step from the past alone"),
-            "backward": ("Backward", "∝ p(x_t+1 … x_T | z_t)", "How well each state would explain what follows"),
+            "forward": ("Forward", "p(zₜ | x₁ … xₜ)", "What is known at each step from the past alone"),
+            "backward": ("Backward", "∝ p(xₜ₊₁ … | zₜ)", "How well each state would explain what follows"),
         }
         card.column.addWidget(self.observations, 0 if self._symbols else 2)
         if 0 < self._symbols <= NAMED:

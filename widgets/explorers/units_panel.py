@@ -13,7 +13,7 @@ from widgets.explorers.parts import Caption, Card, Choice, button, row_of
 from widgets.explorers.unit_grid import UnitGrid, unit_name
 from widgets.picture_grid import PictureGrid
 from widgets.picture_view import PictureView
-from widgets.status import thousands
+from widgets.status import percent, thousands
 from widgets.theme import SPACE, look
 
 LATELY = 0.05  # share of the newest frame in the mean of a unit's states
@@ -168,7 +168,7 @@ class UnitsPanel(Card):
         self.grid.show_units(values[self.layer], marks, self._off)
         mean = float(self._means[self.layer].reshape(-1)[self.unit])
         bits = bool(np.isin(self._states[self.layer], (0, 1)).all())  # units of a tanh, say, are not just on or off
-        said = f"on in {mean:.0%} of the last frames" if bits else f"{mean:.2f} on average lately"
+        said = f"on in {percent(mean)} of the last frames" if bits else f"{mean:.2f} on average lately"
         name = unit_name(self.unit, self._shapes[self.layer])
         self._name.setText(name if np.isnan(mean) else f"{name} · {said}")
 

@@ -14,7 +14,7 @@ from dgm_studio.written import is_text, written
 from models.capabilities import Completes, CompletesAtTemperature, PredictsEach
 from models.spec import DataSpec, Layout, Support
 from widgets.explorers.base import Explorer
-from widgets.explorers.parts import Caption, Card, ColourBar, SliderRow, button, fill, row_of
+from widgets.explorers.parts import Caption, Card, ColourBar, SliderRow, align, button, fill, row_of
 from widgets.explorers.text_views import MOST, Passage, SurpriseText, SymbolBars, shown_as, surprise_colours
 from widgets.live import Live
 from widgets.status import thousands
@@ -240,6 +240,7 @@ class WriteOn(Explorer):
         self._temperature.setVisible(issubclass(self.live.model_class, CompletesAtTemperature))
         self._duration = SliderRow("Takes", 0.1, 10, 2, "{:.1f} s", name_width=80)
         self._duration.setObjectName("duration")
+        align(self._temperature, self._duration)
         another = button("Of a test example", "another", "Begin as another test example does", self._another)
         card.column.addWidget(self.beginning)
         fill(card.column, self._refused, self._note, self._temperature, self._duration)
@@ -247,7 +248,7 @@ class WriteOn(Explorer):
         return card
 
     def _next_card(self) -> Card:
-        card = Card("Next character", "p(x_t | x_<t)")
+        card = Card("Next character", "p(xₜ | x₁ … xₜ₋₁)")
         self._about = Caption(name="nextNote")
         self._about.setWordWrap(True)
         card.column.addWidget(self._about)
@@ -256,7 +257,7 @@ class WriteOn(Explorer):
         return card
 
     def _texts_card(self) -> Card:
-        card = Card("Continuations", "x_t ~ p(x_t | x_<t)")
+        card = Card("Continuations", "xₜ ~ p(xₜ | x₁ … xₜ₋₁)")
         again = button("Draw again", "again", "New continuations of the same beginning", self._again)
         again.setProperty("flat", True)
         card.head.addWidget(again)
@@ -272,6 +273,6 @@ class WriteOn(Explorer):
         self._copied.setMinimumHeight(2 * self._copied.fontMetrics().lineSpacing())  # it changes while a model learns
         card.column.addWidget(area, 1)
         card.column.addWidget(self._copied)
-        card.column.addWidget(Caption("surprise -log p(x_t | x_<t), nats"))
+        card.column.addWidget(Caption("surprise −log p(xₜ | x₁ … xₜ₋₁), nats"))
         card.column.addWidget(ColourBar(surprise_colours, "0", f"{MOST / 2:g}", f"{MOST:g} or more"))
         return card

@@ -20,9 +20,9 @@ AROUND = 0.12  # of the width that stays free on both sides
 
 
 class CheckCard(Card):
-    """One check. `show_checked` fills it in as results come."""
+    """One check, of a figure that is called so. `show_checked` fills it in as results come."""
 
-    def __init__(self, number_: int, check: Check, parent: QWidget | None = None) -> None:
+    def __init__(self, number_: int, check: Check, figure: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName(f"check-{number_}")
         self._check = check
@@ -41,7 +41,7 @@ class CheckCard(Card):
         self._found, self._without = label("", wrap=True), label("", wrap=True)
         for row, (title, value) in enumerate(
             (
-                ("Figure", label(check.figure.text, "muted", wrap=True)),
+                ("Figure", label(figure or check.figure.text, "muted", wrap=True)),
                 ("Predicted", label(f"{check.predicts.text}{unit}", wrap=True)),
                 ("Measured", self._found),
                 ("Switched off", self._without),

@@ -14,7 +14,7 @@ from widgets.lesson.marks import SIDE, Mark
 from widgets.theme import SPACE, look, px
 
 KEY = Qt.ItemDataRole.UserRole
-WIDTH = 22 * SPACE  # px
+NARROWEST, WIDEST = 24 * SPACE, 36 * SPACE  # px
 
 
 class Contents(QTreeWidget):
@@ -31,6 +31,7 @@ class Contents(QTreeWidget):
         self.setTextElideMode(Qt.TextElideMode.ElideRight)
         self._lessons: dict[str, Lesson] = {}
         self._marks: Mapping[str, Mark] = {}
+        self._page = 0  # px: the width of the page
         self.itemActivated.connect(self._activate)
         self.itemClicked.connect(self._activate)
         self._fit()
@@ -85,5 +86,10 @@ class Contents(QTreeWidget):
         """The same marks in another theme."""
         self.mark(self._marks)
 
+    def fit(self, page: int) -> None:
+        """Take a share of the width of the page."""
+        self._page = page
+        self._fit()
+
     def _fit(self) -> None:
-        self.setFixedWidth(px(WIDTH))
+        self.setFixedWidth(min(max(self._page * 2 // 9, px(NARROWEST)), px(WIDEST)))

@@ -12,7 +12,7 @@ from widgets.icons import dress
 from widgets.lesson.marks import Mark, Sign, minutes
 from widgets.lesson.runner import Runner
 from widgets.readout import Readout
-from widgets.status import duration
+from widgets.status import duration, percent
 from widgets.theme import SPACE, px
 
 MOST_SEEDS = 20
@@ -143,7 +143,7 @@ class Head(QWidget):
         else:
             self._bar.setValue(round(1000 * share))
             other = f"waits: {runner.lesson.title} runs now" if runner.lesson is not None and share < 1 else ""
-            done = "all of it has run" if share >= 1 else f"{share:.0%} of it has run" if begun else ""
+            done = "all of it has run" if share >= 1 else f"{percent(share)} of it has run" if begun else ""
             self._text.set_text(trouble or other or done)
         self._sign.show_mark(mark if mark in (Mark.HOLDS, Mark.FAILS) else Mark.NONE)
         self._verdict.setText(mark.text if mark in (Mark.HOLDS, Mark.FAILS) else "")

@@ -136,10 +136,14 @@ class _Line(QWidget):
             button.setEnabled(there)
 
 
+def counted(steps: int) -> str:
+    return f"{thousands(steps)} step{'' if steps == 1 else 's'}"
+
+
 def state_of(run: Run | None, steps: int, workspace: Workspace) -> tuple[Mark, str]:
     """How a run that takes so many steps is, as a sign and in words."""
     if run is None:
-        return Mark.NONE, f"not trained yet: {thousands(steps)} steps"
+        return Mark.NONE, f"not trained yet: {counted(steps)}"
     if workspace.is_training(run):
         view = workspace.viewing.runs.get(run.id)
         at = view.progress.step if view is not None and view.progress is not None else 0
@@ -151,7 +155,7 @@ def state_of(run: Run | None, steps: int, workspace: Workspace) -> tuple[Mark, s
         return Mark.FAILS, f"failed: {run.message}" if run.message else "failed"
     if at < steps:
         return Mark.BEGUN, f"stopped at step {thousands(at)} of {thousands(steps)}"
-    return Mark.DONE, f"{run.name}: {thousands(at)} steps"
+    return Mark.DONE, f"{run.name}: {counted(at)}"
 
 
 class Tries(QWidget):

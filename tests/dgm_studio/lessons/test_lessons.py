@@ -32,6 +32,11 @@ def changed(before: str, after: str) -> Lesson:
     return parse_lesson(text.replace(before, after, 1), TINY)
 
 
+def test_a_figure_is_said_with_the_titles_of_its_quantities_and_runs() -> None:
+    said = read_lesson(TINY).worded("abs(nats.long - 0.5 * size.short)")
+    assert said == "abs(Test log-likelihood (Forty steps) − 0.5 · Parameters (Two steps))"
+
+
 @pytest.mark.parametrize("entry", lessons(), ids=lambda entry: entry.key)
 def test_every_lesson_can_be_carried_out_as_far_as_its_text_says(entry: Lesson) -> None:
     check(entry)
