@@ -25,6 +25,10 @@ from widgets.theme import SPACE, tabular
 class Elided(QLabel):
     """One line that ends in an ellipsis where there is no room for all of it."""
 
+    def minimumSizeHint(self) -> QSize:
+        whole = super().minimumSizeHint()
+        return QSize(min(whole.width(), self.fontMetrics().averageCharWidth() * 8), whole.height())
+
     def paintEvent(self, event: QPaintEvent) -> None:
         with QPainter(self) as painter:
             painter.setPen(self.palette().color(self.foregroundRole()))

@@ -11,13 +11,14 @@ from PySide6.QtCore import QPointF, Qt, QTimer
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QSlider, QVBoxLayout, QWidget
 
 from dgm_studio.modes import PROTOCOL
+from dgm_studio.powers import power
 from widgets.building import label
 from widgets.curve_plot import HELD_OUT, TRAINING, CurvePlot
 from widgets.history import History
 from widgets.plots import HALF_FIGURE
 from widgets.readout import Readout
 from widgets.saving import more_button
-from widgets.status import duration, power, thousands
+from widgets.status import duration, thousands
 from widgets.step_axis import StepAxis
 from widgets.theme import SPACE, look, px
 

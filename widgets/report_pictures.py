@@ -25,7 +25,10 @@ class _Places:
     picture: QSize
     columns: int  # groups in a row
     group: QSize
-    head: int  # height of the line that names what the pictures of a group are
+    heads: tuple[str, ...]  # above the pictures of each group: what they are, or numbers
+    key: str  # what the numbers stand for; empty where there are none
+    explained: int  # height of the key
+    head: int  # height of the key and the heads
     gap: int  # between groups below each other
 
     @property
@@ -48,7 +51,7 @@ class PictureGroups(QWidget):
         font = tabular(self.font())
         font.setPixelSize(px(10))
         self.setFont(font)
-        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
         self.setAccessibleName(report.title)
@@ -81,7 +84,20 @@ class PictureGroups(QWidget):
         group = QSize(size * (picture.width() + GAP) - GAP, picture.height() + caption)
         stacked = self.report.stacked
         columns = 1 if stacked else max(1, (width + 2 * SPACE) // (group.width() + 2 * SPACE))
-        return _Places(picture, columns, group, CAPTION + 2 if size > 1 else 0, GAP if stacked else SPACE)
+        heads, key = self._heads(picture.width() + GAP)
+        flags = Qt.TextFlag.TextWordWrap
+        explained = self.fontMetrics().boundingRect(QRect(0, 0, max(width, group.width()), 9999), flags, key).height()
+        explained = explained + GAP if key else 0
+        head = explained + CAPTION + 2 if size > 1 else 0
+        return _Places(picture, columns, group, heads, key, explained, head, GAP if stacked else SPACE)
+
+    def _heads(self, width: int) -> tuple[tuple[str, ...], str]:
+        """What stands above the pictures of a group: their names where these fit, else numbers, and what those mean."""
+        names = self.report.group
+        if len(names) < 2 or all(self.fontMetrics().horizontalAdvance(name) <= width for name in names):
+            return names, ""
+        entries = [f"{n} {name}".replace(" ", "\N{NO-BREAK SPACE}") for n, name in enumerate(names, 1)]
+        return tuple(str(n + 1) for n in range(len(names))), "    ".join(entries)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         with QPainter(self) as painter:
@@ -90,18 +106,24 @@ class PictureGroups(QWidget):
     def _paint(self, painter: QPainter, places: _Places, colour: QColor) -> None:
         size, captions = len(self.report.group), self.report.captions
         painter.setPen(colour)
+        if places.key:
+            box = QRect(0, 0, max(places.used, self.width()), places.explained)
+            painter.drawText(box, Qt.TextFlag.TextWordWrap, places.key)
         for i, image in enumerate(self._images):
             group, member = divmod(i, size)
             left, top = places.origin(group)
             left += member * (places.picture.width() + GAP)
             target = QRect(left, top, places.picture.width(), places.picture.height())
             painter.drawImage(target, image)  # without smoothing: pixels stay sharp
+            painter.setPen(QColor(look.theme.border))  # an edge, for pictures that are white or black
+            painter.drawRect(target.adjusted(-1, -1, 0, 0))
+            painter.setPen(colour)
             below = QRect(left - GAP, target.bottom() + 1, places.picture.width() + 2 * GAP, CAPTION)
             if captions and captions[i]:
                 painter.drawText(below, Qt.AlignmentFlag.AlignCenter, captions[i])
             if size > 1 and group < places.columns:
-                above = QRect(left - GAP, 0, places.picture.width() + 2 * GAP, CAPTION)
-                painter.drawText(above, Qt.AlignmentFlag.AlignCenter, self.report.group[member])
+                above = QRect(left - GAP, places.explained, places.picture.width() + 2 * GAP, CAPTION)
+                painter.drawText(above, Qt.AlignmentFlag.AlignCenter, places.heads[member])
 
     def offers(self) -> list[Choice]:
         """All of it as one picture on white, or each picture as a file, in which pixels are what they are."""

@@ -49,7 +49,9 @@ class ReportPlot(QWidget):
     def name(self, entries: Sequence[tuple[str, str]]) -> None:
         """Show (colour, name) pairs as the legend."""
         self.plot.legend = entries
-        self._legend.setText("&nbsp;&nbsp; ".join(f'<span style="color: {c}">■</span> {escape(n)}' for c, n in entries))
+        self._legend.setText(
+            " &nbsp; ".join(f'<span style="color: {c}">■</span>&nbsp;{_unbroken(n)}' for c, n in entries)
+        )
         self._legend.setVisible(bool(entries))
 
     def show_title(self, title: str) -> None:
@@ -62,6 +64,10 @@ class ReportPlot(QWidget):
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         open_menu(self, event.globalPos())
+
+
+def _unbroken(name: str) -> str:
+    return escape(name).replace(" ", "&nbsp;")
 
 
 class _StillPlot(Plot):

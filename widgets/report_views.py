@@ -169,8 +169,10 @@ def _line(
             inner.addStretch()
             line.addWidget(place)
         else:
-            line.addWidget(cell, 0 if i else 1, _side(column) | upright if i else upright)
-    line.addStretch(0)  # takes the room where the first cell stands above the line
+            spread = i == 0 and column.format == "text"
+            line.addWidget(cell, int(spread), upright if spread else _side(column) | upright)
+    # takes the room where the first cell stands above the line, or is a number, which stands by the others
+    line.addStretch(0 if columns[0].format == "text" else 1)
     return line
 
 

@@ -59,7 +59,7 @@ class _RunDelegate(QStyledItemDelegate):
         half = upper.height() // 2
         painter.setPen(QColor(theme.text))
         painter.setFont(option.font)
-        name = painter.fontMetrics().elidedText(index.data(), Qt.TextElideMode.ElideMiddle, width)
+        name = short(index.data(), painter.fontMetrics(), width)
         painter.drawText(QRect(left, area.y() + 3, width, half - 2), Qt.AlignmentFlag.AlignVCenter, name)
         small = QFont(option.font)
         small.setPixelSize(max(10, option.fontMetrics.height() - 5))
@@ -72,6 +72,16 @@ class _RunDelegate(QStyledItemDelegate):
             below = QRect(picture_area.x(), upper.bottom() + 1, area.right() - picture_area.x() - 4, CHIP)
             _paint_tags(painter, below, tags)
         painter.restore()
+
+
+def short(name: str, metrics: QFontMetrics, width: int) -> str:
+    """A name in so many pixels. Of three and more parts with dots between them, the first are left out first: runs that
+    belong together have them in common."""
+    parts = name.split(" · ")
+    while len(parts) > 2 and metrics.horizontalAdvance(name) > width:
+        parts = parts[1:]
+        name = f"…{' · '.join(parts)}"
+    return metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, width)
 
 
 def _paint_tags(painter: QPainter, area: QRect, tags: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QSizePolicy, QWidget
 
@@ -26,12 +26,20 @@ class Sideways(QScrollArea):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() is QEvent.Type.LayoutRequest:
             self._fit()
+        elif event.type() in (QEvent.Type.Resize, QEvent.Type.Show):
+            QTimer.singleShot(0, self, self._arrange)
         return super().eventFilter(watched, event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         if event.size().width() != event.oldSize().width():
             self._fit()
+
+    def _arrange(self) -> None:
+        """Qt leaves the parts of a content as they were if it is given another height while it is first shown."""
+        layout = self.widget().layout()
+        if layout is not None and layout.geometry() != self.widget().contentsRect():
+            layout.setGeometry(self.widget().contentsRect())
 
     def _fit(self) -> None:
         content = self.widget()

@@ -17,19 +17,12 @@ if TYPE_CHECKING:
     from dgm_studio.events import Progress  # torch comes with it, and the window is up before torch is
 
 FADE_AFTER = 8000  # ms that a message stays in the line; the log keeps it
-SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def thousands(number: float) -> str:
     """A whole number with thin spaces between groups of three."""
     return f"{number:,.0f}".replace(",", "\u202f")
-
-
-def power(value: float, figures: int = 2) -> str:
-    """A number that is very large or very small: 1.8 × 10⁻⁵."""
-    mantissa, _, exponent = f"{value:.{figures - 1}e}".partition("e")
-    return f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPTS)}".replace("-", "−")
 
 
 def percent(share: float, decimals: int = 0) -> str:

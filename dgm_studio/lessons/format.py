@@ -16,6 +16,7 @@ from dgm_studio.lessons.expressions import Expression, Value
 from dgm_studio.lessons.positions import Positions
 from dgm_studio.lessons.predictions import Prediction
 from dgm_studio.pages import Page
+from dgm_studio.powers import signed
 from models.settings import SettingsError
 
 GROUPS = ("data", "model", "learning", "training")
@@ -107,7 +108,7 @@ class Lesson:
             quantity, run = self.quantities[found[1]].title, self.runs[found[2]].title
             return f"{quantity} ({run})" if len(self.runs) > 1 else quantity
 
-        return re.sub(r"\b([a-z]\w*)\.(\w+)", titled, figure.replace("-", "−").replace("*", "·"))
+        return re.sub(r"\b([a-z]\w*)\.(\w+)", titled, signed(figure))
 
     def values(self) -> tuple[Value, ...]:
         """Every quantity of a run that a check or a show needs."""

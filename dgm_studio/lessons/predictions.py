@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dgm_studio.powers import power
+
 _NUMBER = r"[+\-−]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"
 _FORM = re.compile(rf"(?P<sign>[<>])\s*(?P<bound>{_NUMBER})|(?P<middle>{_NUMBER})\s*±\s*(?P<around>{_NUMBER})")
 
@@ -73,9 +75,13 @@ class Spread:
 
 
 def told(value: float, decimals: int) -> str:
-    """A figure as it is printed; one that would be rounded to 0 with a power of ten."""
-    if value and math.isfinite(value) and abs(value) < 0.5 * 10**-decimals:
-        return f"{value:.1e}".replace("-", "−")
+    """A figure as it is printed, with at most six that matter; one that would be rounded to 0 with a power of ten."""
+    if value == 0:
+        return "0"
+    if math.isfinite(value):
+        if abs(value) < 0.5 * 10**-decimals:
+            return power(value)
+        decimals = max(0, min(decimals, 5 - math.floor(math.log10(abs(value)))))
     from dgm_studio.reports import number  # and numpy with it, for which the first paint of the window need not wait
 
     return number(value, decimals)

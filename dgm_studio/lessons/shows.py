@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -46,7 +47,9 @@ def _reports(lesson: Lesson, show: Show, seeds: int, values: Values, found: Foun
                 there = "; ".join(report.title for report in result.reports)
                 problem = f"{show.evaluation} has no report {show.report!r} (it has: {there})"
                 raise lesson.error(("shows", number, "report"), problem)
-            return chosen
+            if len(lesson.runs) == 1:
+                return chosen
+            return [replace(report, title=f"{report.title}  ·  {lesson.runs[show.run].title}") for report in chosen]
 
 
 def _table(lesson: Lesson, show: ShowTable, seeds: int, values: Values) -> Sequence[Report]:

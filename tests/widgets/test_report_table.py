@@ -81,6 +81,7 @@ def test_a_table_too_wide_for_its_place_scrolls_and_leaves_the_page_as_wide_as_i
     assert place.minimumSizeHint().width() <= 300
     assert place.horizontalScrollBar().maximum() > 0
     assert place.verticalScrollBar().maximum() == 0
+    assert view.layout().geometry() == view.rect()
     lower = place.height()
     place.resize(view.width() + 20, 100)
     qtbot.wait(10)

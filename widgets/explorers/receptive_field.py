@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QHideEvent, QKeyEvent, QPainter, QPen, QShowEv
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from dgm_studio.inference import Answer
+from dgm_studio.powers import power
 from dgm_studio.questions.receptive import Field, ReceptiveField, Way
 from models.capabilities import ScoresEach
 from models.spec import DataSpec, Layout
@@ -20,7 +21,6 @@ from widgets.explorers.parts import Caption, Card, Choice, ColourBar, SliderRow,
 from widgets.live import Live
 from widgets.picture_view import PictureView
 from widgets.pixel_brush import outline
-from widgets.status import power
 from widgets.theme import SPACE, look
 
 LATE = 0.3  # seconds after which it is said that an answer is being computed

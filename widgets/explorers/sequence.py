@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QScrollBar, QVBoxLayout, QWidget
 
 from dgm_studio.inference import Answer
+from dgm_studio.powers import SUPERSCRIPTS
 from dgm_studio.questions.examples import SomeExamples
 from dgm_studio.questions.sequences import ExplainedSequence, ExplainSequence
 from dgm_studio.sequence_pictures import symbols_in
@@ -32,7 +33,7 @@ from widgets.explorers.parts import (
 from widgets.explorers.sequence_strips import CurveStrip, HeatStrip, Legend, Strip, SymbolStrip
 from widgets.live import Live
 from widgets.matrix_view import MatrixView
-from widgets.status import SUPERSCRIPTS, thousands
+from widgets.status import thousands
 from widgets.theme import SPACE, px
 
 SIDE = 232  # px, the column of the learned tables

@@ -75,7 +75,7 @@ class Figure(QWidget):
         self.setObjectName(f"figure-{key}")
         self._name, self._drawn = name, b""
         self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(0, SPACE // 2, 0, SPACE)
+        self._column.setContentsMargins(0, SPACE // 2, 0, 2 * SPACE)
         self._inside: QWidget = _placeholder(title)
         self._column.addWidget(self._inside)
 

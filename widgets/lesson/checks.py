@@ -6,16 +6,18 @@ import math
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QWidget
 
 from dgm_studio.lessons.format import Check
 from dgm_studio.lessons.outcome import Checked
 from dgm_studio.lessons.predictions import Prediction, Spread, told
+from dgm_studio.powers import signed
 from widgets.building import Card, label
 from widgets.lesson.marks import Mark, Sign
 from widgets.theme import SPACE, look, mixed
 
 HEIGHT = 5 * SPACE  # px of the picture of an interval
+MOST_WORDS = 200  # letters of a figure in words
 AROUND = 0.12  # of the width that stays free on both sides
 
 
@@ -41,8 +43,8 @@ class CheckCard(Card):
         self._found, self._without = label("", wrap=True), label("", wrap=True)
         for row, (title, value) in enumerate(
             (
-                ("Figure", label(figure or check.figure.text, "muted", wrap=True)),
-                ("Predicted", label(f"{check.predicts.text}{unit}", wrap=True)),
+                ("Figure", _figure(check, figure)),
+                ("Predicted", label(f"{signed(check.predicts.text)}{unit}", wrap=True)),
                 ("Measured", self._found),
                 ("Switched off", self._without),
             )
@@ -126,6 +128,14 @@ class IntervalStrip(QWidget):
                     painter.drawEllipse(QPointF(x(value), y), 2.5, 2.5)
                 painter.setBrush(QColor(colour))
                 painter.drawEllipse(QPointF(x(spread.mean), y), 4.5, 4.5)
+
+
+def _figure(check: Check, words: str) -> QLabel:
+    """In words where they do not take much of the page."""
+    code = signed(check.figure.text)
+    result = label(words if words and len(words) <= MOST_WORDS else code, "muted", wrap=True)
+    result.setToolTip(words if result.text() == code else code)
+    return result
 
 
 def _finite(spread: Spread | None) -> bool:
