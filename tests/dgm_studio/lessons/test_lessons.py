@@ -219,7 +219,8 @@ def test_a_prediction_holds_where_the_whole_interval_is() -> None:
     assert not Prediction.read("> -1").holds(Spread.of([1.0, math.nan]))
     assert Spread.of([5.0]).high == 5.0
     values = (0.0, 0.004, -0.0049, 0.006, math.nan)
-    assert [told(value, 2) for value in values] == ["0.00", "4.0e−03", "−4.9e−03", "0.01", "–"]
+    assert [told(value, 2) for value in values] == ["0", "4.0 × 10⁻³", "−4.9 × 10⁻³", "0.01", "–"]
+    assert [told(value, 8) for value in (12.0466595, -0.883867, 4e-9)] == ["12.0467", "−0.883867", "4.0 × 10⁻⁹"]
     for text in ("1", "> x", ">= 1", "1 +- 2", "between 1 and 2"):
         with pytest.raises(BadPrediction):
             Prediction.read(text)
