@@ -22,7 +22,7 @@ pg.setConfigOptions(antialias=True)
 
 APART = 16  # px from one figure of a vertical axis to the next
 HALF_FIGURE = 6  # px: what stands above the highest tick of a vertical axis
-DESCENT = 2  # px that letters of the title below reach out of its place
+DESCENT = 3  # px that letters of the title below reach out of its place
 
 
 class _Axis(pg.AxisItem):
