@@ -15,7 +15,7 @@ from dgm_studio.powers import power
 from widgets.building import label
 from widgets.curve_plot import HELD_OUT, TRAINING, CurvePlot
 from widgets.history import History
-from widgets.plots import HALF_FIGURE
+from widgets.plots import END, HALF_FIGURE
 from widgets.readout import Readout
 from widgets.saving import more_button
 from widgets.status import duration, thousands
@@ -159,7 +159,7 @@ class Curves(QWidget):
         for view in self.views[:-1]:  # where there are many, the room is the curves'
             many = len(self.views) > EMPTY
             view.plot.getAxis("bottom").setStyle(showValues=not many)
-            view.plot.getPlotItem().layout.setContentsMargins(0, HALF_FIGURE, 0, HALF_FIGURE if many else 0)
+            view.plot.getPlotItem().layout.setContentsMargins(0, HALF_FIGURE, END, HALF_FIGURE if many else 0)
 
     def show_history(self, history: History | None) -> None:
         """Draw the curves of a run; `changed` after something was added to them."""

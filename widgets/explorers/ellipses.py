@@ -132,7 +132,8 @@ class EllipsesView(Explorer):
         if self._way is None:
             return
         told = ~np.isnan(self._way.values)
-        self.curve.setVisible(bool(told.any()))
+        for part in (self._reported, self.curve):
+            part.setVisible(bool(told.any()))
         steps, values = self._way.steps[told], self._way.values[told]
         self._line.setData(steps, values)
         if len(steps):
@@ -277,13 +278,15 @@ class EllipsesView(Explorer):
         self.curve.setToolTip("What learning maximises, over its steps. Drag the line to go to a step.")
         self.curve.box.setMouseEnabled(x=False, y=False)
         self.curve.getAxis("left").setWidth(52)
-        self.curve.set_titles("", self._quantity(unit=True))
         self._line = pg.PlotCurveItem(antialias=True)
         self._marker = pg.InfiniteLine(angle=90, movable=True)
         self._marker.sigPositionChanged.connect(self._pull)
         self.curve.addItem(self._line)
         self.curve.addItem(self._marker, ignoreBounds=True)
-        self.curve.setVisible(issubclass(self.live.learner_class, KeepsFrames))
+        keeps = issubclass(self.live.learner_class, KeepsFrames)
+        self._reported = Caption(self._quantity(unit=True), "reported")
+        for part in (self._reported, self.curve):
+            part.setVisible(keeps)
         self.slider = SliderRow("Frame", 0, 999, 0, form="{:.0f}", name_width=40)
         self.slider.setToolTip("Steps of learning that were kept, from the first to the newest")
         self.slider.key_step = 1
@@ -295,7 +298,7 @@ class EllipsesView(Explorer):
         row.setContentsMargins(0, 0, 0, 0)
         self._replay.setLayout(row)
         self._replay.hide()
-        fill(card.column, self._status, self.curve, self._replay)
+        fill(card.column, self._status, self._reported, self.curve, self._replay)
         return card
 
     def _widest(self) -> list[int]:
