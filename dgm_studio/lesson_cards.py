@@ -39,7 +39,9 @@ def card(lesson: Lesson, found: Outcome) -> Image.Image | None:
 def _drawn(report: Report) -> Image.Image | None:
     match report:
         case Pictures():
-            return _sheet(report) if report.stacked else _pictures(report)
+            if report.stacked:
+                return _sheet(report)
+            return _rows(report) if _are_large(report) else _pictures(report)
         case HeatMap():
             return _heat_map(report)
         case Curves():
@@ -70,6 +72,23 @@ def _pictures(report: Pictures) -> Image.Image:
                 sheet[top : top + height, left : left + width, 3] = 255
     made = Image.fromarray(sheet)
     return _placed(made.resize((made.width * scale, made.height * scale), Image.Resampling.NEAREST))
+
+
+def _are_large(report: Pictures) -> bool:
+    """Whether groups would lose most of their pictures as columns."""
+    together = len(report.group)
+    return together > 1 and CARD[1] // (report.pictures.shape[2] + 1) < min(together, 3)
+
+
+def _rows(report: Pictures) -> Image.Image:
+    """The first groups, each a row as wide as the card."""
+    n, channels, height, width = report.pictures.shape
+    across, (room, tall) = len(report.group), (CARD[0] - 2 * EDGE, CARD[1] - 2 * EDGE)
+    scale = min(room / (across * width), tall / height)
+    down = min(n // across, max(1, int(tall // (scale * height))))
+    rows = report.pictures[: down * across].reshape(down, across, channels, height, width).transpose(0, 3, 1, 4, 2)
+    made = Image.fromarray(rows.reshape(down * height, across * width, channels).repeat(3 // channels, 2))
+    return _placed(made.resize((round(made.width * scale), round(made.height * scale)), Image.Resampling.LANCZOS))
 
 
 def _sheet(report: Pictures) -> Image.Image:

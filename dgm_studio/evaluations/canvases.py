@@ -17,7 +17,8 @@ from models.estimation.measure import Kind
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout
 
-FINE = 4  # a pixel's side where windows are drawn around
+ACROSS = 490  # pixels of a row of pictures with windows, at most where theirs can be that small
+FINEST = 4  # the side of a pixel in these
 READ, WRITTEN = (64, 148, 255), (255, 140, 0)  # colours of windows: blue and orange, which all eyes tell apart
 
 
@@ -149,25 +150,26 @@ def _redrawn(drawn: DrawnInSteps, x: Tensor, spec: DataSpec) -> Pictures:
     shown = as_bytes(pictures.numpy(), spec)
     note = "The example, and the canvas after each step that looks at it."
     if drawn.read is not None and drawn.written is not None:
-        shown = np.repeat(np.broadcast_to(shown, (len(shown), 3, *shown.shape[2:])), FINE, 2).repeat(FINE, 3)
+        fine = max(1, min(FINEST, ACROSS // ((steps + 1) * shown.shape[3])))
+        shown = np.broadcast_to(shown, (len(shown), 3, *shown.shape[2:])).repeat(fine, 2).repeat(fine, 3)
         for i in range(len(x)):
             for t in range(steps):
                 picture = shown[i * (steps + 1) + t + 1]
-                _frame(picture, drawn.read[i, t].tolist(), drawn.read_size, READ)
-                _frame(picture, drawn.written[i, t].tolist(), drawn.write_size, WRITTEN)
+                _frame(picture, drawn.read[i, t].tolist(), drawn.read_size, fine, READ)
+                _frame(picture, drawn.written[i, t].tolist(), drawn.write_size, fine, WRITTEN)
         note += " Blue: the window it was looked at through. Orange: the window that was written through."
     group = ("example", *(str(t + 1) for t in range(steps)))
     return Pictures("Examples, drawn step by step", shown, group, note=note)
 
 
-def _frame(picture: np.ndarray, window: list[float], size: int, colour: tuple[int, int, int]) -> None:
+def _frame(picture: np.ndarray, window: list[float], size: int, fine: int, colour: tuple[int, int, int]) -> None:
     """Draw around a window (centre x, centre y, stride, σ) of `size` places along a side, on a picture (3, H, W) whose
-    pixels are FINE wide. What lies outside is cut off."""
+    pixels are `fine` wide. What lies outside is cut off."""
     x, y, stride, _ = window
     half = (size - 1) / 2 * stride + 0.5
     height, width = picture.shape[1:]
-    left, right = (round((x + 0.5 + end) * FINE) for end in (-half, half))
-    top, bottom = (round((y + 0.5 + end) * FINE) for end in (-half, half))
+    left, right = (round((x + 0.5 + end) * fine) for end in (-half, half))
+    top, bottom = (round((y + 0.5 + end) * fine) for end in (-half, half))
     ink = np.array(colour, np.uint8)[:, None]
     across, down = slice(max(left, 0), max(right, 0)), slice(max(top, 0), max(bottom, 0))
     for row in (top, bottom - 1):
