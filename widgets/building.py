@@ -49,15 +49,9 @@ class ElidedField(QLineEdit):
         with QPainter(self) as painter:
             self.style().drawPrimitive(QStyle.PrimitiveElement.PE_PanelLineEdit, option, painter, self)
             text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room.width())
-            self.style().drawItemText(
-                painter,
-                room,
-                Qt.AlignmentFlag.AlignVCenter,
-                self.palette(),
-                self.isEnabled(),
-                text,
-                QPalette.ColorRole.Text,
-            )
+            painter.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # as words of most tags are written
+            painter.setPen(self.palette().color(QPalette.ColorRole.Text))
+            painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, text)
 
 
 def label(text: str = "", role: str = "", name: str = "", wrap: bool = False, elided: bool = False) -> QLabel:

@@ -42,7 +42,7 @@ class DomainPanel(QWidget):
         self._draw.clicked.connect(self.draw)
         self._choice = SettingsForm(names[2])
         self._choice.edited.connect(lambda field, value: draft.set_field("data", field, value, domain))
-        self._preview = SamplesView(minimum=80, axes=False)
+        self._preview = SamplesView(minimum=8 * SPACE, axes=False)
         self._preview.setObjectName(names[3])
         self._preview.setFixedHeight(11 * SPACE)
         self._about = label("", "small", names[4], wrap=True)

@@ -75,6 +75,11 @@ class Readout(QWidget):
                 painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter, text)
                 return
             parts, exact = self._fitting(), QFontMetricsF(self.font())  # rounded widths would add up to more
+            parts, room = list(parts), float(self.width())
+            for place, (text, colour) in enumerate(parts):  # the last two may be too long even so
+                if exact.horizontalAdvance(text) > room + 1:
+                    parts[place] = metrics.elidedText(text, Qt.TextElideMode.ElideRight, round(room)), colour
+                room = max(0.0, room - exact.horizontalAdvance(text))
             used = sum(exact.horizontalAdvance(text) for text, _ in parts)
             left = max(0.0, self.width() - used) if at_right else 0.0
             for text, colour in parts:

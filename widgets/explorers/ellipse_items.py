@@ -113,6 +113,7 @@ class WeightBars(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
+        painter.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # signs stand before their numbers
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         font = tabular(self.font())
         font.setPixelSize(px(12))

@@ -144,6 +144,7 @@ class SliderRow(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         theme = look.theme
         painter = QPainter(self)
+        painter.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # signs stand before their numbers
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         begin, end = self.track()
         middle = self.height() / 2
@@ -311,6 +312,7 @@ class ColourBar(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
+        painter.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # as the colours go
         strip = to_image(self._colours(np.linspace(0, 1, 256)[None]))
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         painter.drawImage(QRectF(0, 0, self.width(), 6), strip)

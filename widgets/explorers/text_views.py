@@ -119,6 +119,7 @@ class SurpriseText(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
+        painter.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # signs stand before their numbers
         painter.setFont(self.font())
         theme = look.theme
         painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
@@ -200,6 +201,7 @@ class SymbolBars(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
+        painter.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # signs stand before their numbers
         theme, side = look.theme, 28.0
         numbers = tabular(self.font())
         numbers.setPixelSize(px(11))

@@ -83,6 +83,7 @@ class Diagram(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
+        painter.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # signs stand before their numbers
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         used = self.stage.edges if self.stage is not None else frozenset()
         for edge, nodes in EDGES.items():

@@ -52,6 +52,7 @@ class WindowPicture(PictureView):
             for right in steps
             for below in steps
         ]
+        dots = [dot for dot in dots if target.adjusted(-1, -1, 1, 1).contains(dot)]
         painter.save()
         painter.setClipRect(target.adjusted(-3, -3, 3, 3))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
