@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, QSettings, Qt
-from PySide6.QtGui import QPainter, QPixmap
-from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QDialog, QScrollArea, QWidget
+from PySide6.QtCore import QSettings
+from PySide6.QtWidgets import QApplication, QDialog
 
 from dgm_studio.lessons.found import Found
 from dgm_studio.lessons.reading import FOLDER, read_lesson
 from dgm_studio.presets import presets
 from dgm_studio.store import Project, Run
 from widgets.app import application
+from widgets.camera import Camera
 from widgets.crash import of_exception
 from widgets.crash_dialog import CrashDialog, what_is_kept
 from widgets.desk import Desk
 from widgets.lesson_page import known
 from widgets.main_window import MainWindow
 from widgets.notices import Log
-from widgets.palette.view import Palette
 from widgets.patience import rest, settle, wait
 from widgets.photo_states import focused, hovered
 from widgets.preferences import Preferences
-from widgets.readout import Readout
 from widgets.screenshots import sizes_of
 from widgets.theme import DARK, look
 from widgets.trainer import Phase
@@ -55,7 +51,7 @@ def photograph(
     photographer = Photographer(Path(folder), pages, sizes_of(sizes), themes, app.devicePixelRatio())
     photographer.walk(Path(project), runs, alone)
     photographer.close()
-    return photographer.taken
+    return photographer.camera.taken
 
 
 class Photographer:
@@ -70,12 +66,11 @@ class Photographer:
         scale: float,
     ) -> None:
         self._home = tempfile.TemporaryDirectory()
-        self._folder, self._pages, self._sizes, self._themes, self._scale = folder, pages, sizes, themes, scale
         QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, self._home.name)
         preferences = Preferences()
         preferences.folder = Path(self._home.name) / "DGM Studio"
-        self.taken: list[Path] = []
         self.window = MainWindow(preferences, Log())
+        self.camera = Camera(self.window, folder, pages, sizes, themes, scale)
         self.window.resize(*sizes[0])
         self.window.show()
         self.window.load()
@@ -89,9 +84,9 @@ class Photographer:
     def walk(self, project: Path, runs: Sequence[str], alone: bool) -> None:
         """All that there is to see. `alone`: nothing but runs of the project."""
         if not alone:
-            self.in_themes(lambda: self.take("start"))
+            self.camera.in_themes(lambda: self.camera.take("start"))
             self.window.start_page.show_lessons()
-            self.in_themes(lambda: self.take("start-lessons"))
+            self.camera.in_themes(lambda: self.camera.take("start-lessons"))
             self.empty()
             self.crowd()
         self.open(project)
@@ -116,14 +111,14 @@ class Photographer:
     def run(self, run: Run) -> None:
         """Every page that a run has."""
         desk = self.desk
-        titles = [title for title in OF_A_RUN if self.wanted(f"{run.name}-{title.lower()}")]
+        titles = [title for title in OF_A_RUN if self.camera.wanted(f"{run.name}-{title.lower()}")]
         names = [f"{run.name}-{kind}" for kind in self._explorers(run)]
-        if not titles and not any(self.wanted(name) for name in names):
+        if not titles and not any(self.camera.wanted(name) for name in names):
             return
         desk.workspace.select(run)
         wait(lambda: desk.workspace.viewing.live is not None)
         settle(self.desk)
-        self.in_themes(lambda: self._pages_of(run))
+        self.camera.in_themes(lambda: self._pages_of(run))
 
     def _pages_of(self, run: Run) -> None:
         desk = self.desk
@@ -131,16 +126,16 @@ class Photographer:
             desk.area.show_page(title)
             if title == "Explore":
                 for index, key in enumerate(desk.area.explore.keys):
-                    if self.wanted(f"{run.name}-{key}"):
+                    if self.camera.wanted(f"{run.name}-{key}"):
                         desk.area.explore.show_explorer(index)
-                        self.take(f"{run.name}-{key}")
+                        self.camera.take(f"{run.name}-{key}")
             else:
-                self.take(f"{run.name}-{title.lower()}", desk.area)
+                self.camera.take(f"{run.name}-{title.lower()}", desk.area)
         desk.area.show_page("Train")
 
     def empty(self) -> None:
         """A project without a run, page by page."""
-        if not any(self.wanted(f"empty-{title.lower()}") for title in WANTED):
+        if not any(self.camera.wanted(f"empty-{title.lower()}") for title in WANTED):
             return
         self.desk.new()
         wait(lambda: self.desk.workspace.project is not None)
@@ -148,14 +143,14 @@ class Photographer:
         def look_at() -> None:
             for title in WANTED:
                 self.desk.area.show_page(title)
-                self.take(f"empty-{title.lower()}")
+                self.camera.take(f"empty-{title.lower()}")
 
-        self.in_themes(look_at)
+        self.camera.in_themes(look_at)
         self.desk.area.show_page("Train")
 
     def crowd(self) -> None:
         """Many runs with long names, and messages below."""
-        if not self.wanted("crowd"):
+        if not self.camera.wanted("crowd"):
             return
         path = Path(self._home.name) / "A project with a name that is longer than the room there is for it.dgm"
         config = presets()[0].config
@@ -166,13 +161,13 @@ class Photographer:
             project.save()
         self.open(path, live=False)
         self.desk.docks["log"].show()
-        self.in_themes(lambda: self.take("crowd"))
+        self.camera.in_themes(lambda: self.camera.take("crowd"))
         self.desk.docks["log"].hide()
 
     def compare(self, runs: Sequence[Run]) -> None:
         """Runs side by side."""
         page = self.desk.area.compare
-        if not any(self.wanted(f"compare-{part.key}") for part in page.parts):
+        if not any(self.camera.wanted(f"compare-{part.key}") for part in page.parts):
             return
         page.compare(runs)
         self.desk.area.show_page("Compare")
@@ -180,9 +175,9 @@ class Photographer:
         def look_at() -> None:
             for index, part in enumerate(page.parts):
                 page.show_part(index)
-                self.take(f"compare-{part.key}")
+                self.camera.take(f"compare-{part.key}")
 
-        self.in_themes(look_at)
+        self.camera.in_themes(look_at)
         self.desk.area.show_page("Train")
 
     def lessons(self) -> None:
@@ -191,27 +186,27 @@ class Photographer:
         begun = [
             lesson
             for lesson in known()
-            if self.wanted(f"lesson-{lesson.key}")
+            if self.camera.wanted(f"lesson-{lesson.key}")
             and any(found.run(run.config()) is not None for run in lesson.runs.values())
         ]
-        if not begun and not self.wanted("lesson-gallery"):
+        if not begun and not self.camera.wanted("lesson-gallery"):
             return
         self.desk.area.show_page("Lesson")
 
         def look_at() -> None:
             page.show_gallery()
-            self.take("lesson-gallery")
+            self.camera.take("lesson-gallery")
             for lesson in begun:
                 page.show_lesson(lesson)
                 settle(self.desk)
-                self.take(f"lesson-{lesson.key}", self.desk.area)
+                self.camera.take(f"lesson-{lesson.key}", self.desk.area)
 
-        self.in_themes(look_at)
+        self.camera.in_themes(look_at)
         self.desk.area.show_page("Train")
 
     def template(self) -> None:
         """The lesson that lessons are written from, in a project of its own: before and after it has run, once."""
-        if not self.wanted("template-before") and not self.wanted("template-after"):
+        if not self.camera.wanted("template-before") and not self.camera.wanted("template-after"):
             return
         self.desk.new()
         before = self.desk.workspace.project
@@ -219,17 +214,17 @@ class Photographer:
         page = self.desk.area.lesson
         self.desk.lessons.open(read_lesson(FOLDER.parent / "lesson-template.md"))
         page.head.seeds.setValue(1)
-        self.in_themes(lambda: self.take("template-before", self.desk.area))
+        self.camera.in_themes(lambda: self.camera.take("template-before", self.desk.area))
         page.run()
         wait(lambda: page.runner.lesson is None)
-        self.in_themes(lambda: self.take("template-after", self.desk.area))
+        self.camera.in_themes(lambda: self.camera.take("template-after", self.desk.area))
         self.desk.area.show_page("Train")
 
     def help(self) -> None:
         """The page of the selected run's family, beside the form."""
-        if self.wanted("help"):
+        if self.camera.wanted("help"):
             self.window.actions_["help"].trigger()
-            self.in_themes(lambda: self.take("help"))
+            self.camera.in_themes(lambda: self.camera.take("help"))
             self.desk.docks["showHelp"].hide()
 
     def states(self) -> None:
@@ -237,45 +232,45 @@ class Photographer:
 
         def look_at() -> None:
             for name, picture in (("states-hover", hovered), ("states-focus", focused)):
-                if self.wanted(name):
-                    self._save(picture(self.window), f"{name}-{look.theme.name}", self._sizes[0])
+                if self.camera.wanted(name):
+                    self.camera.save(picture(self.window), f"{name}-{look.theme.name}")
 
         self.window.activateWindow()  # only then has anything the focus
-        if self.wanted("states-hover") or self.wanted("states-focus"):
-            self.in_themes(look_at)
+        if self.camera.wanted("states-hover") or self.camera.wanted("states-focus"):
+            self.camera.in_themes(look_at)
 
     def tour(self) -> None:
         """Each stop of the first look around."""
-        if not self.wanted("tour"):
+        if not self.camera.wanted("tour"):
             return
 
         def look_at() -> None:
             self.window.tour.begin()
             while (bubble := self.window.tour.bubble) is not None:
-                self.take(f"tour-{bubble.at + 1}")
+                self.camera.take(f"tour-{bubble.at + 1}")
                 bubble.go(1)
 
-        self.in_themes(look_at)
+        self.camera.in_themes(look_at)
 
     def dialogs(self, project: Path) -> None:
         """Each dialog in front of the window."""
-        self.in_themes(lambda: self._open_dialogs(project))
+        self.camera.in_themes(lambda: self._open_dialogs(project))
 
     def _open_dialogs(self, project: Path) -> None:
         for key in DIALOGS:
-            if self.wanted(f"dialog-{key}"):
-                with self._front():
+            if self.camera.wanted(f"dialog-{key}"):
+                with self.camera.front():
                     self.window.actions_[key].trigger()
-                    self.take(f"dialog-{key}")
-        if self.wanted("dialog-crash"):
-            with self._front():
+                    self.camera.take(f"dialog-{key}")
+        if self.camera.wanted("dialog-crash"):
+            with self.camera.front():
                 self._crash()
-                self.take("dialog-crash")
-        if self.wanted("dialog-import"):
-            with self._front():
+                self.camera.take("dialog-crash")
+        if self.camera.wanted("dialog-import"):
+            with self.camera.front():
                 self.desk.changes.list_runs(project)
                 wait(lambda: any(isinstance(w, QDialog) and w.isVisible() for w in QApplication.topLevelWidgets()))
-                self.take("dialog-import")
+                self.camera.take("dialog-import")
 
     def _crash(self) -> None:
         """A report of something that did not happen."""
@@ -287,7 +282,7 @@ class Photographer:
 
     def training(self) -> None:
         """The first preset while it learns, paused so that nothing moves."""
-        if not self.wanted("training"):
+        if not self.camera.wanted("training"):
             return
         desk = self.desk
         trainer = desk.workspace.trainer
@@ -296,74 +291,9 @@ class Photographer:
         rest(3.0)
         desk.control.train_or_pause()
         wait(lambda: trainer.phase is Phase.PAUSED)
-        self.in_themes(lambda: self.take("training"))
+        self.camera.in_themes(lambda: self.camera.take("training"))
         desk.stop_all(lambda: None)
         wait(lambda: trainer.phase is Phase.IDLE)
-
-    # How it is seen.
-
-    def wanted(self, name: str) -> bool:
-        return not self._pages or any(page in name for page in self._pages)
-
-    def in_themes(self, look_at: Callable[[], None]) -> None:
-        """Look at something in each theme. Changing it takes a second, so not for every page."""
-        for theme in self._themes:
-            self.window.set_theme(theme)
-            settle(self.desk, 0.1)
-            look_at()
-
-    def take(self, name: str, scrolls: QWidget | None = None) -> None:
-        """Keep the window as it is, in every size; also what there is further down in `scrolls`."""
-        if not self.wanted(name):
-            return
-        for size in self._sizes:
-            self.window.resize(*size)
-            settle(self.desk)
-            for place, further in enumerate(self._scrolled(scrolls)):
-                further()
-                settle(self.desk, 0.1 if place else 0)
-                self._keep(f"{name}{f'-{place + 1}' if place else ''}-{look.theme.name}", size)
-        self.window.resize(*self._sizes[0])
-
-    def _keep(self, name: str, size: tuple[int, int]) -> None:
-        self.window.status.findChild(Readout, "lastMessage").set_text("")  # it fades by the clock
-        seen = self.window.grab()
-        for front in self._in_front():
-            paste(front, seen, self.window)
-        self._save(seen, name, size)
-
-    def _save(self, seen: QPixmap, name: str, size: tuple[int, int]) -> None:
-        scale = "" if self._scale == 1 else f"@{self._scale:g}"
-        path = self._folder / f"{size[0]}x{size[1]}{scale}" / f"{name}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        seen.save(str(path))
-        self.taken.append(path)
-
-    def _scrolled(self, page: QWidget | None) -> Iterator[Callable[[], None]]:
-        """Ways to the parts of a page, from its top to its end."""
-        yield lambda: None
-        seen = [area for area in page.findChildren(QScrollArea) if area.isVisible()] if page is not None else []
-        areas = [area for area in seen if area.verticalScrollBar().maximum() > 0]
-        if len(areas) == 1:
-            bar = areas[0].verticalScrollBar()
-            for place in range(bar.pageStep(), bar.maximum() + bar.pageStep(), bar.pageStep()):
-                yield lambda place=place: bar.setValue(place)
-            bar.setValue(0)
-
-    def _in_front(self) -> list[QWidget]:
-        return [w for w in QApplication.topLevelWidgets() if w.isVisible() and w is not self.window]
-
-    @contextmanager
-    def _front(self) -> Iterator[None]:
-        """What opens meanwhile is closed afterwards."""
-        yield
-        for palette in self.window.findChildren(Palette):
-            palette.shut()
-        for widget in self._in_front():
-            QTest.keyClick(widget, Qt.Key.Key_Escape)
-        for widget in self._in_front():
-            widget.close()
-        rest(0.05)
 
     def _explorers(self, run: Run) -> list[str]:
         from widgets.explorers.catalog import EXPLORERS
@@ -383,14 +313,3 @@ class Photographer:
         self.window.close()
         wait(lambda: self.window._may_close and not self.window.isVisible())
         self._home.cleanup()
-
-
-def paste(front: QWidget, seen: QPixmap, window: QWidget) -> None:
-    """Draw a dialog into a picture of the window below it: in its middle, with the edge that a desktop would give."""
-    picture = front.grab()
-    middle = QPoint(window.width() // 2, window.height() // 2)
-    corner = middle - QPoint(front.width() // 2, front.height() // 2)
-    with QPainter(seen) as painter:
-        painter.drawPixmap(corner, picture)
-        painter.setPen(look.theme.muted)
-        painter.drawRect(corner.x() - 1, corner.y() - 1, front.width() + 1, front.height() + 1)
