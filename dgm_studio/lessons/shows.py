@@ -13,6 +13,7 @@ from dgm_studio.lessons.expressions import Value
 from dgm_studio.lessons.format import Lesson
 from dgm_studio.lessons.found import Found
 from dgm_studio.lessons.predictions import Spread
+from dgm_studio.lessons.settings_titles import title_of
 from dgm_studio.reports import Cell, Column, Curves, Pictures, Points, Report, Series, Table
 
 Values = Mapping[Value, Mapping[int, float]]
@@ -174,7 +175,7 @@ def _axis(lesson: Lesson, name: str) -> str:
     if name in lesson.quantities:
         quantity = lesson.quantities[name]
         return f"{quantity.title} ({quantity.unit})" if quantity.unit else quantity.title
-    return name.partition(".")[2].replace("_", " ")
+    return title_of(next(iter(lesson.runs.values())).config(), name)
 
 
 def _samples(lesson: Lesson, show: ShowSamples, found: Found) -> Sequence[Report]:

@@ -115,7 +115,7 @@ def test_a_lesson_is_run_stopped_gone_on_with_tried_and_opened_again(person: Per
     person.until(lambda: len(project.runs) == 5)
     tried = list(project.runs.values())[-1]
     person.until(lambda: tried.status == "finished" and person.phase is Phase.IDLE)
-    assert tried.name == "walk · Forty steps · steps = 80"
+    assert tried.name == "walk · Forty steps · Steps = 80"
     assert tried.checkpoint_steps()[-1] == 80
     person.do("pageLesson")
     person.until(lambda: page.findChild(QPushButton, "try-0").text() == "Look at it")

@@ -13,6 +13,7 @@ from dgm_studio.lessons.checking import tried_config
 from dgm_studio.lessons.entries import Try
 from dgm_studio.lessons.format import Lesson, LessonError
 from dgm_studio.lessons.found import Found
+from dgm_studio.lessons.settings_titles import title_of
 from dgm_studio.store import Run
 from models.catalog import UnknownKey
 from models.settings import SettingsError
@@ -190,7 +191,8 @@ class Tries(QWidget):
         words = QVBoxLayout()
         words.setSpacing(0)
         words.addWidget(label(tried.says, wrap=True))
-        change = f"{tried.setting.partition('.')[2].replace('_', ' ')} = {tried.value}"
+        value = ("on" if tried.value else "off") if isinstance(tried.value, bool) else tried.value
+        change = f"{title_of(lesson.runs[tried.run].config(), tried.setting)} = {value}"
         what = label(f"{lesson.runs[tried.run].title} with {change}", "small", wrap=True)
         words.addWidget(what)
         row.addLayout(words, 1)

@@ -19,6 +19,7 @@ from dgm_studio.lessons.plan import Measure, Train, all_jobs, done, jobs
 from dgm_studio.lessons.predictions import BadPrediction, Prediction, Spread, told
 from dgm_studio.lessons.reading import FOLDER, lessons, parse_lesson, read_lesson
 from dgm_studio.lessons.running import Beginning, carry_out
+from dgm_studio.lessons.settings_titles import title_of
 from dgm_studio.reports import Curves, Points, Table
 from dgm_studio.store import Project
 from dgm_studio.training import Order
@@ -35,6 +36,14 @@ def changed(before: str, after: str) -> Lesson:
 def test_a_figure_is_said_with_the_titles_of_its_quantities_and_runs() -> None:
     said = read_lesson(TINY).worded("abs(nats.long - 0.5 * size.short)")
     assert said == "abs(Test log-likelihood (Forty steps) − 0.5 · Parameters (Two steps))"
+
+
+def test_a_setting_is_called_as_in_the_form() -> None:
+    config = next(iter(read_lesson(TINY).runs.values())).config()
+    said = [
+        title_of(config, name) for name in ("model.hidden", "learning.learning_rate", "training.steps", "data.no_such")
+    ]
+    assert said == ["Hidden units of each net", "Learning rate", "Steps", "no such"]
 
 
 @pytest.mark.parametrize("entry", lessons(), ids=lambda entry: entry.key)
