@@ -403,7 +403,9 @@ def to_latex(table: Table) -> str:
 
 
 def _row(cells: Iterable[str]) -> str:
-    return " & ".join(escaped(cell) for cell in cells) + r" \\"
+    text = " & ".join(escaped(cell) for cell in cells)
+    guard = "{}" if text.startswith(("[", "*")) else ""  # the rule or row above would take it for its own argument
+    return rf"{guard}{text} \\"
 
 
 def _small(text: str) -> str:

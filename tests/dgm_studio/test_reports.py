@@ -5,10 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import math
+import shutil
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dgm_studio import latex
 from dgm_studio.reports import (
     NO_INTERVAL,
     Bars,
@@ -169,3 +173,46 @@ def test_latex_is_a_table_with_units_in_its_head_and_nothing_that_latex_would_re
     assert lines[lines.index(r"\midrule") + 1] == cells
     assert lines[lines.index(r"\midrule") + 2] == r"\multicolumn{3}{p{0.9\linewidth}}{\footnotesize 10 \# draws} \\"
     assert r"\parbox{0.9\linewidth}{\footnotesize Cost: \$5 -- ``cheap''.}" in lines
+
+
+SIGNS = " ".join(sorted(latex._SPECIAL | latex._TEXT | latex._MATHS))
+HARD = Table(
+    SIGNS,
+    (Column(f"[A] & {SIGNS}", "text"), Column("Value", "number", "nats"), Column("95 %"), Column("How", "detail")),
+    (
+        ("[x^{2}] \\a", -1234.5, "*", f"10 # draws {SIGNS}"),
+        ("*second", 1.0, "₁₀σ²", ""),
+        (f"name_with_[brackets] {SIGNS}", 2.0, "äöüß", SIGNS),
+    ),
+    f"Cost: $5. {SIGNS}",
+)
+
+
+def test_latex_of_a_table_is_parsed_and_every_row_has_its_cells() -> None:
+    walking = pytest.importorskip("pylatexenc.latexwalker")
+    nodes = walking.LatexWalker(to_latex(HARD), tolerant_parsing=False).get_latex_nodes()[0]
+    table = next(node for node in nodes if getattr(node, "environmentname", "") == "table")
+    tabular = next(node for node in table.nodelist if getattr(node, "environmentname", "") == "tabular")
+    rows, cells, chosen = [], 1, 0
+    for node in tabular.nodelist:
+        name = getattr(node, "macroname", "")
+        if getattr(node, "specials_chars", "") == "&":
+            cells += 1
+        elif name == "multicolumn":
+            chosen = 2
+        elif name == "\\":
+            assert node.nodeargd.argnlist == [None, None]  # neither a star nor a space after the row
+            rows.append(cells + chosen)
+            cells, chosen = 1, 0
+    assert rows == [3] * 6  # the head, three rows and what is said of two of them
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_pdflatex_sets_a_table_with_every_sign(tmp_path: Path) -> None:
+    text = "\n".join((r"\documentclass{article}", r"\usepackage{booktabs}", r"\begin{document}", to_latex(HARD)))
+    (tmp_path / "table.tex").write_text(text + r"\end{document}", encoding="utf-8")
+    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "table.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    if "booktabs.sty' not found" in done.stdout:
+        pytest.skip("needs booktabs")
+    assert done.returncode == 0, done.stdout[-2000:]
