@@ -1,4 +1,4 @@
-"""The help: a page for each family, each learner and whatever else has one, as resources/help/FOLDER/KEY.md holds it.
+"""The help: a page for each family, learner, data set and what else has one, as resources/help/FOLDER/KEY.md has it.
 
 An address is "kind:key", as links in pages have it: "family:nade". Reading pages imports no torch.
 """
@@ -22,6 +22,7 @@ KINDS = {
     "learner": "learners",
     "explorer": "explorers",
     "evaluation": "evaluations",
+    "data": "data",
     "guide": "guides",
 }
 EXCERPT = 90  # characters around what was looked for
@@ -107,6 +108,8 @@ def completed(entry: HelpPage) -> Page:
     """Its page with what follows from the catalogue: which learners and families belong together, and presets."""
     from models.catalog import FAMILIES, LEARNINGS, learnings_of
 
+    if entry.kind == "data":
+        return _with_settings(entry)
     name, together = entry.page.name, list[tuple[str, str]]()
     if entry.kind == "family":
         says, key = "It learns by", "family"
@@ -122,6 +125,23 @@ def completed(entry: HelpPage) -> Page:
     for begins, links in ((says, together), ("Try it", ready)):
         if links:
             added.append(Block(Part.PARAGRAPH, 0, (Span(Mark.TEXT, f"{begins}: "), *_joined(links))))
+    return replace(entry.page, blocks=(*entry.page.blocks, *added))
+
+
+def _with_settings(entry: HelpPage) -> Page:
+    """The page of a data set with what each of its settings does, and presets that use it."""
+    from dgm_studio.datasets.sources import source
+
+    added: list[Block] = []
+    for place, field in enumerate(source(entry.key).settings.model_fields.values()):
+        if not place:
+            added.append(Block(Part.HEADING, 0, (Span(Mark.TEXT, "Settings"),)))
+        title = Span(Mark.STRONG, spans=(Span(Mark.TEXT, f"{field.title}."),))
+        added.append(Block(Part.ITEM, 0, (title, Span(Mark.TEXT, f" {field.description}"))))
+    ready = [(f"preset:{p.key}", p.title) for p in presets() if entry.key in (d.source for d in p.config.data.domains)]
+    if ready:
+        added.append(Block(Part.HEADING, 0, (Span(Mark.TEXT, "In this studio"),)))
+        added.append(Block(Part.PARAGRAPH, 0, (Span(Mark.TEXT, "Try it: "), *_joined(ready))))
     return replace(entry.page, blocks=(*entry.page.blocks, *added))
 
 

@@ -61,11 +61,12 @@ class _Look:
 class DataPanel(QWidget):
     """Edits the draft's data. `checked(problem)` after a look at the data: empty if the model can learn from it.
 
-    `reading(fraction, text)` while data is read or downloaded.
+    `reading(fraction, text)` while data is read or downloaded; `help_wanted(address)` of a page.
     """
 
     checked = Signal(str)
     reading = Signal(float, str)
+    help_wanted = Signal(str)
 
     def __init__(self, draft: Draft, cache: DataCache, reader: Background, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -86,6 +87,8 @@ class DataPanel(QWidget):
         self._first = DomainPanel(draft, 0, [self._waiting, self._problem, offers])
         self._second = DomainPanel(draft, 1, [])
         self._second.hide()
+        for domain in (self._first, self._second):
+            domain.help_wanted.connect(self.help_wanted)
         column.addWidget(self._first)
         column.addWidget(self._second)
         self._timer = QTimer(self, singleShot=True, interval=LOOK_AFTER)

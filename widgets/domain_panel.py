@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from dgm_studio.config import BINARIZATION_TEXT, DataChoice
 from dgm_studio.datasets import sources
@@ -14,6 +15,7 @@ from models.spec import DataSpec, Layout, Support
 from widgets.building import label
 from widgets.draft import Draft
 from widgets.drawing_dialog import show_drawing
+from widgets.icons import dress
 from widgets.samples_view import SamplesView
 from widgets.settings_form import ChoiceBox, SettingsForm
 from widgets.theme import SPACE
@@ -23,7 +25,9 @@ TITLES = ("First domain", "Second domain")
 
 class DomainPanel(QWidget):
     """Edits one domain of the draft's data: 0 the first, 1 the second. Between its look at the examples and its forms
-    there is room for `more`."""
+    there is room for `more`. `help_wanted(address)` of a page."""
+
+    help_wanted = Signal(str)
 
     def __init__(self, draft: Draft, domain: int, more: list[QWidget], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -46,12 +50,21 @@ class DomainPanel(QWidget):
         self._preview.setObjectName(names[3])
         self._preview.setFixedHeight(11 * SPACE)
         self._about = label("", "small", names[4], wrap=True)
+        button = QToolButton(toolTip="What this data is, what its settings do, and whose it is (F1)")
+        button.setObjectName(f"help-{names[0]}")
+        button.setAccessibleName("Help on this data")
+        dress(button, "help", "muted")
+        button.clicked.connect(lambda: self.help_wanted.emit(self.property("helpPage")))
+        row = QHBoxLayout()
+        row.setSpacing(SPACE // 2)
+        row.addWidget(self._source, 1)
+        row.addWidget(button)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE)
+        column.addWidget(self._title)
+        column.addLayout(row)
         for part in (
-            self._title,
-            self._source,
             self._preview,
             self._draw,
             self._about,
@@ -69,6 +82,7 @@ class DomainPanel(QWidget):
     def show_choice(self, choice: DataChoice, entitled: bool) -> None:
         """Show what is chosen; `entitled` says which domain it is. Raises BadData when there is no such source."""
         source = sources.source(choice.source)
+        self.setProperty("helpPage", f"data:{choice.source}")
         self._title.setVisible(entitled)
         self._source.choose(choice.source)
         self._source.setToolTip(source.summary)

@@ -133,12 +133,17 @@ class HelpGuide(QObject):
         self._log.say(Notice("info", f"The form shows “{chosen.title}”: train it as a new run.", lasting=False))
 
     def _follow(self, config: RunConfig) -> None:
-        """Turn to the page of what was chosen: of the learner where only that changed, else of the family."""
+        """Turn to the page of what was chosen: of the data or learner where only that changed, else of the family."""
         before, self._config = self._config, config
         if config.family != before.family:
             self.panel.follow(f"family:{config.family}")
         elif config.learner != before.learner:
             self.panel.follow(f"learner:{config.learner}")
+        else:
+            old, new = ([domain.source for domain in c.data.domains] for c in (before, config))
+            changed = [key for place, key in enumerate(new) if old[place : place + 1] != [key]]
+            if changed:
+                self.panel.follow(f"data:{changed[0]}")
 
     def _show(self) -> None:
         self.dock.show()

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from dgm_studio.datasets.sources import SOURCES
 from dgm_studio.help_pages import KINDS, completed, help_page, help_pages, search
 from models.catalog import FAMILIES, LEARNINGS
 from widgets.building import Card
@@ -231,6 +232,7 @@ class _Contents(QWidget):
             return
         order = {f"family:{family.key}": place for place, family in enumerate(FAMILIES)}
         order |= {f"learner:{rule.key}": place for place, rule in enumerate(LEARNINGS)}
+        order |= {f"data:{source.key}": place for place, source in enumerate(SOURCES)}
         for kind, title in KINDS.items():
             entries = [entry for entry in help_pages() if entry.kind == kind]
             if not entries:

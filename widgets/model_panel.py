@@ -119,6 +119,7 @@ class ModelPanel(QWidget):
         super().__init__(parent)
         self.setObjectName("modelPanel")
         self._draft, self._data = draft, data
+        data.help_wanted.connect(self.help_wanted)
         self.family = FamilyBox()
         self.family.chosen.connect(draft.set_family)
         self._summary = label("", "small", "familySummary", wrap=True)

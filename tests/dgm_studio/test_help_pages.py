@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from dgm_studio.config import DataChoice
+from dgm_studio.datasets.sources import SOURCES, load, source
 from dgm_studio.equations import typeset
 from dgm_studio.evaluation import EVALUATIONS
 from dgm_studio.help_pages import HelpPage, check, completed, help_page, help_pages, listed
@@ -26,6 +28,7 @@ def test_all_that_should_has_a_page_and_no_page_is_of_nothing() -> None:
     assert {entry.key for entry in pages("family")} == {family.key for family in FAMILIES}
     assert {entry.key for entry in pages("learner")} == {rule.key for rule in LEARNINGS}
     assert {entry.key: entry.title for entry in pages("evaluation")} == {e.key: e.title for e in EVALUATIONS}
+    assert {entry.key: entry.title for entry in pages("data")} == {source.key: source.title for source in SOURCES}
     assert len(listed()) == len(set(listed())) == len(help_pages())
 
 
@@ -71,6 +74,21 @@ def test_what_belongs_together_is_added_from_the_catalogue() -> None:
         targets = {span.target for _, span in completed(entry).spans() if span.mark is Mark.LINK}
         assert {f"learner:{key}" for key in family.learners} <= targets
         assert any(target.startswith("preset:") for target in targets), family.key
+
+
+def test_pages_of_data_say_what_their_settings_do_what_they_are_measured_by_and_whose_they_are() -> None:
+    for entry in pages("data"):
+        page, chosen = completed(entry), source(entry.key)
+        assert list(entry.page.headings) == ["What it is", "What to look for", "Protocol", "Source"], entry.page.name
+        told = [block.plain for block in page.section("Settings")]
+        fields = list(chosen.settings.model_fields.values())
+        assert told == [f"{field.title}. {field.description}" for field in fields], entry.page.name
+        assert all(said.endswith(".") for said in told), entry.page.name
+        if "path" in chosen.settings.model_fields or not chosen.at_hand():
+            continue
+        about = " ".join(block.plain for block in entry.page.section("Source"))
+        licence = load(DataChoice(source=entry.key)).provenance.licence
+        assert licence.split(" (")[0].replace("Python Software Foundation License", "PSF") in about, entry.page.name
 
 
 @pytest.mark.slow

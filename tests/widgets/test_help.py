@@ -189,6 +189,14 @@ def test_help_opens_beside_the_form_follows_it_and_leads_into_it(qtbot: QtBot, p
     model._learner.setFocus()  # F1 knows what has the focus
     person.do("help")
     assert panel.address == f"learner:{desk.draft.config.learner}"
+    button = model.findChild(QToolButton, "help-source")
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert panel.address == f"data:{desk.draft.config.data.source}"
+    button.setFocus()
+    person.do("help")
+    assert panel.address == f"data:{desk.draft.config.data.source}"
+    desk.draft.set_source("ring")
+    assert panel.address == "data:ring"
     pages = {entry.key: entry.title for entry in help_pages() if entry.kind == "explorer"}
     assert pages == {kind.key: kind.title for kind in EXPLORERS}
     part = QLineEdit(desk.area)
