@@ -9,11 +9,12 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
+from dgm_studio.lessons.checking import check
 from dgm_studio.lessons.format import Lesson, LessonError
 from dgm_studio.lessons.found import Found
 from dgm_studio.lessons.outcome import Outcome, outcome
 from dgm_studio.lessons.plan import done, jobs
-from dgm_studio.lessons.reading import lessons, read_lesson
+from dgm_studio.lessons.reading import lessons, read_lesson, unreadable
 from dgm_studio.store import Project
 from widgets.background import Problem
 from widgets.building import Card, label, scrolled, section
@@ -145,10 +146,10 @@ class LessonPage(QWidget):
         """One lesson from its beginning, with what this project holds of it."""
         self.lesson, self.standing = lesson, None
         self._list()
-        self.contents.show_current(lesson.key if lesson in known() else "")
-        place = next((n for n, entry in enumerate(known()) if entry is lesson), -1)
+        self.contents.show_current(lesson.key if lesson in lessons() else "")
+        place = next((n for n, entry in enumerate(lessons()) if entry is lesson), -1)
         self.head.show_lesson(lesson)
-        self.head.show_place(place, len(known()))
+        self.head.show_place(place, len(lessons()))
         self._build(lesson)
         self._say("")
         self._stack.setCurrentIndex(1)
@@ -158,9 +159,9 @@ class LessonPage(QWidget):
 
     def turn(self, by: int) -> None:
         """To the lesson before (-1) or after (1) this one."""
-        place = next((n for n, entry in enumerate(known()) if entry is self.lesson), -1)
-        if place >= 0 and 0 <= place + by < len(known()):
-            self.show_lesson(known()[place + by])
+        place = next((n for n, entry in enumerate(lessons()) if entry is self.lesson), -1)
+        if place >= 0 and 0 <= place + by < len(lessons()):
+            self.show_lesson(lessons()[place + by])
 
     def reload(self) -> None:
         """Read the file of the lesson again; what is wrong with it is said, and the page stays."""
@@ -168,10 +169,12 @@ class LessonPage(QWidget):
             return
         scrolled_to = self._scroll.verticalScrollBar().value()
         try:
-            self.show_lesson(read_lesson(self.lesson.path))
+            written = read_lesson(self.lesson.path)
+            check(written)
         except LessonError as error:
             self._say(str(error))
             return
+        self.show_lesson(written)
         QTimer.singleShot(0, self, lambda: self._scroll.verticalScrollBar().setValue(scrolled_to))
 
     def run(self) -> None:
@@ -226,19 +229,15 @@ class LessonPage(QWidget):
             text = "Choose a claim of the lecture. Its runs become runs of this project."
             self._cards.addWidget(label(text, "muted", wrap=True))
             self._cards.addSpacing(SPACE)
-            self.gallery = Gallery(known())
+            self.gallery = Gallery(lessons(), list(unreadable().values()))
             self.gallery.chosen.connect(self.show_lesson)
             self._cards.addWidget(self.gallery)
             self._cards.addStretch(1)
-            try:
-                lessons()
-            except LessonError as error:
-                self._cards.insertWidget(1, label(str(error), "error", wrap=True))
         self.gallery.mark(self.marks)
 
     def _list(self) -> None:
         if not self.contents.topLevelItemCount():
-            self.contents.show_lessons(known())
+            self.contents.show_lessons(lessons())
         self.contents.mark(self.marks)
 
     def _zoom(self, steps: int) -> None:
@@ -350,7 +349,7 @@ class LessonPage(QWidget):
         if self._workspace.project is None or not (self.isVisible() or which):
             return
         idle = not self._to_survey
-        self._to_survey = list(known() if which is None else which)
+        self._to_survey = list(lessons() if which is None else which)
         if idle:
             self._survey_next()
 
@@ -368,11 +367,3 @@ class LessonPage(QWidget):
 
         work = lambda: standing(lesson, lesson.seeds, project).mark  # noqa: E731
         self._workspace.files.submit(work, done_, lambda problem: done_(Mark.NONE))
-
-
-def known() -> tuple[Lesson, ...]:
-    """The studio's lessons; none where one of them cannot be read."""
-    try:
-        return lessons()
-    except LessonError:
-        return ()

@@ -11,7 +11,7 @@ from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QApplication, QDialog
 
 from dgm_studio.lessons.found import Found
-from dgm_studio.lessons.reading import FOLDER, read_lesson
+from dgm_studio.lessons.reading import FOLDER, lessons, read_lesson
 from dgm_studio.presets import presets
 from dgm_studio.store import Project, Run
 from widgets.app import application
@@ -19,7 +19,6 @@ from widgets.camera import Camera
 from widgets.crash import of_exception
 from widgets.crash_dialog import CrashDialog, what_is_kept
 from widgets.desk import Desk
-from widgets.lesson_page import known
 from widgets.main_window import MainWindow
 from widgets.notices import Log
 from widgets.patience import rest, settle, wait
@@ -185,7 +184,7 @@ class Photographer:
         page, found = self.desk.area.lesson, Found(self.desk.workspace.project)
         begun = [
             lesson
-            for lesson in known()
+            for lesson in lessons()
             if self.camera.wanted(f"lesson-{lesson.key}")
             and any(found.run(run.config()) is not None for run in lesson.runs.values())
         ]

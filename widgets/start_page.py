@@ -11,15 +11,13 @@ from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
-from dgm_studio.lessons.format import LessonError
-from dgm_studio.lessons.reading import lessons
+from dgm_studio.lessons.reading import lessons, unreadable
 from dgm_studio.presets import Preset
 from widgets.building import Card, Flow, label, scrolled, section
 from widgets.cover import CARD_WIDTH, PICTURE_HEIGHT, Cover
@@ -164,12 +162,8 @@ class StartPage(QWidget):
 
     def _fill_lessons(self) -> None:
         """At the first look: they are read from their files, which takes a moment."""
-        inside: QWidget
-        try:
-            inside = Gallery(lessons())
-            inside.chosen.connect(self.lesson_chosen)
-        except LessonError as error:
-            inside = QLabel(str(error), wordWrap=True)
+        inside = Gallery(lessons(), list(unreadable().values()))
+        inside.chosen.connect(self.lesson_chosen)
         self._lessons.layout().addWidget(inside)
 
     def _fill_presets(self, presets: Sequence[Preset]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from dgm_studio.commands.output import Output
-from dgm_studio.lessons.reading import lessons
+from dgm_studio.lessons.reading import lessons, unreadable
 from dgm_studio.presets import presets
 from models.settings import Settings
 
@@ -112,7 +112,7 @@ def _lessons() -> list[dict[str, Any]]:
             "seeds": entry.seeds,
         }
         for entry in lessons()
-    ]
+    ] + [{"key": key, "title": "cannot be read", "summary": str(error)} for key, error in unreadable().items()]
 
 
 _LISTS: dict[Kind, Callable[[], list[dict[str, Any]]]] = {

@@ -39,17 +39,34 @@ class UnknownLesson(KeyError):
         return str(self.args[0])
 
 
-@cache
 def lessons() -> tuple[Lesson, ...]:
-    """The studio's lessons, in the order of the lecture. Raises LessonError."""
-    return tuple(sorted((read_lesson(path) for path in FOLDER.glob("*.md")), key=lambda lesson: lesson.order))
+    """The studio's lessons that can be read, in the order of the lecture."""
+    return _read()[0]
+
+
+def unreadable() -> Mapping[str, LessonError]:
+    """What is wrong with each of the studio's lessons that cannot be read, by its key."""
+    return _read()[1]
+
+
+@cache
+def _read() -> tuple[tuple[Lesson, ...], Mapping[str, LessonError]]:
+    found, wrong = [], {}
+    for path in sorted(FOLDER.glob("*.md")):
+        try:
+            found.append(read_lesson(path))
+        except LessonError as error:
+            wrong[path.stem] = error
+    return tuple(sorted(found, key=lambda lesson: lesson.order)), wrong
 
 
 def lesson(key: str) -> Lesson:
-    """The lesson named `key`. Raises UnknownLesson."""
+    """The lesson named `key`. Raises UnknownLesson, and LessonError where it cannot be read."""
     for entry in lessons():
         if entry.key == key:
             return entry
+    if key in unreadable():
+        raise unreadable()[key]
     raise UnknownLesson(f"There is no lesson named {key!r}. There are: {', '.join(e.key for e in lessons())}.")
 
 

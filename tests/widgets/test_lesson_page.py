@@ -8,7 +8,7 @@ import pytest
 from person import Person
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
-from PySide6.QtWidgets import QLabel, QPushButton
+from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from dgm_studio import ROOT
@@ -16,7 +16,7 @@ from dgm_studio.cli import run
 from dgm_studio.help_pages import help_page
 from dgm_studio.lessons.format import Lesson, LessonError
 from dgm_studio.lessons.predictions import Spread
-from dgm_studio.lessons.reading import read_lesson
+from dgm_studio.lessons.reading import lessons, read_lesson
 from dgm_studio.pages import Block, Part
 from dgm_studio.presets import presets
 from widgets import start_page
@@ -160,6 +160,9 @@ def test_a_file_that_is_no_lesson_is_said_with_its_line_and_read_again(person: P
     file.write_text(text.replace("A tiny lesson", "Another title"), encoding="utf-8")
     person.do("reloadLesson")
     assert page.head.title.text() == "Another title"
+    file.write_text(text.replace("# A tiny lesson", "# A tiny lesson\n\n[A link](family:nothing)."), encoding="utf-8")
+    person.do("reloadLesson")
+    assert "nothing" in page.findChild(QLabel, "lessonTrouble").text()  # as when it is opened
     file.write_text("no lesson", encoding="utf-8")
     person.do("reloadLesson")
     assert "line 1" in page.findChild(QLabel, "lessonTrouble").text()
@@ -204,14 +207,13 @@ def test_lessons_stand_on_the_start_page_by_parts_and_are_read_when_they_are_loo
 def test_lessons_that_cannot_be_read_are_said_and_nothing_else_breaks(
     qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken() -> tuple[Lesson, ...]:
-        raise LessonError("some.md", 7, "it is broken")
-
-    monkeypatch.setattr(start_page, "lessons", broken)
+    wrong = {"some": LessonError("some.md", 7, "it is broken")}
+    monkeypatch.setattr(start_page, "unreadable", lambda: wrong)
     page = StartPage(presets(), [])
     qtbot.addWidget(page)
     page.show_lessons()
     assert any("line 7" in text.text() for text in page.findChildren(QLabel))
+    assert page.findChild(QWidget, f"lesson-{lessons()[0].key}") is not None  # the others are there
 
 
 def test_two_figures_in_a_row_have_a_place_each() -> None:

@@ -8,7 +8,7 @@ from itertools import groupby
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from dgm_studio.lessons.format import Lesson
+from dgm_studio.lessons.format import Lesson, LessonError
 from widgets.building import Card, Flow, label, section
 from widgets.cover import CARD_WIDTH, PICTURE_HEIGHT, Cover
 from widgets.lesson.marks import Mark, Sign, minutes
@@ -16,17 +16,19 @@ from widgets.theme import SPACE
 
 
 class Gallery(QWidget):
-    """`chosen(Lesson)` when a card was clicked."""
+    """`chosen(Lesson)` when a card was clicked. Above the cards stands what is `wrong` with lessons that have none."""
 
     chosen = Signal(object)
 
-    def __init__(self, lessons: Sequence[Lesson], parent: QWidget | None = None) -> None:
+    def __init__(self, lessons: Sequence[Lesson], wrong: Sequence[LessonError], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("lessonGallery")
         self._signs: dict[str, tuple[Sign, QLabel]] = {}
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE)
+        for problem in wrong:
+            column.addWidget(label(str(problem), "error", wrap=True))
         for place, (part, entries) in enumerate(groupby(lessons, key=lambda lesson: lesson.part)):
             if place:
                 column.addSpacing(SPACE)

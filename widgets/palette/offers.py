@@ -9,7 +9,7 @@ from pathlib import Path
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu
 
-from dgm_studio.lessons.format import Lesson, LessonError
+from dgm_studio.lessons.format import Lesson
 from dgm_studio.lessons.reading import lessons
 from dgm_studio.presets import Preset
 from widgets.actions import MENUS, Actions, Entry
@@ -66,12 +66,8 @@ def of_presets(presets: Iterable[Preset], kind: str, about: str, do: Callable[[P
 
 
 def of_lessons(do: Callable[[Lesson], None]) -> Iterator[Item]:
-    """Every lesson; none where one of them cannot be read."""
-    try:
-        listed = lessons()
-    except LessonError:
-        return
-    for lesson in listed:
+    """Every lesson that can be read."""
+    for lesson in lessons():
         yield Item(
             "Lesson",
             lesson.title,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dgm_studio.cli import run
+from dgm_studio.lessons import reading
 from dgm_studio.lessons.checking import check
 from dgm_studio.lessons.entries import Cell
 from dgm_studio.lessons.expressions import BadExpression, Expression
@@ -17,7 +18,7 @@ from dgm_studio.lessons.found import Found
 from dgm_studio.lessons.outcome import _number, outcome
 from dgm_studio.lessons.plan import Measure, Train, all_jobs, done, jobs
 from dgm_studio.lessons.predictions import BadPrediction, Prediction, Spread, told
-from dgm_studio.lessons.reading import FOLDER, lessons, parse_lesson, read_lesson
+from dgm_studio.lessons.reading import FOLDER, lessons, parse_lesson, read_lesson, unreadable
 from dgm_studio.lessons.running import Beginning, carry_out
 from dgm_studio.lessons.settings_titles import title_of
 from dgm_studio.reports import Curves, Points, Table
@@ -53,6 +54,28 @@ def test_every_lesson_can_be_carried_out_as_far_as_its_text_says(entry: Lesson) 
         entry.runs
     ), "two runs of one lesson are the same"
     assert entry.minutes <= 5
+
+
+def test_one_that_cannot_be_read_leaves_the_others_and_says_what_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not unreadable()
+    text = TINY.read_text(encoding="utf-8")
+    (tmp_path / "whole.md").write_text(text, encoding="utf-8")
+    (tmp_path / "broken.md").write_text(text.replace("order =", "odder ="), encoding="utf-8")
+    monkeypatch.setattr(reading, "FOLDER", tmp_path)
+    reading._read.cache_clear()
+    try:
+        assert [entry.key for entry in lessons()] == ["whole"]
+        assert "odder" in str(unreadable()["broken"])
+        with pytest.raises(LessonError, match="odder"):
+            reading.lesson("broken")
+        assert run(["list", "lessons", "--json"], photograph=lambda *_: 0) == 0  # type: ignore[arg-type, return-value]
+        listed = json.loads(capsys.readouterr().out)
+        assert [entry["key"] for entry in listed] == ["whole", "broken"]
+        assert "broken.md, line" in listed[1]["summary"]
+    finally:
+        reading._read.cache_clear()
 
 
 def test_the_template_is_a_lesson() -> None:
