@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from person import Person
-from PySide6.QtWidgets import QCheckBox
+from PySide6.QtWidgets import QCheckBox, QLabel
 
 from dgm_studio.events import Finding
 from dgm_studio.store import Run
@@ -54,6 +54,14 @@ def test_what_was_noticed_in_a_stored_run_is_shown_when_it_is_selected(person: P
     other = workspace.project.new_run(workspace.run.config, "other")
     workspace.select(other)
     person.until(lambda: not said(person))
+    page = person.desk.area.train
+    page_of = page._stack.currentWidget
+    assert "This run has not been trained" in [part.text() for part in page_of().findChildren(QLabel)]
+    assert not page.samples.isVisible()
+    assert person.window.actions_["continue"].isEnabled()  # as the page says
+    workspace.select(run_again := workspace.project.runs[run.id])
+    person.until(lambda: page.samples.isVisible())
+    assert workspace.run is run_again
 
 
 def test_what_is_noticed_while_a_run_trains_is_shown_on_its_page(person: Person) -> None:
