@@ -22,7 +22,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Progress:
-    """At most 20 a second. `metrics` holds what is new since the last one: key -> (steps, values)."""
+    """At most 10 a second. `metrics` holds what is new since the last one: key -> (steps, values)."""
 
     step: int
     steps: int

@@ -40,7 +40,7 @@ from models.learning.base import Learner
 from models.settings import Settings, SettingsError
 from models.spec import UnsuitableData
 
-PROGRESS_EVERY = 0.05  # seconds
+PROGRESS_EVERY = 0.1  # seconds
 CHECKPOINT_EVERY = 20.0  # seconds between the states that are kept while a run trains
 WRITING = 2.0  # times as long as its copying, a state keeps the processors busy until it is on the disk
 FRAME_GROWTH = 1.15  # of the step from one kept picture to the next

@@ -27,7 +27,7 @@ from widgets.trainer import Phase, Trainer
 from widgets.training_thread import Job
 from widgets.viewing import Viewing
 
-TELL_EVERY = 250  # ms between two words on the progress
+TELL_EVERY = 400  # ms between two words on the progress
 SAVE_AFTER = 1500  # ms from a change of names or notes
 
 
