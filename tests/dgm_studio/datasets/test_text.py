@@ -138,5 +138,5 @@ def test_a_preview_tells_the_alphabet_and_carries_the_symbols():
     data = load(DataChoice(source="grammar", settings={"examples": 100}))
     shown = preview(data, 10)
     assert shown.symbols == data.spec.symbols
-    assert shown.lines[0] == "sequences of 44 symbols out of 25"
+    assert shown.lines[0] == "Sequences of 44 symbols out of 25"
     assert shown.examples.max() > 1
