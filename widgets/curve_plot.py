@@ -41,7 +41,7 @@ class CurvePlot(Plot):
         self.legend = ((TRAINING, "training"), (HELD_OUT, "held-out"))
         self.values = self._table
         self.setObjectName(f"curve-{quantity.key}")
-        self.setMinimumHeight(56)
+        self.setMinimumHeight(44)  # six of them, and a notice above, fit a window of 800 pixels
         self.seconds = 0.0  # spent on painting so far
         self._history = History()
         self._axis = StepAxis()
