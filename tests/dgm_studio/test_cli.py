@@ -302,7 +302,11 @@ def test_a_time_limit_ends_a_training(answer: Any) -> None:
     assert 0 < made["step"] < 4000
 
 
-QUICK = ("--set", "likelihood.code_temperatures=10", "--set", "likelihood.code_examples=2")
+QUICK = tuple(
+    word
+    for quick in ("likelihood.code_temperatures=10", "likelihood.code_examples=2", "amortisation.steps=10")
+    for word in ("--set", quick)
+)
 
 
 def test_an_evaluation_is_printed_and_kept(command: Command, answer: Any, copied: str) -> None:
