@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QMimeData, Qt, Signal
 from PySide6.QtGui import QFont, QKeyEvent, QKeySequence, QTextCursor, QTextDocument, QWheelEvent
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QTextBrowser, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPlainTextEdit, QTextBrowser, QToolButton, QVBoxLayout, QWidget
 
 from dgm_studio.pages import Page
 from widgets.building import label, set_role
@@ -48,10 +48,11 @@ class PageText(QTextBrowser):
             self.completed.emit()
 
     def createMimeDataFromSelection(self) -> QMimeData:
-        """Copied text has equations as LaTeX."""
-        data = QMimeData()
-        data.setText(plain_text(self.textCursor()))
-        return data
+        """Copied text has equations as LaTeX. Qt makes what is copied: the clipboard outlives Python, and would ask an
+        object that was made there when the application has ended."""
+        copied = QPlainTextEdit(plain_text(self.textCursor()))
+        copied.selectAll()
+        return copied.createMimeDataFromSelection()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         if event.modifiers() & Qt.KeyboardModifier.ControlModifier:

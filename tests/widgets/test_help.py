@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +28,7 @@ from widgets.page_document import OBJECT
 from widgets.text_page import TextPage
 from widgets.theme import DARK, LIGHT, SPACE, look
 
+ROOT = Path(__file__).parents[2]
 PAGE = parse_page(
     "# Title\n\nxxxx $x$ xxxx $y$. And [a link](family:some).\n\n$$\n\\frac{1}{2}\n$$\n\n## Below\n\nwords at the end",
     "a.md",
@@ -80,6 +84,21 @@ def test_copied_text_has_equations_as_latex_and_a_screen_reader_too(qtbot: QtBot
     assert "xxxx $x$ xxxx $y$. And a link." in text
     assert "$$\\frac{1}{2}$$" in text
     assert "\\frac{1}{2}" in shown.text.accessibleDescription()
+
+
+def test_an_application_that_holds_copied_text_ends_in_peace() -> None:
+    program = """
+from PySide6.QtWidgets import QApplication
+from widgets.text_page import PageText
+application = QApplication([])
+text = PageText()
+text.setPlainText("copied")
+text.selectAll()
+text.copy()
+assert application.clipboard().text() == "copied"
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 def test_equations_are_kept_between_two_starts_and_damage_is_mended(monkeypatch: pytest.MonkeyPatch) -> None:
