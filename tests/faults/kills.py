@@ -33,7 +33,7 @@ REPEATED = ("save", "recovery", "migration")  # can be begun again after a kill
 FAULTS = ("unreadable", "mixed", "missing", "unrecovered", "twice")
 KILLS = 65  # of each kind, in the middle of the work
 UNDISTURBED = 5  # how often the work is timed first
-TRIES = 5  # times as many as kills that count, at most
+TRIES = 10  # times as many as kills that count, at most
 
 Said = list[dict[str, Any]]
 

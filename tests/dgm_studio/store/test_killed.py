@@ -85,7 +85,7 @@ def kills() -> ModuleType:
 
 
 def test_kills_in_the_middle_of_each_kind_of_work_lose_nothing(kills: ModuleType, tmp_path: Path):
-    found = kills.run(kills.KINDS, kills=2, seed=1, place=tmp_path, undisturbed=1)
+    found = kills.run(kills.KINDS, kills=2, seed=1, place=tmp_path, undisturbed=3)
     assert {kind: counts.faults.total() for kind, counts in found.items()} == dict.fromkeys(kills.KINDS, 0)
     assert all(counts.inside == 2 for counts in found.values())
 
