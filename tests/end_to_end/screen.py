@@ -101,6 +101,17 @@ class Studio:
             time.sleep(0.05)
         return state
 
+    def settled(self, key: str, seconds: float = 0.5) -> dict[str, Any]:
+        """Wait until this part of the state has not changed for so long: the program may be behind the mouse."""
+        state, since = self.state(), time.monotonic()
+        end = since + PATIENCE
+        while time.monotonic() - since < seconds:
+            assert time.monotonic() < end, f"{key} never settled. {state}"
+            time.sleep(0.05)
+            if (newer := self.state())[key] != state[key]:
+                state, since = newer, time.monotonic()
+        return state
+
     def where(self, name: str = "", text: str = "") -> tuple[int, int, int, int]:
         """Where something is, once it is there and has stopped moving."""
         end, last = time.monotonic() + PATIENCE, None
