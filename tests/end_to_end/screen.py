@@ -93,12 +93,15 @@ class Studio:
         assert isinstance(found, dict)
         return found
 
-    def until(self, holds: Callable[[dict[str, Any]], object], seconds: float = PATIENCE) -> dict[str, Any]:
-        """Wait until the state is such; returns it."""
+    def until(
+        self, holds: Callable[[dict[str, Any]], object], seconds: float = PATIENCE, what: str = "state"
+    ) -> dict[str, Any]:
+        """Wait until the state, or whatever else is asked for, is such; returns it."""
         end = time.monotonic() + seconds
-        while not holds(state := self.state()):
+        while not holds(state := self.ask(what)):
             assert time.monotonic() < end, f"It never came to be so. {state}"
-            time.sleep(0.05)
+            time.sleep(0.05 if seconds <= PATIENCE else 0.5)
+        assert isinstance(state, dict)
         return state
 
     def settled(self, key: str, seconds: float = 0.5) -> dict[str, Any]:
@@ -129,7 +132,26 @@ class Studio:
             time.sleep(0.4)
             assert self.ask("shot", path=str(self._pictures / f"{name}.png"))
 
+    def whole(self, area: str, name: str) -> None:
+        """Keep a picture of all that a scroll area holds."""
+        if self._pictures is not None:
+            self._pictures.mkdir(parents=True, exist_ok=True)
+            assert self.ask("whole", name=area, path=str(self._pictures / f"{name}.png"))
+
     # Doing.
+
+    def bring(self, name: str, area: str, height: int = 16) -> None:
+        """Turn the wheel over the bar of a scroll area until so much of something in it is to be seen; from its top."""
+        left, top, width, tall = self.where(area)
+        self.screen.do("mousemove", left + width - 5, top + tall // 2)
+        self.screen.do("click", "--repeat", 200, "--delay", 1, 4)
+        for _ in range(200):
+            place = self.ask("where", name=name)
+            if place is not None and place[3] >= height:
+                return
+            self.screen.do("click", "--repeat", 3, "--delay", 5, 5)
+            time.sleep(0.05)
+        raise AssertionError(f"{name} is nowhere in {area}.")
 
     def click(self, name: str = "", text: str = "") -> None:
         left, top, width, height = self.where(name, text)

@@ -40,7 +40,7 @@ class CheckCard(Card):
         grid.setVerticalSpacing(SPACE // 2)
         grid.setColumnStretch(1, 1)
         unit = f" {check.unit}" if check.unit else ""
-        self._found, self._without = label("", wrap=True), label("", wrap=True)
+        self._found, self._without = label("", wrap=True), label("", "", f"without-{number_}", wrap=True)
         for row, (title, value) in enumerate(
             (
                 ("Figure", _figure(check, figure)),
@@ -63,7 +63,9 @@ class CheckCard(Card):
         counterpart = found.counterpart if found is not None else None
         self._found.setText(_spread(check, figure) if figure else "appears when it has run")
         self._without.setText(
-            f"{_spread(check, counterpart)}: {check.without}" if counterpart else f"{check.without}: not measured yet"
+            f"{_spread(check, counterpart)}: {check.without}{_fails(found)}"
+            if counterpart
+            else f"{check.without}: not measured yet"
         )
         mark, text = _verdict(found)
         self._sign.show_mark(mark)
@@ -151,6 +153,13 @@ def _spread(check: Check, spread: Spread) -> str:
         return f"{mean}{unit}"
     low, high = told(spread.low, check.decimals), told(spread.high, check.decimals)
     return f"{mean}{unit}  (95 % interval {low} … {high}, {n} seeds)"
+
+
+def _fails(found: Checked | None) -> str:
+    """Whether the prediction fails with the effect switched off, as it has to."""
+    if found is None or found.told_apart is None:
+        return ""
+    return "; so it is not as predicted, as it has to be" if found.told_apart else "; it is as predicted here too"
 
 
 def _verdict(found: Checked | None) -> tuple[Mark, str]:

@@ -132,7 +132,10 @@ class Head(QWidget):
             if mine
             else "Train and measure what this lesson needs; what the project holds already is not done again"
         )
-        self.button.setEnabled(not runner.stopping if mine else can_run and runner.lesson is None and share < 1)
+        enabled = not runner.stopping if mine else can_run and runner.lesson is None and share < 1
+        if not enabled:
+            self.button.clearFocus()  # or it would go to the seeds, whose text would be marked as if to be typed over
+        self.button.setEnabled(enabled)
         self.seeds.setEnabled(not mine)
         self._bar.setVisible(begun or mine)
         trouble = runner.trouble.get(self._lesson.key, "")
