@@ -9,12 +9,15 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
+from dgm_studio.events import Progress
 from dgm_studio.lessons.checking import check
 from dgm_studio.lessons.format import Lesson, LessonError
 from dgm_studio.lessons.found import Found
 from dgm_studio.lessons.outcome import Outcome, outcome
 from dgm_studio.lessons.plan import done, jobs
 from dgm_studio.lessons.reading import lessons, read_lesson, unreadable
+from dgm_studio.lessons.shows import curve_of, growing
+from dgm_studio.reports import Report
 from dgm_studio.store import Project
 from widgets.background import Problem
 from widgets.building import Card, label, scrolled, section
@@ -118,6 +121,7 @@ class LessonPage(QWidget):
         self._look.timeout.connect(self._glance)
         workspace.runs_changed.connect(self._look.start)
         workspace.progressed.connect(lambda *_: self._look.start())
+        workspace.progressed.connect(self._grow)
         workspace.project_changed.connect(self._project_changed)
         runner.changed.connect(self._show_state)
         runner.advanced.connect(self._show_state)
@@ -281,12 +285,30 @@ class LessonPage(QWidget):
     def _show(self, found: Standing) -> None:
         assert self.lesson is not None
         assert self._article is not None
-        self._article.show_reports(found.outcome.shows)
+        self._article.show_reports({**found.outcome.shows, **self._growing()})
         for card, checked in zip(self._checks, found.outcome.checks, strict=True):
             card.show_checked(checked)
         if self.head.seeds.value() == self.lesson.seeds and self.runner.lesson is not self.lesson:
             self._mark(self.lesson.key, found.mark)
         self._show_state()
+
+    def _grow(self, run_id: str, _: Progress) -> None:
+        """Curves of the run in training are drawn as far as they are."""
+        if run_id == self.runner.training and self._article is not None and self.isVisible():
+            self._article.show_reports(self._growing())
+
+    def _growing(self) -> dict[str, Sequence[Report]]:
+        """What shows of training curves have to draw now, by their keys."""
+        lesson, job, run_id = self.lesson, self.runner.job, self.runner.training
+        if lesson is None or lesson is not self.runner.lesson or job is None or not run_id:
+            return {}
+        history, found = self._workspace.viewing.of(run_id).history, dict[str, Sequence[Report]]()
+        for key in lesson.shows if history is not None else ():
+            series = history.series.get(curve_of(lesson, key, job.run))
+            if series is not None and self.standing is not None:
+                stored, curve = self.standing.outcome.shows.get(key, ()), (series.steps, series.values)
+                found[key] = growing(lesson, key, self.runner.seeds, job.run, job.seed, curve, stored)
+        return found
 
     def _show_state(self) -> None:
         if self.lesson is None:

@@ -82,9 +82,20 @@ class _StillPlot(Plot):
 class CurvesPlot(ReportPlot):
     def __init__(self, report: Curves) -> None:
         super().__init__(report, report.x_title, report.y_title)
-        for colour, series in zip(_cycle(len(report.series)), report.series, strict=True):
+        self.drawn = report.series
+        colours = _cycle(len(report.series))
+        self._lines = [
             self.plot.plot(series.x, series.y, pen=pen(colour))
+            for colour, series in zip(colours, report.series, strict=True)
+        ]
         self.name([(c, s.name) for c, s in zip(_cycle(len(report.series)), report.series, strict=True)])
+
+    def lengthen(self, report: Curves) -> None:
+        """Draw a report of the same curves, which have become longer."""
+        self.drawn = report.series
+        self.plot.values = lambda: values_of(report)
+        for line, series in zip(self._lines, report.series, strict=True):
+            line.setData(series.x, series.y)
 
 
 class BarsPlot(ReportPlot):

@@ -118,7 +118,7 @@ class Viewing(QObject):
         if run is None:
             return
         if self.of(run.id).history is None:
-            self._read(run)
+            self.read(run)
         else:
             self.shown.emit(run.id)
         self.open_live()
@@ -249,7 +249,9 @@ class Viewing(QObject):
             self._log.take_back(self._astray)
         self.select(self._run)
 
-    def _read(self, run: Run) -> None:
+    def read(self, run: Run) -> None:
+        """Read the curves and pictures of a stored run."""
+
         def work() -> Stored:
             steps = run.frame_steps()
             preview = Preview(steps[-1], *run.frame(steps[-1])) if steps else None

@@ -18,6 +18,8 @@ from dgm_studio.reports import Cell, Column, Curves, Pictures, Points, Report, S
 
 Values = Mapping[Value, Mapping[int, float]]
 
+Curve = tuple[np.ndarray, np.ndarray]  # steps and values
+
 CURVE_POINTS = 400  # of a curve, at most
 SAMPLES = 16  # of each run
 PLANE_SAMPLES = 500
@@ -84,11 +86,33 @@ def _curves(lesson: Lesson, show: ShowCurve, seeds: int, found: Found) -> Sequen
         curves = [(steps, rows) for steps, rows in curves if len(steps)]
         if curves:
             series.append(_mean_curve(lesson.runs[run].title, curves))
-    if not series:
-        return ()
+    return [_drawn(lesson, show, seeds, series)] if series else ()
+
+
+def _drawn(lesson: Lesson, show: ShowCurve, seeds: int, series: Sequence[Series]) -> Curves:
     note = " ".join(part for part in (show.note, f"Means over {seeds} seeds." if seeds > 1 else "") if part)
     y_title = _quantity(lesson, show)
-    return [Curves(show.title or y_title, "step", y_title, tuple(series), note)]
+    return Curves(show.title or y_title, "step", y_title, tuple(series), note)
+
+
+def growing(
+    lesson: Lesson, key: str, seeds: int, run: str, seed: int, curve: Curve, stored: Sequence[Report]
+) -> Sequence[Report]:
+    """What the show `key`, of training curves, has to draw while one of its runs trains: that curve beside what is
+    `stored`."""
+    show = lesson.shows[key]
+    if not isinstance(show, ShowCurve) or not len(curve[0]):
+        return stored
+    which = f", seed {seed}" if seeds > 1 else ""
+    series = _mean_curve(f"{lesson.runs[run].title}{which}, in training", [curve])
+    before = [one for report in stored if isinstance(report, Curves) for one in report.series]
+    return [_drawn(lesson, show, seeds, [*before, series])]
+
+
+def curve_of(lesson: Lesson, key: str, run: str) -> str:
+    """Of which quantity the show `key` draws the training curve of a run; empty where it draws none."""
+    show = lesson.shows[key]
+    return show.curve if isinstance(show, ShowCurve) and run in lesson.runs_of(show) else ""
 
 
 def _quantity(lesson: Lesson, show: ShowCurve) -> str:
@@ -106,7 +130,7 @@ def _quantity(lesson: Lesson, show: ShowCurve) -> str:
     raise lesson.error(place, f"no run here has a curve {show.curve!r} (there are: {', '.join(there)})")
 
 
-def _mean_curve(name: str, curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> Series:
+def _mean_curve(name: str, curves: Sequence[Curve]) -> Series:
     """Their mean up to where the shortest ends, in blocks so that no more than CURVE_POINTS are left."""
     end = min(int(steps[-1]) for steps, _ in curves)
     steps = curves[0][0][curves[0][0] <= end].astype(float)

@@ -19,12 +19,14 @@ from dgm_studio.lessons.predictions import Spread
 from dgm_studio.lessons.reading import lessons, read_lesson
 from dgm_studio.pages import Block, Part
 from dgm_studio.presets import presets
+from dgm_studio.training import Order
 from widgets import start_page
 from widgets.building import Card
 from widgets.lesson.article import parts
 from widgets.lesson.checks import CheckCard, IntervalStrip
 from widgets.lesson.marks import Mark, minutes
 from widgets.lesson_page import LessonPage
+from widgets.report_plots import CurvesPlot
 from widgets.report_views import TableView
 from widgets.start_page import StartPage
 from widgets.trainer import Phase
@@ -121,6 +123,26 @@ def test_a_lesson_is_run_stopped_gone_on_with_tried_and_opened_again(person: Per
     person.until(lambda: page.findChild(QPushButton, "try-0").text() == "Look at it")
     assert run(["lesson-pictures", str(file), "--project", str(project.path)], lambda album: []) == 0
     assert 0 < file.with_suffix(".png").stat().st_size < 20_000
+
+
+def test_a_curve_grows_while_its_run_trains(person: Person, file: Path) -> None:
+    file.write_text(file.read_text(encoding="utf-8").replace("steps = 400", "steps = 100000"), encoding="utf-8")
+    page, trainer = opened(person, file), person.desk.workspace.trainer
+    assert page._article is not None
+    figure = page._article.figures["curve"]
+    page.run()
+    person.until(lambda: "about" in page.head.findChild(QWidget, "lessonText").toolTip())  # nothing alike has run
+    person.until(lambda: (plot := figure.findChild(CurvesPlot)) is not None and len(plot.drawn) == 2)
+    plot = figure.findChild(CurvesPlot)
+    before = len(plot.drawn[1].x)
+    assert [series.name for series in plot.drawn] == ["Two steps", "Forty steps, seed 0, in training"]
+    person.until(lambda: len(plot.drawn[1].x) > before)  # in the plot that is there
+    trainer.tell(Order.PAUSE)
+    person.until(lambda: trainer.phase is Phase.PAUSED)
+    assert "is paused" in page.runner.text
+    page.runner.stop()
+    person.until(lambda: page.runner.lesson is None and page.standing is not None)
+    person.until(lambda: [s.name for s in figure.findChild(CurvesPlot).drawn] == ["Two steps", "Forty steps"])
 
 
 def test_a_lesson_waits_for_what_trains_already_and_ends_when_its_run_leaves_the_queue(

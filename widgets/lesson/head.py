@@ -16,6 +16,7 @@ from widgets.status import duration, percent
 from widgets.theme import SPACE, px
 
 MOST_SEEDS = 20
+SOON = 10  # s, below which no seconds are counted
 
 
 class Head(QWidget):
@@ -140,7 +141,7 @@ class Head(QWidget):
         self._bar.setVisible(begun or mine)
         trouble = runner.trouble.get(self._lesson.key, "")
         if mine:
-            left = "" if runner.stopping else f"  ·  about {duration(runner.remaining)} left"
+            left = "" if runner.stopping else f"  ·  {_left(runner)}"
             self._bar.setValue(round(1000 * runner.share))
             self._text.set_text(f"{runner.text}{left}")
         else:
@@ -166,3 +167,11 @@ class Head(QWidget):
 
     def _press(self) -> None:
         (self.stop_wanted if self._running else self.run_wanted).emit()
+
+
+def _left(runner: Runner) -> str:
+    """How long it takes from now on; "about" where nothing alike was measured yet."""
+    seconds = runner.remaining
+    if seconds < SOON:
+        return f"less than {SOON} s left"
+    return f"{'about ' if runner.guesses else ''}{duration(seconds)} left"

@@ -3,17 +3,19 @@ queues that everything goes through."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from functools import partial
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from dgm_studio.evaluation import Fraction, evaluation
+from dgm_studio.evaluation import Fraction, Result, evaluation
 from dgm_studio.events import CLOSING, Event, Failed, Finished
 from dgm_studio.events import Progress as Trained
 from dgm_studio.lessons.format import Lesson, LessonError
 from dgm_studio.lessons.found import SEED, Found
+from dgm_studio.lessons.pace import Pace, kept_seconds
 from dgm_studio.lessons.plan import Job, Measure, Train, all_jobs, jobs, run_name
 from dgm_studio.store import Run
 from dgm_studio.training import Order
@@ -23,8 +25,6 @@ from widgets.measuring import How, Measuring
 from widgets.status import thousands
 from widgets.trainer import Phase
 from widgets.workspace import Workspace
-
-SURE = 0.05  # of a lesson that has to be done before its own pace says how long the rest takes
 
 
 class Runner(QObject):
@@ -47,15 +47,17 @@ class Runner(QObject):
         self._asked: measuring.Job | None = None
         self._within = 0.0  # how much of the job is done
         self._left: Sequence[Job] = ()
-        self._total = self._begun_with = 1.0  # weights of all jobs, and of those that were left at the beginning
-        self._since = 0.0
+        self._total = 1.0  # weight of all jobs
+        self._pace: Pace | None = None
+        self._remaining: float | None = None  # seconds of the job, by its own word
+        self._clock: tuple[float, float] | None = None  # when the job began, and how much of it was done then
         workspace.trainer.happened.connect(self._happened)
         workspace.trainer.changed.connect(self._queue_changed)
         workspace.progressed.connect(self._progressed)
         workspace.project_changed.connect(self._end)
         workspace.stays_open.connect(self._end)
         queue.progressed.connect(self._measuring)
-        queue.measured.connect(lambda job, _: self._next() if job is self._asked else None)
+        queue.measured.connect(self._measured)
         queue.failed.connect(self._failed)
         queue.dropped.connect(lambda job: self._end() if job is self._asked else None)
 
@@ -70,8 +72,19 @@ class Runner(QObject):
         except LessonError as error:
             self._end(str(error))
             return
-        self._since, self._begun_with = time.monotonic(), 0.0
+        self._pace = Pace(lesson, seeds)
+        self._recall(lesson, seeds, self._pace)
         self._next()
+
+    def _recall(self, lesson: Lesson, seeds: int, pace: Pace) -> None:
+        """What is there already says how long the rest takes."""
+        found = Found(self._workspace.project)
+
+        def done(kept: list[tuple[Job, float]]) -> None:
+            for job, seconds in kept:
+                pace.took(job, seconds)
+
+        self._workspace.files.submit(lambda: list(kept_seconds(lesson, seeds, found)), done, lambda problem: None)
 
     def stop(self) -> None:
         """Do no more of it; what there is stays, and `run` goes on from it."""
@@ -99,13 +112,23 @@ class Runner(QObject):
 
     @property
     def remaining(self) -> float:
-        """Seconds that are left, about: by the lesson's own word at first, then by the pace so far."""
-        assert self.lesson is not None
-        since_then = self._begun_with - self._weight_left
-        if since_then < SURE * self._total:
-            said = 60 * self.lesson.minutes * self.seeds / self.lesson.seeds
-            return said * self._weight_left / self._total
-        return (time.monotonic() - self._since) / since_then * self._weight_left
+        """Seconds that are left: of what was done in like manner for another seed, by that."""
+        if self._pace is None or self.job is None:
+            return 0.0
+        of_job = (1 - self._within) * self._pace.seconds(self.job) if self._remaining is None else self._remaining
+        return of_job + sum(self._pace.seconds(job) for job in self._left[1:])
+
+    @property
+    def guesses(self) -> bool:
+        """Whether `remaining` counts anything of which nothing like it was measured yet."""
+        pace, left = self._pace, self._left if self._remaining is None else self._left[1:]
+        return pace is None or not all(pace.knows(job) for job in left)
+
+    @property
+    def training(self) -> str:
+        """The id of the run that is trained for the lesson now; empty if none is."""
+        active = self._workspace.trainer.active
+        return self._run if self._run and active is not None and active.run == self._run else ""
 
     @property
     def text(self) -> str:
@@ -136,12 +159,24 @@ class Runner(QObject):
 
     # One job after the other.
 
+    def _measured(self, job: measuring.Job, _: Result) -> None:
+        if job is self._asked:
+            self._took()
+            self._next()
+
+    def _took(self) -> None:
+        """The job is done: its time says how long others like it take."""
+        if self._clock is not None and self._pace is not None and self.job is not None:
+            since, within = self._clock
+            self._pace.took(self.job, time.monotonic() - since, 1 - within)
+
     def _next(self) -> None:
         """Begin with the first job that is left."""
         lesson, project, before = self.lesson, self._workspace.project, self.job
         if lesson is None or project is None:
             return
         self._run, self._asked, self._within = "", None, 0.0
+        self._remaining, self._clock = None, (time.monotonic(), 0.0)
         self.made.emit(lesson)
         found = Found(project)
         self._left = jobs(lesson, self.seeds, found)
@@ -156,7 +191,6 @@ class Runner(QObject):
             self._train(lesson, job, found.run(job.config))
         else:
             self._measure(job, found.finished(job.config))
-        self._begun_with = self._begun_with or self._weight_left
         self.changed.emit()
 
     @staticmethod
@@ -172,6 +206,9 @@ class Runner(QObject):
         self._run = run.id
         steps = run.checkpoint_steps()
         self._within = steps[-1] / job.config.training.steps if steps else 0.0
+        self._clock = time.monotonic(), self._within
+        if workspace.viewing.of(run.id).history is None:
+            workspace.viewing.read(run)
         if not (workspace.is_training(run) or workspace.trainer.waits(run.id)):
             workspace.continue_run(run, 0)
 
@@ -199,6 +236,7 @@ class Runner(QObject):
         if run_id != self._run or not isinstance(event, CLOSING) or self.lesson is None:
             return
         if isinstance(event, Finished) and not event.stopped:
+            self._took()
             QTimer.singleShot(0, self, self._next)  # when the trainer is through with it
         else:
             self._end(event.text if isinstance(event, Failed) else "")
@@ -208,7 +246,10 @@ class Runner(QObject):
         trainer = self._workspace.trainer
         if not self._run or self._asked is not None:
             return
-        here = trainer.waits(self._run) or (trainer.active is not None and trainer.active.run == self._run)
+        active = trainer.active is not None and trainer.active.run == self._run
+        here = trainer.waits(self._run) or active
+        if not active or trainer.phase is Phase.PAUSED:
+            self._clock = None  # its time is not that of the job
         if here:
             self.changed.emit()
         elif self._within < 1 and isinstance(self.job, Train) and not self._is_finished():
@@ -221,11 +262,13 @@ class Runner(QObject):
     def _progressed(self, run_id: str, event: Trained) -> None:
         if run_id == self._run and self._run:
             self._within = event.step / max(1, event.steps)
+            self._remaining = event.remaining if math.isfinite(event.remaining) else None
             self.advanced.emit()
 
     def _measuring(self, job: measuring.Job, event: Fraction) -> None:
         if job is self._asked:
             self._within = event.fraction
+            self._remaining = event.remaining if math.isfinite(event.remaining) else None
             self.advanced.emit()
 
     def _failed(self, job: measuring.Job, text: str) -> None:

@@ -6,6 +6,7 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dgm_studio.cli import run
@@ -16,11 +17,13 @@ from dgm_studio.lessons.expressions import BadExpression, Expression
 from dgm_studio.lessons.format import Lesson, LessonError
 from dgm_studio.lessons.found import Found
 from dgm_studio.lessons.outcome import _number, outcome
+from dgm_studio.lessons.pace import Pace, kept_seconds
 from dgm_studio.lessons.plan import Measure, Train, all_jobs, done, jobs
 from dgm_studio.lessons.predictions import BadPrediction, Prediction, Spread, told
 from dgm_studio.lessons.reading import FOLDER, lessons, parse_lesson, read_lesson, unreadable
 from dgm_studio.lessons.running import Beginning, carry_out
 from dgm_studio.lessons.settings_titles import title_of
+from dgm_studio.lessons.shows import curve_of, growing
 from dgm_studio.reports import Curves, Points, Table
 from dgm_studio.store import Project
 from dgm_studio.training import Order
@@ -226,6 +229,46 @@ def test_runs_are_points_over_a_quantity_and_a_line_over_a_setting(tmp_path: Pat
         (over,) = outcome(entry, 1, Found(project)).shows["over"]
     assert isinstance(over, Points)
     assert [(one.name, one.x.tolist()) for one in over.series] == [("Two steps", [272.0]), ("Forty steps", [272.0])]
+
+
+def test_what_is_left_takes_as_long_as_the_same_run_of_another_seed(tmp_path: Path) -> None:
+    entry = read_lesson(TINY)
+    short, short_measured, long, _, again, again_measured, long_again, _ = every = all_jobs(entry, 2)
+    pace = Pace(entry, 2)
+    assert sum(map(pace.seconds, every)) == pytest.approx(60 * entry.minutes)  # its own word, before any is known
+    assert not any(map(pace.knows, every))
+    pace.took(short, 3.0)
+    assert pace.knows(again)
+    assert pace.seconds(again) == 3
+    assert not pace.knows(long)
+    assert pace.seconds(long) == 3 / 2 * 40  # a guess: a step of one like a step of the other
+    pace.took(long, 10.0, part=0.25)
+    assert pace.seconds(long_again) == 40
+    assert pace.seconds(again) == 3
+    pace.took(short_measured, 7.0)
+    assert pace.seconds(again_measured) == 7
+    assert {pace.seconds(job) for job in every if isinstance(job, Measure)} == {7}  # whatever the steps of its run
+
+    with Project.create(tmp_path / "lesson.dgm") as project:
+        list(carry_out(entry, project, 1))
+        kept = list(kept_seconds(entry, 2, Found(project)))
+    assert [job for job, _ in kept] == every[:4]
+    assert all(seconds > 0 for _, seconds in kept)
+
+
+def test_a_curve_in_training_stands_beside_those_that_are_known() -> None:
+    entry = read_lesson(TINY)
+    assert [curve_of(entry, key, "long") for key in entry.shows] == ["", "", "log_prob"]
+    steps = np.arange(1, 1001)
+    (first,) = growing(entry, "curve", 2, "long", 0, (steps, np.sin(steps)), ())
+    assert isinstance(first, Curves)
+    (both,) = growing(entry, "curve", 2, "short", 1, (steps[:1], np.ones(1)), [first])
+    assert isinstance(both, Curves)
+    names = [series.name for series in both.series]
+    assert names == ["Forty steps, seed 0, in training", "Two steps, seed 1, in training"]
+    assert len(both.series[0].x) <= 400
+    assert (both.title, both.y_title, both.note) == (first.title, first.y_title, first.note)
+    assert list(growing(entry, "curve", 2, "short", 1, (steps[:0], np.ones(0)), [first])) == [first]
 
 
 def test_expressions_are_arithmetic_and_nothing_else() -> None:
