@@ -13,8 +13,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from PySide6.QtCore import QObject, QRect, QSocketNotifier
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import QObject, QPoint, QRect, QSocketNotifier
+from PySide6.QtGui import QColor, QGuiApplication, QPixmap, QRegion
 from PySide6.QtWidgets import QAbstractButton, QApplication, QGraphicsView, QLabel, QScrollArea, QWidget
 
 from widgets import app as studio
@@ -132,7 +132,10 @@ class Witness(QObject):
     def whole(self, name: str, path: str) -> bool:
         """Keep what a scrolled widget shows, also what is outside the screen."""
         area = self._window.findChild(QScrollArea, name)
-        return area.widget().grab().save(path)
+        picture = QPixmap(area.widget().size())
+        picture.fill(QColor(look.theme.panel))
+        area.widget().render(picture, QPoint(), QRegion(), QWidget.RenderFlag.DrawChildren)
+        return picture.save(path)
 
 
 def seen(widget: QWidget) -> QRect:

@@ -49,7 +49,7 @@ def test_a_lesson_holds_from_its_card_to_its_runs(start: Start, entry: Lesson) -
     assert shown["verdict"] == "the claim holds"
     assert shown["verdicts"] == ["holds"] * len(entry.checks)
     assert shown["signs"] == ["the claim holds"] * len(entry.checks)
-    assert all("as it has to be" in text for text in shown["switched off"]), shown["switched off"]
+    assert all("as it should" in text for text in shown["switched off"]), shown["switched off"]
     assert shown["told apart"] == [True] * len(entry.checks)
     assert not shown["empty"]
     assert shown["runs"] == dict.fromkeys(entry.runs, "has run")

@@ -159,7 +159,7 @@ def _fails(found: Checked | None) -> str:
     """Whether the prediction fails with the effect switched off, as it has to."""
     if found is None or found.told_apart is None:
         return ""
-    return "; so it is not as predicted, as it has to be" if found.told_apart else "; it is as predicted here too"
+    return ". The prediction fails there, as it should" if found.told_apart else ". The prediction holds there too"
 
 
 def _verdict(found: Checked | None) -> tuple[Mark, str]:
