@@ -51,8 +51,11 @@ class Tour(QObject):
             self._bubble.end()
 
     def _begin_by_itself(self) -> None:
-        # not over a dialog or a list that is open, nor where somebody has begun to work elsewhere
-        if not self._window.preferences.toured and self._window.isActiveWindow() and self.bubble is None:
+        # not over a dialog or a list that is open, nor where somebody has begun to work elsewhere; and who reads a
+        # lesson is shown around with the next project
+        free = self._window.isActiveWindow() and self.bubble is None
+        reads = self._window.desk is not None and self._window.desk.area.page == "Lesson"
+        if not self._window.preferences.toured and free and not reads:
             self._window.preferences.toured = True
             self.begin()
 

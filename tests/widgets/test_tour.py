@@ -7,6 +7,8 @@ from PySide6.QtCore import QRect, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QWidget
 
+from dgm_studio.lessons.reading import lessons
+
 
 def test_somebody_is_shown_around_once_and_by_keys(person: Person) -> None:
     window, desk = person.window, person.desk
@@ -56,3 +58,17 @@ def test_somebody_is_shown_around_once_and_by_keys(person: Person) -> None:
     person.qtbot.wait(100)
     window.tour._begin_by_itself()
     assert window.tour.bubble is None
+
+
+def test_who_reads_a_lesson_is_not_shown_around_in_it(person: Person) -> None:
+    window, desk = person.window, person.desk
+    desk.lessons.open(lessons()[0])
+    person.until(lambda: desk.workspace.project is not None and desk.area.page == "Lesson")
+    window.activateWindow()
+    person.until(window.isActiveWindow)
+    window.tour._begin_by_itself()
+    assert window.tour.bubble is None
+    assert not person.preferences.toured
+    desk.area.show_page("Train")
+    window.tour._begin_by_itself()
+    assert window.tour.bubble is not None
