@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
@@ -27,26 +28,27 @@ from widgets.workspace import Workspace
 
 
 class ComparePage(QWidget):
-    """The chosen runs as chips, and one part at a time of what can be seen of them together. Runs that are dragged
-    here from the list are added."""
+    """The chosen runs as chips, and one part at a time of what can be seen of them together; a part is made when it is
+    first looked at. Runs that are dragged here from the list are added."""
 
     def __init__(self, workspace: Workspace, measuring: Measuring, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("comparePage")
         self.setAcceptDrops(True)
         self._workspace = workspace
-        self.chosen = Chosen(workspace, self)
+        self.chosen = chosen = Chosen(workspace, self)
+        self._kinds: dict[type[Part], Callable[[], Part]] = {
+            SettingsPart: partial(SettingsPart, chosen, workspace),
+            CurvesPart: partial(CurvesPart, chosen, workspace),
+            SamplesPart: partial(SamplesPart, chosen, workspace),
+            LikelihoodPart: partial(LikelihoodPart, chosen, workspace, measuring),
+            PlanePart: partial(PlanePart, chosen, workspace, measuring),
+            LinkedPart: partial(LinkedPart, chosen, workspace),
+        }
+        self._made: dict[int, Part] = {}
         self.chips = Chips(self.chosen, workspace)
         self._refused = label("", "error", "compareRefused", wrap=True)
         self._refused.hide()
-        self.parts: tuple[Part, ...] = (
-            SettingsPart(self.chosen, workspace),
-            CurvesPart(self.chosen, workspace),
-            SamplesPart(self.chosen, workspace),
-            LikelihoodPart(self.chosen, workspace, measuring),
-            PlanePart(self.chosen, workspace, measuring),
-            LinkedPart(self.chosen, workspace),
-        )
         self.switch = QWidget()
         self.switch.setObjectName("compareSwitch")
         segments = QHBoxLayout(self.switch)
@@ -72,14 +74,13 @@ class ComparePage(QWidget):
         column.addWidget(self._offer, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addStretch(2)
         self._stack.addWidget(blank)
-        for index, part in enumerate(self.parts):
-            button = QPushButton(part.title, checkable=True)
-            button.setObjectName(f"segment-{part.key}")
+        for index, kind in enumerate(self._kinds):
+            button = QPushButton(kind.title, checkable=True)
+            button.setObjectName(f"segment-{kind.key}")
             button.setProperty("segment", True)
             button.setCursor(Qt.CursorShape.PointingHandCursor)
             self._group.addButton(button, index)
             segments.addWidget(button)
-            self._stack.addWidget(part)
         segments.addStretch(1)
         self._group.button(0).setChecked(True)
         self._group.idClicked.connect(self.show_part)
@@ -106,7 +107,14 @@ class ComparePage(QWidget):
         """Show the part of the segment `index`, once there are runs."""
         self._group.button(index).setChecked(True)
         if self.chosen.runs:
-            self._stack.setCurrentWidget(self.parts[index])
+            self._stack.setCurrentWidget(self._part(index))
+
+    def _part(self, index: int) -> Part:
+        """The part of this segment."""
+        if index not in self._made:
+            self._made[index] = made = list(self._kinds.values())[index]()
+            self._stack.addWidget(made)
+        return self._made[index]
 
     def compare(self, runs: Sequence[Run]) -> None:
         """Put these runs beside those that are here."""
@@ -129,7 +137,7 @@ class ComparePage(QWidget):
         if len(self.chosen.runs) < MOST:
             self._refused.hide()
         if self.chosen.runs:
-            self._stack.setCurrentWidget(self.parts[self._group.checkedId()])
+            self._stack.setCurrentWidget(self._part(self._group.checkedId()))
         else:
             self._stack.setCurrentIndex(0)
         self.switch.setVisible(bool(self.chosen.runs))
