@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from dgm_studio.presets import Preset
 from dgm_studio.store import Run
 from dgm_studio.training import Order
 from widgets.actions import Actions
+from widgets.arrangement import Arrangement
 from widgets.data_panel import DataPanel
 from widgets.dock import Dock
 from widgets.draft import Draft, default_config
@@ -52,7 +53,8 @@ PAGES = {
 
 
 class Desk(QObject):
-    """Made once, when everything is loaded. `worked()` when a project is open, `left()` when there is none."""
+    """Made once, when everything is loaded, and furnished in steps. `worked()` when a project is open, `left()` when
+    there is none."""
 
     worked = Signal()
     left = Signal()
@@ -65,36 +67,42 @@ class Desk(QObject):
         status: StatusLine,
         preferences: Preferences,
         log: Log,
-        config: RunConfig,
     ) -> None:
-        """`config`: what the form shows before a run is selected."""
         super().__init__(window)
-        self._actions, self._header, self._status, self.log = actions, header, status, log
+        self._window, self._actions, self._header, self._status, self.log = window, actions, header, status, log
         self.workspace = Workspace(preferences, log, self)
+        self._when_stopped: Callable[[], None] | None = None
+        self._problem = ""  # why the model cannot learn from the draft's data
+
+    def furnish(self, config: RunConfig) -> Generator[None]:
+        """Make panels and pages, in steps; what a step made belongs to the window. `config`: what the form shows before
+        a run is selected."""
+        window, actions, header, log = self._window, self._actions, self._header, self.log
         self.draft = Draft(config, self)
-        self.area = WorkArea(self.workspace)
+        self.area = WorkArea(self.workspace, window)
+        yield
         self.data = DataPanel(self.draft, self.workspace.data, self.workspace.viewing.readers)
         self.model = ModelPanel(self.draft, self.data)
+        model = Dock("Model", "modelDock", self.model, window, 36 * SPACE)
+        yield
         self.changes = RunChanges(self.workspace, self)
         self.control = RunControl(self.workspace, self.draft, self.changes, header, self)
         self.runs = RunsPanel(self.workspace, actions)
         self.run_menus = RunMenus(self.workspace, self.changes, actions, self.control.branch, self.runs)
+        runs = Dock("Project", "runsDock", self.runs, window, 22 * SPACE)
+        messages = Dock("Messages", "logDock", LogView(log), window, 24 * SPACE)
+        yield
         self.guide = HelpGuide(window, actions, self.workspace, self.draft, self.model, log, self.start)
         self.lessons = LessonDesk(window, actions, self.workspace, self.area, self.guide)
-        self.docks = {
-            "showRuns": Dock("Project", "runsDock", self.runs, window, 22 * SPACE),
-            "showModel": Dock("Model", "modelDock", self.model, window, 36 * SPACE),
-            "showHelp": self.guide.dock,
-            "log": Dock("Messages", "logDock", LogView(log), window, 24 * SPACE),
-        }
+        self.docks = {"showRuns": runs, "showModel": model, "showHelp": self.guide.dock, "log": messages}
+        self.arrangement = Arrangement(window, self.docks, self.guide)
         self.notices = ProjectNotices(self.workspace, self._save_as, self._reopen, self._show_recoveries, self)
         self.moved_data = MovedData(self.workspace, window)
         places = [Place(self.model, self.draft.stack), Place(self.runs, self.workspace.edits)]
         self.undoing = Undoing(actions, places, self)
         self.exports = Exports(self.workspace, self.draft, actions, self.changes.added, window)
-        self._when_stopped: Callable[[], None] | None = None
-        self._problem = ""  # why the model cannot learn from the draft's data
         self._connect()
+        yield
         self.draft.load(config)
         self.follow_preferences()
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Generator
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QTimer, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QIcon, QPaintEvent
 from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
@@ -16,7 +18,7 @@ from widgets.actions import Actions
 from widgets.header import LOGO, Header
 from widgets.help import about, shortcuts
 from widgets.icons import dress
-from widgets.loading import Loading, create_qt_types
+from widgets.loading import Loading, Steps, create_qt_types
 from widgets.notices import Log, Notice, Notices, voice
 from widgets.palette.finder import Finder
 from widgets.preferences import Preferences
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from widgets.desk import Desk
 
 LISTED = 12  # recent projects in the menu; the start page has all
-NARROW = 1280  # px: a window that is not wider has docks that are as narrow as reads well
-LAYOUT_VERSION = 1  # of the docks: a remembered layout of another version is not restored
 
 
 class MainWindow(QMainWindow):
@@ -54,7 +54,8 @@ class MainWindow(QMainWindow):
         self.preferences, self.log = preferences, log
         self.desk: Desk | None = None
         self._wanted: Callable[[Desk], None] | None = None  # what was clicked before everything was loaded
-        self._may_close = self._appeared = self._load_begun = False
+        self._may_close = self._appeared = False
+        self._load_begun: float | None = None  # when
         self.actions_ = Actions(self)
         self.header = Header(self.actions_)
         self.setMenuWidget(self.header)
@@ -77,19 +78,19 @@ class MainWindow(QMainWindow):
         self._show_start()
         self.resize(1280, 800)
         self.restoreGeometry(preferences.geometry)
+        self._steps = Steps(self)
         self._loading = Loading(self)
         self._loading.said.connect(self.start_page.say_loading)
-        self._loading.ready.connect(self._loaded)
+        self._loading.ready.connect(self._imported)
         self._loading.failed.connect(self._not_loaded)
         self._loading.finished.connect(self._loading_ended)
 
     def load(self) -> None:
         """Begin to import the rest, unless that has begun. Imports hold Python's lock, so the window paints first."""
-        if not self._load_begun:
-            self._load_begun = True
+        if self._load_begun is None:
+            self._load_begun = time.perf_counter()
             self.start_page.say_loading(self.start_page.loading_text or "Loading …")
-            create_qt_types()
-            self._loading.start()
+            self._steps.take(self._begin_loading())
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
@@ -118,7 +119,7 @@ class MainWindow(QMainWindow):
             "folder": self._choose_folder,
             "start": lambda: self.desk.leave() if self.desk is not None else None,
             "quit": self.close,
-            "layout": self._reset_layout,
+            "layout": lambda: self.desk.arrangement.reset() if self.desk is not None else None,
             "theme": lambda: self.set_theme("light" if look.theme.name == "dark" else "dark"),
             "themeSystem": lambda: self.set_theme("system"),
             "themeDark": lambda: self.set_theme("dark"),
@@ -172,36 +173,45 @@ class MainWindow(QMainWindow):
             self._wanted = do
             self.start_page.say_loading(text)
 
-    def _loaded(self, seconds: float) -> None:
+    def _begin_loading(self) -> Generator[None]:
+        yield from create_qt_types()
+        self._loading.start()
+
+    def _imported(self, modules: list[str]) -> None:
+        if not self._may_close:
+            self._steps.take(self._move_in(modules))
+
+    def _move_in(self, modules: list[str]) -> Generator[None]:
+        """Import the rest and make the desk, in steps of less than 0.1 s."""
+        for module in modules:
+            import_module(module)
+            yield
         from models.catalog import FAMILIES
         from widgets.desk import Desk
         from widgets.draft import default_config
 
-        if self._may_close:
-            return
         ready = presets()
         config = ready[0].config if ready else default_config(FAMILIES[0].key)
-        self.desk = desk = Desk(self, self.actions_, self.header, self.status, self.preferences, self.log, config)
-        self._pages.addWidget(desk.area)
-        places = {
-            "showRuns": Qt.DockWidgetArea.LeftDockWidgetArea,
-            "showModel": Qt.DockWidgetArea.RightDockWidgetArea,
-            "showHelp": Qt.DockWidgetArea.LeftDockWidgetArea,
-            "log": Qt.DockWidgetArea.BottomDockWidgetArea,
-        }
-        for key, dock in desk.docks.items():
-            self.addDockWidget(places[key], dock)
-        self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
-        self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
-        self._reset_layout()
-        for dock in desk.docks.values():
-            dock.hide()
+        desk = Desk(self, self.actions_, self.header, self.status, self.preferences, self.log)
+        try:
+            yield from desk.furnish(config)
+            yield
+            self._pages.addWidget(desk.area)
+            desk.arrangement.reset()
+            desk.arrangement.hide()
+            yield
+        except GeneratorExit:  # the window closes
+            desk.workspace.close()
+            raise
+        self.desk = desk
         desk.worked.connect(self._show_work)
         desk.worked.connect(self.tour.project_opened)
         desk.left.connect(self._show_start)
         desk.left.connect(self.tour.leave)
         desk.workspace.stays_open.connect(lambda: self.setEnabled(True))
         self.start_page.say_loading("")
+        assert self._load_begun is not None
+        seconds = time.perf_counter() - self._load_begun
         self.log.say(Notice("info", f"Loaded in {seconds:.1f} s.", lasting=False))
         self.loaded.emit()
         if self._wanted is not None:
@@ -221,9 +231,8 @@ class MainWindow(QMainWindow):
     def _show_start(self) -> None:
         if self.desk is not None:
             if self._pages.currentWidget() is self.desk.area:
-                self._remember_layout(self.desk)
-            for dock in self.desk.docks.values():
-                dock.hide()
+                self._remember(self.desk)
+            self.desk.arrangement.hide()
         self._notices.clear()
         self.start_page.show_recent(self.preferences.recent)
         self._pages.setCurrentWidget(self.start_page)
@@ -245,8 +254,7 @@ class MainWindow(QMainWindow):
         self._pages.setCurrentWidget(desk.area)
         self.header.show_run_buttons(True)
         self.setStatusBarShown(True)
-        if not self.restoreState(self.preferences.layout, LAYOUT_VERSION):
-            self._reset_layout()
+        desk.arrangement.restore(self.preferences.layout)
 
     def setStatusBarShown(self, shown: bool) -> None:
         bar = self.statusBar()
@@ -256,25 +264,9 @@ class MainWindow(QMainWindow):
             bar.addPermanentWidget(self.status, 1)
         bar.setVisible(shown)
 
-    def _remember_layout(self, desk: Desk) -> None:
-        self.preferences.layout = self.saveState(LAYOUT_VERSION)
+    def _remember(self, desk: Desk) -> None:
+        self.preferences.layout = desk.arrangement.state()
         self.preferences.explored = desk.area.explore.choices()
-
-    def _reset_layout(self) -> None:
-        if self.desk is None:
-            return
-        docks = self.desk.docks
-        for key, dock in docks.items():
-            dock.setFloating(False)
-            dock.setVisible(key not in ("log", "showHelp"))
-        self.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, docks["showRuns"])
-        self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, docks["showModel"])
-        self.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, docks["log"])
-        self.desk.guide.place(docks["showRuns"], docks["showModel"])
-        wide = min(max(self.width() - NARROW, 0) // 8, 10 * SPACE)  # px more for each, where there is much room
-        sizes = [25 * SPACE + wide, 41 * SPACE + wide]
-        self.resizeDocks([docks["showRuns"], docks["showModel"]], sizes, Qt.Orientation.Horizontal)
-        self.resizeDocks([docks["log"]], [18 * SPACE], Qt.Orientation.Vertical)
 
     # Files.
 
@@ -338,13 +330,12 @@ class MainWindow(QMainWindow):
             return
         self.preferences.geometry = self.saveGeometry()
         if self.desk is None:
-            self._may_close = True
-            self.hide()  # imports cannot be interrupted; the process ends after them
-            if not self._loading.isRunning():
-                QTimer.singleShot(0, self.close)
+            self.hide()  # imports of the thread cannot be interrupted; the process ends after them
+            self._steps.stop()
+            self._end()
             return
         if self._pages.currentWidget() is self.desk.area:
-            self._remember_layout(self.desk)
+            self._remember(self.desk)
         self.setEnabled(False)
         self.status.show_text("Stopping, keeping and saving …", None)
         self.desk.shut_down(self._end)

@@ -208,7 +208,7 @@ def hold(home: Path) -> None:
 LOADED = """
 import os, sys, time
 begin = float(sys.argv[1])
-from PySide6.QtCore import QObject, QEvent, QSettings, Qt, QTimer
+from PySide6.QtCore import QAbstractEventDispatcher, QEvent, QObject, QSettings, QTimer
 QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, sys.argv[2])
 from widgets import app as start
 from widgets.main_window import MainWindow
@@ -217,12 +217,10 @@ class Gaps(QObject):  # the most processor time between passes of the event loop
     def __init__(self):
         super().__init__()
         self.own = self.all = 0.0
-        self._timer = QTimer(self, interval=2, timerType=Qt.TimerType.PreciseTimer)
-        self._timer.timeout.connect(self.tick)
 
     def begin(self):
         self._last = time.thread_time(), time.process_time()
-        self._timer.start()
+        QAbstractEventDispatcher.instance().awake.connect(self.tick)
 
     def tick(self):
         now = time.thread_time(), time.process_time()
@@ -281,8 +279,8 @@ def starts(home: Path) -> None:
     painted, painted_cpu, loaded, loaded_cpu, own, every = (median(values) for values in zip(*times[1:], strict=True))
     print(  # the first start fills the disk cache
         f"start with {RECENT} recent projects: first paint after {painted:.2f} s (goal ≤ {START}; {painted_cpu:.2f} s "
-        f"of processor time), loaded after {loaded:.2f} s ({loaded_cpu:.2f}); longest gap meanwhile {own:.0f} ms of the "
-        f"window's thread (goal ≤ {GAP:.0f}), {every:.0f} ms of all threads; medians of {STARTS}",
+        f"of processor time), loaded after {loaded:.2f} s ({loaded_cpu:.2f}); longest gap meanwhile {own:.0f} ms of "
+        f"the window's thread (goal ≤ {GAP:.0f}), {every:.0f} ms of all threads; medians of {STARTS}",
         flush=True,
     )
 
