@@ -197,6 +197,7 @@ class MainWindow(QMainWindow):
             yield from desk.furnish(config)
             yield
             self._pages.addWidget(desk.area)
+            yield
             desk.arrangement.reset()
             desk.arrangement.hide()
             yield
