@@ -106,7 +106,7 @@ def main() -> int:
 
     from dgm_studio.presets import presets
     from widgets.app import Collector, application
-    from widgets.explorers.landscape import LAYERS
+    from widgets.explorers.landscape_layers import LAYERS
     from widgets.main_window import MainWindow
     from widgets.notices import Log
     from widgets.preferences import Preferences
@@ -142,7 +142,7 @@ def main() -> int:
         for title, layers in (("as it opens", ()), ("all layers", LAYERS)):
             for name in layers:
                 if name != "averaged":  # another generator, not another layer
-                    view._boxes[name].setChecked(True)
+                    view.layers.boxes[name].setChecked(True)
             rest(3.0)
             print(f"Landscape {title}:", flush=True)
             missed = measure(desk, bare, session, view) or missed

@@ -251,7 +251,7 @@ def test_a_run_that_trains_is_live_and_what_lacks_is_measured_in_the_background(
     maps = left.explorer, right.explorer
     assert isinstance(maps[0], LatentMap)
     assert isinstance(maps[1], LatentMap)
-    person.until(lambda: maps[0]._prior is not None and maps[1]._prior is not None)
+    person.until(lambda: maps[0].card.prior is not None and maps[1].card.prior is not None)
     maps[0].move_to(np.array([0.5, -1.0], np.float32))
     assert maps[1].z.tolist() == [0.5, -1.0]
     maps[1].move_to(np.array([1.0, 0.25], np.float32))

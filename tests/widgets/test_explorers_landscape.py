@@ -186,8 +186,8 @@ def test_choices_hold_for_the_next_run(bench: Bench, view: LandscapeView, qtbot:
     qtbot.addWidget(other)
     other.restore(view.choices())
     other.show()
-    assert other._on("warp")
-    assert not other._on("figures")
+    assert other.layers.on("warp")
+    assert not other.layers.on("figures")
     assert not other.figures.isVisible()
 
 
@@ -356,7 +356,7 @@ def test_a_critic_is_shown_by_its_scores_and_their_slopes(qtbot: QtBot) -> None:
     tick(view, "arrows")
     qtbot.waitUntil(lambda: view._answer.gradients is not None, timeout=PATIENCE)
     assert "∇f" in view.findChild(QLabel, "longest").text()
-    assert not view._boxes["optimum"].isChecked()
+    assert not view.layers.boxes["optimum"].isChecked()
     assert view.turns is not None
     assert view.turns.diagram.letter == "f"
     view.turns.show_turn(TestTurns.TURN)
@@ -380,8 +380,8 @@ def test_of_a_class_its_own_data_samples_and_judgement_are_shown(qtbot: QtBot) -
     assert len(view.map.points._groups[0].points) == len(y)
     tick(view, "warp")
     tick(view, "arrows")
-    view.of_class.setCurrentIndex(2)
-    view.of_class.activated.emit(2)
+    view.layers.of_class.setCurrentIndex(2)
+    view.layers.of_class.activated.emit(2)
     qtbot.waitUntil(lambda: view._answer.warp is not None and view._answer.gradients is not None, timeout=PATIENCE)
     answer = view._answer
     assert len(view.map.points._groups[0].points) == int((y == 1).sum())

@@ -150,16 +150,16 @@ def test_a_drag_is_one_step_that_is_taken_back_and_done_again(show_map: ShowMap)
 
 def test_the_plane_is_the_one_that_was_chosen_last_for_a_space_of_this_size(show_map: ShowMap) -> None:
     _, view = show_map(latent=4)
-    view._choice._across.setCurrentIndex(view._choice._across.findText("z₄"))
-    view._choice._up.setCurrentIndex(view._choice._up.findText("z₃"))
+    view.card.choice._across.setCurrentIndex(view.card.choice._across.findText("z₄"))
+    view.card.choice._up.setCurrentIndex(view.card.choice._up.findText("z₃"))
     kept = json.loads(json.dumps(view.choices()))
     for latent, wanted in ((4, [3, 2]), (5, [PRINCIPAL, 1])):
         bench, shown = show_map(latent=latent)
         other = LatentMap(bench.live)
         other.restore(kept)
-        other._enter(shown._prior)
-        assert other._choice.choices() == wanted
-        other.restore({"plane of 4": "no list", other._kind: 3, "tool": None})
+        other._enter(shown.card.prior)
+        assert other.card.choice.choices() == wanted
+        other.restore({"plane of 4": "no list", other.card._kind: 3, "tool": None})
         other.deleteLater()
 
 
@@ -175,8 +175,8 @@ def test_any_latent_size_has_a_map_and_a_slider_for_each_dimension(show_map: Sho
 def test_dragging_in_the_principal_plane_keeps_what_lies_outside_it(show_map: ShowMap, qtbot: QtBot) -> None:
     _, view = show_map(latent=6)
     qtbot.waitUntil(lambda: "principal" in view.map.getAxis("bottom").labelText, timeout=PATIENCE)
-    qtbot.waitUntil(lambda: view._embedding is not None, timeout=PATIENCE)
-    plane = view._plane
+    qtbot.waitUntil(lambda: view.card.embedding is not None, timeout=PATIENCE)
+    plane = view.card.plane
     before = view.z.copy()
     mouse(view.map.viewport(), QEvent.Type.MouseButtonPress, on_map(view, 0.8, -0.6))
     moved = view.z - before
@@ -187,7 +187,7 @@ def test_dragging_in_the_principal_plane_keeps_what_lies_outside_it(show_map: Sh
 
 def test_two_other_dimensions_can_be_looked_at(show_map: ShowMap) -> None:
     _, view = show_map(latent=4)
-    across, up = view._choice._across, view._choice._up
+    across, up = view.card.choice._across, view.card.choice._up
     across.setCurrentIndex(across.findText("z₄"))
     across.activated.emit(across.currentIndex())
     up.setCurrentIndex(up.findText("z₃"))
@@ -242,7 +242,7 @@ def test_points_are_generated_among_samples(show_map: ShowMap, qtbot: QtBot) -> 
 
 def test_zooming_by_hand_is_respected_until_reset(show_map: ShowMap, qtbot: QtBot) -> None:
     bench, view = show_map()
-    qtbot.waitUntil(lambda: view._embedding is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: view.card.embedding is not None, timeout=PATIENCE)
     qtbot.wait(50)  # what was answered has its room
     wheel(view.map.viewport(), on_map(view, 0, 0), 240)
     chosen = view.map.bounds()

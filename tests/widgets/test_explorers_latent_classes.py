@@ -103,7 +103,7 @@ class TestClassGrid:
         grid = view.class_grid.grid
 
         def right() -> bool:
-            z = np.concatenate([view.z[None], view._prior.draws[: grid.columns - 1]])
+            z = np.concatenate([view.z[None], view.card.prior.draws[: grid.columns - 1]])
             return len(grid.pictures) == 3 and all(
                 np.allclose(grid.pictures[k], of_class(bench, z, k), atol=1e-5) for k in range(3)
             )
@@ -121,7 +121,7 @@ class TestClassGrid:
         qtbot.waitUntil(lambda: len(grid.pictures) == 3, timeout=PATIENCE)
         cell = grid.cell()
         place = QPoint(round(68 + 2.5 * cell), round(1.5 * cell))
-        wanted = view._prior.draws[1]
+        wanted = view.card.prior.draws[1]
         QTest.mouseClick(grid, Qt.MouseButton.LeftButton, pos=place)
         assert view.label == 1
         assert view.classes.currentText() == "class middle"

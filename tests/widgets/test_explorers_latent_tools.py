@@ -34,7 +34,7 @@ def click(view: LatentMap, name: str) -> None:
 
 
 def embedded(view: LatentMap, qtbot: QtBot) -> None:
-    qtbot.waitUntil(lambda: view._embedding is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: view.card.embedding is not None, timeout=PATIENCE)
 
 
 def pin(view: LatentMap, *places: list[float]) -> None:
@@ -50,7 +50,7 @@ class TestTraversals:
         view.move_to(np.array([0.1, 0.2, 0.3, 0.4, 0.5]))
         press(view, "tool.traversals")
         grid = view.traversals.grid
-        order = np.argsort(-view._embedding.kl, kind="stable")
+        order = np.argsort(-view.card.embedding.kl, kind="stable")
 
         def right() -> bool:
             if len(grid.pictures) < 2 or [label for label, _ in grid.labels] != [
@@ -58,7 +58,7 @@ class TestTraversals:
             ]:
                 return False
             z = np.tile(view.z, (len(STEPS), 1))
-            z[:, order[1]] = view._prior.mean[order[1]] + STEPS * view._prior.scale[order[1]]
+            z[:, order[1]] = view.card.prior.mean[order[1]] + STEPS * view.card.prior.scale[order[1]]
             return bool(np.allclose(grid.pictures[1], decoded(bench, z), atol=1e-5))
 
         qtbot.waitUntil(right, timeout=PATIENCE)
@@ -71,11 +71,15 @@ class TestTraversals:
         at = grid.width() - 5, round(1.5 * grid.cell())
         dimension = view.traversals._shown[1][0]
         QTest.mouseClick(grid, Qt.MouseButton.LeftButton, pos=QPoint(*at))
-        assert view.z[dimension] == pytest.approx(view._prior.mean[dimension] + 3 * view._prior.scale[dimension])
+        assert view.z[dimension] == pytest.approx(
+            view.card.prior.mean[dimension] + 3 * view.card.prior.scale[dimension]
+        )
         assert np.count_nonzero(view.z) == 1
         qtbot.waitUntil(lambda: shows(bench, view) and grid.marks[1] == len(STEPS) - 1, timeout=PATIENCE)
         QTest.keyClick(grid, Qt.Key.Key_Left)
-        assert view.z[dimension] == pytest.approx(view._prior.mean[dimension] + 2.25 * view._prior.scale[dimension])
+        assert view.z[dimension] == pytest.approx(
+            view.card.prior.mean[dimension] + 2.25 * view.card.prior.scale[dimension]
+        )
 
     def test_by_scales_of_the_posterior_the_handle_is_in_the_middle(self, show_map: ShowMap, qtbot: QtBot) -> None:
         bench, view = show_map(latent=2)
@@ -85,7 +89,7 @@ class TestTraversals:
         press(view, "traversalScale.posterior")
         z = np.tile(view.z, (len(STEPS), 1))
         first = int(view.traversals.dimensions[0])
-        z[:, first] += STEPS * view._embedding.scale[first]
+        z[:, first] += STEPS * view.card.embedding.scale[first]
         grid = view.traversals.grid
 
         def right() -> bool:
@@ -378,7 +382,7 @@ class TestDensities:
         embedded(view, qtbot)
         view.layers.aggregate.click()
         qtbot.waitUntil(lambda: view.layers.comparison is not None, timeout=PATIENCE)
-        x, y = np.stack(view.map.outlines[0].getData()) - view._plane.project(np.zeros(latent))[:, None]
+        x, y = np.stack(view.map.outlines[0].getData()) - view.card.plane.project(np.zeros(latent))[:, None]
         here = np.isfinite(x)
         if latent == 1:
             assert x[y.argmax()] == pytest.approx(0, abs=0.4)  # the prior's mode
@@ -447,7 +451,7 @@ def test_where_codes_are_positive_the_handle_stays_among_them(show_map: ShowMap,
     assert view.z == pytest.approx([0, 0], abs=1e-3)
     press(view, "tool.traversals")
     qtbot.waitUntil(lambda: len(view.traversals.grid.pictures) == 2, timeout=PATIENCE)
-    assert (view._tool_places >= 0).all()
+    assert (view.tools.places >= 0).all()
     qtbot.waitUntil(lambda: shows(bench, view), timeout=PATIENCE)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QHideEvent, QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from dgm_studio.inference import Answer
 from dgm_studio.questions.examples import ExamplesAt
@@ -16,7 +16,6 @@ from dgm_studio.questions.latent import (
     AskPrior,
     Decode,
     Decoded,
-    DecodeMany,
     DrawPrior,
     Embed,
     Embedding,
@@ -30,19 +29,17 @@ from widgets.explorers.attributes import Attributes
 from widgets.explorers.base import Explorer
 from widgets.explorers.class_grid import ClassGrid
 from widgets.explorers.film_export import FilmExport
-from widgets.explorers.latent_parts import DatumLine, DimensionSliders, Outcome, PlaneChoice, around, side_card
+from widgets.explorers.latent_parts import DatumLine, DimensionSliders, Outcome, side_card
 from widgets.explorers.latent_tools import ToolBench
-from widgets.explorers.map_layers import MapLayers
-from widgets.explorers.map_view import Bounds, MapView
-from widgets.explorers.parts import Caption, Card, class_choice, fill
+from widgets.explorers.map_card import MapCard
+from widgets.explorers.map_view import Bounds
 from widgets.explorers.steps import Steps
 from widgets.explorers.traversals import Traversals
 from widgets.explorers.walk import Walk
 from widgets.live import Live
-from widgets.status import thousands
 from widgets.theme import look
 
-MAP_HEIGHT, OUTCOME_HEIGHT = 210, 140  # px, in a narrow place
+OUTCOME_HEIGHT = 140  # px, in a narrow place
 
 
 class LatentMap(Explorer):
@@ -57,27 +54,10 @@ class LatentMap(Explorer):
         self._encodes = issubclass(live.model_class, Encodes)
         self._of_class = issubclass(live.model_class, DecodesOfClass)
         self._is_picture = live.spec.layout is Layout.IMAGE
-        self._prior: PriorView | None = None
-        self._embedding: Embedding | None = None
-        self._plane: Plane | None = None
         self._sample_bounds: Bounds = (-1, -1, 1, 1)
-        self._tool_places: np.ndarray | None = None  # as asked last
-        self._is_narrow = False
         self._arrival: np.ndarray | None = None  # where a person comes from another view
         self.z = np.zeros(0, np.float32)
         self._steps = Steps(self)
-        self._planes: dict[str, Any] = {}  # that were chosen, by the size of the space
-
-        self.map = MapView()
-        self.map.setObjectName("map")
-        self.map.setAccessibleName("Map of the latent space")
-        self.map.handle.hide()  # until the latent space is known
-        self.map.setToolTip("Press or drag to move the handle. Wheel: zoom. Middle button: pan. Arrow keys: nudge.")
-        self.map.pointed.connect(self._point)
-        self.map.nudged.connect(self._nudge)
-        self.map.looked_elsewhere.connect(self._refresh_backdrop)
-        self.layers = MapLayers(live.spec, self._encodes)
-        self.layers.switched.connect(self._switch_layers)
         self.outcome = Outcome(self._is_picture)
         self.sliders = DimensionSliders()
         self.sliders.moved.connect(self._slide)
@@ -91,6 +71,14 @@ class LatentMap(Explorer):
         labelled = self._encodes and live.spec.classes > 0
         offered = {self.walk: True, self.traversals: self._is_picture, self.attributes: labelled}
         self.tools = ToolBench(offered | {self.class_grid: self._of_class and self._is_picture})
+        self.card = MapCard(live, self.tools)
+        self.card.turned.connect(self._turn)
+        self.card.switched.connect(self._switch_layers)
+        self.card.class_chosen.connect(self._choose_class)
+        self.map, self.layers, self.classes = self.card.map, self.card.layers, self.card.classes
+        self.map.pointed.connect(self._point)
+        self.map.nudged.connect(self._nudge)
+        self.map.looked_elsewhere.connect(self._refresh_backdrop)
         self.tools.wanted.connect(self._ask_tool)
         self.tools.opened.connect(lambda tool: self._draw_ways())
         for tool in self.tools.tools:
@@ -98,38 +86,13 @@ class LatentMap(Explorer):
             tool.changed.connect(self._draw_ways)
         self.films = FilmExport(self, self.walk, lambda: self.label)
         self._datum = DatumLine(self._is_picture)
-        self.body.addWidget(self._map_card(), 1)
+        self.body.addWidget(self.card, 1)
         actions = (self._reset, self._random, self._snap, self._pin)
         generates = not self._encodes or issubclass(live.model_class, FacesDiscriminator)
         self._side = side_card(self.outcome, self._datum, self.sliders, actions, self._encodes, generates)
         self.body.addWidget(self._side)
         self.setFocusProxy(self.map)
-        look.changed.connect(self._repaint)
-
-    def _map_card(self) -> Card:
-        card = self._card = Card()
-        self._choice = PlaneChoice()
-        self._choice.changed.connect(self._turn)
-        self.classes = class_choice(self.live.spec, any_class=False)
-        for label, name in enumerate(self.live.spec.class_names):
-            self.classes.setItemText(label, f"class {name}")
-        self.classes.setToolTip("The class that codes are decoded as an example of")
-        self.classes.setAccessibleName("Class")
-        self.classes.setVisible(self._of_class)
-        self.classes.activated.connect(lambda index: self._choose_class(index))
-        self.layers.label = self.label
-        fill(card.head, self._choice, self.classes)
-        card.head.addStretch(1)
-        card.head.addWidget(self.layers)
-        card.column.addWidget(self.map, 1)
-        self._status = Caption(name="mapStatus")
-        foot = QHBoxLayout()
-        foot.addWidget(self.tools.switch)
-        foot.addStretch(1)
-        card.column.addWidget(self._status)
-        card.column.addLayout(foot)
-        fill(card.column, self.tools)
-        return card
+        look.changed.connect(self.card.repaint_layers)
 
     @staticmethod
     def admits(model: type, learner: type, spec: DataSpec) -> bool:
@@ -139,12 +102,12 @@ class LatentMap(Explorer):
     @property
     def label(self) -> int | None:
         """The class that is decoded; None where a code alone decodes."""
-        return self.classes.currentData() if self._of_class else None
+        return self.card.label
 
     # What is asked, and what comes back.
 
     def begin(self) -> None:
-        if self._prior is None:
+        if self.card.prior is None:
             self.ask("prior", AskPrior())
         else:
             self._ask_all()
@@ -160,11 +123,11 @@ class LatentMap(Explorer):
         elif name in ("manifold", "density", "aggregate"):
             self.layers.take(name, value)
             self.layers.draw_on(self.map)
-            self._say_status()
+            self.card.say_status()
         elif name == "random":
             self._go(value, whole=True)
         elif name == "tool":
-            self._show_tool(value)
+            self._show_decoded(value)
         elif name == FilmExport.CHANNEL:
             self.films.receive(value)
         elif name == "datum":
@@ -192,26 +155,21 @@ class LatentMap(Explorer):
 
     def _enter(self, prior: PriorView) -> None:
         """The latent space is known now."""
-        size = len(prior.mean)
-        fits = self._arrival is not None and len(self._arrival) == size
+        fits = self._arrival is not None and len(self._arrival) == len(prior.mean)
         self._steps.clear()
-        self._prior, self.z = prior, self._arrival if fits else prior.mean
+        self.z = self._arrival if fits else prior.mean
         self.sliders.set_space(prior, with_kl=self._encodes)
         for tool in self.tools.tools:
             tool.enter(prior)
-        self.map.handle.show()
-        self.map.box.setAspectLocked(size > 1)
-        self.map.getAxis("left").setVisible(size > 1)
-        self._choice.set_space(size, self._encodes)
-        self._choice.restore(self._planes.get(f"plane of {size}"))
-        self._choose_plane()
-        self._look_around()
+        self.card.enter(prior)
+        self._place()
+        self.card.look_around()
         self._ask_all()
 
     def _ask_all(self) -> None:
         self.move_to(self.z)
         if self._encodes:
-            self.follow("embedding", lambda: Embed(previous=self._embedding and self._embedding.plane), 800)
+            self.follow("embedding", lambda: Embed(previous=self.card.embedding and self.card.embedding.plane), 800)
         if not self._is_picture:
             self.ask("points", DataPoints())
         self._refresh_backdrop()
@@ -219,35 +177,24 @@ class LatentMap(Explorer):
 
     def _switch_layers(self) -> None:
         self._refresh_backdrop()
-        self._repaint()
-        self._say_status()
+        self.card.repaint_layers()
 
     def _refresh_backdrop(self) -> None:
-        if self._plane is not None and self.isVisible():
+        if self.card.plane is not None and self.isVisible():
             self.layers.ask(self, self.map, self._where)
 
     def _where(self) -> tuple[Plane, np.ndarray]:
-        assert self._plane is not None
-        return self._plane, self.z
+        assert self.card.plane is not None
+        return self.card.plane, self.z
 
     def _ask_tool(self) -> None:
         """What the tool in view wants decoded."""
-        tool = self.tools.current
-        self._tool_places = None if tool is None or self._prior is None else tool.places()
-        if self._tool_places is None or not self.isVisible():
-            self.forget("tool")
-        else:
-            self.tools.asked()
-            labels = self.tools.current.labels() if self.tools.current is not None else None
-            self.ask("tool", DecodeMany(self._tool_places, self.label if labels is None else labels), standing=True)
+        self.tools.ask(self, self.label)
 
-    def _show_tool(self, decoded: Decoded) -> None:
-        self.tools.answered()
-        if self.tools.current is None or decoded.z is not self._tool_places:
-            return
+    def _show_decoded(self, decoded: Decoded) -> None:
+        """To the tool that wanted it; points also where the others are."""
         x = decoded.x / self.live.spec.brightest
-        self.tools.current.show_decoded(x)
-        if not self._is_picture and self.tools.current is self.walk:
+        if self.tools.take(decoded.z, x) is self.walk and not self._is_picture:
             pins = len(self.walk.pins)
             self.outcome.plane.set_path(x[pins:], x[:pins])
 
@@ -255,65 +202,41 @@ class LatentMap(Explorer):
 
     def _place(self) -> None:
         """Handle, tools and sliders follow z."""
-        assert self._plane is not None
-        self.map.put_handle(*self._plane.project(self.z).tolist())
+        assert self.card.plane is not None
+        self.map.put_handle(*self.card.plane.project(self.z).tolist())
         self.sliders.set_z(self.z)
         self.tools.follow(self.z)
         self._draw_ways()
 
     def _draw_ways(self) -> None:
         """The ways through pins and along an attribute, on the map."""
-        if self._plane is None:
+        plane = self.card.plane
+        if plane is None:
             return
         pins = np.array(self.walk.pins, np.float32).reshape(-1, len(self.z))
-        self.map.set_path(self._plane.project(self.walk.way()), self._plane.project(pins))
+        self.map.set_path(plane.project(self.walk.way()), plane.project(pins))
         along = self.attributes.line() if self.tools.current is self.attributes else np.zeros((0, len(self.z)))
-        self.map.set_direction(self._plane.project(along))
+        self.map.set_direction(plane.project(along))
         if not self._is_picture and not len(pins):
             self.outcome.plane.set_path(np.zeros((0, 2)), np.zeros((0, 2)))
 
     def _show_embedding(self, embedding: Embedding) -> None:
-        self._embedding = embedding
         self.sliders.set_kl(embedding.kl)
         for tool in self.tools.tools:
             tool.learn(embedding)
-        if self._choice.is_principal:
-            self._choose_plane()
-        self.layers.draw_points(self.map, self._plane, embedding)
-        self._look_around()
-        self._say_status()
-
-    def _say_status(self) -> None:
-        if self._embedding is None:
-            return
-        shown, total = len(self._embedding.index), len(self.live.dataset.train)
-        count = f"{thousands(shown)} of {thousands(total)}" if shown < total else thousands(total)
-        where = "posterior means" if self._embedding.scale.any() else "codes"
-        shown_as = "examples" if self._is_narrow else f"training examples at their {where}"
-        text = f"{count} {shown_as} · step {thousands(self.live.step)}"
-        self._status.setText(self.layers.holes() or text)
-
-    def _repaint(self) -> None:
-        self.layers.draw_points(self.map, self._plane, self._embedding)
-        self.layers.draw_on(self.map)
-        self._say_status()
-
-    def _look_around(self) -> None:
-        """Keep the prior's and the data's mass visible, until a person chooses what is."""
-        assert self._plane is not None
-        assert self._prior is not None
-        data = None if self._embedding is None else self._plane.project(self._embedding.means)
-        self.map.look_at(around(self._plane, self._prior, data))
+        self.card.show_embedding(embedding)
+        if self.card.choice.is_principal:
+            self._place()
 
     # What a person does.
 
     def _point(self, x: float, y: float) -> None:
-        if self._plane is not None and self._prior is not None:
-            self._go(self._prior.inside(self._plane.lift(np.array([x, y]), self.z)))
+        if self.card.plane is not None and self.card.prior is not None:
+            self._go(self.card.prior.inside(self.card.plane.lift(np.array([x, y]), self.z)))
 
     def _nudge(self, right: float, up: float) -> None:
-        if self._plane is not None:
-            self._point(*(self._plane.project(self.z) + np.array([right, up])).tolist())
+        if self.card.plane is not None:
+            self._point(*(self.card.plane.project(self.z) + np.array([right, up])).tolist())
 
     def _slide(self, dimension: int, value: float) -> None:
         z = self.z.copy()
@@ -324,68 +247,52 @@ class LatentMap(Explorer):
 
     def _choose_class(self, label: int) -> None:
         """Everything that is decoded is of another class now."""
-        self.classes.setCurrentIndex(label)
-        self.layers.label = label
+        self.card.choose_class(label)
         self.class_grid.set_label(label)
-        if self._plane is not None:
+        if self.card.plane is not None:
             self.move_to(self.z)
             self._refresh_backdrop()
             self._ask_tool()
 
-    def _choose_plane(self) -> None:
-        self._plane, across, up = self._choice.plane(self._embedding and self._embedding.plane)
-        self.map.set_titles(across, up)
-        self._place()
-
     def _turn(self) -> None:
         """Other directions were chosen."""
-        self._choose_plane()
-        self.map.by_hand = False
-        self.layers.turn(self)
-        self._look_around()
-        self._repaint()
+        self.card.turn(self)
+        self._place()
         self._refresh_backdrop()
 
     def _reset(self) -> None:
-        if self._prior is not None:
+        if self.card.prior is not None:
             self.map.by_hand = False
-            self._look_around()
-            self._go(self._prior.mean, whole=True)
+            self.card.look_around()
+            self._go(self.card.prior.mean, whole=True)
 
     def _random(self) -> None:
         self.ask("random", DrawPrior())
 
     def _snap(self) -> None:
         """Move to the posterior mean that lies nearest, and show the example it belongs to."""
-        if self._embedding is None:
+        embedding = self.card.embedding
+        if embedding is None:
             return
-        [row] = nearest(self._embedding, self.z, 1)
-        self._go(self._embedding.means[row], whole=True)
-        label, index = int(self._embedding.y[row]), int(self._embedding.index[row])
+        [row] = nearest(embedding, self.z, 1)
+        self._go(embedding.means[row], whole=True)
+        label, index = int(embedding.y[row]), int(embedding.index[row])
         self._datum.announce(index, f"class {self.live.spec.class_names[label]}" if label >= 0 else "no label")
         if self._is_picture:
-            self.ask("datum", ExamplesAt((index,), self._embedding.split))
+            self.ask("datum", ExamplesAt((index,), embedding.split))
 
     def _pin(self) -> None:
-        if self._plane is not None:
+        if self.card.plane is not None:
             self.walk.add(self.z)
             self.tools.open(self.walk)
 
     def choices(self) -> dict[str, Any]:
         tool = self.tools.current
-        plane = {f"plane of {len(self.z)}": self._choice.choices()} if self._prior is not None else {}
-        return {"tool": tool.key if tool is not None else "", self._kind: self.layers.choices(), **plane}
+        return {"tool": tool.key if tool is not None else "", **self.card.choices()}
 
     def restore(self, choices: dict[str, Any]) -> None:
-        layers = choices.get(self._kind)
-        self.layers.restore(layers if isinstance(layers, dict) else {})
+        self.card.restore(choices)
         self.tools.open_key(str(choices.get("tool", "")))
-        self._planes = {key: value for key, value in choices.items() if key.startswith("plane of ")}
-
-    @property
-    def _kind(self) -> str:
-        """Which layers make sense: what was chosen for one kind of run says nothing about another."""
-        return f"layers, picture {self._is_picture}, encoder {self._encodes}"
 
     def can_undo(self) -> bool:
         return self._in_walk or self._steps.can_undo
@@ -412,28 +319,23 @@ class LatentMap(Explorer):
 
     def arrive(self, z: np.ndarray) -> None:
         self._arrival = z
-        if self._prior is not None:
+        if self.card.prior is not None:
             self._go(z, whole=True)
 
     def narrow(self) -> None:
         super().narrow()
-        self.map.setMinimumHeight(MAP_HEIGHT)
-        self._card.head.removeWidget(self.layers)  # a line of their own: beside the plane there is no room
-        self._card.column.insertWidget(1, self.layers, 0, Qt.AlignmentFlag.AlignLeft)
-        self._is_narrow = True
-        self._status.setMinimumWidth(1)
+        self.card.narrow()
         self.outcome.setFixedHeight(OUTCOME_HEIGHT)
-        self.tools.switch.hide()
         self._side.setMinimumWidth(0)
         self._side.setMaximumWidth(self.maximumWidth())
 
     def shared(self) -> Any:
         """The code (L,) and the class."""
-        return (self.z, self.label) if self._prior is not None else None
+        return (self.z, self.label) if self.card.prior is not None else None
 
     def share(self, state: Any) -> str:
         z, label = state
-        if self._prior is None:
+        if self.card.prior is None:
             self._arrival = z
             return ""
         if len(z) != len(self.z):

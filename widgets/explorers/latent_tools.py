@@ -10,7 +10,8 @@ from PySide6.QtCore import QEvent, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QStackedWidget, QWidget
 
-from dgm_studio.questions.latent import Embedding, PriorView
+from dgm_studio.questions.latent import DecodeMany, Embedding, PriorView
+from widgets.explorers.base import Explorer
 from widgets.theme import SPACE
 
 SHARE = 0.42  # of the card's height, the most that a tool takes from the map
@@ -89,6 +90,7 @@ class ToolBench(QStackedWidget):
         self._due = QTimer(self, singleShot=True, interval=SOONEST)
         self._due.timeout.connect(self.wanted)
         self._asked = 0.0
+        self.places: np.ndarray | None = None  # that were asked last
         for tool in tools:
             self.addWidget(tool)
         for index, tool in enumerate(self.tools):
@@ -148,16 +150,30 @@ class ToolBench(QStackedWidget):
         for tool in self.tools:
             tool.follow(z)
 
-    def asked(self) -> None:
-        """The places of the tool in view are being decoded."""
+    def ask(self, explorer: Explorer, label: int | None) -> None:
+        """Let `explorer` ask, as "tool", what the places of the tool in view decode to, of class `label` where it names
+        none itself."""
+        tool = self.current
+        self.places = None if tool is None or tool.prior is None else tool.places()
+        if tool is None or self.places is None or not explorer.isVisible():
+            explorer.forget("tool")
+            return
         self._asked = monotonic()
+        labels = tool.labels()
+        explorer.ask("tool", DecodeMany(self.places, label if labels is None else labels), standing=True)
 
-    def answered(self) -> None:
-        """They are there. The longer it took, the longer the next question waits, so that the handle comes first."""
-        took = 1000 * (monotonic() - self._asked)
+    def take(self, z: np.ndarray, x: np.ndarray) -> LatentTool | None:
+        """The answer: z (N, L) decode to x (N, *event), in 0…1. Returns the tool that shows it; None where other places
+        are wanted by now. The longer it took, the longer the next question waits, so that the handle comes first."""
         if self._asked:
+            took = 1000 * (monotonic() - self._asked)
             self._due.setInterval(int(min(max(SOONEST, 2 * took), LATEST)))
         self._asked = 0.0
+        tool = self.current
+        if tool is None or z is not self.places:
+            return None
+        tool.show_decoded(x)
+        return tool
 
     def _ask_of(self, tool: LatentTool) -> None:
         if tool is self.current and not self._due.isActive():
