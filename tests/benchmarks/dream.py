@@ -93,7 +93,7 @@ def measure(key: str) -> bool:
     view.show()
     pulse.start()
     training.start()
-    while view._shown < 3:
+    while view.reel.transitions < 3:
         rest(0.5)  # the first step imports much of torch
     counter = Counter(view)
     reached = True

@@ -71,75 +71,75 @@ class TestDream:
     @pytest.fixture
     def view(self, bench: Bench, qtbot: QtBot) -> Dream:
         view = opened(Dream, bench, qtbot)
-        qtbot.waitUntil(lambda: view._shown > 2, timeout=PATIENCE)
+        qtbot.waitUntil(lambda: view.reel.transitions > 2, timeout=PATIENCE)
         return view
 
     def test_chains_run_by_themselves_and_rest_when_told(self, view: Dream, qtbot: QtBot) -> None:
         press(view, "play")
-        assert not view.playing
-        qtbot.waitUntil(lambda: not view._waiting, timeout=PATIENCE)
-        before = view._shown
+        assert not view.reel.playing
+        qtbot.waitUntil(lambda: not view.reel.waiting, timeout=PATIENCE)
+        before = view.reel.transitions
         qtbot.wait(150)
-        assert view._shown == before
+        assert view.reel.transitions == before
         press(view, "play")
-        qtbot.waitUntil(lambda: view._shown > before, timeout=PATIENCE)
+        qtbot.waitUntil(lambda: view.reel.transitions > before, timeout=PATIENCE)
 
     def test_painted_pixels_are_held_in_every_chain(self, view: Dream, qtbot: QtBot) -> None:
         view.tools.choose("white")
         view.first.radius = 0.4
         brush(view.first, (1, 1), (6, 1))
-        at = view._shown
-        qtbot.waitUntil(lambda: view._shown > at + 5, timeout=PATIENCE)
-        assert np.array_equal(view._chains.x[:, 0, 1, 1:7], np.ones((CHAINS, 6)))
+        at = view.reel.transitions
+        qtbot.waitUntil(lambda: view.reel.transitions > at + 5, timeout=PATIENCE)
+        assert np.array_equal(view.reel.shown.x[:, 0, 1, 1:7], np.ones((CHAINS, 6)))
         assert view.first.picture[0, 1, 1:7].min() == 1
-        assert not view._chains.x.all()
+        assert not view.reel.shown.x.all()
 
     def test_only_the_first_chain_is_held_when_so_chosen(self, view: Dream, qtbot: QtBot) -> None:
         tick(view, "allChains")
         view.tools.choose("white")
         view.first.radius = 0.4
         brush(view.first, (0, 4), (7, 4))
-        at = view._shown
-        qtbot.waitUntil(lambda: view._shown > at + 5, timeout=PATIENCE)
-        assert view._chains.x[0, 0, 4].all()
-        assert not view._chains.x[1:, 0, 4].all()
+        at = view.reel.transitions
+        qtbot.waitUntil(lambda: view.reel.transitions > at + 5, timeout=PATIENCE)
+        assert view.reel.shown.x[0, 0, 4].all()
+        assert not view.reel.shown.x[1:, 0, 4].all()
 
     def test_pixels_that_are_let_go_move_again(self, view: Dream, qtbot: QtBot) -> None:
         view.tools.choose("white")
         view.first.radius = 20
         brush(view.first, (4, 4))
-        at = view._shown
-        qtbot.waitUntil(lambda: view._shown > at + 3, timeout=PATIENCE)
-        assert view._chains.x.all()
+        at = view.reel.transitions
+        qtbot.waitUntil(lambda: view.reel.transitions > at + 3, timeout=PATIENCE)
+        assert view.reel.shown.x.all()
         press(view, "release")
-        qtbot.waitUntil(lambda: not view._chains.x.all(), timeout=PATIENCE)
+        qtbot.waitUntil(lambda: not view.reel.shown.x.all(), timeout=PATIENCE)
 
     def test_chains_start_from_examples(self, bench: Bench, view: Dream, qtbot: QtBot) -> None:
         press(view, "play")
-        qtbot.waitUntil(lambda: not view._waiting, timeout=PATIENCE)
+        qtbot.waitUntil(lambda: not view.reel.waiting, timeout=PATIENCE)
         shown: list[np.ndarray] = []
         bench.live.answered.connect(lambda a: a.channel.endswith("data") and shown.append(a.value.x))
         press(view, "data")
         qtbot.waitUntil(lambda: bool(shown), timeout=PATIENCE)
         distance = np.abs(bench.data.test.x.numpy()[:, None] - shown[0]).max(axis=(2, 3, 4)).min(axis=0)
         assert not distance.any()
-        assert view.playing
+        assert view.reel.playing
 
     def test_a_drawing_waits_to_be_drawn(self, view: Dream, qtbot: QtBot) -> None:
         press(view, "drawing")
-        assert not view.playing
-        assert not view._chains.x.any()
+        assert not view.reel.playing
+        assert not view.reel.shown.x.any()
         view.first.radius = 0.4
         brush(view.first, (3, 3))
         assert view.first.picture[0, 3, 3] == 1
         press(view, "play")
-        qtbot.waitUntil(lambda: view._shown > 2, timeout=PATIENCE)
-        assert view._chains.x[:, 0, 3, 3].all()
+        qtbot.waitUntil(lambda: view.reel.transitions > 2, timeout=PATIENCE)
+        assert view.reel.shown.x[:, 0, 3, 3].all()
 
     def test_speed_is_in_transitions_per_frame(self, bench: Bench, view: Dream, qtbot: QtBot) -> None:
         view.tools.speed._move(20)
-        before = view._shown
-        qtbot.waitUntil(lambda: view._shown >= before + 40, timeout=PATIENCE)
+        before = view.reel.transitions
+        qtbot.waitUntil(lambda: view.reel.transitions >= before + 40, timeout=PATIENCE)
 
     def test_free_energies_are_those_of_the_states(self, bench: Bench, view: Dream, qtbot: QtBot) -> None:
         frames: list[object] = []
@@ -160,11 +160,11 @@ class TestDream:
 
     def test_a_hidden_dream_stands_still(self, view: Dream, qtbot: QtBot) -> None:
         view.hide()
-        before = view._shown
+        before = view.reel.transitions
         qtbot.wait(150)
-        assert view._shown == before
+        assert view.reel.transitions == before
         view.show()
-        qtbot.waitUntil(lambda: view._shown > before, timeout=PATIENCE)
+        qtbot.waitUntil(lambda: view.reel.transitions > before, timeout=PATIENCE)
 
 
 class TestHiddenUnits:
@@ -180,7 +180,7 @@ class TestHiddenUnits:
     @pytest.fixture
     def view(self, bench: Bench, qtbot: QtBot) -> Dream:
         view = opened(Dream, bench, qtbot)
-        qtbot.waitUntil(lambda: view._shown > 2 and len(view.anatomy.layers) == 2, timeout=PATIENCE)
+        qtbot.waitUntil(lambda: view.reel.transitions > 2 and len(view.anatomy.layers) == 2, timeout=PATIENCE)
         press(view, "page.units")
         return view
 
@@ -190,25 +190,25 @@ class TestHiddenUnits:
 
     def passes(self, view: Dream, qtbot: QtBot, frames: int = 4) -> None:
         """Wait until what was asked before is gone."""
-        at = view._shown
-        qtbot.waitUntil(lambda: view._shown > at + frames, timeout=PATIENCE)
+        at = view.reel.transitions
+        qtbot.waitUntil(lambda: view.reel.transitions > at + frames, timeout=PATIENCE)
 
     def test_a_click_holds_a_unit_on_then_off_then_lets_it_go(self, view: Dream, qtbot: QtBot) -> None:
         for held in (1, 0):
             self.click(view, 2)
             self.passes(view, qtbot)
-            assert (view._chains.hidden[0][:, 2] == held).all()
-            assert (view._chains.x[:, 0, 3:, 2] == held).all()
+            assert (view.reel.shown.hidden[0][:, 2] == held).all()
+            assert (view.reel.shown.x[:, 0, 3:, 2] == held).all()
             assert np.array_equal(view.units.grid.cells.held, [NAN, NAN, held, NAN, NAN, NAN], equal_nan=True)
         self.click(view, 2)
-        qtbot.waitUntil(lambda: 0 < view._chains.hidden[0][:, 2].mean() < 1, timeout=PATIENCE)
+        qtbot.waitUntil(lambda: 0 < view.reel.shown.hidden[0][:, 2].mean() < 1, timeout=PATIENCE)
 
     def test_only_the_first_chain_holds_it_when_so_chosen(self, view: Dream, qtbot: QtBot) -> None:
         tick(view, "allChains")
         self.click(view, 4)
         self.passes(view, qtbot)
-        assert view._chains.hidden[0][0, 4] == 1
-        assert not view._chains.hidden[0][1:, 4].all()
+        assert view.reel.shown.hidden[0][0, 4] == 1
+        assert not view.reel.shown.hidden[0][1:, 4].all()
 
     def test_units_are_reached_and_held_with_the_keyboard_and_taken_back(self, view: Dream, qtbot: QtBot) -> None:
         cells = view.units.grid.cells
@@ -228,7 +228,7 @@ class TestHiddenUnits:
         self.click(view, 3)
         press(view, "data")
         self.passes(view, qtbot)
-        assert (view._chains.hidden[0][:, 3] == 1).all()
+        assert (view.reel.shown.hidden[0][:, 3] == 1).all()
 
     def test_the_effect_of_a_unit_is_the_difference_it_makes(self, bench: Bench, view: Dream, qtbot: QtBot) -> None:
         found: list[Answer] = []
@@ -252,11 +252,11 @@ class TestHiddenUnits:
         kept = view.hold.units[1].copy()
         assert kept.shape == (2, 2, 2)
         self.passes(view, qtbot)
-        assert (view._chains.hidden[1] == kept).all()
+        assert (view.reel.shown.hidden[1] == kept).all()
         press(view, "randomLayer")
         drawn = view.hold.units[1].copy()
         self.passes(view, qtbot)
-        assert (view._chains.hidden[1] == drawn).all()
+        assert (view.reel.shown.hidden[1] == drawn).all()
         press(view, "freeLayer")
         assert view.hold.is_empty
 
@@ -265,21 +265,21 @@ class TestHiddenUnits:
         pick(view, "source", 3)
         self.passes(view, qtbot)
         press(view, "play")
-        qtbot.waitUntil(lambda: not view._waiting, timeout=PATIENCE)
-        made = bench.model.top_down(1, torch.from_numpy(view._chains.hidden[1])).detach().numpy()
+        qtbot.waitUntil(lambda: not view.reel.waiting, timeout=PATIENCE)
+        made = bench.model.top_down(1, torch.from_numpy(view.reel.shown.hidden[1])).detach().numpy()
         assert np.array_equal(view.first.picture, made[0])
-        assert view._chains.x[0].max() == 1
+        assert view.reel.shown.x[0].max() == 1
         pick(view, "source", 1)
-        assert np.array_equal(view.first.picture, view._chains.x[0])
+        assert np.array_equal(view.first.picture, view.reel.shown.x[0])
         pick(view, "source", 2)
-        of_first = bench.model.top_down(0, torch.from_numpy(view._chains.hidden[0])).detach().numpy()
+        of_first = bench.model.top_down(0, torch.from_numpy(view.reel.shown.hidden[0])).detach().numpy()
         qtbot.waitUntil(lambda: np.array_equal(view.first.picture, of_first[0]), timeout=PATIENCE)
 
     def test_a_held_unit_is_seen_at_rest(self, view: Dream, qtbot: QtBot) -> None:
         pick(view, "source", 2)
         self.passes(view, qtbot)
         press(view, "play")
-        qtbot.waitUntil(lambda: not view._waiting, timeout=PATIENCE)
+        qtbot.waitUntil(lambda: not view.reel.waiting, timeout=PATIENCE)
         for held in (1, 0):
             self.click(view, 1)
             column = np.full(8, held)
@@ -303,8 +303,8 @@ class TestHiddenUnits:
         press(view, "page.chains")
         pick(view, "heldClass", 2)  # after "no class": the second
         self.passes(view, qtbot)
-        assert (view._chains.label.argmax(1) == 1).all()
-        assert (view._chains.x[:, 0, :3, 7] == [0, 1, 0]).all()
+        assert (view.reel.shown.label.argmax(1) == 1).all()
+        assert (view.reel.shown.x[:, 0, :3, 7] == [0, 1, 0]).all()
         assert view.pages.bars.isVisible()
         assert view.pages.bars.values == pytest.approx([0, 1, 0], abs=1e-5)
         assert view.pages.bars.held == 1
@@ -380,8 +380,8 @@ class TestOtherChains:
         view = self.view(bench, benches, qtbot)
         notice = view.findChild(QLabel, "notice")
         qtbot.waitUntil(lambda: "not finite" in notice.text(), timeout=PATIENCE)
-        assert not view.playing
-        assert np.isfinite(view._chains.x).all()
+        assert not view.reel.playing
+        assert np.isfinite(view.reel.shown.x).all()
         said, notify = [], view.notify
         view.notify = lambda text, details="": (said.append(text), notify(text, details))
         press(view, "noise")
@@ -395,11 +395,11 @@ class TestOtherChains:
         data.train.x.mul_(4).sub_(2)
         bench = Bench(recipe(Stripes, StripesSettings(scale=1.6)), data)
         view = self.view(bench, benches, qtbot)
-        qtbot.waitUntil(lambda: view._shown > 2 and view.anatomy.black < 0, timeout=PATIENCE)
+        qtbot.waitUntil(lambda: view.reel.transitions > 2 and view.anatomy.black < 0, timeout=PATIENCE)
         assert view.anatomy.white == pytest.approx(1.6)
         view.tools.choose("draw")
         brush(view.first, (7, 6), (7, 7))
-        assert view._chains.x[0, 0, 7, 7] == pytest.approx(1.6)
+        assert view.reel.shown.x[0, 0, 7, 7] == pytest.approx(1.6)
         assert view.first.picture[0, 7, 7] == pytest.approx(1)
         assert view.first.picture[0, 3, 6] == pytest.approx(2 / 3.6, abs=0.02)
 
@@ -408,26 +408,26 @@ class TestOtherChains:
     ) -> None:
         bench = Bench(recipe(Stripes, StripesSettings(signed=True)), pictures(support=Support.REALS))
         view = self.view(bench, benches, qtbot)
-        qtbot.waitUntil(lambda: view._shown > 2 and view.anatomy.off == -1, timeout=PATIENCE)
+        qtbot.waitUntil(lambda: view.reel.transitions > 2 and view.anatomy.off == -1, timeout=PATIENCE)
         press(view, "page.units")
         cells = view.units.grid.cells
         for held in (1, -1):
             QTest.mouseClick(cells, Qt.MouseButton.LeftButton, pos=cells.place(2).center().toPoint())
-            at = view._shown
-            qtbot.waitUntil(lambda at=at: view._shown > at + 4, timeout=PATIENCE)
-            assert (view._chains.hidden[0][:, 2] == held).all()
+            at = view.reel.transitions
+            qtbot.waitUntil(lambda at=at: view.reel.transitions > at + 4, timeout=PATIENCE)
+            assert (view.reel.shown.hidden[0][:, 2] == held).all()
         press(view, "holdLayer")
         kept = view.hold.units[0].copy()
-        at = view._shown
-        qtbot.waitUntil(lambda: view._shown > at + 4, timeout=PATIENCE)
-        assert (view._chains.hidden[0] == kept).all()
+        at = view.reel.transitions
+        qtbot.waitUntil(lambda: view.reel.transitions > at + 4, timeout=PATIENCE)
+        assert (view.reel.shown.hidden[0] == kept).all()
         assert ((kept > -1) & (kept < 1)).any()
 
     def test_chains_start_from_those_the_learner_keeps(self, benches: list[Bench], qtbot: QtBot) -> None:
         made = recipe(Rbm, RbmSettings(hidden=6), PersistentContrastiveDivergence, PersistentCdSettings(chains=5))
         bench = Bench(made, pictures(support=Support.BITS))
         view = self.view(bench, benches, qtbot)
-        qtbot.waitUntil(lambda: view._shown > 0, timeout=PATIENCE)
+        qtbot.waitUntil(lambda: view.reel.transitions > 0, timeout=PATIENCE)
         press(view, "play")
         started: list[Answer] = []
         bench.live.answered.connect(lambda a: a.channel == "dream/start" and started.append(a.value))
@@ -439,7 +439,7 @@ class TestOtherChains:
     def test_what_a_model_has_not_is_not_offered(self, benches: list[Bench], qtbot: QtBot) -> None:
         bench = Bench(recipe(Plain, NoSettings()), pictures())
         view = self.view(bench, benches, qtbot)
-        qtbot.waitUntil(lambda: view._shown > 2, timeout=PATIENCE)
+        qtbot.waitUntil(lambda: view.reel.transitions > 2, timeout=PATIENCE)
         assert view.pages.keys == ["chains"]
         assert view.findChild(QPushButton, "page.chains").isHidden() or not view.pages._choice.isVisible()
         assert view.findChild(QPushButton, "learner") is None

@@ -456,11 +456,11 @@ def test_levels_are_decoded_and_dreamt_between_black_and_white(qtbot: QtBot) -> 
     for view in (latent, dream):
         qtbot.addWidget(view)
         view.show()
-    qtbot.waitUntil(lambda: latent.outcome.picture.picture is not None and dream._shown > 0, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: latent.outcome.picture.picture is not None and dream.reel.transitions > 0, timeout=PATIENCE)
     dream.tools.draw()
     target = dream.first.target()
     drag(dream.first, [target.center()])
     bench.live.close()
     assert (latent.outcome.picture.picture == 1).all()
     assert (dream.first.picture == 1).all()
-    assert dream._chains.x[0].max() == 4
+    assert dream.reel.shown.x[0].max() == 4

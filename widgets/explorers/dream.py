@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import replace
 from time import monotonic
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QHideEvent
 from PySide6.QtWidgets import QWidget
 
@@ -29,6 +28,7 @@ from dgm_studio.questions.hidden_units import Filters, LookAtUnit
 from models.capabilities import HasChains, RunsChain
 from models.spec import DataSpec, Layout
 from widgets.explorers.base import Explorer, alike
+from widgets.explorers.chain_reel import ChainReel
 from widgets.explorers.dream_pages import DreamPages
 from widgets.explorers.dream_tools import MEAN, STATE, ChainTools
 from widgets.explorers.parts import Caption, Card
@@ -36,8 +36,6 @@ from widgets.live import Live
 from widgets.pixel_brush import PixelBrush
 from widgets.status import thousands
 
-FRAME = 33  # ms
-AHEAD = 2  # frames that are kept ready, so that the clock decides when the next one is shown
 CHAINS = 16
 LOOK_EVERY = 0.2  # seconds between pictures of what the chosen unit does
 STUCK = 0.5  # seconds that a question may take before a change by hand replaces it
@@ -58,22 +56,16 @@ class Dream(Explorer):
         self.anatomy = Anatomy((), 0, 0, 0, live.spec.brightest)
         self.hold = Hold.nothing(shape)
         self._past: list[Hold] = []
-        self._chains = Chains(np.zeros((0, *shape), np.float32))  # what is shown
-        self._newest = self._chains  # the state that the next transitions begin with
-        self._ready: deque[ChainFrame] = deque()  # computed, not shown yet
+        self.reel = ChainReel(Chains(np.zeros((0, *shape), np.float32)), self)
+        self.reel.wanted.connect(self._advance)
+        self.reel.appeared.connect(self._show)
         self._frame: ChainFrame | None = None  # shown
-        self._shown = 0  # transitions since the start
-        self._asked = 0.0  # when, for the question that is being answered
-        self._waiting = False
         self._looked = 0.0
-        self.playing = True
         self._starting = False  # plays on as soon as new states are there
         self.tools = ChainTools(live.spec, issubclass(live.learner_class, HasChains))
         self.first = PixelBrush()
         self.pages = DreamPages(live.model_class, live.spec)
         self.others, self.units, self.filters = self.pages.others, self.pages.units, self.pages.filters
-        self._clock = QTimer(self, interval=FRAME, timerType=Qt.TimerType.PreciseTimer)
-        self._clock.timeout.connect(self._tick)
         self.body.addWidget(self._chain_card(), 5)
         self.body.addWidget(self.pages, 4)
         self._connect()
@@ -85,16 +77,15 @@ class Dream(Explorer):
     # What is asked, and what comes back.
 
     def begin(self) -> None:
-        self._waiting = False
         self.ask("anatomy", AskAnatomy())
-        if not len(self._chains.x):
+        if not len(self.reel.shown.x):
             self.ask("start", StartChains(CHAINS))
         self._follow_page()
-        self._clock.start()
+        self.reel.run()
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
-        self._clock.stop()
+        self.reel.halt()
 
     def receive(self, name: str, answer: Answer) -> None:
         value = answer.value
@@ -125,83 +116,61 @@ class Dream(Explorer):
         units = tuple(np.full(shape, np.nan, np.float32) for shape in anatomy.layers)
         self._become(replace(self.hold, units=units))
 
-    def _tick(self) -> None:
-        """Show the next frame if it is there, and keep some ahead."""
-        if self.playing and self._ready:
-            self._show(self._ready.popleft())
-        self._go_on()
-
-    def _go_on(self) -> None:
-        if self.playing and not self._waiting and len(self._ready) < AHEAD:
-            self._ask_on()
-
-    def _ask_on(self, steps: int | None = None) -> None:
-        if not len(self._newest.x):
-            return
-        self._waiting, self._asked = True, monotonic()
+    def _advance(self, steps: int | None) -> None:
         layer = self.tools.source if isinstance(self.tools.source, int) else None
         steps = self.tools.steps if steps is None else steps
-        self.ask("advance", Advance(self._newest, self.hold, steps, self.tools.temperature.value, layer))
+        self.ask("advance", Advance(self.reel.newest, self.hold, steps, self.tools.temperature.value, layer))
 
     def _see(self) -> None:
         """Something else is to be shown of the same states."""
         self._paint()
-        if not self.playing and not self._waiting and isinstance(self.tools.source, int):
-            self._ask_on(0)
+        if not self.reel.playing and not self.reel.waiting and isinstance(self.tools.source, int):
+            self.reel.go_on(0)
 
     def _take(self, frame: ChainFrame) -> None:
-        self._waiting = False
-        if not frame.is_finite:
-            self._set_playing(False)
-            self.notify(
-                f"The chains stopped after {thousands(self._shown)} transitions: their next states are not finite "
-                "numbers. Start them again, perhaps at another temperature, or with weights of another step."
-            )
+        if frame.is_finite:
+            self.reel.take(frame)
             return
-        self._newest = frame.chains
-        if self.playing:
-            self._ready.append(frame)
-            self._go_on()
-        else:  # a single step
-            self._show(frame)
+        self._set_playing(False)
+        self.notify(
+            f"The chains stopped after {thousands(self.reel.transitions)} transitions: their next states are not "
+            "finite numbers. Start them again, perhaps at another temperature, or with weights of another step."
+        )
 
     def _restart(self, chains: Chains, frame: ChainFrame | None = None) -> None:
         """Go on from other states; what chains were doing and what is held of pixels is forgotten."""
         self.forget("advance")
         self.notify("")
-        self._waiting = False
-        self._ready.clear()
-        self._shown = 0
+        self.reel.restart(chains)
         for trace in self.pages.traces:
             trace.clear()
         if self.hold.pixels.any():
             self._remember()
             self.hold = self.hold.without_pixels(np.ones(self.hold.pixels.shape[-2:], bool))
-        self._newest = chains
         self._show(ChainFrame(chains, chains.x) if frame is None else frame)
 
     def _show(self, frame: ChainFrame) -> None:
         # what was held since the question was asked stays as it was held
-        self._frame, self._chains = frame, self.hold.in_chains(frame.chains)
-        self._shown += frame.steps
+        self._frame = frame
+        self.reel.see(frame, self.hold.in_chains(frame.chains))
         if self.units is not None and frame.chains.hidden:
-            self.units.take(self._chains.hidden)
+            self.units.take(self.reel.shown.hidden)
             self._look(LOOK_EVERY)
         for trace in self.pages.traces if frame.steps else ():
-            trace.take(self._shown, frame)
+            trace.take(self.reel.transitions, frame)
         self.pages.show_classes(frame.classes)
         self._paint()
-        working = monotonic() - self._asked if self._waiting else 0
+        working = self.reel.working
         late = f" · working… {working:.0f} s" if working >= 1 else ""
         step = thousands(self.live.step)
-        self._status.setText(f"{thousands(self._shown)} transitions · weights of step {step}{late}")
+        self._status.setText(f"{thousands(self.reel.transitions)} transitions · weights of step {step}{late}")
 
     def _paint(self) -> None:
         """The first chain and the others, as they are."""
         if self._frame is None:
             return
         rows = slice(None if self.hold.everywhere else 1)
-        shown = self._chains.x if self.tools.source == STATE else self._frame.mean.copy()
+        shown = self.reel.shown.x if self.tools.source == STATE else self._frame.mean.copy()
         if self.tools.source in (STATE, MEAN):
             shown[rows] = np.where(self.hold.pixels, self.hold.values, shown[rows])
         shown = (shown - self.anatomy.black) / (self.anatomy.white - self.anatomy.black)
@@ -213,7 +182,7 @@ class Dream(Explorer):
     def _look(self, not_before: float = 0.0) -> None:
         """See what the chosen hidden unit does in the first chain."""
         units = self.units
-        if units is None or not units.isVisible() or not self.anatomy.layers or not self._chains.hidden:
+        if units is None or not units.isVisible() or not self.anatomy.layers or not self.reel.shown.hidden:
             return
         if monotonic() - self._looked >= not_before:
             self._looked = monotonic()
@@ -264,25 +233,27 @@ class Dream(Explorer):
         self.shared_changed.emit()
         self.tools.show_hold(hold, bool(self._past))
         self.pages.bars.hold(hold.label)
-        self._chains, self._newest = hold.in_chains(self._chains), hold.in_chains(self._newest)
+        self.reel.change(hold.in_chains)
         if self.units is not None:
-            if self._chains.hidden:
-                self.units.states(self._chains.hidden)
+            if self.reel.shown.hidden:
+                self.units.states(self.reel.shown.hidden)
             self.units.mark(hold.units)
         self._see()
         self._look()
-        if self._waiting and monotonic() - self._asked > STUCK:
-            self._ask_on()
+        if self.reel.working > STUCK:
+            self.reel.go_on()
 
     def _brushed(self, mask: np.ndarray) -> None:
         """Within one stroke, which is remembered when it begins."""
-        if not len(self._chains.x):
+        if not len(self.reel.shown.x):
             return
         ink = self.tools.ink(self.anatomy)
         if self.tools.tool == "free":
             self._become(self.hold.without_pixels(mask))
         else:
-            values = self._chains.x[0] if ink is None else np.broadcast_to(ink[:, None, None], self.hold.values.shape)
+            values = (
+                self.reel.shown.x[0] if ink is None else np.broadcast_to(ink[:, None, None], self.hold.values.shape)
+            )
             self._become(self.hold.with_pixels(mask, values))
 
     def _toggle_unit(self, unit: int) -> None:
@@ -304,21 +275,17 @@ class Dream(Explorer):
         self._change(replace(nothing, units=units, everywhere=self.hold.everywhere))
 
     def _set_playing(self, playing: bool) -> None:
-        """At rest, the chains are in the states that are shown: what was computed ahead is thrown away."""
-        self.playing = playing
+        self.reel.play(playing)
         self.tools.show_playing(playing)
         if not playing:
             self.forget("advance")
-            self._waiting = False
-            self._ready.clear()
-            self._newest = self._chains
 
     def _step(self) -> None:
         """A frame, and then rest."""
-        if self.playing:
+        if self.reel.playing:
             self._set_playing(False)
-        if not self._waiting:
-            self._ask_on()
+        if not self.reel.waiting:
+            self.reel.go_on()
 
     def _start(self, where: str) -> None:
         """Start the chains again."""
@@ -337,7 +304,7 @@ class Dream(Explorer):
 
     def _connect(self) -> None:
         tools = self.tools
-        tools.play.clicked.connect(lambda: self._set_playing(not self.playing))
+        tools.play.clicked.connect(lambda: self._set_playing(not self.reel.playing))
         tools.step.clicked.connect(self._step)
         tools.started.connect(self._start)
         tools.released.connect(self._let_all_go)
