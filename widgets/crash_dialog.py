@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from widgets.building import label
 from widgets.crash import CrashReport
 from widgets.icons import dress
+from widgets.status import thousands
 from widgets.theme import SPACE
 
 MOST = 20  # reports that one dialog holds
@@ -166,6 +167,6 @@ def what_is_kept(window: object) -> str:
     run = project.runs.get(active.run) if active is not None else None
     if run is not None:
         steps = run.checkpoint_steps()
-        state = f"its newest kept state is of step {steps[-1]:,}" if steps else "it has kept no state yet"
+        state = f"its newest kept state is of step {thousands(steps[-1])}" if steps else "it has kept no state yet"
         said += f" {run.name} goes on training; {state}."
     return said

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QShowEvent
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 from shiboken6 import isValid
 
 from dgm_studio.datasets.base import Dataset
@@ -15,18 +15,18 @@ from dgm_studio.evaluation import EVALUATIONS, Fraction, Result, admitted
 from dgm_studio.events import Snapshot
 from dgm_studio.reports import Points, Series
 from dgm_studio.state import WEIGHTS, learner_tensors
-from dgm_studio.store.errors import ProjectError
 from dgm_studio.store.project import Project
-from dgm_studio.store.run import Run, StoredEvaluation
+from dgm_studio.store.run import Run
 from models.catalog import Recipe
 from widgets.empty import Empty
-from widgets.evaluation_card import EvaluationCard, Progress, Stored, grouped
+from widgets.evaluation_card import EvaluationCard, Progress
+from widgets.kept_results import Stored, on_the_plane_of, results_of
 from widgets.live import Live
 from widgets.measuring import How, Job, Measuring
 from widgets.report_views import text_label
+from widgets.state_choice import LOOKED_AT, StateChoice
+from widgets.status import thousands
 from widgets.theme import SPACE
-
-LOOKED_AT = -1  # stands for the step of the weights that are looked at
 
 
 class EvaluatePage(QWidget):
@@ -58,11 +58,7 @@ class EvaluatePage(QWidget):
         self._all.setProperty("primary", True)
         self._all.setToolTip("Put the weights that are chosen through every evaluation below")
         self._all.clicked.connect(self._ask_all)
-        self._state = QComboBox()
-        self._state.setObjectName("evaluate-state")
-        self._state.setAccessibleName("Weights that are measured")
-        self._state.setToolTip("Which weights are measured: those that are looked at, a kept state, or every one")
-        self._state.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self._state = StateChoice()
         top = QHBoxLayout()
         top.addWidget(self._heading, 1)
         top.addWidget(self._state)
@@ -155,7 +151,7 @@ class EvaluatePage(QWidget):
         column.setContentsMargins(0, 0, SPACE, 0)
         column.setSpacing(SPACE)
         self._cards = {}
-        stored, trouble = self._stored()
+        stored, trouble = results_of(self._run)
         if trouble:
             column.addWidget(text_label(trouble, "error"))
         for card in self._make_cards(stored):
@@ -202,50 +198,11 @@ class EvaluatePage(QWidget):
             title, text = "Nothing to measure here", "No evaluation applies to this model and these data."
         return Empty(title, text, "evaluate")
 
-    def _stored(self) -> tuple[dict[str, list[Stored]], str]:
-        """The run's results by key, oldest first; and why they could not be read."""
-        if self._run is None:
-            return {}, ""
-        found: dict[str, list[Stored]] = {}
-        try:
-            for one in self._run.evaluations:
-                found.setdefault(one.key, []).append(_read(one))
-        except ProjectError as error:
-            return {}, f"Kept results cannot be shown. {error}"
-        return found, ""
-
     def _others(self, report: Points) -> list[Series]:
-        """Points that were measured on the same plane: earlier results, and other runs of the project."""
-        if not report.plane or self._project is None:
-            return []
-        found: list[Series] = []
-        for run in self._project.runs.values():
-            try:
-                kept = run.evaluations
-            except ProjectError:
-                continue  # said when that run is shown
-            for one in kept:
-                for other in _read(one).result.reports:
-                    if isinstance(other, Points) and other.plane == report.plane and not _same(other, report):
-                        found += [Series(f"{run.name}, {s.name}", s.x, s.y) for s in other.series]
-        return found
+        return on_the_plane_of(report, self._project)
 
     def _list_states(self) -> None:
-        """Offer the weights that are looked at, and the kept states."""
-        kept = self._run.checkpoint_steps() if self._run is not None and self._live is not None else []
-        states: list[tuple[str, tuple[int, ...]]] = [("the weights that are looked at", ())]
-        if len(kept) > 1:
-            states.append((f"every kept state ({len(kept)})", tuple(kept)))
-        states += [(f"kept state of step {grouped(step)}", (step,)) for step in reversed(kept)]
-        if [text for text, _ in states] == [self._state.itemText(i) for i in range(self._state.count())]:
-            return
-        chosen = self._state.currentData()
-        self._state.clear()
-        for text, steps in states:
-            self._state.addItem(text, steps)
-        places = [i for i, (_, steps) in enumerate(states) if steps == chosen]
-        self._state.setCurrentIndex(places[0] if places else 0)
-        self._state.setVisible(len(states) > 1)
+        self._state.offer(self._run.checkpoint_steps() if self._run is not None and self._live is not None else [])
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -270,8 +227,7 @@ class EvaluatePage(QWidget):
 
     def _ask(self, key: str) -> None:
         """Measure the state that is chosen, or all of them."""
-        steps = self._state.currentData()
-        for step in steps if steps else (LOOKED_AT,):
+        for step in self._state.steps:
             self._ask_of(key, step, self._cards[key].how())
 
     def _ask_newest(self, key: str, how: How) -> None:
@@ -323,7 +279,7 @@ class EvaluatePage(QWidget):
             self.changed.emit()
         card = self._card(job)
         if card is not None:
-            card.set_results(self._stored()[0].get(result.key, []))
+            card.set_results(results_of(self._run)[0].get(result.key, []))
             if self._brought == (result.key, self._scroll.verticalScrollBar().value()):
                 QTimer.singleShot(0, self, lambda: self._bring(result.key))  # once it has its height
 
@@ -363,8 +319,8 @@ class EvaluatePage(QWidget):
             self._heading.setText(run.name if run is not None else "")
             return
         protocol = f", {live.spec.protocol}" if live.spec.protocol else ""
-        examples = f"{grouped(len(live.dataset.test))} test examples"
-        weights = f"step {grouped(step)}" if step >= 0 else "no weights yet"
+        examples = f"{thousands(len(live.dataset.test))} test examples"
+        weights = f"step {thousands(step)}" if step >= 0 else "no weights yet"
         self._heading.setText(f"{run.name}  ·  {weights}  ·  {live.dataset.provenance.title}{protocol}  ·  {examples}")
 
 
@@ -372,13 +328,3 @@ class _Cards(QWidget):
     # As high as its cards are at its width: what they need at their narrowest would leave an empty end.
     def minimumSizeHint(self) -> QSize:
         return QSize(super().minimumSizeHint().width(), 0)
-
-
-def _read(one: StoredEvaluation) -> Stored:
-    return Stored(Result.read(one.key, one.step, one.tree), one.made)
-
-
-def _same(a: Points, b: Points) -> bool:
-    """Whether two reports show the very same points."""
-    first, second = ([(s.x.tobytes(), s.y.tobytes()) for s in report.series] for report in (a, b))
-    return first == second

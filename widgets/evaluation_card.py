@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
@@ -22,41 +20,12 @@ from dgm_studio.evaluation import Evaluation, Fraction, Result
 from dgm_studio.reports import Report
 from dgm_studio.result_changes import changes
 from widgets.how_form import HowForm
+from widgets.kept_results import Stored
 from widgets.measuring import How, Measuring
 from widgets.report_column import Others, ReportColumn
 from widgets.report_views import text_label
-from widgets.status import percent
+from widgets.status import duration, percent, thousands
 from widgets.theme import SPACE, tabular
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A result that the project keeps, and when it was made (ISO time, UTC)."""
-
-    result: Result
-    made: str
-
-    @property
-    def title(self) -> str:
-        when = datetime.fromisoformat(self.made).astimezone()
-        seed = f"  ·  seed {self.result.seed}" if self.result.seed else ""
-        return f"step {grouped(self.result.step)}  ·  {when:%d %b %Y, %H:%M}{seed}"
-
-
-def grouped(n: int) -> str:
-    """A whole number with thin spaces between thousands."""
-    return f"{n:,}".replace(",", "\u2009")
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them."""
-    if seconds < 0.05:
-        return "under 0.1 s"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 class Progress(QWidget):
@@ -280,10 +249,10 @@ class EvaluationCard(QFrame):
         if shown is not None and old:
             measured = ", which was measured too" if done else ""
             self._age.setText(
-                f"Older: of step {grouped(shown.step)}. The run is at step {grouped(self._newest)}{measured}."
+                f"Older: of step {thousands(shown.step)}. The run is at step {thousands(self._newest)}{measured}."
             )
         self._age.setVisible(old)
-        self._again.setText(f"Measure step {grouped(self._newest)}")
+        self._again.setText(f"Measure step {thousands(self._newest)}")
         self._again.setVisible(old and not done and self._evaluation is not None)
         self._again.setEnabled(not self._state)
         self._run.setText(self._state or ("Measure again" if self._stored else "Measure"))

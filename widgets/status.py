@@ -34,6 +34,8 @@ def duration(seconds: float) -> str:
     """A time as a person says it: 1.4 s, 48 s, 3 min 20 s, 2 h 5 min."""
     if seconds == float("inf"):
         return "—"
+    if 0 < seconds < 0.05:
+        return "under 0.1 s"
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)
