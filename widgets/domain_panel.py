@@ -15,9 +15,10 @@ from models.spec import DataSpec, Layout, Support
 from widgets.building import label
 from widgets.draft import Draft
 from widgets.drawing_dialog import show_drawing
+from widgets.editors import ChoiceBox
 from widgets.icons import dress
 from widgets.samples_view import SamplesView
-from widgets.settings_form import ChoiceBox, SettingsForm
+from widgets.settings_form import SettingsForm
 from widgets.theme import SPACE
 
 TITLES = ("First domain", "Second domain")

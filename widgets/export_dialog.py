@@ -26,10 +26,10 @@ from dgm_studio.files import file_name
 from dgm_studio.store import Run
 from models.catalog import Recipe
 from widgets.building import label, scrolled, section
+from widgets.editors import ChoiceBox, IntegerBox
 from widgets.export_thread import ExportThread
 from widgets.notices import Notice, voice
 from widgets.run_menus import states_of
-from widgets.settings_form import ChoiceBox, IntegerBox
 from widgets.status import thousands
 from widgets.theme import SPACE
 

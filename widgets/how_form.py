@@ -9,8 +9,9 @@ from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from dgm_studio.evaluation import Evaluation
 from models.settings import Settings, setting
+from widgets.editors import LARGEST
 from widgets.measuring import How, Measuring
-from widgets.settings_form import LARGEST, SettingsForm
+from widgets.settings_form import SettingsForm
 from widgets.theme import SPACE
 
 WIDEST = 420  # px

@@ -24,8 +24,9 @@ from models import catalog
 from widgets.building import Card, label, scrolled
 from widgets.data_panel import DataPanel
 from widgets.draft import Draft
+from widgets.editors import ChoiceBox
 from widgets.icons import dress
-from widgets.settings_form import ChoiceBox, SettingsForm
+from widgets.settings_form import SettingsForm
 from widgets.theme import SPACE
 
 

@@ -22,8 +22,8 @@ from PySide6.QtWidgets import (
 
 from dgm_studio import device as devices
 from widgets.building import label, scrolled, section
+from widgets.editors import ChoiceBox, IntegerBox
 from widgets.preferences import FONT_PERCENT, HISTORY_ROOM, KEEP_EVERY, Preferences
-from widgets.settings_form import ChoiceBox, IntegerBox
 from widgets.theme import SPACE, look
 
 THEMES = (("system", "As the system"), ("dark", "Dark"), ("light", "Light"))

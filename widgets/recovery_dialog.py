@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QPushButton, QVBoxLayout, QW
 from dgm_studio.store import Project, Recovery
 from widgets.background import Problem
 from widgets.building import Card, label, scrolled, section
-from widgets.settings_form import ChoiceBox
+from widgets.editors import ChoiceBox
 from widgets.status import thousands
 from widgets.theme import SPACE
 from widgets.times import at

@@ -2,204 +2,24 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, get_args, get_origin
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic.fields import FieldInfo
-from PySide6.QtCore import QObject, QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QPaintEvent, QValidator, QWheelEvent
+from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QDoubleSpinBox,
-    QFileDialog,
     QGridLayout,
-    QHBoxLayout,
-    QLineEdit,
     QSizePolicy,
-    QSpinBox,
-    QStyle,
-    QStyleOptionComboBox,
-    QStylePainter,
     QToolButton,
     QWidget,
 )
 
 from models.settings import Settings, SettingsError, read_settings
 from widgets.building import label, set_role
+from widgets.editors import Editor, bounds
 from widgets.icons import dress
-from widgets.theme import SPACE, tabular
-
-LARGEST = 2**31 - 1  # what Qt's editor of whole numbers holds
-
-
-class _NoScroll:
-    # A wheel over a field scrolls the form; only a field that has the focus changes.
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        if self.hasFocus():  # type: ignore[attr-defined]
-            super().wheelEvent(event)  # type: ignore[misc]
-        else:
-            event.ignore()
-
-
-class IntegerBox(_NoScroll, QSpinBox):
-    """Whole numbers."""
-
-
-class NumberBox(_NoScroll, QDoubleSpinBox):
-    """Numbers as short as they can be written; the arrows go 1, 2, 5, 10 … where the value spans decades."""
-
-    def __init__(self, logarithmic: bool) -> None:
-        super().__init__()
-        self._logarithmic = logarithmic
-        self.setDecimals(12)
-        self.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
-
-    def textFromValue(self, value: float) -> str:
-        return f"{value:.6g}"
-
-    def valueFromText(self, text: str) -> float:
-        return float(text.removesuffix(self.suffix()).strip().replace(",", "."))
-
-    def validate(self, text: str, place: int) -> object:
-        try:
-            value = self.valueFromText(text)
-        except ValueError:
-            return QValidator.State.Intermediate, text, place
-        inside = math.isfinite(value) and self.minimum() <= value <= self.maximum()
-        return QValidator.State.Acceptable if inside else QValidator.State.Intermediate, text, place
-
-    def stepBy(self, steps: int) -> None:
-        value = self.value()
-        if not self._logarithmic or value <= 0:
-            super().stepBy(steps)
-            return
-        for _ in range(abs(steps)):
-            value = _neighbour(value, up=steps > 0)
-        self.setValue(value)
-
-
-class ChoiceBox(_NoScroll, QComboBox):
-    """One of a few values, each with its text."""
-
-    def __init__(self, choices: Sequence[tuple[Any, str]]) -> None:
-        super().__init__()
-        for value, text in choices:
-            self.addItem(text, value)
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(6)
-
-    def choose(self, value: Any) -> None:
-        """Show the choice with this value."""
-        self.setCurrentIndex(self.findData(value))
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """A text that does not fit ends in …, where Qt would cut through a letter."""
-        option = QStyleOptionComboBox()
-        self.initStyleOption(option)
-        control, field = QStyle.ComplexControl.CC_ComboBox, QStyle.SubControl.SC_ComboBoxEditField
-        room = self.style().subControlRect(control, option, field, self).width() - 2
-        option.currentText = self.fontMetrics().elidedText(option.currentText, Qt.TextElideMode.ElideRight, room)
-        painter = QStylePainter(self)
-        painter.drawComplexControl(control, option)
-        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
-
-
-class PathBox(QWidget):
-    """A file or folder on disk."""
-
-    edited = Signal(str)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.line = QLineEdit(placeholderText="choose, or drop on the window")
-        self.line.editingFinished.connect(lambda: self.edited.emit(self.line.text()))
-        self.setFocusProxy(self.line)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(SPACE // 2)
-        row.addWidget(self.line, 1)
-        for icon, tip, choose in (
-            ("data", "Choose a file", self._file),
-            ("open", "Choose a folder", self._folder),
-        ):
-            button = QToolButton(toolTip=tip)
-            button.setAccessibleName(tip)
-            dress(button, icon, "muted")
-            button.clicked.connect(choose)
-            row.addWidget(button)
-
-    def _file(self) -> None:
-        self._take(QFileDialog.getOpenFileName(self, "Data file", self.line.text())[0])
-
-    def _folder(self) -> None:
-        self._take(QFileDialog.getExistingDirectory(self, "Folder of data", self.line.text()))
-
-    def _take(self, path: str) -> None:
-        if path:
-            self.line.setText(path)
-            self.edited.emit(path)
-
-
-class Editor(QObject):
-    """One field: its widget, and how a value is read and shown. `edited(value)` when a person changed it."""
-
-    edited = Signal(object)
-
-    def __init__(self, field: str, info: FieldInfo, texts: Mapping[Any, str], parent: QObject) -> None:
-        super().__init__(parent)
-        self.show: Callable[[Any], None]
-        kind, extra = info.annotation, dict(info.json_schema_extra or {})  # type: ignore[arg-type]
-        bounds = {
-            name: getattr(m, name) for m in info.metadata for name in ("ge", "gt", "le", "lt") if hasattr(m, name)
-        }
-        unit = str(extra.get("unit", ""))
-        if kind is bool:
-            check = QCheckBox()
-            check.toggled.connect(self.edited.emit)
-            self.widget, self.show = check, check.setChecked
-        elif kind is int:
-            self.widget = whole = IntegerBox()
-            # one more than an excluded bound
-            lowest, highest = bounds.get("ge", bounds.get("gt", -LARGEST) + ("gt" in bounds)), bounds.get("le", LARGEST)
-            whole.setRange(lowest, min(highest, LARGEST))
-            whole.setStepType(QSpinBox.StepType.AdaptiveDecimalStepType)
-            self._numbers(whole, unit)
-        elif kind is float:
-            self.widget = number = NumberBox(bool(extra.get("log")))
-            number.setRange(bounds.get("ge", bounds.get("gt", -1e12)), bounds.get("le", bounds.get("lt", 1e12)))
-            self._numbers(number, unit)
-        elif get_origin(kind) is Literal:
-            choice = ChoiceBox([(value, texts.get(value, str(value))) for value in get_args(kind)])
-            choice.activated.connect(lambda _: self.edited.emit(choice.currentData()))
-            self.widget, self.show = choice, choice.choose
-        elif kind is str and field == "path":
-            path = PathBox()
-            path.edited.connect(self.edited.emit)
-            self.widget, self.show = path, path.line.setText
-        elif kind is str:
-            line = QLineEdit()
-            line.editingFinished.connect(lambda: self.edited.emit(line.text()))
-            self.widget, self.show = line, line.setText
-        else:
-            raise TypeError(f"There is no editor for {field}: {kind}. Use bool, int, float, str or a Literal.")
-        self.widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.widget.setMinimumWidth(11 * SPACE)
-        self.widget.setObjectName(field)
-        self.widget.setAccessibleName(info.title or field)
-        self.widget.setAccessibleDescription(info.description or "")
-
-    def _numbers(self, box: QSpinBox | QDoubleSpinBox, unit: str) -> None:
-        box.setKeyboardTracking(False)
-        box.setFont(tabular(box.font()))
-        box.lineEdit().setTextMargins(SPACE // 2, 0, 0, 0)
-        box.setSuffix(f" {unit}" if unit else "")
-        box.valueChanged.connect(self.edited.emit)
-        # what was typed has become a value: from here on Ctrl+Z takes back the setting
-        box.editingFinished.connect(lambda: box.lineEdit().setText(box.lineEdit().text()))
-        self.show = box.setValue
+from widgets.theme import SPACE
 
 
 class SettingsForm(QWidget):
@@ -342,26 +162,11 @@ class SettingsForm(QWidget):
             set_role(self._editors[field].widget, "invalid", field in problems)
 
 
-def _bounds(info: FieldInfo) -> dict[str, Any]:
-    """The declared ones of ge, gt, le and lt."""
-    names = ("ge", "gt", "le", "lt")
-    return {name: getattr(rule, name) for rule in info.metadata for name in names if hasattr(rule, name)}
-
-
-def _neighbour(value: float, up: bool) -> float:
-    """The next of … 0.5, 1, 2, 5, 10 … above or below `value`."""
-    exponent = math.floor(math.log10(value))
-    stops = [float(f"{digit}e{e}") for e in range(exponent - 1, exponent + 2) for digit in (1, 2, 5)]
-    if up:
-        return min(stop for stop in stops if stop > value * (1 + 1e-9))
-    return max(stop for stop in stops if stop < value * (1 - 1e-9))
-
-
 def _tip(field: str, info: FieldInfo) -> str:
     extra = dict(info.json_schema_extra or {})  # type: ignore[arg-type]
     lines = [f"<b>{info.title or field}</b>", info.description or ""]
     signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
-    limits = [f"{signs[name]} {bound:g}" for name, bound in _bounds(info).items()]
+    limits = [f"{signs[name]} {bound:g}" for name, bound in bounds(info).items()]
     if limits:
         lines.append(", ".join(limits) + (f" {extra['unit']}" if extra.get("unit") else ""))
     if extra.get("reference"):

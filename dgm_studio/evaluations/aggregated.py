@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, chunks, describe, training_examples
 from dgm_studio.inference import Subject
+from dgm_studio.powers import indexed
 from dgm_studio.reports import Bars, Column, Curves, Note, Report, Series, Table
 from models.capabilities import Decodes, Encodes
 from models.distributions import HasMarginals, Point
@@ -68,8 +69,8 @@ def _run(subject: Subject, settings: AggregatedSettings) -> Iterator[float | Rep
         worst = int(found.of_each.argmax())
         yield Note(
             "Codes lie elsewhere than the prior",
-            f"z{worst + 1} is {found.of_each[worst]:.2f} nats from it: samples decode codes that no data led to, and "
-            "miss some that data do lead to.",
+            f"{indexed('z', worst)} is {found.of_each[worst]:.2f} nats from it: samples decode codes that no data led "
+            "to, and miss some that data do lead to.",
             "warn",
         )
 
@@ -93,7 +94,7 @@ def _points(subject: Subject, x: Tensor, settings: AggregatedSettings) -> Iterat
         "Each dimension's distance from the prior",
         "latent unit, sorted",
         "Wasserstein distance W₁",
-        tuple(f"z{j + 1}" for j in order[:LABELLED].tolist()),
+        tuple(indexed("z", j) for j in order[:LABELLED].tolist()),
         away[order[:LABELLED]].double().cpu().numpy(),
         np.ones(min(len(order), LABELLED), np.uint8),
         note=f"Of {n:,} codes from as many draws of the prior, dimension by dimension, exactly.",
@@ -126,7 +127,7 @@ def _bars(of_each: Tensor, active: Tensor) -> Bars:
         "Each dimension's distance from the prior",
         "latent unit, sorted",
         "KL(q(zⱼ)‖p(zⱼ)) (nats)",
-        tuple(f"z{j + 1}" for j in order.tolist()),
+        tuple(indexed("z", j) for j in order.tolist()),
         of_each[order].cpu().numpy(),
         active[order].byte().cpu().numpy(),
         "active",
@@ -145,7 +146,7 @@ def _densities(j: int, codes: Tensor, prior: Tensor, name: str = "aggregated pos
         for name, values in ((name, z), ("prior", p))
     )
     note = f"Histograms of {len(z):,} codes, one for each example, and of {len(p):,} draws of the prior."
-    return Curves(f"z{j + 1}: codes and prior", f"z{j + 1}", "density", series, note)
+    return Curves(f"{indexed('z', j)}: codes and prior", indexed("z", j), "density", series, note)
 
 
 EVALUATION = Evaluation(

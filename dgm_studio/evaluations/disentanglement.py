@@ -11,6 +11,7 @@ from torch import Tensor
 from dgm_studio.datasets.base import Split
 from dgm_studio.evaluations.base import Evaluation, chunks, describe, training_examples
 from dgm_studio.inference import Subject
+from dgm_studio.powers import indexed
 from dgm_studio.reports import Column, HeatMap, Note, Report, Table
 from models.capabilities import Encodes
 from models.estimation.disentanglement import (
@@ -124,9 +125,10 @@ def _table(factors: tuple[Factor, ...], gap: Measure, found: Information, probes
     rows: list[tuple[str | float | tuple[float, float], ...]] = []
     several = len(factors) > 1
     for k, (factor, one) in enumerate(zip(factors, probes, strict=True)):
-        second = f"z{units[k, 1] + 1} {values[k, 1]:.2f}" if found.shared.shape[1] > 1 else "no other"
+        best = [indexed("z", unit) for unit in units[k].tolist()]
+        second = f"{best[1]} {values[k, 1]:.2f}" if found.shared.shape[1] > 1 else "no other"
         details = (
-            f"Best unit z{units[k, 0] + 1} knows {values[k, 0]:.2f} of the factor's {found.entropy[k]:.2f} nats; "
+            f"Best unit {best[0]} knows {values[k, 0]:.2f} of the factor's {found.entropy[k]:.2f} nats; "
             f"second {second}. Probe: {one.name}; without codes {one.chance:.2f}."
         )
         probed = (one.value, (one.low, one.high), one.chance)
@@ -168,7 +170,7 @@ def _picture(factors: tuple[Factor, ...], found: Information) -> HeatMap:
         "mutual information, part of the factor's entropy",
         note,
         tuple(factor.name for factor in factors),
-        tuple(f"z{k + 1}" for k in kept.tolist()),
+        tuple(indexed("z", k) for k in kept.tolist()),
     )
 
 

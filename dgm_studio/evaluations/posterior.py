@@ -8,6 +8,7 @@ from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, describe
 from dgm_studio.inference import Subject
+from dgm_studio.powers import indexed
 from dgm_studio.reports import Column, Points, Report, Series, Table
 from models.capabilities import HasExactPosterior
 from models.estimation.mean_field import Factorised, ascended, contour, factorised, in_blocks, most_correlated
@@ -54,7 +55,7 @@ def _variances(found: Factorised) -> Table:
     """A row for each latent dimension."""
     exact, mean_field = found.matched, found.mean_field
     rows = tuple(
-        (f"z{i + 1}", exact[i].item(), mean_field[i].item(), (mean_field[i] / exact[i]).item())
+        (indexed("z", i), exact[i].item(), mean_field[i].item(), (mean_field[i] / exact[i]).item())
         for i in range(min(SHOWN, len(exact)))
     )
     columns = (
@@ -101,7 +102,7 @@ def _contours(found: Factorised) -> Points:
         _series("matched moments", found.matched[pick].diag()),
     )
     note = "2σ contours about the posterior mean, in the two most correlated dimensions."
-    return Points("Shapes of the posterior", f"z{i + 1}", f"z{j + 1}", series, note, square=True)
+    return Points("Shapes of the posterior", indexed("z", i), indexed("z", j), series, note, square=True)
 
 
 def _series(name: str, covariance: Tensor) -> Series:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, checksum, describe
 from dgm_studio.inference import Subject
+from dgm_studio.powers import indexed
 from dgm_studio.reports import Bars, Column, Note, Points, Report, Series, Table
 from models.estimation.active_units import ACTIVE
 from models.estimation.likelihood import Bound, evidence_lower_bound, has_bound
@@ -59,7 +60,7 @@ def _units(bound: Bound) -> Bars:
         "KL of each latent unit",
         "latent unit, sorted by KL",
         "KL (nats)",
-        tuple(f"z{i + 1}" for i in order.tolist()),
+        tuple(indexed("z", i) for i in order.tolist()),
         kl[order].cpu().numpy(),
         active.byte().cpu().numpy(),
         "" if bound.active is None else "active",

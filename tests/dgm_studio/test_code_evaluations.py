@@ -73,7 +73,7 @@ def test_a_code_that_is_the_factors_is_found_unit_by_unit() -> None:
     order = torch.eye(3)[[2, 0, 1]]  # kind in z3, x in z1, turn in z2
     table, picture, circular = reports(disentanglement.EVALUATION, Code(order))
     found = rows(table)
-    for factor, unit in (("kind", "z3"), ("x", "z1"), ("turn", "z2")):
+    for factor, unit in (("kind", "z₃"), ("x", "z₁"), ("turn", "z₂")):
         assert found[factor][1] > 0.9
         assert f"Best unit {unit}" in found[factor][-1]
     assert found["mean of all: MIG"][1] == pytest.approx(np.mean([found[f.name][1] for f in FACTORS]))
@@ -81,7 +81,7 @@ def test_a_code_that_is_the_factors_is_found_unit_by_unit() -> None:
     assert 0.25 < found["turn"][3] < 0.36  # a straight unit is no circle
     assert isinstance(picture, HeatMap)
     assert picture.rows == ("kind", "x", "turn")
-    assert picture.columns == ("z1", "z2", "z3")
+    assert picture.columns == ("z₁", "z₂", "z₃")
     assert picture.values.argmax(1).tolist() == [2, 0, 1]
     assert isinstance(circular, Note)
     assert "turn" in circular.title
@@ -134,12 +134,12 @@ def test_codes_are_held_to_the_prior_dimension_by_dimension() -> None:
     parts = found["index-code information I(n; z)"][1] + found["KL(q(z)‖p(z))"][1]
     assert found["mean KL(q(z|x)‖p(z))"][1] == pytest.approx(parts)
     assert isinstance(bars, Bars)
-    assert bars.labels == ("z2", "z1")
+    assert bars.labels == ("z₂", "z₁")
     assert bars.marked.tolist() == [0, 1]
     # z2 is N(0, 0.1²) for every example
     assert bars.values[0] == pytest.approx(0.5 * (0.01 - 1) - math.log(0.1), abs=0.1)
     assert isinstance(curves, Curves)
-    assert curves.title.startswith("z2")
+    assert curves.title.startswith("z₂")
     codes, prior = curves.series
     width = codes.x[1] - codes.x[0]
     assert codes.y.sum() * width == pytest.approx(1, abs=1e-6)

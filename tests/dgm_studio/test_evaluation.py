@@ -44,6 +44,7 @@ from dgm_studio.evaluations import (
 from dgm_studio.evaluations.base import stage
 from dgm_studio.events import Snapshot
 from dgm_studio.inference import Subject
+from dgm_studio.powers import indexed
 from dgm_studio.reports import Bars, Note, Pictures, Points, Report, Table, from_tree, to_tree
 from models.capabilities import Elbo, TooLarge
 from models.catalog import FAMILIES, Recipe, UnknownKey, family, learning
@@ -539,7 +540,7 @@ def test_rate_and_distortion_are_the_two_sides_of_the_bound() -> None:
     assert terms["KL(q‖p)"][1] == pytest.approx(0.5)
     assert terms["ELBO"][1] == pytest.approx(terms["reconstruction E[log p(x|z)]"][1] - 0.5)
     assert isinstance(bars, Bars)
-    assert bars.labels == ("z1", "z2")
+    assert bars.labels == ("z₁", "z₂")
     assert bars.marked.tolist() == [1, 0]
     assert isinstance(plane, Points)
     assert plane.series[0].x[0] == pytest.approx(0.5)
@@ -756,7 +757,7 @@ def test_what_mean_field_loses_is_the_gap_between_evidence_and_bound() -> None:
     assert found["mean field: smallest KL(q‖p)"][1] == pytest.approx(gap, abs=1e-4)
     table = rows(variances)
     for i in range(3):
-        _, true, ours, ratio = table[f"z{i + 1}"]
+        _, true, ours, ratio = table[indexed("z", i)]
         assert true == pytest.approx(exact[i, i].item(), rel=1e-5)
         assert ours == pytest.approx((2 * q.log_scale[0, i]).exp().item(), rel=1e-5)
         assert ratio == pytest.approx(ours / true)

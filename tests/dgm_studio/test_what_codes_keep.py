@@ -116,10 +116,10 @@ def test_nothing_that_needs_a_density_is_said_of_single_codes() -> None:
     assert isinstance(note, Note)
     assert "no density" in note.text
     assert isinstance(bars, Bars)
-    assert bars.labels == ("z2", "z1")
+    assert bars.labels == ("z₂", "z₁")
     assert bars.values[0] == pytest.approx(math.sqrt(2 / math.pi), abs=0.1)  # E|z| of a normal, as all codes are at 0
     assert isinstance(curves, Curves)
-    assert curves.title.startswith("z2")
+    assert curves.title.startswith("z₂")
     codes, prior = curves.series
     width = codes.x[1] - codes.x[0]
     assert codes.y.sum() * width == pytest.approx(1, abs=1e-6)

@@ -20,7 +20,8 @@ from widgets.data_cache import DataCache
 from widgets.data_panel import DataPanel
 from widgets.draft import Draft, default_config
 from widgets.drawing_dialog import DrawingDialog
-from widgets.settings_form import ChoiceBox, SettingsForm
+from widgets.editors import ChoiceBox
+from widgets.settings_form import SettingsForm
 from widgets.text_samples import TextSamples
 
 PATIENCE = 20_000  # ms

@@ -28,7 +28,7 @@ from widgets.canvas import Canvas
 from widgets.explorers.draw_it import DrawIt
 from widgets.explorers.dream import Dream
 from widgets.explorers.latent_map import LatentMap
-from widgets.explorers.parts import SliderRow
+from widgets.explorers.slider_row import SliderRow
 from widgets.pixel_brush import PixelBrush, brushed_pixels
 
 PATIENCE = 20_000  # ms

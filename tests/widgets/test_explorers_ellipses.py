@@ -69,36 +69,36 @@ def test_the_newest_components_are_drawn_and_followed(show: Show, qtbot: QtBot) 
     learn(bench, 5)
     qtbot.waitUntil(lambda: len(view._way.steps) == 18, timeout=PATIENCE)  # type: ignore[union-attr]
     assert np.allclose(view.ellipses._means, bench.model.components().means, atol=1e-6)
-    assert view._marker.value() == 17
+    assert view.way_bar.marker.value() == 17
 
 
 def test_the_slider_goes_back_to_what_the_learner_kept_and_stays_there(show: Show, qtbot: QtBot) -> None:
     bench, view = show()
     frames = bench.learner.frames()
-    view.slider.changed.emit(4.0)
+    view.way_bar.slider.changed.emit(4.0)
     assert np.allclose(view.ellipses._means, frames.components.means[4], atol=1e-6)
-    assert view._marker.value() == frames.steps[4] == 4
+    assert view.way_bar.marker.value() == frames.steps[4] == 4
     assert f"{frames.values[4]:.4f}" in view._status.text()
     learn(bench, 3)
     qtbot.waitUntil(lambda: len(view._way.steps) == 16, timeout=PATIENCE)  # type: ignore[union-attr]
-    assert view._marker.value() == 4
+    assert view.way_bar.marker.value() == 4
     assert np.allclose(view.ellipses._means, frames.components.means[4], atol=1e-6)
 
 
 def test_arrow_keys_go_from_frame_to_frame(show: Show) -> None:
     _, view = show()
-    view.slider.setFocus()
-    QTest.keyClick(view.slider, Qt.Key.Key_Left)
-    QTest.keyClick(view.slider, Qt.Key.Key_Left)
-    assert view._marker.value() == 10
-    QTest.keyClick(view.slider, Qt.Key.Key_Right)
-    assert view._marker.value() == 11
+    view.way_bar.slider.setFocus()
+    QTest.keyClick(view.way_bar.slider, Qt.Key.Key_Left)
+    QTest.keyClick(view.way_bar.slider, Qt.Key.Key_Left)
+    assert view.way_bar.marker.value() == 10
+    QTest.keyClick(view.way_bar.slider, Qt.Key.Key_Right)
+    assert view.way_bar.marker.value() == 11
 
 
 def test_the_curve_is_what_the_learner_reported(show: Show) -> None:
     bench, view = show()
     frames = bench.learner.frames()
-    steps, values = view._line.getData()
+    steps, values = view.way_bar.line.getData()
     assert np.array_equal(steps, frames.steps)
     assert np.allclose(values, frames.values)
 
@@ -120,10 +120,10 @@ def test_playing_goes_to_the_end_and_rests(show: Show, qtbot: QtBot) -> None:
     _, view = show(steps=3)
     button = view.findChild(QPushButton, "play")
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
-    assert view._marker.value() == 0
+    assert view.way_bar.marker.value() == 0
     assert button.text() == "Pause"
     qtbot.waitUntil(lambda: button.text() == "Play", timeout=PATIENCE)
-    assert view._marker.value() == 3
+    assert view.way_bar.marker.value() == 3
 
 
 def test_any_two_coordinates_of_a_picture_can_be_looked_at(show: Show, qtbot: QtBot) -> None:

@@ -20,6 +20,7 @@ from models.learning.cycle_consistency import CycleConsistency, CycleConsistency
 from models.spec import DataSpec, Layout, Support
 from models.vae import Vae
 from widgets.explorers.translate import Translate
+from widgets.explorers.translation_planes import TranslationPlanes
 
 PATIENCE = 20_000  # ms
 IMAGES = joined(pictures(), pictures((3, 8, 8)))
@@ -64,8 +65,8 @@ def test_what_is_shown_is_what_the_model_says(show: Show) -> None:
         again = bench.model.translate(made, back=True)
     assert np.allclose(found.made, made, atol=1e-6)
     assert np.allclose(found.again, again, atol=1e-6)
-    assert view.rows.count == 8
-    assert view.rows.numbers == [f"{e:.3f}" for e in (again - x).abs().mean((1, 2, 3)).tolist()]
+    assert view.shown.count == 8
+    assert view.shown.numbers == [f"{e:.3f}" for e in (again - x).abs().mean((1, 2, 3)).tolist()]
     assert "cycle error" in view.status.text()
 
 
@@ -109,12 +110,12 @@ def test_newer_weights_translate_anew(show: Show, qtbot: QtBot) -> None:
 def test_a_picture_of_ones_own_is_translated_as_it_is_drawn_with_the_newest_weights(show: Show, qtbot: QtBot) -> None:
     bench, view = show(IMAGES)
     view.draw.click()
-    qtbot.waitUntil(lambda: view.rows.count == 4, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: view.shown.count == 4, timeout=PATIENCE)
     assert view.own is not None
     drawn = np.zeros((1, 8, 8), np.float32)
     drawn[:, 2:6, 3:5] = 1
     view.own.begin_at(drawn)
-    qtbot.waitUntil(lambda: view.rows.own == 1, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: view.shown.own == 1, timeout=PATIENCE)
 
     def agrees() -> bool:
         """Whether what is shown is what the present weights say."""
@@ -124,12 +125,12 @@ def test_a_picture_of_ones_own_is_translated_as_it_is_drawn_with_the_newest_weig
 
     assert view._own is not None
     assert np.allclose(view._own.x[0], drawn, atol=0.05)
-    assert view.rows.count == 5
+    assert view.shown.count == 5
     assert agrees()
     bench.publish(2)
     qtbot.waitUntil(agrees, timeout=PATIENCE)
     view.own.canvas.clear()
-    qtbot.waitUntil(lambda: view.rows.own == 0, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: view.shown.own == 0, timeout=PATIENCE)
     # the other way has a canvas of its own, in colour
     view.findChild(QPushButton, "direction.back").click()
     assert view.own.canvas.channels == 3
@@ -138,7 +139,7 @@ def test_a_picture_of_ones_own_is_translated_as_it_is_drawn_with_the_newest_weig
     image.fill(QColor("red"))
     clipboard.setImage(image)
     QTest.keySequence(view, QKeySequence.StandardKey.Paste)
-    qtbot.waitUntil(lambda: view.rows.own == 1, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: view.shown.own == 1, timeout=PATIENCE)
     assert view._own is not None
     assert np.allclose(view._own.x[0].max((1, 2)), (1, 0, 0), atol=0.01), "red, and put where figures are"
 
@@ -146,12 +147,12 @@ def test_a_picture_of_ones_own_is_translated_as_it_is_drawn_with_the_newest_weig
 def test_points_keep_their_colour_in_both_planes(show: Show, qtbot: QtBot) -> None:
     data = joined(cloud(), cloud())
     _, view = show(data)
-    assert view.planes
+    assert isinstance(view.shown, TranslationPlanes)
     found = view._found
     assert found is not None
-    assert [len(group.points) for group in view.there.points._groups] == [400]
-    assert np.allclose(view.there.points._groups[0].points, found.made)
-    assert np.allclose(view.rings._groups[0].points, found.again)
+    assert [len(group.points) for group in view.shown.there.points._groups] == [400]
+    assert np.allclose(view.shown.there.points._groups[0].points, found.made)
+    assert np.allclose(view.shown.rings._groups[0].points, found.again)
     press(view, "direction.back", qtbot)
 
 

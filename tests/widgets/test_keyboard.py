@@ -20,7 +20,8 @@ from PySide6.QtWidgets import (
 )
 
 from dgm_studio.presets import presets
-from widgets.actions import MENUS, lettered
+from widgets.actions import lettered
+from widgets.menus import MENUS
 from widgets.trainer import Phase
 
 # what is rare, or one of several ways, has no shortcut; the palette has them all

@@ -20,8 +20,8 @@ from dgm_studio import ROOT
 from dgm_studio.events import Failed
 from dgm_studio.presets import presets
 from dgm_studio.store import Project, preflight
-from widgets.actions import MENUS
 from widgets.main_window import MainWindow
+from widgets.menus import MENUS
 from widgets.preferences import Preferences, thumbnail_file
 from widgets.theme import look
 from widgets.trainer import Phase

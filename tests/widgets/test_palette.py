@@ -11,7 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPlainTextEdit
 
 from dgm_studio.presets import presets
-from widgets.actions import MENUS
+from widgets.menus import MENUS
 from widgets.palette.items import Item, Shelf, used
 from widgets.palette.matching import Text, match_all
 from widgets.palette.rows import keys, runs

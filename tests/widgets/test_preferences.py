@@ -9,10 +9,10 @@ from PySide6.QtWidgets import QCheckBox, QFileDialog, QLabel, QLineEdit, QPushBu
 from pytestqt.qtbot import QtBot
 
 from dgm_studio.training import CHECKPOINT_EVERY
+from widgets.editors import ChoiceBox
 from widgets.palette.offers import PREFERENCES
 from widgets.preferences import KEEP_EVERY, Preferences
 from widgets.preferences_dialog import PreferencesDialog
-from widgets.settings_form import ChoiceBox
 
 
 @pytest.fixture

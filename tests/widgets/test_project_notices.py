@@ -12,8 +12,8 @@ from person import Person
 from PySide6.QtWidgets import QLabel, QPushButton
 
 from dgm_studio.store import Project, check
+from widgets.editors import ChoiceBox
 from widgets.recovery_dialog import RecoveryDialog
-from widgets.settings_form import ChoiceBox
 from widgets.times import at
 from widgets.trainer import Phase
 

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QMenuBar
 from pytestqt.qtbot import QtBot
 
 from widgets.building import label
-from widgets.explorers.parts import SliderRow
+from widgets.explorers.slider_row import SliderRow
 from widgets.main_window import MainWindow
 from widgets.notices import Log
 from widgets.plots import Plot

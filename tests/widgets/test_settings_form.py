@@ -16,7 +16,8 @@ from dgm_studio.datasets.sources import SOURCES
 from dgm_studio.evaluation import EVALUATIONS
 from models.catalog import FAMILIES, LEARNINGS
 from models.settings import Settings, setting
-from widgets.settings_form import NumberBox, PathBox, SettingsForm
+from widgets.editors import NumberBox, PathBox
+from widgets.settings_form import SettingsForm
 
 ALL = {
     entry.settings: f"{type(entry).__name__.lower()}-{entry.key}"

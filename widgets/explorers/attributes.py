@@ -9,7 +9,8 @@ from PySide6.QtWidgets import QComboBox, QVBoxLayout
 from dgm_studio.questions.attributes import OVERALL, attribute, mean_code
 from dgm_studio.questions.latent import Embedding
 from widgets.explorers.latent_tools import LatentTool
-from widgets.explorers.parts import Caption, SliderRow, button, fill, row_of
+from widgets.explorers.parts import Caption, button, fill, row_of
+from widgets.explorers.slider_row import SliderRow
 from widgets.picture_view import PictureView
 from widgets.pictures import tile
 from widgets.theme import SPACE

@@ -18,6 +18,7 @@ from widgets.saving import Choice, open_menu, view_choices
 from widgets.theme import SPACE
 
 HAND_RESTS = 150  # ms after a person's last move until what is dear is kept up to date as usual again
+LATE = 0.3  # seconds after which it is said that an answer is being computed
 PUT_OFF = 2  # times that it waits once more meanwhile
 
 
@@ -121,6 +122,11 @@ class Explorer(QWidget):
         """For how many seconds a followed question has been waiting for its answer; 0 when it is not."""
         followed = self._followed.get(name)
         return monotonic() - followed.since if followed is not None and followed.waiting else 0.0
+
+    def working(self, name: str) -> str:
+        """What is said while a followed question waits: nothing within a moment, then for how long."""
+        seconds = self.waiting(name)
+        return "" if seconds < LATE else f"working… {seconds:.0f} s" if seconds >= 1 else "working…"
 
     def forget(self, name: str) -> None:
         """No longer ask on this channel, and ignore what still comes."""

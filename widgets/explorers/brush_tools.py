@@ -8,7 +8,8 @@ from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent,
 from PySide6.QtWidgets import QColorDialog, QSizePolicy, QVBoxLayout, QWidget
 
 from models.spec import DataSpec, Support
-from widgets.explorers.parts import Choice, SliderRow, button, row_of
+from widgets.explorers.parts import Choice, button, row_of
+from widgets.explorers.slider_row import SliderRow
 from widgets.theme import SPACE, look, px
 
 KEEP, WHITE, BLACK, DRAW, FREE = "keep", "white", "black", "draw", "free"

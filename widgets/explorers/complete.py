@@ -15,7 +15,7 @@ from dgm_studio.questions.drawing import Fit
 from dgm_studio.questions.examples import SomeExamples
 from models.capabilities import Completes, CompletesInAnyOrder, CompletesOfClass, Ensembles, ScoresEach
 from models.spec import DataSpec, Layout
-from widgets.explorers.base import Explorer, alike
+from widgets.explorers.base import LATE, Explorer, alike
 from widgets.explorers.growing import COLUMNS, ROWS, GrowingCard, PixelHeat
 from widgets.explorers.known_part import KnownPart
 from widgets.explorers.parts import ANY_CLASS, Caption, button, row_of
@@ -26,7 +26,6 @@ ALL = COLUMNS * ROWS
 TASTE = 2  # completions in the first question, before it is known how long they take
 FAST, SLOW = 2.0, 5.0  # seconds of a question: below, all are asked for together; above, fewer and fewer
 PART_HEIGHT = 160  # px, in a narrow place
-LATE = 300  # ms after which it is said that an answer is being computed
 ORDERS = {
     Order.KNOWN_FIRST: "known pixels first",
     Order.RASTER: "row by row",
@@ -58,7 +57,7 @@ class CompleteIt(Explorer):
         self.sheet, self.player = self.growing.sheet, self.growing.player
         self._due = QTimer(self, singleShot=True, interval=60)
         self._due.timeout.connect(self._ask)
-        self._watch = QTimer(self, interval=LATE // 2)
+        self._watch = QTimer(self, interval=round(500 * LATE))
         self._watch.timeout.connect(self._say_working)
         self._fill_options()
         self.known.changed.connect(self._changed)
@@ -189,12 +188,9 @@ class CompleteIt(Explorer):
     def _say_working(self) -> None:
         """That an answer is being computed, once it takes longer than a moment. What was asked anew is shown then
         without its completions: the old ones belong to another part."""
-        waiting = self.waiting("completions")
-        if waiting * 1000 < LATE:
-            self.growing.working.setText("")
-            return
-        self.growing.working.setText(f"working… {waiting:.0f} s" if waiting >= 1 else "working…")
-        if self._fresh:
+        working = self.working("completions")
+        self.growing.working.setText(working)
+        if working and self._fresh:
             self._answer, part = None, self.known.part
             self.player.rewind()
             self.heat.clear()

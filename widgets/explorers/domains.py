@@ -14,7 +14,7 @@ from models.spec import DataSpec, Layout
 from widgets.colormaps import blended, diverging, rgba
 from widgets.explorers.base import Explorer
 from widgets.explorers.map_points import PointsItem, class_groups
-from widgets.explorers.map_view import MapView
+from widgets.explorers.map_view import square_around, still_map
 from widgets.explorers.parts import Caption, Card, Choice, ColourBar, check, fill
 from widgets.live import Live
 from widgets.picture_view import PictureView
@@ -42,11 +42,7 @@ class DomainsView(Explorer):
         self._points: np.ndarray | None = None  # as they are shown: (N, 2)
         self._field: PlaneField | None = None
         self._meant: int | None = None  # the example under the pointer
-        self.map = MapView(dots=5.0)
-        self.map.setObjectName("domainsMap")
-        self.map.setAccessibleName("Map of both domains")
-        self.map.setToolTip("Wheel: zoom. Drag with the middle button: pan.")
-        self.map.handle.hide()
+        self.map = still_map("domainsMap", "Map of both domains")
         self.rings = PointsItem(size=8.0, hollow=True)
         self.rings.setZValue(2)
         self.map.addItem(self.rings, ignoreBounds=True)
@@ -143,13 +139,12 @@ class DomainsView(Explorer):
         if points is None or not len(points):
             return
         low, high = np.quantile(points, [0.002, 0.998], axis=0)
-        centre, half = (low + high) / 2, float((high - low).max() * 0.56) or 1.0
+        wanted = square_around(low, high)
         left, bottom, right, top = self.map.bounds()
         inside = (low >= (left, bottom)).all() and (high <= (right, top)).all()
-        if inside and min(right - left, top - bottom) < 3.2 * half:
+        if inside and min(right - left, top - bottom) < 1.6 * (wanted[2] - wanted[0]):
             return
-        x, y = centre.tolist()
-        self.map.look_at((x - half, y - half, x + half, y + half))
+        self.map.look_at(wanted)
 
     def _title_axes(self) -> None:
         features = self._where.key == FEATURES

@@ -10,6 +10,7 @@ from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from dgm_studio.inference import Answer
+from dgm_studio.powers import indexed
 from dgm_studio.questions.drawing import Land, Landing
 from dgm_studio.questions.examples import SomeExamples
 from dgm_studio.questions.latent import AskPrior, Decode, Embed, Embedding, Plane, PriorView
@@ -20,7 +21,7 @@ from widgets.explorers.draw_parts import Drawing, Seen, among_classes
 from widgets.explorers.latent_map import LatentMap
 from widgets.explorers.map_points import PointGroup, class_groups
 from widgets.explorers.map_view import MapView
-from widgets.explorers.parts import ANY_CLASS, Caption, Card, button, fill, subscript
+from widgets.explorers.parts import ANY_CLASS, Caption, Card, button, fill
 from widgets.live import Live
 from widgets.theme import SPACE, look
 
@@ -198,7 +199,7 @@ class DrawIt(Explorer):
             self.map.set_titles("first principal direction", "second")
         else:
             self._plane = Plane.axes(size, 0, size - 1)
-            self.map.set_titles(f"z{subscript(1)}", f"z{subscript(2)}" if size > 1 else "")
+            self.map.set_titles(indexed("z", 0), indexed("z", 1) if size > 1 else "")
         self._repaint_points()
         points = self._plane.project(embedding.means)
         low, high = np.quantile(points, [0.005, 0.995], axis=0)

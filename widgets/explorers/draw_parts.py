@@ -11,7 +11,8 @@ from dgm_studio.questions.drawing import DRAWS, WEIGHTS, Bounds
 from dgm_studio.questions.latent import Embedding, nearest
 from models.spec import DataSpec
 from widgets.canvas import Canvas
-from widgets.explorers.parts import Caption, Card, SliderRow, button, check, class_choice, fill, row_of
+from widgets.explorers.parts import Caption, Card, button, check, class_choice, fill, row_of
+from widgets.explorers.slider_row import SliderRow
 from widgets.icons import dress
 from widgets.picture_view import PictureView
 from widgets.theme import CATEGORICAL, SPACE

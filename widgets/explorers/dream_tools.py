@@ -10,7 +10,8 @@ from dgm_studio.questions.chains import FREE, Anatomy, Hold
 from models.spec import DataSpec, Support
 from widgets.explorers.brush_tools import BLACK, DRAW, KEEP, WHITE, BrushTools, ColourInk, GreyInk
 from widgets.explorers.brush_tools import FREE as LET_GO
-from widgets.explorers.parts import SliderRow, align, button, check, fill, row_of
+from widgets.explorers.parts import button, check, fill, row_of
+from widgets.explorers.slider_row import SliderRow, align
 from widgets.theme import SPACE
 
 MEAN, STATE = "mean", "state"

@@ -8,7 +8,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPolygonF
 from PySide6.QtWidgets import QWidget
 
-from widgets.explorers.parts import subscript
+from dgm_studio.powers import indexed
 from widgets.plots import colour, pen
 from widgets.theme import CATEGORICAL, look, px, tabular
 
@@ -126,7 +126,7 @@ class WeightBars(QWidget):
             painter.setPen(QColor(look.theme.text if weight >= FAINT else look.theme.muted))
             left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
             right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-            painter.drawText(QRectF(0, y, name, self.ROW), left, f"π{subscript(k + 1)}")
+            painter.drawText(QRectF(0, y, name, self.ROW), left, indexed("π", k))
             painter.drawText(QRectF(self.width() - number, y, number, self.ROW), right, f"{weight:.3f}")
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(shade(k)))

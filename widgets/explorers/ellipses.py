@@ -5,29 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pyqtgraph as pg
-from PySide6.QtCore import QSignalBlocker, QTimer
+from PySide6.QtCore import QSignalBlocker
 from PySide6.QtWidgets import QComboBox, QWidget
 
 from dgm_studio.inference import Answer
+from dgm_studio.powers import indexed
 from dgm_studio.questions.components import AskPoints, AskWay, PlanePoints, Way
 from models.capabilities import HasComponents, KeepsFrames
 from models.spec import DataSpec, Layout
 from widgets.explorers.base import Explorer
 from widgets.explorers.ellipse_items import EllipsesItem, WeightBars, contours, shade
 from widgets.explorers.map_points import PointGroup, PointsItem, class_groups
-from widgets.explorers.map_view import MapView
-from widgets.explorers.parts import Caption, Card, Choice, SliderRow, button, check, fill, row_of, subscript
+from widgets.explorers.map_view import square_around, still_map
+from widgets.explorers.parts import Caption, Card, Choice, check, fill
+from widgets.explorers.way_bar import WayBar
 from widgets.live import Live
-from widgets.plots import Plot, pen
 from widgets.status import percent, thousands
 from widgets.theme import SPACE, look, px
 
 SIDE = 220  # px, the column beside the map
 LARGEST = 1024  # coordinates of an example
 SMALL = 0.01  # weight of a component that hardly matters
-FRAME = 70  # ms that a step is shown while playing
-CURVE = 104  # px
 
 
 class EllipsesView(Explorer):
@@ -45,19 +43,15 @@ class EllipsesView(Explorer):
         self._shown = 0  # frame
         self._at_end = True  # what is newest stays shown
         self._names = coordinates(live.spec)
-        self.map = MapView()
+        self.map = still_map("plane", "Data and ellipses")
         self.map.getPlotItem().setContentsMargins(0, SPACE, 0, 0)  # the highest number has room
-        self.map.setObjectName("plane")
-        self.map.setAccessibleName("Data and ellipses")
-        self.map.setToolTip("Wheel: zoom. Drag with the middle button: pan.")
-        self.map.handle.hide()
         self.ellipses = EllipsesItem()
         self.ellipses.setZValue(5)
         self.points = PointsItem(size=4.0, opacity=0.5)
         for item in (self.points, self.ellipses):
             self.map.addItem(item, ignoreBounds=True)
-        self._clock = QTimer(self, interval=FRAME)
-        self._clock.timeout.connect(self._advance)
+        self.way_bar = WayBar(self._quantity(unit=True), issubclass(live.learner_class, KeepsFrames))
+        self.way_bar.chosen.connect(self.show_step)
         self.body.addWidget(self._map_card(), 1)
         self._side = self._side_card()
         self.body.addWidget(self._side)
@@ -86,9 +80,7 @@ class EllipsesView(Explorer):
             self._way = answer.value
             frames = len(self._way.steps)
             self._shown = frames - 1 if step is None else int(np.abs(self._way.steps - step).argmin())
-            self.slider.set_range(0, max(1, frames - 1))
-            self._replay.setVisible(frames > 1)
-            self._draw_curve()
+            self.way_bar.show_way(self._way)
             self._show_frame()
             self._ask_points()
         elif name == "points":
@@ -109,13 +101,12 @@ class EllipsesView(Explorer):
         way, at = self._way, self._shown
         if way is None:
             return
-        self.slider.set_value(at)
+        self.way_bar.stand_at(at)
         step = int(way.steps[at])
         value = "" if np.isnan(way.values[at]) else f" · {self._quantity()} {way.values[at]:.4f}"
         total, used = way.weights.shape[1], np.count_nonzero(way.weights[at] > SMALL)
         kept = f" · {used} of {total} components above {percent(SMALL)}" if total > 1 else ""
         self._status.setText(f"step {thousands(step)}{value}{kept}")
-        self._marker.setPos(step)
         self.bars.set_weights(way.weights[at])
         if not self._ellipses_box.isChecked():
             self.ellipses.clear()
@@ -128,25 +119,7 @@ class EllipsesView(Explorer):
             way.means[: at + 1] if self._trails_box.isChecked() else None,
         )
 
-    def _draw_curve(self) -> None:
-        if self._way is None:
-            return
-        told = ~np.isnan(self._way.values)
-        for part in (self._reported, self.curve):
-            part.setVisible(bool(told.any()))
-        steps, values = self._way.steps[told], self._way.values[told]
-        self._line.setData(steps, values)
-        if len(steps):
-            # the first steps may be far below the rest
-            low, high = float(np.quantile(values, 0.02)), float(values.max())
-            room = 0.08 * (high - low) or 1.0
-            self.curve.box.setRange(
-                xRange=(0, max(1, int(self._way.steps[-1]))), yRange=(low - room, high + room), padding=0.02
-            )
-
     def _repaint(self) -> None:
-        self._line.setPen(pen(look.theme.accent, 2))
-        self._marker.setPen(pen(look.theme.text, 1.5))
         points = self._points
         if points is None or self._colours.key == "none":
             self.points.set_groups([])
@@ -168,9 +141,7 @@ class EllipsesView(Explorer):
             room = high - low  # an ellipse that is far larger than the data does not make them a dot
             low = np.minimum(low, np.maximum(ends.min(0, initial=np.inf), low - room))
             high = np.maximum(high, np.minimum(ends.max(0, initial=-np.inf), high + room))
-        centre, half = (low + high) / 2, float((high - low).max() * 0.56) or 1.0
-        x, y = centre.tolist()
-        self.map.look_at((x - half, y - half, x + half, y + half))
+        self.map.look_at(square_around(low, high))
 
     def _title_axes(self) -> None:
         self.map.set_titles(self._across.currentText(), self._up.currentText())
@@ -210,38 +181,10 @@ class EllipsesView(Explorer):
                     box.setCurrentIndex(at)
             self._turn()
         if self._way is not None:
-            self._rest()
+            self.way_bar.rest()
             steps = self._way.steps
             self.show_step(len(steps) - 1 if step is None else int(np.abs(steps - step).argmin()))
         return ""
-
-    def _slide(self, value: float) -> None:
-        self._rest()
-        self.show_step(round(value))
-
-    def _pull(self, line: pg.InfiniteLine) -> None:
-        """The marker in the curve was moved by hand."""
-        if self._way is not None and line.moving:
-            self._rest()
-            self.show_step(int(np.abs(self._way.steps - line.value()).argmin()))
-
-    def _play(self) -> None:
-        if self._clock.isActive():
-            self._rest()
-        elif self._way is not None:
-            if self._at_end:
-                self.show_step(0)
-            self._clock.start()
-            self._play_button.setText("Pause")
-
-    def _rest(self) -> None:
-        self._clock.stop()
-        self._play_button.setText("Play")
-
-    def _advance(self) -> None:
-        self.show_step(self._shown + 1)
-        if self._at_end or not self.isVisible():
-            self._rest()
 
     def _turn(self) -> None:
         """Other coordinates were chosen."""
@@ -270,35 +213,7 @@ class EllipsesView(Explorer):
         card.head.addStretch(1)
         card.column.addWidget(self.map, 1)
         self._status = Caption(name="ellipsesStatus")
-        self.curve = Plot()
-        self.curve.setObjectName("wayCurve")
-        self.curve.setAccessibleName("What learning reported at each step")
-        self.curve.setFixedHeight(CURVE)
-        self.curve.getPlotItem().setContentsMargins(0, SPACE, 0, 0)
-        self.curve.setToolTip("What learning maximises, over its steps. Drag the line to go to a step.")
-        self.curve.box.setMouseEnabled(x=False, y=False)
-        self.curve.getAxis("left").setWidth(52)
-        self._line = pg.PlotCurveItem(antialias=True)
-        self._marker = pg.InfiniteLine(angle=90, movable=True)
-        self._marker.sigPositionChanged.connect(self._pull)
-        self.curve.addItem(self._line)
-        self.curve.addItem(self._marker, ignoreBounds=True)
-        keeps = issubclass(self.live.learner_class, KeepsFrames)
-        self._reported = Caption(self._quantity(unit=True), "reported")
-        for part in (self._reported, self.curve):
-            part.setVisible(keeps)
-        self.slider = SliderRow("Frame", 0, 999, 0, form="{:.0f}", name_width=40)
-        self.slider.setToolTip("Steps of learning that were kept, from the first to the newest")
-        self.slider.key_step = 1
-        self.slider.changed.connect(self._slide)
-        self._play_button = button("Play", "play", "Go through the steps of learning", self._play)
-        self._play_button.setFixedWidth(px(72))
-        self._replay = QWidget(objectName="replay")
-        row = row_of(self._play_button, self.slider)
-        row.setContentsMargins(0, 0, 0, 0)
-        self._replay.setLayout(row)
-        self._replay.hide()
-        fill(card.column, self._status, self._reported, self.curve, self._replay)
+        fill(card.column, self._status, self.way_bar)
         return card
 
     def _widest(self) -> list[int]:
@@ -339,7 +254,7 @@ class EllipsesView(Explorer):
 def coordinates(spec: DataSpec) -> list[str]:
     """What the coordinates of a flattened example are called."""
     if spec.layout is not Layout.IMAGE:
-        return [f"x{subscript(i + 1)}" for i in range(spec.dimensions)]
+        return [indexed("x", i) for i in range(spec.dimensions)]
     channels, height, width = spec.event_shape
     names = []
     for channel in range(channels):

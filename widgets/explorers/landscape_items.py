@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from dgm_studio.questions.landscapes import Warped
 from widgets.colormaps import rgba
 from widgets.explorers.map_points import PointGroup, PointsItem
-from widgets.explorers.map_view import Bounds, MapView
+from widgets.explorers.map_view import Bounds, MapView, still_map
 from widgets.explorers.parts import Caption
 from widgets.plots import colour, pen
 from widgets.theme import CATEGORICAL, look, mixed
@@ -137,12 +137,8 @@ class PlaneMap(QWidget):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self.map = MapView(dots=3.0)
-        self.map.setObjectName(name)
-        self.map.setAccessibleName(f"Map of the plane: {name}")
-        self.map.setToolTip("Wheel: zoom. Drag with the middle button: pan.")
+        self.map = still_map(name, f"Map of the plane: {name}", dots=3.0)
         self.map.setMinimumSize(120, 120)
-        self.map.handle.hide()
         self.warp = WarpItem()
         self.warp.setZValue(2)
         self.samples = PointsItem(size=4.0)

@@ -17,10 +17,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from dgm_studio.powers import indexed
 from dgm_studio.questions.latent import Plane, PriorView
 from widgets.explorers.map_points import PointGroup
 from widgets.explorers.map_view import Bounds, MapView
-from widgets.explorers.parts import Caption, Card, SliderRow, button, check, fill, subscript
+from widgets.explorers.parts import Caption, Card, button, check, fill
+from widgets.explorers.slider_row import SliderRow
 from widgets.picture_view import PictureView
 from widgets.status import thousands
 from widgets.theme import SPACE, look, px
@@ -146,7 +148,7 @@ class DimensionSliders(QScrollArea):
         assert self._prior is not None
         for dimension, row in zip(self._order.tolist(), self.rows, strict=True):
             note = "" if self._kl is None else f"KL {self._kl[dimension]:.2f}"
-            row.set_name(f"z{subscript(dimension + 1)}", note)
+            row.set_name(indexed("z", dimension), note)
             row.set_range(float(self._prior.low[dimension]), float(self._prior.high[dimension]))
         self.set_z(self._z)
 
@@ -178,8 +180,8 @@ class PlaneChoice(QWidget):
         if with_principal and size > 2:
             self._across.addItem("PCA plane", PRINCIPAL)
         for i in range(size):
-            self._across.addItem(f"z{subscript(i + 1)}", i)
-            self._up.addItem(f"z{subscript(i + 1)}", i)
+            self._across.addItem(indexed("z", i), i)
+            self._up.addItem(indexed("z", i), i)
         self._up.setCurrentIndex(min(1, size - 1))
         self._up.setVisible(not self.is_principal)
         self.setVisible(size > 2)
@@ -209,7 +211,7 @@ class PlaneChoice(QWidget):
         if self.is_principal and principal is not None:
             return principal, "first principal direction", "second principal direction"
         i, j = (0, 1) if self.is_principal else (self._across.currentData(), self._up.currentData())
-        return Plane.axes(size, i, j), f"z{subscript(i + 1)}", f"z{subscript(j + 1)}" if i != j else ""
+        return Plane.axes(size, i, j), indexed("z", i), indexed("z", j) if i != j else ""
 
     def _choose(self) -> None:
         self._up.setVisible(not self.is_principal)

@@ -219,6 +219,23 @@ class MapView(Plot):
         self.chosen_by_hand.emit()
 
 
+def still_map(name: str, title: str, dots: float = 5.0) -> MapView:
+    """A map that is only looked at: nothing on it is dragged."""
+    view = MapView(dots=dots)
+    view.setObjectName(name)
+    view.setAccessibleName(title)
+    view.setToolTip("Wheel: zoom. Drag with the middle button: pan.")
+    view.handle.hide()
+    return view
+
+
+def square_around(low: np.ndarray, high: np.ndarray) -> Bounds:
+    """A square with a margin that holds what lies from `low` (2,) to `high` (2,)."""
+    half = float((high - low).max() * 0.56) or 1.0
+    x, y = ((low + high) / 2).tolist()
+    return x - half, y - half, x + half, y + half
+
+
 def _spread(item: pg.ImageItem, image: np.ndarray | None, bounds: Bounds | None) -> None:
     item.setVisible(image is not None)
     if image is not None:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QWidget
 
-from widgets.explorers.parts import SliderRow, button, row_of
+from widgets.explorers.parts import button, row_of
+from widgets.explorers.slider_row import SliderRow
 from widgets.theme import SPACE, px
 
 FRAME = 33  # ms

@@ -16,14 +16,14 @@ from dgm_studio.questions.receptive import Field, ReceptiveField, Way
 from models.capabilities import ScoresEach
 from models.spec import DataSpec, Layout
 from widgets.colormaps import viridis
-from widgets.explorers.base import Explorer
-from widgets.explorers.parts import Caption, Card, Choice, ColourBar, SliderRow, fill
+from widgets.explorers.base import LATE, Explorer
+from widgets.explorers.parts import Caption, Card, Choice, ColourBar, fill
+from widgets.explorers.slider_row import SliderRow
 from widgets.live import Live
 from widgets.picture_view import PictureView
 from widgets.pixel_brush import outline
 from widgets.theme import SPACE, look
 
-LATE = 0.3  # seconds after which it is said that an answer is being computed
 LINEAR, LOGARITHMIC = "linear", "logarithmic"
 DECADES = 4  # that logarithmic colours span
 CHANNELS = ("Red", "Green", "Blue")
@@ -237,8 +237,7 @@ class ReceptiveFieldView(Explorer):
         self._how.setText(f"{how} over {field.examples} test example{plural}{summed}.")
 
     def _say_working(self) -> None:
-        waiting = self.waiting("field")
-        self._working.setText("" if waiting < LATE else f"working… {waiting:.0f} s" if waiting >= 1 else "working…")
+        self._working.setText(self.working("field"))
 
     def _heat_card(self) -> Card:
         card = Card("Influence", "on the marked pixel d")

@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QScrollBar, QVBoxLayout, QWidget
 
 from dgm_studio.inference import Answer
-from dgm_studio.powers import SUPERSCRIPTS
+from dgm_studio.powers import SUPERSCRIPTS, indexed
 from dgm_studio.questions.examples import SomeExamples
 from dgm_studio.questions.sequences import ExplainedSequence, ExplainSequence
 from dgm_studio.sequence_pictures import symbols_in
@@ -18,19 +18,9 @@ from models.capabilities import ExplainsSequences
 from models.spec import DataSpec, Layout
 from widgets.colormaps import viridis
 from widgets.explorers.base import Explorer
-from widgets.explorers.parts import (
-    ANY_CLASS,
-    Caption,
-    Card,
-    ColourBar,
-    SliderRow,
-    button,
-    class_choice,
-    fill,
-    row_of,
-    subscript,
-)
+from widgets.explorers.parts import ANY_CLASS, Caption, Card, ColourBar, button, class_choice, fill, row_of
 from widgets.explorers.sequence_strips import CurveStrip, HeatStrip, Legend, Strip, SymbolStrip
+from widgets.explorers.slider_row import SliderRow
 from widgets.live import Live
 from widgets.matrix_view import MatrixView
 from widgets.status import thousands
@@ -207,8 +197,9 @@ class SequenceView(Explorer):
             self.emissions.show_values(said.emission, self._names)
         else:
             channels = range(said.emission.shape[1])
-            marks = [subscript(k + 1) if len(channels) > 1 else "" for k in channels]
-            columns = tuple(letter + mark for mark in marks for letter in ("μ", "σ"))
+            columns = tuple(
+                indexed(letter, k) if len(channels) > 1 else letter for k in channels for letter in ("μ", "σ")
+            )
             numbers = np.stack([said.emission, said.deviation], 2).reshape(len(states), -1)
             self.emissions.show_values(numbers, columns, coloured=False)
             if isinstance(self.observations, CurveStrip):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,8 @@ from models.spec import DataSpec, Layout
 from widgets.canvas import KEPT, dropped_picture, offers_picture
 from widgets.explorers.base import Explorer, alike
 from widgets.explorers.draw_parts import Drawing
-from widgets.explorers.map_points import PointGroup, PointsItem, class_groups
-from widgets.explorers.map_view import MapView
 from widgets.explorers.parts import ANY_CLASS, Caption, Card, Choice, button, fill
+from widgets.explorers.translation_planes import TranslationPlanes
 from widgets.explorers.translation_rows import TranslationRows
 from widgets.live import Live
 from widgets.status import thousands
@@ -50,7 +48,6 @@ class Translate(Explorer):
         self._specs = [domain.spec for domain in live.dataset.domains]
         titles = [domain.provenance.title for domain in live.dataset.domains]
         names = titles if titles[0] != titles[1] else ["First domain", "Second domain"]
-        self.planes = all(spec.layout is Layout.POINTS for spec in self._specs)
         self._direction = Choice(
             [
                 (THERE, f"{names[0]} → {names[1]}", f"Examples of the first domain ({titles[0]}), there and back"),
@@ -68,12 +65,9 @@ class Translate(Explorer):
         self.draw.toggled.connect(lambda _: self._turn())
         card.head.addWidget(self._direction)
         card.head.addStretch(1)
-        if self.planes:
-            card.column.addLayout(self._two_planes(), 1)
-        else:
-            self.rows = TranslationRows()
-            self.rows.setObjectName("translationRows")
-            card.column.addWidget(self.rows, 1)
+        of_points = all(spec.layout is Layout.POINTS for spec in self._specs)
+        self.shown = TranslationPlanes() if of_points else TranslationRows()
+        card.column.addWidget(self.shown, 1)
         self.status = Caption(name="translateStatus")
         self.status.setToolTip(
             "Cycle error: mean absolute difference per value between an example and what comes back. It says that "
@@ -150,7 +144,7 @@ class Translate(Explorer):
     @property
     def _many(self) -> int:
         """Examples that are shown at once."""
-        return POINTS if self.planes else COLUMNS if self.own is None else BESIDE
+        return POINTS if isinstance(self.shown, TranslationPlanes) else COLUMNS if self.own is None else BESIDE
 
     def _spec_of(self, way: str) -> DataSpec:
         return self._specs[int(way == BACK)]
@@ -161,46 +155,29 @@ class Translate(Explorer):
         found = self._found
         if found is None:
             return
-        here, there = self._specs[::-1] if self._direction.key == BACK else self._specs
-        if self.planes:
-            self._show_planes(found, here.class_names)
+        here, there = self.live.dataset.domains[:: -1 if self._direction.key == BACK else 1]
+        if isinstance(self.shown, TranslationPlanes):
+            self.shown.show_found(found, here, there)
             return
         shown = [found] if self._own is None else [self._own, found]
         rows = tuple(
             _pictures(np.concatenate(parts), spec)
             for parts, spec in (
-                ([each.x for each in shown], here),
-                ([each.made for each in shown], there),
-                ([each.again for each in shown], here),
+                ([each.x for each in shown], here.spec),
+                ([each.made for each in shown], there.spec),
+                ([each.again for each in shown], here.spec),
             )
         )
         errors = [f"{error:.3f}" for each in shown for error in each.error]
-        self.rows.show_rows(rows, errors, own=len(shown) - 1)
-
-    def _show_planes(self, found: Translations, names: tuple[str, ...]) -> None:
-        first, second = self.live.dataset.domains[::-1] if self._direction.key == BACK else self.live.dataset.domains
-        for plane, domain in ((self.here, first), (self.there, second)):
-            data = domain.train.x[:2000].cpu().numpy()
-            plane.cloud.set_groups([PointGroup(data, look.theme.muted)])
-            if not plane.by_hand:
-                reach = float(np.abs(data).max()) * 1.15
-                plane.look_at((-reach, -reach, reach, reach))
-        for item, points in (
-            (self.here.points, found.x),
-            (self.there.points, found.made),
-            (self.rings, found.again),
-        ):
-            # without tags, which would hide what they name
-            item.set_groups([replace(group, tag="") for group in class_groups(points, found.y, names)])
+        self.shown.show_rows(rows, errors, own=len(shown) - 1)
 
     # What a person does.
 
     def _turn(self) -> None:
         self._found = self._own = None
         self._arrange()
-        if self.planes:
-            for plane in (self.here, self.there):
-                plane.by_hand = False
+        if isinstance(self.shown, TranslationPlanes):
+            self.shown.look_anew()
         self._ask_again()
         self.shared_changed.emit()
 
@@ -311,24 +288,6 @@ class Translate(Explorer):
         self._beside.setVisible(self.own is not None)
         if drawing is not None:
             self._beside.setCurrentWidget(drawing)
-
-    def _two_planes(self) -> QHBoxLayout:
-        self.here, self.there = MapView(dots=6.0), MapView(dots=6.0)
-        self.rings = PointsItem(size=9.0, hollow=True)
-        self.rings.setZValue(2)
-        self.here.addItem(self.rings, ignoreBounds=True)
-        row = QHBoxLayout()
-        for plane, name, tip in (
-            (self.here, "originals", "Dots: the originals. Rings of their colour: what came back."),
-            (self.there, "translated", "Dots: the translations, in the colour of the original. Grey: data."),
-        ):
-            plane.setObjectName(name)
-            plane.setToolTip(tip)
-            plane.handle.hide()
-            plane.points.setZValue(1)  # before the data
-            plane.set_titles("x₁", "x₂")
-            row.addWidget(plane, 1)
-        return row
 
 
 def _pictures(x: np.ndarray, spec: DataSpec) -> np.ndarray:

@@ -22,6 +22,7 @@ class TranslationRows(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setObjectName("translationRows")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(BESIDE + 200, 240)
         self.setFont(tabular(self.font()))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from dgm_studio.powers import indexed
 from dgm_studio.questions.latent import Embedding
 from widgets.explorers.latent_tools import LatentTool
-from widgets.explorers.parts import Caption, Choice, subscript
+from widgets.explorers.parts import Caption, Choice
 from widgets.explorers.picture_rows import FOOT, MOST_ROWS, PictureRows
 from widgets.theme import SPACE
 
@@ -103,7 +104,7 @@ class Traversals(LatentTool):
 
     def show_decoded(self, x: np.ndarray) -> None:
         kl = None if self.embedding is None else self.embedding.kl
-        self.grid.labels = [(f"z{subscript(d + 1)}", "" if kl is None else f"KL {kl[d]:.2f}") for d, _ in self._shown]
+        self.grid.labels = [(indexed("z", d), "" if kl is None else f"KL {kl[d]:.2f}") for d, _ in self._shown]
         self.grid.marks = [int(np.abs(values - self.z[d]).argmin()) for d, values in self._shown]
         around = self._scale.key == "posterior" and self._has_spread
         self.grid.foot = [f"{step:+g}" if step else ("here" if around else "mean") for step in STEPS]

@@ -14,7 +14,8 @@ from dgm_studio.written import is_text, written
 from models.capabilities import Completes, CompletesAtTemperature, PredictsEach
 from models.spec import DataSpec, Layout, Support
 from widgets.explorers.base import Explorer
-from widgets.explorers.parts import Caption, Card, ColourBar, SliderRow, align, button, fill, row_of
+from widgets.explorers.parts import Caption, Card, ColourBar, button, fill, row_of
+from widgets.explorers.slider_row import SliderRow, align
 from widgets.explorers.text_views import MOST, Passage, SurpriseText, SymbolBars, shown_as, surprise_colours
 from widgets.live import Live
 from widgets.status import thousands

@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QMenu
 from dgm_studio.lessons.format import Lesson
 from dgm_studio.lessons.reading import lessons
 from dgm_studio.presets import Preset
-from widgets.actions import MENUS, Actions, Entry
+from widgets.actions import Actions
+from widgets.menus import MENUS, Entry
 from widgets.palette.items import Item
 
 # what the dialog calls them, and other words; the dialog itself, which needs torch, is made when it is asked for
