@@ -40,11 +40,23 @@ class _NoScroll:
             event.ignore()
 
 
-class IntegerBox(_NoScroll, QSpinBox):
+class _Figures(_NoScroll):
+    # Figures of one width, which begin where the text of a choice does: Qt heeds no padding of a style sheet here.
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFont(tabular(self.font()))  # type: ignore[attr-defined]
+        self.lineEdit().setTextMargins(SPACE - 1, 0, 0, 0)  # type: ignore[attr-defined]
+
+
+class IntegerBox(_Figures, QSpinBox):
     """Whole numbers."""
 
 
-class NumberBox(_NoScroll, QDoubleSpinBox):
+class DecimalBox(_Figures, QDoubleSpinBox):
+    """Numbers with as many decimals as are set."""
+
+
+class NumberBox(_Figures, QDoubleSpinBox):
     """Numbers as short as they can be written; the arrows go 1, 2, 5, 10 … where the value spans decades."""
 
     def __init__(self, logarithmic: bool) -> None:
@@ -187,8 +199,6 @@ class Editor(QObject):
 
     def _numbers(self, box: QSpinBox | QDoubleSpinBox, unit: str) -> None:
         box.setKeyboardTracking(False)
-        box.setFont(tabular(box.font()))
-        box.lineEdit().setTextMargins(SPACE // 2, 0, 0, 0)
         box.setSuffix(f" {unit}" if unit else "")
         box.valueChanged.connect(self.edited.emit)
         # what was typed has become a value: from here on Ctrl+Z takes back the setting

@@ -13,10 +13,12 @@ from widgets.theme import look
 
 GAP = 3  # px
 LOSS = 0.85  # of the size that whole pixels may leave
+FULL = 0.8  # of the size that a last row may cost which is as long as the others
 
 
 class PictureGrid(QWidget):
-    """Pictures (N, C, H, W) in rows. The number of columns is the one that shows them largest.
+    """Pictures (N, C, H, W) in rows. The number of columns is the one that shows them largest, or nearly so where all
+    rows are then of one length.
 
     Pixels are squares of a whole number of device pixels where that does not make them much smaller. `pressed` carries
     the number of a picture.
@@ -71,7 +73,9 @@ class PictureGrid(QWidget):
         scale = np.minimum(across, down)
         whole = np.floor(scale)
         scale = np.where(whole > LOSS * scale, whole, scale)
-        best = len(scale) - 1 - int(np.argmax(scale[::-1]))  # of equals the widest, which leaves less of the area empty
+        full = (self._count % columns == 0) & (scale >= FULL * scale.max())
+        wanted = np.where(full, scale, -np.inf) if full.any() else scale
+        best = len(scale) - 1 - int(np.argmax(wanted[::-1]))  # of equals the widest, which leaves less room empty
         return best + 1, float(scale[best])
 
     def places(self) -> list[QRectF]:

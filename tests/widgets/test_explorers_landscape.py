@@ -20,13 +20,16 @@ from dgm_studio.datasets.base import Split
 from dgm_studio.events import Turn
 from dgm_studio.inference import Answer
 from dgm_studio.questions.landscapes import Warped
+from dgm_studio.questions.optimum import Figure
 from models.conditional_gan import ConditionalGan, ConditionalGanSettings
 from models.energy_network import EnergyNetwork, EnergyNetworkSettings
+from models.estimation.measure import Kind, Measure
 from models.gan import Gan, GanSettings
 from models.learning.adversarial import MINIMAX, Adversarial, AdversarialSettings
 from models.learning.wasserstein import Wasserstein, WassersteinSettings
 from models.vae import Vae, VaeSettings
 from widgets.explorers.landscape import LandscapeView
+from widgets.explorers.landscape_figures import Figures
 from widgets.explorers.landscape_items import WARP, WarpItem, arrow_lines, cells_path, opacity_levels, quadrilaterals
 from widgets.explorers.turns_panel import STAGES
 
@@ -177,6 +180,24 @@ def test_distances_are_shown_beside_what_a_perfect_sampler_scores(view: Landscap
     assert "20000 samples" in view.findChild(QLabel, "figure-js-0").toolTip()
     tick(view, "figures")
     assert not view.figures.isVisible()
+
+
+def test_figures_need_little_width_and_show_as_many_columns_as_there_is_room_for(qtbot: QtBot) -> None:
+    figures = Figures(["js", "best value"])
+    qtbot.addWidget(figures)
+    figures.resize(800, 200)
+    figures.show()
+    measure = Measure("JS", 0.1, 0.05, 0.15, Kind.ESTIMATE, "nats", "counted")
+    figures.show_figures((Figure("js", measure, 0.01),))
+    shown = [figures.findChild(QLabel, f"figure-js-{column}") for column in range(5)]
+    assert all(part.isVisible() for part in shown)
+    narrow = figures.minimumSizeHint().width()
+    assert narrow < 0.7 * figures.sizeHint().width()
+    figures.resize(narrow, 200)
+    qtbot.waitUntil(lambda: [part.isVisible() for part in shown] == [True, True, False, False, False])
+    assert "estimate" in shown[1].toolTip()
+    figures.resize(800, 200)
+    qtbot.waitUntil(lambda: all(part.isVisible() for part in shown))
 
 
 def test_choices_hold_for_the_next_run(bench: Bench, view: LandscapeView, qtbot: QtBot) -> None:

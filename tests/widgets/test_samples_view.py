@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from pytestqt.qtbot import QtBot
 
 from dgm_studio.sequence_pictures import symbol_colours
 from models.spec import DataSpec, Layout, Support
+from widgets.picture_grid import FULL, PictureGrid
 from widgets.plots import Plot
 from widgets.samples_view import SamplesView
 from widgets.sequence_samples import SequenceSamples
@@ -144,3 +146,16 @@ def test_points_at_rest_are_not_drawn_again(qtbot: QtBot) -> None:
         qtbot.wait(25)
         restless += [width] * (len(moves) > 1)
     assert restless == []
+
+
+@pytest.mark.parametrize("size", [(300, 300), (430, 300), (700, 260), (260, 700)])
+def test_rows_of_pictures_are_full_where_that_costs_little(qtbot: QtBot, size: tuple[int, int]) -> None:
+    grid = PictureGrid()
+    qtbot.addWidget(grid)
+    scales = {}
+    for count in (64, 61):  # 61 pictures fill no rows but one
+        grid.show_pictures(np.zeros((count, 1, 8, 8)))
+        columns, scales[count] = grid.layout_for(*size)
+        assert 64 % columns == 0 or count == 61
+        assert 1 < columns < count
+    assert FULL * scales[61] * 0.95 <= scales[64] <= scales[61]

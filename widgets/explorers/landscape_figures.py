@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QWidget
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from dgm_studio.questions.optimum import Figure
 from widgets.building import label
@@ -24,6 +25,7 @@ NAMES = {
     "best value": "V(D*, G) = 2 JS − log 4",
 }
 COLUMNS = ("", "model", "95 % interval", "perfect sampler", "kind")
+GIVEN_UP = (4, 3, 2)  # columns without which it goes where room is short, in this order
 
 
 class Figures(Card):
@@ -32,14 +34,15 @@ class Figures(Card):
 
     def __init__(self, keys: Iterable[str] = ()) -> None:
         super().__init__("Distance from the data", "p is exact; q is counted in samples")
-        self._body = QWidget()
+        self._body = _Foldable()
+        self._body.resized.connect(self._fit)
         self._grid = QGridLayout(self._body)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(2 * SPACE)
         self._grid.setVerticalSpacing(1)
-        self._rows: dict[str, list[QWidget]] = {}
-        for column, text in enumerate(COLUMNS):
-            head = label(text, "small")
+        self._heads = [label(text, "small") for text in COLUMNS]
+        self._rows: dict[str, list[QLabel]] = {}
+        for column, head in enumerate(self._heads):
             self._grid.addWidget(head, 0, column, _side(column))
         self._grid.setColumnStretch(0, 1)
         self.column.addWidget(self._body)
@@ -56,10 +59,14 @@ class Figures(Card):
             interval.setText(f"{number(measure.low)} … {number(measure.high)}" if measure.low < measure.high else "–")
             perfect.setText("" if figure.perfect is None else number(figure.perfect))
             kind.setText(str(measure.kind))
-            lines = [f"<b>{escape(measure.name)}</b> ({escape(measure.unit)})", escape(measure.protocol)]
+            lines = [
+                f"<b>{escape(measure.name)}</b> ({escape(measure.unit)}), {measure.kind}",
+                escape(measure.protocol),
+            ]
             tip = "<br>".join([*lines, escape(measure.note)] if measure.note else lines)
             for part in self._rows[figure.key]:
                 part.setToolTip(f"<p>{tip}</p>")
+        self._fit()
 
     def _add(self, key: str) -> None:
         row = len(self._rows) + 1
@@ -68,6 +75,37 @@ class Figures(Card):
         for column, part in enumerate(parts):
             self._grid.addWidget(part, row, column, _side(column))
         self._rows[key] = parts
+
+    def _fit(self) -> None:
+        """Show as many columns as there is room for; what they say is on the tooltip too."""
+        lines = [self._heads, *self._rows.values()]
+        widths = [max(line[column].sizeHint().width() for line in lines) for column in range(len(COLUMNS))]
+        gap = self._grid.horizontalSpacing()
+        self._body.least = widths[0] + gap + widths[1]
+        shown = set(range(len(COLUMNS)))
+        for column in GIVEN_UP:
+            if sum(widths[k] + gap for k in shown) - gap > self._body.width():
+                shown.remove(column)
+        for line in lines:
+            for column, part in enumerate(line):
+                part.setVisible(column in shown)
+
+
+class _Foldable(QWidget):
+    """As narrow as its owner says that it may be."""
+
+    resized = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.least = 0
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(self.least, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.resized.emit()
 
 
 def _side(column: int) -> Qt.AlignmentFlag:

@@ -11,10 +11,10 @@ from PySide6.QtGui import QBrush, QImage, QPainter, QPainterPath, QPen, QTransfo
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from dgm_studio.questions.landscapes import Warped
+from widgets.building import label
 from widgets.colormaps import rgba
 from widgets.explorers.map_points import PointGroup, PointsItem
 from widgets.explorers.map_view import Bounds, MapView, still_map
-from widgets.explorers.parts import Caption
 from widgets.plots import colour, pen
 from widgets.theme import CATEGORICAL, look, mixed
 
@@ -147,7 +147,7 @@ class PlaneMap(QWidget):
         self.arrows.setZValue(4)
         for item in (self.warp, self.samples, self.arrows):
             self.map.addItem(item, ignoreBounds=True)
-        self.caption = Caption(name=f"{name}Caption")
+        self.caption = label("", "small", f"{name}Caption", elided=True)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)

@@ -225,15 +225,18 @@ def _possible_fields(live: Live) -> list[tuple[str, str, str]]:
 
 def swatch(shade: str) -> QIcon:
     """A dot of the colour in which a layer is drawn."""
-    picture = QPixmap(12, 12)
-    picture.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(picture)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(QColor(shade))
-    painter.drawEllipse(2, 2, 8, 8)
-    painter.end()
-    return QIcon(picture)
+    icon = QIcon()
+    for ratio in (1, 2):
+        picture = QPixmap(12 * ratio, 12 * ratio)
+        picture.setDevicePixelRatio(ratio)
+        picture.fill(Qt.GlobalColor.transparent)
+        with QPainter(picture) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(shade))
+            painter.drawEllipse(2, 2, 8, 8)
+        icon.addPixmap(picture)
+    return icon
 
 
 def _warp_colours(values: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from models.spec import DataSpec
+from widgets.building import label
 from widgets.pictures import to_image
 from widgets.theme import SPACE, look, px, tabular
 
@@ -51,15 +52,12 @@ class Card(QFrame):
         self.column.setSpacing(SPACE // 2)
         self.head = QHBoxLayout()
         self.head.setSpacing(SPACE)
-        self._beside: Caption | None = None
+        self._beside: QLabel | None = None
         if title:
             self.head.addWidget(Caption(title, heading=True))
-            beside = Caption(formula)
-            if look.scale > 1.2:
-                beside.setMinimumWidth(1)  # cut off where large text leaves no room
-            self.head.addWidget(beside)
+            self._beside = label(formula, "small", elided=True)
+            self.head.addWidget(self._beside)
             self.head.addStretch(1)
-            self._beside = beside
         self.column.addLayout(self.head)
 
     def narrow(self) -> None:
@@ -147,8 +145,8 @@ def class_choice(spec: DataSpec, any_class: bool = True) -> QComboBox:
     box.setAccessibleName("Class of the example")
     if any_class:
         box.addItem("any class", ANY_CLASS)
-    for label, name in enumerate(spec.class_names):
-        box.addItem(name, label)
+    for number, name in enumerate(spec.class_names):
+        box.addItem(name, number)
     box.setVisible(spec.classes > 0)
     return box
 

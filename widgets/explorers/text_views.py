@@ -22,6 +22,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from widgets.theme import SPACE, look, mixed, px, tabular
 
 MOST = 6.0  # nats at which the colour is full
+FULL = 0.6  # of the theme's red, then
 BREAK = "\u21b5"  # where a line of the text ends
 BLANK = "\u2423"
 
@@ -35,9 +36,10 @@ def mono(font: QFont, pixels: int = 13) -> QFont:
 
 
 def surprise_colours(shares: np.ndarray) -> np.ndarray:
-    """Shares of MOST in 0…1 (H, W) as (3, H, W) uint8: from the panel's colour to the theme's red."""
+    """Shares of MOST in 0…1 (H, W) as (3, H, W) uint8: from the panel's colour to as much of the theme's red as lets
+    text before it be read."""
     low, high = (np.array(QColor(c).getRgb()[:3], float) for c in (look.theme.panel, look.theme.bad))
-    share = 0.75 * np.clip(np.nan_to_num(shares), 0, 1)
+    share = FULL * np.clip(np.nan_to_num(shares), 0, 1)
     return (low[:, None, None] * (1 - share) + high[:, None, None] * share).round().astype(np.uint8)
 
 
@@ -57,7 +59,8 @@ class Passage:
 
 
 class SurpriseText(QWidget):
-    """Passages below each other, wrapped at the width. `clicked(passage, place)` of a character; arrow keys go on."""
+    """Passages below each other, wrapped at the width, with what was given in bold. `clicked(passage, place)` of a
+    character; arrow keys go on."""
 
     clicked = Signal(int, int)
 
@@ -120,7 +123,8 @@ class SurpriseText(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # signs stand before their numbers
-        painter.setFont(self.font())
+        written, given = self.font(), self.font()
+        given.setBold(True)
         theme = look.theme
         painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
         for number, (passage, cells) in enumerate(zip(self.passages, self._cells, strict=True)):
@@ -133,9 +137,8 @@ class SurpriseText(QWidget):
             begin, length = passage.marked
             for place, (sign, cell, colour) in enumerate(zip(passage.text, cells, colours.tolist(), strict=False)):
                 painter.fillRect(cell, QColor(*colour))
-                painter.setPen(
-                    QColor(theme.muted if sign == "\n" else theme.accent if place < passage.known else theme.text)
-                )
+                painter.setFont(given if place < passage.known else written)
+                painter.setPen(QColor(theme.muted if sign == "\n" else theme.text))
                 painter.drawText(cell, Qt.AlignmentFlag.AlignCenter, BREAK if sign == "\n" else sign)
                 if begin <= place < begin + length:
                     painter.setPen(QPen(QColor(theme.warn), 1.5))

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from dgm_studio.events import Turn
 from models.learning.base import Quantity
+from widgets.building import label
 from widgets.explorers.parts import Caption, Card, button, row_of
 from widgets.plots import colour, pen
 from widgets.status import thousands
@@ -181,7 +182,7 @@ class TurnsPanel(Card):
         self.slow.setCheckable(True)
         self.head.addLayout(row_of(self.discriminator, self.generator, self.both, self.slow, stretch=True), 1)
         self.diagram = Diagram(self._letter)
-        self._what = Caption(name="turnStage")
+        self._what = label("", "small", "turnStage", elided=True)
         self._values = Caption(name="turnValues")
         self._values.setWordWrap(True)
         self.column.addWidget(self.diagram)

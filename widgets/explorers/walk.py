@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 from PySide6.QtCore import QElapsedTimer, QPointF, Qt, QTimer, Signal
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from dgm_studio.animation import KINDS, PER_SECOND
 from dgm_studio.paths import EASINGS, KeyFrame, Path
+from widgets.editors import DecimalBox
 from widgets.explorers.key_frames import KeyFrameRow
 from widgets.explorers.latent_tools import LatentTool
 from widgets.explorers.parts import Caption, Choice, button, check, fill, row_of
@@ -102,9 +103,13 @@ class Walk(LatentTool):
     def _editor(self) -> QWidget:
         """What belongs to the chosen key frame."""
         self._of = QLabel()
-        self._seconds = QDoubleSpinBox(objectName="seconds", minimum=0.1, maximum=30, singleStep=0.5, decimals=1)
+        self._seconds = DecimalBox()
+        self._seconds.setObjectName("seconds")
+        self._seconds.setRange(0.1, 30)
+        self._seconds.setSingleStep(0.5)
+        self._seconds.setDecimals(1)
         self._seconds.setSuffix(" s")
-        self._seconds.setFixedWidth(px(84))
+        self._seconds.setFixedWidth(px(88))
         self._seconds.setToolTip("How long the way from this pin to the next takes")
         self._seconds.setAccessibleName("Seconds to the next pin")
         self._seconds.valueChanged.connect(self._edit)
