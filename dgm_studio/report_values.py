@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from dgm_studio.reports import Bars, Column, Curves, HeatMap, Points, Series, StackedBars, Table
 
 
@@ -39,5 +41,10 @@ def values_of(report: Curves | Points | Bars | StackedBars | HeatMap) -> Table:
 def table_of_series(title: str, x_title: str, y_title: str, series: Sequence[Series]) -> Table:
     """One row for each point, with the name of its series before it."""
     columns = Column("series"), Column(x_title or "x", "number"), Column(y_title or "y", "number")
-    rows = tuple((one.name, float(x), float(y)) for one in series for x, y in zip(one.x, one.y, strict=True))
+    rows = tuple((one.name, _whole(x), float(y)) for one in series for x, y in zip(one.x, one.y, strict=True))
     return Table(title, columns, rows)
+
+
+def _whole(x: np.number) -> float:
+    """Steps stay whole numbers."""
+    return int(x) if isinstance(x, np.integer) else float(x)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from html import escape
 from typing import Any
 
@@ -147,11 +148,23 @@ class Plot(pg.PlotWidget):
             if top:
                 head.drawContents(painter)
             place = QRectF(0, top, size.width(), size.height())
-            self.render(painter, place, self.viewport().rect())
-            if painter.paintEngine().type() is QPaintEngine.Type.SVG:
-                self._cut(painter, place)
+            with self._symbols_drawn():
+                self.render(painter, place, self.viewport().rect())
+                if painter.paintEngine().type() is QPaintEngine.Type.SVG:
+                    self._cut(painter, place)
 
         return Sketch(QSize(size.width(), size.height() + top), paint)
+
+    @contextmanager
+    def _symbols_drawn(self) -> Iterator[None]:
+        """Symbols are drawn one by one meanwhile. On the screen they are parts of one picture that holds them all, in
+        the screen's pixels; Qt's drawings (SVG) would put that whole picture in the place of each."""
+        items = [item for item in self.items() if isinstance(item, pg.ScatterPlotItem)]
+        for item in items:
+            item.setExportMode(True, {"antialias": True, "resolutionScale": 1.0})
+        yield
+        for item in items:
+            item.setExportMode(False)
 
     def _cut(self, painter: QPainter, place: QRectF) -> None:
         """Qt's drawings (SVG) clip nothing: what lies beyond the axes is covered, and the axes are drawn again."""

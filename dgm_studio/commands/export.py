@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from rich.console import Console
+from rich.progress import Progress
 
 from dgm_studio.commands.output import CommandError, Output
 from dgm_studio.commands.projects import config_of, data_of, reading, recipe_of, run_of, state_of
@@ -77,7 +80,9 @@ def export(
             subject = subject_from(recipe_of(config), dataset, chosen.checkpoint(step), resolve("cpu"), seed)
             source = source_of(chosen, subject, samples, seed)
         try:
-            made = write(source, parts, to, lambda fraction, doing: None)
+            with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+                task = bar.add_task("", total=1.0)
+                made = write(source, parts, to, lambda done, doing: bar.update(task, completed=done, description=doing))
         except NotWritten as error:
             raise CommandError(str(error), 1) from None
     for name in made.files:

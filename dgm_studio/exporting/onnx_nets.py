@@ -193,10 +193,21 @@ def _export(net: Net, path: Path, inputs: tuple[Tensor, ...], any_number: bool) 
             input_names=list(net.inputs),
             output_names=list(net.outputs),
             dynamic_shapes=(tuple({0: batch} for _ in inputs),) if any_number else None,
+            custom_translation_table=_translations(),
             external_data=False,
             dynamo=True,
             verbose=False,
         )
+
+
+def _translations() -> dict[Any, Callable[..., Any]]:
+    """Operators that are written better here than onnxscript does."""
+    from onnxscript import opset18 as operators
+
+    def log_sigmoid(x: Any) -> Any:  # log σ(x) = -softplus(-x); the logarithm of a sigmoid is -∞ from x = -88 on
+        return operators.Neg(operators.Softplus(operators.Neg(x)))
+
+    return {torch.ops.aten.log_sigmoid.default: log_sigmoid}
 
 
 def largest_difference(net: Net, path: Path, inputs: tuple[Tensor, ...]) -> float | None:

@@ -297,6 +297,18 @@ def test_networks_are_the_same_in_onnx(key: str, tmp_path: Path, monkeypatch: py
     assert onnx_nets.largest_difference(net, tmp_path / "onnx" / f"{net.name}.onnx", inputs) is None
 
 
+@pytest.mark.slow
+def test_a_network_that_is_sure_is_the_same_in_onnx(tmp_path: Path) -> None:
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(name)
+    made = source("fvbn")
+    with torch.no_grad():
+        for parameter in made.there.model.parameters():
+            parameter.normal_(std=300, generator=Generator().manual_seed(0))
+    notes = Onnx().write(made, tmp_path, silent)
+    assert ["any number of examples: checked" in note for note in notes] == [True], notes
+
+
 def shifted(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
     def other(*inputs: torch.Tensor) -> torch.Tensor:
         made = function(*inputs)

@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import pyqtgraph as pg
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QImage, QMouseEvent, QPainter
@@ -17,6 +18,7 @@ from pytestqt.qtbot import QtBot
 from dgm_studio.reports import Column, Curves, Series, Table
 from widgets.notices import Notice, voice
 from widgets.picture_grid import PictureGrid
+from widgets.plots import Plot
 from widgets.report_plots import CurvesPlot
 from widgets.report_views import TableView
 from widgets.saving import RUN_NAME
@@ -106,6 +108,20 @@ def test_a_dark_plot_is_saved_on_white_in_colours_for_white(
     assert DARK.muted not in drawing
     assert DARK.panel not in drawing
     assert look.theme is DARK
+
+
+def test_symbols_of_a_cloud_are_drawn_and_not_painted(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = Plot()
+    qtbot.addWidget(view)
+    view.addItem(pg.ScatterPlotItem(RAMP, RAMP, size=9, symbol=["o", "s", "o", "s", "o"], brush="#ff8800", pen=None))
+    view.show()
+    chosen(monkeypatch, tmp_path / "cloud.svg")
+    do(view, "savePicture")
+    text = (tmp_path / "cloud.svg").read_text()
+    assert "<image" not in text, "Qt puts all symbols in the place of each"
+    assert text.count('fill="#ff8800"') >= len(RAMP)
 
 
 def test_an_ending_that_the_dialog_did_not_ask_about_replaces_nothing(
