@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QMenu, QVBoxLay
 from pytestqt.qtbot import QtBot
 
 from dgm_studio.reports import Column, Curves, Series, Table
+from widgets.explorers.map_points import PointGroup, PointsItem
 from widgets.notices import Notice, voice
 from widgets.picture_grid import PictureGrid
 from widgets.plots import Plot
@@ -122,6 +123,27 @@ def test_symbols_of_a_cloud_are_drawn_and_not_painted(
     text = (tmp_path / "cloud.svg").read_text()
     assert "<image" not in text, "Qt puts all symbols in the place of each"
     assert text.count('fill="#ff8800"') >= len(RAMP)
+
+
+def test_points_of_a_map_are_in_its_file(qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    view, points = Plot(), PointsItem(size=9.0, opacity=1.0)
+    points.set_groups([PointGroup(np.stack([RAMP, RAMP], 1), "#ff8800", "tag")])
+    qtbot.addWidget(view)
+    view.addItem(points)
+    view.setRange(xRange=(-1, 2), yRange=(-1, 2))
+    view.show()
+    place = view.mapFromScene(view.box.mapViewToScene(QPointF(1, 1)))
+    chosen(monkeypatch, tmp_path / "map.png")
+    do(view, "savePicture")
+    image = QImage(str(tmp_path / "map.png"))
+    top = image.height() // 2 - view.viewport().height()
+    assert image.pixelColor(2 * place.x(), 2 * (place.y() + top)).name() == "#ff8800"
+    chosen(monkeypatch, tmp_path / "map.svg")
+    do(view, "savePicture")
+    text = (tmp_path / "map.svg").read_text()
+    assert text.count("<circle") + text.count("<ellipse") >= len(RAMP)
+    assert "<image" not in text
+    assert ">tag<" in text
 
 
 def test_an_ending_that_the_dialog_did_not_ask_about_replaces_nothing(

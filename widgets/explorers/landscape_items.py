@@ -50,7 +50,12 @@ class WarpItem(pg.GraphicsObject):
 
     def paint(self, painter: QPainter, option: object, widget: QWidget | None = None) -> None:
         box = self.getViewBox()
-        if box is None or widget is None or self._warp is None:
+        if box is None or self._warp is None:
+            return
+        if widget is None:  # for a file, of another size or a drawing
+            painter.save()
+            self._draw_on(painter, self._warp)
+            painter.restore()
             return
         area = box.mapRectToScene(box.boundingRect()).toAlignedRect()
         ratio = widget.devicePixelRatioF()
@@ -67,6 +72,11 @@ class WarpItem(pg.GraphicsObject):
         image.fill(0)
         painter = QPainter(image)
         painter.setTransform(self.sceneTransform() * QTransform.fromTranslate(-area.x(), -area.y()))
+        self._draw_on(painter, warp)
+        painter.end()
+        return image
+
+    def _draw_on(self, painter: QPainter, warp: Warped) -> None:
         quads, level = quadrilaterals(warp.corners), opacity_levels(warp)
         painter.setPen(Qt.PenStyle.NoPen)
         for k in np.unique(level[level > 0]).tolist():
@@ -80,8 +90,6 @@ class WarpItem(pg.GraphicsObject):
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(pen(look.theme.text, 1, 0.45)))
         painter.drawPath(lines_path(warp.corners))
-        painter.end()
-        return image
 
     def _restyle(self) -> None:
         self._image = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QTransform
 from PySide6.QtWidgets import QWidget
 
 from widgets.plots import colour, pen
@@ -69,7 +69,10 @@ class PointsItem(pg.GraphicsObject):
 
     def paint(self, painter: QPainter, option: object, widget: QWidget | None = None) -> None:
         box = self.getViewBox()
-        if box is None or widget is None or not self._groups:
+        if box is None or not self._groups:
+            return
+        if widget is None:  # for a file, of another size or a drawing
+            self._draw_each(painter)
             return
         area = box.mapRectToScene(box.boundingRect()).toAlignedRect()
         ratio = widget.devicePixelRatioF()
@@ -81,21 +84,47 @@ class PointsItem(pg.GraphicsObject):
         painter.drawImage(area.topLeft(), self._image)
         painter.restore()
 
+    def _draw_each(self, painter: QPainter) -> None:
+        """Each point as a circle of the painter's."""
+        transform = painter.transform()
+        places, shown = self._places(transform), transform.mapRect(self.viewRect())
+        radius = (self._size - LINE if self._hollow else self._size) / 2
+        painter.save()
+        painter.resetTransform()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        for group, place in zip(self._groups, places, strict=True):
+            shade = colour(group.colour, self._opacity)
+            painter.setPen(pg.mkPen(shade, width=LINE) if self._hollow else Qt.PenStyle.NoPen)
+            painter.setBrush(Qt.BrushStyle.NoBrush if self._hollow else shade)
+            for x, y in place.tolist():
+                if shown.contains(x, y):
+                    painter.drawEllipse(QPointF(x, y), radius, radius)
+        self._draw_tags(painter, places)
+        painter.restore()
+
+    def _places(self, transform: QTransform) -> list[np.ndarray]:
+        """The points of each group, (N, 2), where `transform` puts them."""
+        matrix = np.array([[transform.m11(), transform.m12()], [transform.m21(), transform.m22()]])
+        shift = np.array([transform.dx(), transform.dy()])
+        return [group.points.astype(np.float64) @ matrix + shift for group in self._groups]
+
+    def _draw_tags(self, painter: QPainter, places: list[np.ndarray]) -> None:
+        for group, place in zip(self._groups, places, strict=True):
+            if group.tag:
+                draw_tag(painter, QPointF(*np.median(place, axis=0)), group.tag, group.colour)
+
     def _draw(self, area: QRect, ratio: float) -> QImage:
-        to_scene = self.sceneTransform()
-        matrix = np.array([[to_scene.m11(), to_scene.m12()], [to_scene.m21(), to_scene.m22()]])
-        shift = np.array([to_scene.dx() - area.x(), to_scene.dy() - area.y()])
-        places = [(group.points.astype(np.float64) @ matrix + shift) * ratio for group in self._groups]
+        to_area = self.sceneTransform() * QTransform.fromTranslate(-area.x(), -area.y())
+        places = self._places(to_area)
         shape = (round(area.height() * ratio), round(area.width() * ratio))
         colours = [colour(group.colour, self._opacity) for group in self._groups]
-        pixels = dots(places, colours, self._size * ratio, shape, LINE * ratio if self._hollow else None)
+        line = LINE * ratio if self._hollow else None
+        pixels = dots([place * ratio for place in places], colours, self._size * ratio, shape, line)
         image = QImage(pixels.data, shape[1], shape[0], 4 * shape[1], QImage.Format.Format_ARGB32_Premultiplied).copy()
         image.setDevicePixelRatio(ratio)
         painter = QPainter(image)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        for group, place in zip(self._groups, places, strict=True):
-            if group.tag:
-                draw_tag(painter, QPointF(*(np.median(place, axis=0) / ratio)), group.tag, group.colour)
+        self._draw_tags(painter, places)
         painter.end()
         return image
 
