@@ -31,6 +31,7 @@ from models.capabilities import (
     ScoresEach,
     ScoresExactly,
     SumsExactly,
+    SumsLatent,
     Translates,
 )
 from models.distributions import LocationScale
@@ -42,6 +43,7 @@ TRACED, CHECKED = 3, 8  # inputs that a network is traced with, and that it is c
 FAR = 1e-3  # from torch, relative where values are beyond 1: networks that are written rightly are below 1e-4 (tests)
 NEEDED = ("onnx", "onnxscript")
 CHECKER = "onnxruntime"
+SUMS = (SumsExactly, SumsLatent)  # a sum over up to a million states is no network, and its graph takes gigabytes
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def nets(model: Any, learner: Any, spec: DataSpec) -> list[Net]:
         found.append(Net("predictions", ("x",), ("log_probabilities",), model.log_predictions, "x"))
     if isinstance(model, ScoresEach):
         found.append(Net("conditionals", ("x",), ("log_conditionals",), model.log_conditionals, "x"))
-    elif isinstance(model, ScoresExactly) and not isinstance(model, SumsExactly):  # which counts states, and is no net
+    elif isinstance(model, ScoresExactly) and not isinstance(model, SUMS):
         found.append(Net("log-density", ("x",), ("log_p",), model.log_prob, "x"))
     if isinstance(model, HasFreeEnergy):
         found.append(Net("free-energy", ("x",), ("free_energy",), model.free_energy, "x"))
@@ -105,13 +107,14 @@ class Onnx(Part):
     help = "Decoder, encoder, discriminator and other networks with a fixed graph, for any runtime of ONNX."
     needs_data = True
     POSSIBLE = (
-        Decodes, DecodesOfClass, Encodes, PredictsEach, ScoresEach, ScoresExactly, HasFreeEnergy, Translates,
-        ExtractsFeatures, Classifies, HasDiscriminator, HasCritic,
+        Decodes, DecodesOfClass, Encodes, PredictsEach, ScoresEach, HasFreeEnergy, Translates, ExtractsFeatures,
+        Classifies, HasDiscriminator, HasCritic,
     )  # fmt: skip
 
     def refusal(self, model: type, learner: type) -> str:
-        if not any(issubclass(one, kind) for one in (model, learner) for kind in self.POSSIBLE):
-            return "This run has no network with a fixed graph: it is a chain of draws."
+        scores = issubclass(model, ScoresExactly) and not issubclass(model, SUMS)
+        if not scores and not any(issubclass(one, kind) for one in (model, learner) for kind in self.POSSIBLE):
+            return "This run has no network with a fixed graph: its parts draw at random, or sum over many states."
         missing = [name for name in NEEDED if find_spec(name) is None]
         if missing:
             verb = "is" if len(missing) == 1 else "are"

@@ -251,6 +251,9 @@ def test_what_does_not_apply_says_why(tmp_path: Path, monkeypatch: pytest.Monkey
     kinds = type(made.subject.model), type(made.subject.learner)
     assert "draws no samples" in SampleFiles().refusal(*kinds)
     assert write(made, [SampleFiles()], tmp_path / "out", quiet).notes == (("samples", SampleFiles().refusal(*kinds)),)
+    summed = source("discrete-vae").there  # log p(x) of 10^6 codes
+    assert "sum over many states" in Onnx().refusal(type(summed.model), type(summed.learner))
+    assert not onnx_nets.nets(summed.model, summed.learner, summed.spec)
     monkeypatch.setattr(onnx_nets, "find_spec", lambda name: None)
     assert Onnx().refusal(*kinds) == "onnx and onnxscript are not installed: pip install dgm-studio[onnx]."
 
