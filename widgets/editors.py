@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QDoubleSpinBox,
-    QFileDialog,
     QHBoxLayout,
     QLineEdit,
     QSizePolicy,
@@ -25,6 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from widgets.asking import ask_file, ask_folder
 from widgets.icons import dress
 from widgets.theme import SPACE, tabular
 
@@ -140,10 +140,10 @@ class PathBox(QWidget):
             row.addWidget(button)
 
     def _file(self) -> None:
-        self._take(QFileDialog.getOpenFileName(self, "Data file", self.line.text())[0])
+        self._take(ask_file(self, "Data file", start=self.line.text()))
 
     def _folder(self) -> None:
-        self._take(QFileDialog.getExistingDirectory(self, "Folder of data", self.line.text()))
+        self._take(ask_folder(self, "Folder of data", self.line.text()))
 
     def _take(self, path: str) -> None:
         if path:

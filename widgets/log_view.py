@@ -8,7 +8,6 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QFontDatabase, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QFileDialog,
     QHBoxLayout,
     QHeaderView,
     QLineEdit,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from widgets.asking import ask_where
 from widgets.building import Card, label
 from widgets.icons import dress, icon
 from widgets.notices import ICONS, Kind, Log, Notice, Said
@@ -163,7 +163,7 @@ class LogView(Card):
         QGuiApplication.clipboard().setText("\n".join(texts) or self.text())
 
     def _save(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(self, "Save the messages", "dgm-studio-messages.txt", "Text (*.txt)")
+        name, _ = ask_where(self, "Save the messages", "dgm-studio-messages.txt", "Text (*.txt)")
         if not name:
             return
         try:

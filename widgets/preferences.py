@@ -45,6 +45,16 @@ class Preferences:
         self._settings.setValue("folder", str(path))
 
     @property
+    def files(self) -> Path:
+        """Where a file was written or opened last that is no project."""
+        kept = self._settings.value("files")
+        return Path(str(kept)) if kept else self.folder
+
+    @files.setter
+    def files(self, path: Path) -> None:
+        self._settings.setValue("files", str(path))
+
+    @property
     def keep_every(self) -> int:
         """Seconds between the states that are kept while a run trains."""
         return self._whole("keepEvery", 20, KEEP_EVERY)

@@ -18,10 +18,11 @@ import numpy as np
 from PySide6.QtCore import QBuffer, QIODevice, QObject, QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QImage, QPainter
 from PySide6.QtSvg import QSvgGenerator
-from PySide6.QtWidgets import QFileDialog, QMenu, QToolButton, QWidget
+from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
 from dgm_studio.files import NotWritten, file_name, write_file
 from dgm_studio.reports import Table, to_csv, to_latex, to_markdown
+from widgets.asking import ask_folder, ask_where
 from widgets.notices import Notice, voice
 from widgets.pictures import tile, to_image
 from widgets.theme import LIGHT, look
@@ -188,7 +189,7 @@ def sample_choices(view: QWidget, name: str, pictures: np.ndarray) -> list[Choic
         return whole.scaled(factor * whole.size())
 
     def save_each() -> None:
-        chosen = QFileDialog.getExistingDirectory(view, "Folder for the samples")
+        chosen = ask_folder(view, "Folder for the samples")
         if not chosen:
             return
         folder, digits = Path(chosen) / file_name(_run_name(view), name), len(str(len(pictures) - 1))
@@ -227,7 +228,7 @@ def save_as(view: QWidget, name: str, forms: Sequence[Form]) -> None:
     """Ask where, and write it there in the form that was chosen."""
     suggested = file_name(_run_name(view), name) + forms[0].suffix
     filters = {f"{form.title} (*{form.suffix})": form for form in forms}
-    chosen, by = QFileDialog.getSaveFileName(view, f"Save {name}", suggested, ";;".join(filters))
+    chosen, by = ask_where(view, f"Save {name}", suggested, ";;".join(filters))
     if not chosen:
         return
     path = Path(chosen)

@@ -468,7 +468,7 @@ def test_reports_are_written_to_files(
     suggested = []
 
     def choose(parent: QWidget, title: str, name: str, kinds: str) -> tuple[str, str]:
-        suggested.append(name)
+        suggested.append(Path(name).name)
         return str(tmp_path / "out"), next(kind for kind in kinds.split(";;") if suffix in kind)
 
     monkeypatch.setattr(QFileDialog, "getSaveFileName", choose)

@@ -76,15 +76,16 @@ def test_a_plot_is_saved_twice_as_large_with_its_title_and_legend(
 ) -> None:
     suggested = chosen(monkeypatch, tmp_path / "plot.png")
     do(plot, "savePicture")
-    assert suggested == ["vae-1-loss.png"]
+    assert [Path(name).name for name in suggested] == ["vae-1-loss.png"]
     image, shown = QImage(str(tmp_path / "plot.png")), plot.plot.viewport()
     assert image.width() == 2 * shown.width()
     assert image.height() > 2 * shown.height() + 40, "title and legend stand above"
     assert image.pixelColor(1, 1).name() == DARK.panel
     plot.plot.setXRange(0.5, 0.9)  # what lies beyond is cut off
     for suffix in ("png", "svg"):
-        chosen(monkeypatch, tmp_path / f"plot.{suffix}")
+        suggested = chosen(monkeypatch, tmp_path / f"plot.{suffix}")
         do(plot, "savePicture")
+    assert Path(suggested[0]).parent == tmp_path, "where the last file went"
     texts = "".join(ElementTree.parse(tmp_path / "plot.svg").getroot().itertext())
     assert "Loss" in texts
     assert "train <ing>" in texts.replace("\u00a0", " ")

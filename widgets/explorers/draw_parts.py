@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QColorDialog, QFileDialog, QGridLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QColorDialog, QGridLayout, QToolButton, QVBoxLayout, QWidget
 
 from dgm_studio.questions.drawing import DRAWS, WEIGHTS, Bounds
 from dgm_studio.questions.latent import Embedding, nearest
 from models.spec import DataSpec
+from widgets.asking import ask_file
 from widgets.canvas import Canvas
 from widgets.explorers.parts import Caption, Card, button, check, class_choice, fill, row_of
 from widgets.explorers.slider_row import SliderRow
@@ -91,7 +92,7 @@ class DrawingTools(QWidget):
         self._canvas.clear()
 
     def _open(self) -> None:
-        chosen, _ = QFileDialog.getOpenFileName(self, "Open a picture", "", PICTURES)
+        chosen = ask_file(self, "Open a picture", PICTURES)
         if chosen:
             self._canvas.open_file(chosen)
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from dgm_studio.animation import PER_SECOND, Film, NotWritten, write
 from dgm_studio.questions.films import DecodeFilm
+from widgets.asking import ask_where
 from widgets.explorers.base import Explorer
 from widgets.explorers.walk import FORMATS, Walk
 from widgets.status import thousands
@@ -107,9 +108,7 @@ def _work(path: Path, pictures: np.ndarray, repeat: bool, outcome: list[Film | s
 
 def chosen_file(parent: QWidget, title: str, suffix: str) -> Path | None:
     """Where a person wants a film; None when they changed their mind."""
-    chosen, _ = QFileDialog.getSaveFileName(
-        parent, f"Export the path as a {title}", f"path{suffix}", f"{title} (*{suffix})"
-    )
+    chosen, _ = ask_where(parent, f"Export the path as a {title}", f"path{suffix}", f"{title} (*{suffix})")
     if not chosen:
         return None
     path = Path(chosen)
