@@ -60,6 +60,13 @@ class Fit:
 
     def lines(self) -> list[str]:
         """A line for each kind: how many there are, and their names."""
+        return [f"{len(names)} {kind}{_listed(names)}" for kind, names in self._kinds().items()]
+
+    def summary(self) -> str:
+        """How many there are of each kind."""
+        return ", ".join(f"{len(names)} {kind}" for kind, names in self._kinds().items())
+
+    def _kinds(self) -> dict[str, tuple[str, ...]]:
         kinds = {
             "fitted": self.fitted,
             "missing in the file": self.missing,
@@ -67,7 +74,7 @@ class Fit:
             "of another shape": self.reshaped,
             "of another type": self.retyped,
         }
-        return [f"{len(names)} {kind}{_listed(names)}" for kind, names in kinds.items() if names or kind == "fitted"]
+        return {kind: names for kind, names in kinds.items() if names or kind == "fitted"}
 
 
 def _listed(names: tuple[str, ...]) -> str:
@@ -80,6 +87,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if path.suffix not in SUFFIXES:
         raise BadWeights(f"{path.name} is no file of weights: its name ends with none of {', '.join(SUFFIXES)}.")
     try:
+        if not path.stat().st_size:
+            raise BadWeights(f"{path.name} is empty. Nothing was changed.")
         if path.suffix == ".safetensors":
             return load_file(path)
         if path.suffix == ".npz":
@@ -90,7 +99,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise
     except Exception as error:  # whatever a damaged or foreign file makes its reader raise
         reason = (str(error) or type(error).__name__).partition("\n")[0][:200]
-        raise BadWeights(f"{path.name} cannot be read as weights: {reason}") from None
+        raise BadWeights(
+            f"{path.name} cannot be read as weights ({reason.rstrip('.')}): it is cut off, damaged or of another kind. "
+            f"Nothing was changed."
+        ) from None
 
 
 def _state_dict(value: Any, path: Path) -> dict[str, Tensor]:
@@ -158,6 +170,13 @@ def import_weights(
         if not fit.fitted or not (partly or fit.whole):
             raise DoesNotFit(path.name, fit)
         fitting = {key: given[key] for key in fit.fitted}
+        own = learner.model.state_dict()
+        broken = tuple(key for key, one in fitting.items() if not one.isfinite().all() and own[key].isfinite().all())
+        if broken:
+            raise BadWeights(
+                f"{path.name} holds values that are no finite numbers, in {len(broken)} of its {len(given)} "
+                f"tensors{_listed(broken)}. Nothing was changed."
+            )
         for model in {id(one): one for one in (learner.model, learner.sampler())}.values():
             model.load_state_dict(fitting, strict=False)
         learner.begin()

@@ -12,6 +12,7 @@ from dgm_studio.config import RunConfig
 from dgm_studio.datasets.base import BadData
 from dgm_studio.device import resolve
 from dgm_studio.evaluation import subject_from
+from dgm_studio.exporting.weights import CONFIG
 from dgm_studio.exporting.whole import Source, source_of, source_without_data
 from dgm_studio.importing import SUFFIXES, DoesNotFit, Fit, config_beside, import_weights
 from dgm_studio.state import WEIGHTS
@@ -132,7 +133,11 @@ class Exports(QObject):
         error = problem.error
         if isinstance(error, DoesNotFit):
             remedies = (Remedy("Load what fits", lambda: self.take(path, True)),) if error.fit.fitted else ()
-            text = f"{path.name} does not fit this model; nothing was changed."
+            beside = path.with_name(CONFIG).is_file()
+            model = "the settings beside it" if beside else "the model of the form"
+            text = f"{path.name} does not fit {model}: {error.fit.summary()}. Nothing was changed."
+            if not beside:
+                text += " Set the form as that model was, or put the config.json of its export beside it."
             self._workspace.log.say(Notice("bad", text, "\n".join(error.fit.lines()), remedies))
         else:
             self._workspace.say_problem(f"{path.name} was not imported.", problem)

@@ -106,6 +106,12 @@ def test_files_that_are_no_weights_are_refused_and_run_no_code(
         (tmp_path / name).write_bytes(data)
         with pytest.raises(BadWeights, match=name):
             import_weights(project, config, dataset, tmp_path / name)
+    model = Recipe.read(config.family, config.learner, config.model, config.learning).build(dataset.spec, 10).model
+    tensors = model.state_dict()
+    tensors["encoder.0.bias"] = torch.full_like(tensors["encoder.0.bias"], float("nan"))
+    save_file(tensors, tmp_path / "nan.safetensors")
+    with pytest.raises(BadWeights, match=r"in 1 of its \d+ tensors: encoder\.0\.bias\. Nothing was changed"):
+        import_weights(project, config, dataset, tmp_path / "nan.safetensors")
     torch.save([torch.zeros(1)], tmp_path / "list.pt")
     with pytest.raises(BadWeights, match="no state dict"):
         import_weights(project, config, dataset, tmp_path / "list.pt")

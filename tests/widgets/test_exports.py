@@ -116,7 +116,8 @@ def test_a_run_is_exported_and_its_weights_come_back(
     tensors.pop(next(iter(tensors)))
     save_file(tensors, tmp_path / "partly.safetensors")
     exports.take(tmp_path / "partly.safetensors")
-    bar = person.bar("partly.safetensors does not fit this model; nothing was changed.")
+    bar = person.bar("partly.safetensors does not fit the model of the form: ")
+    assert "1 missing in the file. Nothing was changed. Set the form as" in bar.notice.text
     assert "1 missing in the file" in bar.notice.details
     assert len(person.desk.workspace.project.runs) == len(runs) + 1
     bar.findChild(QPushButton, "remedy").click()
