@@ -38,6 +38,7 @@ class FindingsView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("findings")
+        self.setProperty("helpPage", "guide:doctor")
         self._shown: tuple[object, ...] = ()
         self.cards: list[FindingCard] = []
         self._picture = _picture("check", "good")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 import torch
 from torch import Generator
 
 from dgm_studio.config import RunConfig
 from dgm_studio.doctor import BELIEVED, Doctor
-from dgm_studio.overfitting import Overfitting
+from dgm_studio.overfitting import CORRELATED, WRONGLY, Overfitting
 from dgm_studio.treatment import state_for, treated
 from models.learning.base import FROM, Quantity, Symptom
 from models.learning.bound import ELBO
@@ -100,6 +101,48 @@ def test_held_out_values_that_fall_while_training_rises_are_overfitting() -> Non
     assert overfitted(lambda time: -20 + min(time, 15), rising) is None, "it stays where it is"
     falling = lambda time: -20 - 0.01 * (time - 15) ** 2  # noqa: E731
     assert overfitted(falling, falling) is None, "training falls as well: something else is wrong"
+
+
+def looked_at(held_out: np.ndarray) -> int | None:
+    """After how many looks the doctor told of overfitting, while training got better all the time."""
+    watcher, doctor = Overfitting((ELBO,), None), Doctor()
+    for look, value in enumerate(held_out):
+        step = np.array([100 * look])
+        assert watcher.hear({"elbo": (step, step / 100.0), "valid/elbo": (step, np.array([value]))})
+        doctor.hear(watcher.seen())
+        if doctor.findings():
+            return look + 1
+    return None
+
+
+def scattered(runs: int, looks: int, correlation: float) -> np.ndarray:
+    """(R, T) values about 0 with variance 1, each correlated with the next."""
+    noise = np.random.default_rng(1).normal(size=(runs, looks))
+    noise[:, 1:] *= np.sqrt(1 - correlation**2)
+    for look in range(1, looks):
+        noise[:, look] += correlation * noise[:, look - 1]
+    return noise
+
+
+def test_held_out_values_that_only_scatter_are_seldom_taken_for_overfitting() -> None:
+    """At most 1 run in 100, with all its looks. What tempts is that there are many, and that values scatter slowly: of
+    the deviations from one value to the next, 4 are exceeded in most such runs."""
+    runs = scattered(150, 50, CORRELATED)
+    assert np.var(runs) == pytest.approx(1, abs=0.1)
+    assert np.mean(runs[:, 1:] * runs[:, :-1]) == pytest.approx(CORRELATED, abs=0.1)
+    assert sum(looked_at(run) is not None for run in runs) <= 150 * WRONGLY + 2
+
+
+@pytest.mark.parametrize(("noise", "most"), [(0.001, 16), (0.01, 22)])
+def test_overfitting_is_found_before_much_of_the_gain_is_lost(noise: float, most: int) -> None:
+    """Held-out values rise, and lose 1 % of what they gained at each look from the 30th on. `noise`: share of the gain;
+    `most`: percent that are lost when it is told."""
+    looks = np.arange(80)
+    curve = 1 - np.exp(-looks / 5) - 0.01 * np.maximum(looks - 30, 0)
+    found = [looked_at(curve + noise * run) for run in scattered(20, 80, 0.3)]
+    assert None not in found
+    assert np.median([look - 30 for look in found if look is not None]) <= most
+    assert min(look for look in found if look is not None) > 30
 
 
 def stuck(steps: int, weight: float, temperatures: int = 1) -> Symptom | None:
