@@ -98,6 +98,11 @@ class ComparePage(QWidget):
         self._changed()
 
     @property
+    def keys(self) -> list[str]:
+        """Of the parts, in the order of their segments."""
+        return [kind.key for kind in self._kinds]
+
+    @property
     def part(self) -> Part | None:
         """The part in view."""
         widget = self._stack.currentWidget()

@@ -166,15 +166,15 @@ class Photographer:
     def compare(self, runs: Sequence[Run]) -> None:
         """Runs side by side."""
         page = self.desk.area.compare
-        if not any(self.camera.wanted(f"compare-{part.key}") for part in page.parts):
+        if not any(self.camera.wanted(f"compare-{key}") for key in page.keys):
             return
         page.compare(runs)
         self.desk.area.show_page("Compare")
 
         def look_at() -> None:
-            for index, part in enumerate(page.parts):
+            for index, key in enumerate(page.keys):
                 page.show_part(index)
-                self.camera.take(f"compare-{part.key}")
+                self.camera.take(f"compare-{key}")
 
         self.camera.in_themes(look_at)
         self.desk.area.show_page("Train")
