@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QContextMenuEvent, QImage, QPainter, QPaintEve
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from dgm_studio.reports import Pictures
+from widgets.picture_grid import FULL
 from widgets.pictures import to_image
 from widgets.saving import Choice, Form, copy_image, open_menu, png, sample_choices, save_as
 from widgets.theme import SPACE, look, px, tabular
@@ -41,7 +42,8 @@ class _Places:
 
 
 class PictureGroups(QWidget):
-    """As many groups in a row as fit, or one if they are stacked. The height follows from the width."""
+    """As many groups in a row as fit, or a few less where all rows are then full; one if they are stacked. The height
+    follows from the width."""
 
     def __init__(self, report: Pictures) -> None:
         super().__init__()
@@ -76,7 +78,10 @@ class PictureGroups(QWidget):
         smallest, largest = (max(1, side // max(pixels)) for side in SIDES)
         sizes = [QSize(pixels[0] * scale, pixels[1] * scale) for scale in range(smallest, largest + 1)]
         found = [self._placed(size, width) for size in sizes]
-        return max(found, key=lambda places: places.used if places.used <= width else -places.used)
+        best = max(found, key=lambda places: places.used if places.used <= width else -places.used)
+        groups = len(self._images) // len(self.report.group)
+        full = [p for p in found if groups % p.columns == 0 and FULL * best.used <= p.used <= width]
+        return max(full, key=lambda places: places.used, default=best)
 
     def _placed(self, picture: QSize, width: int) -> _Places:
         size = len(self.report.group)

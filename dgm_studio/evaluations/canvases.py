@@ -148,7 +148,7 @@ def _redrawn(drawn: DrawnInSteps, x: Tensor, spec: DataSpec) -> Pictures:
     steps = drawn.canvases.shape[1]
     pictures = torch.cat([x[:, None].cpu(), drawn.canvases[: len(x)].cpu().float()], 1).flatten(0, 1)
     shown = as_bytes(pictures.numpy(), spec)
-    note = "The example, and the canvas after each step that looks at it."
+    note = "The example x, and the canvas after each step that looks at it."
     if drawn.read is not None and drawn.written is not None:
         fine = max(1, min(FINEST, ACROSS // ((steps + 1) * shown.shape[3])))
         shown = np.broadcast_to(shown, (len(shown), 3, *shown.shape[2:])).repeat(fine, 2).repeat(fine, 3)
@@ -158,7 +158,7 @@ def _redrawn(drawn: DrawnInSteps, x: Tensor, spec: DataSpec) -> Pictures:
                 _frame(picture, drawn.read[i, t].tolist(), drawn.read_size, fine, READ)
                 _frame(picture, drawn.written[i, t].tolist(), drawn.write_size, fine, WRITTEN)
         note += " Blue: the window it was looked at through. Orange: the window that was written through."
-    group = ("example", *(str(t + 1) for t in range(steps)))
+    group = ("x", *(str(t + 1) for t in range(steps)))
     return Pictures("Examples, drawn step by step", shown, group, note=note)
 
 

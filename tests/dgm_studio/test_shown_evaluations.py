@@ -98,7 +98,7 @@ def test_canvases_come_nearer_to_the_example_that_is_looked_at() -> None:
     assert [row[3] for row in windows.rows] == pytest.approx([1 / 4, 1 / 4], abs=1e-5)
     assert [row[4] for row in windows.rows] == pytest.approx([1.0, 0.75])  # 2 and 1.5 of 2 pixels
     assert isinstance(pictures, Pictures)
-    assert pictures.group == ("example", "1", "2")
+    assert pictures.group == ("x", "1", "2")
     assert pictures.pictures.shape == (6, 3, 4, 8)
     second = pictures.pictures[2]
     assert second[:, 0, 0].tolist() == list(canvases.READ)

@@ -24,7 +24,7 @@ NAMES = {
     "value": "V(D, G), D as it is",
     "best value": "V(D*, G) = 2 JS − log 4",
 }
-COLUMNS = ("", "model", "95 % interval", "perfect sampler", "kind")
+COLUMNS = ("", "model", "95 % interval", "if q = p", "kind")
 GIVEN_UP = (4, 3, 2)  # columns without which it goes where room is short, in this order
 
 
@@ -38,9 +38,10 @@ class Figures(Card):
         self._body.resized.connect(self._fit)
         self._grid = QGridLayout(self._body)
         self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setHorizontalSpacing(2 * SPACE)
+        self._grid.setHorizontalSpacing(SPACE * 3 // 2)
         self._grid.setVerticalSpacing(1)
         self._heads = [label(text, "small") for text in COLUMNS]
+        self._heads[3].setToolTip("What a perfect sampler scores by the same protocol")
         self._rows: dict[str, list[QLabel]] = {}
         for column, head in enumerate(self._heads):
             self._grid.addWidget(head, 0, column, _side(column))
