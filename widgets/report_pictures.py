@@ -42,8 +42,8 @@ class _Places:
 
 
 class PictureGroups(QWidget):
-    """As many groups in a row as fit, or a few less where all rows are then full; one if they are stacked. The height
-    follows from the width."""
+    """As many groups in a row as fit, or a few less where their names then fit above them, or all rows are full; one if
+    they are stacked. The height follows from the width."""
 
     def __init__(self, report: Pictures) -> None:
         super().__init__()
@@ -80,8 +80,8 @@ class PictureGroups(QWidget):
         found = [self._placed(size, width) for size in sizes]
         best = max(found, key=lambda places: places.used if places.used <= width else -places.used)
         groups = len(self._images) // len(self.report.group)
-        full = [p for p in found if groups % p.columns == 0 and FULL * best.used <= p.used <= width]
-        return max(full, key=lambda places: places.used, default=best)
+        near = [places for places in found if FULL * best.used <= places.used <= width]
+        return max(near, key=lambda at: (not at.key, groups % at.columns == 0, at.used), default=best)
 
     def _placed(self, picture: QSize, width: int) -> _Places:
         size = len(self.report.group)
@@ -89,7 +89,7 @@ class PictureGroups(QWidget):
         group = QSize(size * (picture.width() + GAP) - GAP, picture.height() + caption)
         stacked = self.report.stacked
         columns = 1 if stacked else max(1, (width + 2 * SPACE) // (group.width() + 2 * SPACE))
-        heads, key = self._heads(picture.width() + GAP)
+        heads, key = self._heads(picture.width() - GAP)
         flags = Qt.TextFlag.TextWordWrap
         explained = self.fontMetrics().boundingRect(QRect(0, 0, max(width, group.width()), 9999), flags, key).height()
         explained = explained + GAP if key else 0
