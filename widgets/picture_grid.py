@@ -13,7 +13,7 @@ from widgets.theme import look
 
 GAP = 3  # px
 LOSS = 0.85  # of the size that whole pixels may leave
-FULL = 0.8  # of the size that a last row may cost which is as long as the others
+FULL = 0.7  # of the size that a last row may cost which is as long as the others
 
 
 class PictureGrid(QWidget):

@@ -9,7 +9,6 @@ from PySide6.QtGui import QColor, QContextMenuEvent, QImage, QPainter, QPaintEve
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from dgm_studio.reports import Pictures
-from widgets.picture_grid import FULL
 from widgets.pictures import to_image
 from widgets.saving import Choice, Form, copy_image, open_menu, png, sample_choices, save_as
 from widgets.theme import SPACE, look, px, tabular
@@ -17,6 +16,7 @@ from widgets.theme import SPACE, look, px, tabular
 SIDES = (40, 64)  # px: a small picture is enlarged by a whole number to about this, so that rows are filled best
 CAPTION = 15  # px
 GAP = 3  # px between the pictures of a group
+NEAR = 0.8  # of the width that could be used, where names then fit or rows are full
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class PictureGroups(QWidget):
         found = [self._placed(size, width) for size in sizes]
         best = max(found, key=lambda places: places.used if places.used <= width else -places.used)
         groups = len(self._images) // len(self.report.group)
-        near = [places for places in found if FULL * best.used <= places.used <= width]
+        near = [places for places in found if NEAR * best.used <= places.used <= width]
         return max(near, key=lambda at: (not at.key, groups % at.columns == 0, at.used), default=best)
 
     def _placed(self, picture: QSize, width: int) -> _Places:
