@@ -29,6 +29,7 @@ from widgets.theme import SPACE
 
 LONGEST = 20_000  # characters of details that are kept
 BESIDE = 2  # remedies that stand beside the text; more of them stand below it
+LONG = 90  # letters; a longer text would be broken into many short lines by buttons beside it
 Kind = Literal["info", "good", "warn", "bad"]
 ICONS: dict[Kind, tuple[str, str]] = {
     "info": ("info", "accent"),
@@ -134,7 +135,7 @@ class NoticeBar(QFrame):
         row.setSpacing(SPACE)
         row.addWidget(picture)
         row.addWidget(text, 1)
-        many = len(notice.remedies) > BESIDE
+        many = len(notice.remedies) > BESIDE or (len(notice.text) > LONG and bool(notice.remedies))
         ways: QLayout = Flow(spacing=SPACE) if many else row
         for remedy in notice.remedies:
             button = QPushButton(remedy.title)

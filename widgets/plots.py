@@ -24,6 +24,7 @@ pg.setConfigOptions(antialias=True)
 APART = 16  # px from one figure of a vertical axis to the next
 HALF_FIGURE = 6  # px: what stands above the highest tick of a vertical axis
 END = 14  # px: what a figure at the end of a horizontal axis takes beyond it; longer ones are left out
+START = 2  # px that letters of a title beside the plot reach out of its place
 DESCENT = 3  # px that letters of the title below reach out of its place
 
 
@@ -105,7 +106,7 @@ class Plot(pg.PlotWidget):
             axis.enableAutoSIPrefix(False)  # numbers as they are, not "z₁ (x0.001)"
             axis.setVisible(axes)
         if axes:
-            self.plotItem.layout.setContentsMargins(0, HALF_FIGURE, END, DESCENT)
+            self.plotItem.layout.setContentsMargins(START, HALF_FIGURE, END, DESCENT)
             self._sides[1].setStyle(hideOverlappingLabels=END)
         look.changed.connect(self.restyle)
         self.restyle()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, describe
 from dgm_studio.inference import Subject
-from dgm_studio.reports import Column, Part, Report, StackedBars, Table
+from dgm_studio.reports import Column, Part, Report, StackedBars, Table, number
 from models.capabilities import EnumeratesLatent, ScoresExactly, TooLarge
 from models.estimation.latent_enumeration import best_factorial, bound, divergence, factorial_log_prob
 from models.settings import Settings, setting
@@ -76,7 +76,7 @@ def _terms(found: Mapping[str, Tensor], log_joint: Tensor, posterior: Tensor, ev
         Column("Sum", "number", "nats", 4),
         Column("KL(P(h|x)‖Q)", "number", "nats", 4),
     )
-    note = f"{where}. Means over examples, by enumeration. log P(x) is {evidence.mean().item():.4f} nats."
+    note = f"{where}. Means over examples, by enumeration. log P(x) is {number(evidence.mean().item(), 4)} nats."
     return Table("The three terms", columns, tuple(rows), note)
 
 

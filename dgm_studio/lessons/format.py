@@ -19,6 +19,7 @@ from dgm_studio.pages import Page
 from dgm_studio.powers import signed
 from models.settings import SettingsError
 
+_VALUE = re.compile(r"\b([a-z]\w*)\.(\w+)")  # of a figure: a quantity of a run
 GROUPS = ("data", "model", "learning", "training")
 
 
@@ -102,13 +103,23 @@ class Lesson:
         return tuple(show.runs) or tuple(self.runs)
 
     def worded(self, figure: str) -> str:
-        """A figure with the titles of its quantities and runs, and the signs that a book has."""
+        """A figure with the titles of its quantities and runs, and the signs that a book has. What all of it is of
+        stands before it, once."""
+        values = re.findall(_VALUE, figure)
+        of, runs = ({value[place] for value in values} for place in (0, 1))
+        same = len(of) == 1 and len(runs) > 1
+        alone = len(runs) == 1 and (len(values) > 1 or len(self.runs) == 1)
 
         def titled(found: re.Match[str]) -> str:
             quantity, run = self.quantities[found[1]].title, self.runs[found[2]].title
-            return f"{quantity} ({run})" if len(self.runs) > 1 else quantity
+            if same:
+                return f"“{run}”"
+            return quantity if alone else f"{quantity} ({run})"
 
-        return re.sub(r"\b([a-z]\w*)\.(\w+)", titled, signed(figure))
+        text = re.sub(_VALUE, titled, signed(figure))
+        if same:
+            return f"{self.quantities[values[0][0]].title}: {text}"
+        return f"“{self.runs[values[0][1]].title}”: {text}" if alone and len(self.runs) > 1 else text
 
     def values(self) -> tuple[Value, ...]:
         """Every quantity of a run that a check or a show needs."""

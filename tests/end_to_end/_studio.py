@@ -64,6 +64,7 @@ class Witness(QObject):
             "active": window.isActiveWindow(),
             "window": int(window.winId()),
             "notices": [bar.notice.text for bar in window.findChildren(NoticeBar) if bar.isVisible()],
+            "errors": [bar.notice.text for bar in window.findChildren(NoticeBar) if bar.notice.kind == "bad"],
         }
         if desk is None:
             return found

@@ -73,7 +73,7 @@ def test_a_lesson_holds_from_its_card_to_its_runs(start: Start, entry: Lesson) -
         studio.key("Down")
     assert opened == set(names)
     studio.shot(f"{entry.key}-3-a-run")
-    assert not studio.state()["notices"]
+    assert not studio.state()["errors"]
     assert studio.close() == 0
     assert run(["check", done["project"]], photograph=lambda *_: 0) == 0  # type: ignore[arg-type, return-value]
     assert "Traceback" not in studio.said.read_text()

@@ -156,7 +156,7 @@ def state_of(run: Run | None, steps: int, workspace: Workspace) -> tuple[Mark, s
         return Mark.FAILS, f"failed: {run.message}" if run.message else "failed"
     if at < steps:
         return Mark.BEGUN, f"stopped at step {thousands(at)} of {thousands(steps)}"
-    return Mark.DONE, f"{run.name}: {counted(at)}"
+    return Mark.DONE, f"has run: {counted(at)}"
 
 
 class Tries(QWidget):
