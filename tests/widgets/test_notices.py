@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from PySide6.QtWidgets import QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
@@ -10,8 +11,9 @@ from widgets.notices import Notice, NoticeBar, Remedy
 WIDTH = 640  # px, of the pages in a window of 1280 with both docks open
 
 
-def test_many_remedies_stand_below_the_text_and_within_its_width(qtbot: QtBot) -> None:
-    ways = ("feature matching", "packing of 2", "minibatch features", "5 unrolled steps")
+@pytest.mark.parametrize("many", [2, 4])
+def test_remedies_of_a_long_text_stand_below_it_and_within_its_width(qtbot: QtBot, many: int) -> None:
+    ways = ("feature matching", "packing of 2", "minibatch features", "5 unrolled steps")[:many]
     remedies = tuple(Remedy(f"Train anew with {way}", lambda: None) for way in ways)
     bar = NoticeBar(Notice("warn", 8 * "The generator leaves out data. ", "Measured thus.", remedies))
     qtbot.addWidget(bar)
