@@ -309,12 +309,16 @@ def _plain(value: Any) -> Any:
 
 
 def number(value: float, decimals: int) -> str:
-    """A number as it is printed: a true minus sign, thin spaces between thousands, a dash where there is none."""
+    """A number as it is printed: a true minus sign, but none before a plain 0; thin spaces between thousands, a dash
+    where there is none."""
     if math.isnan(value):
         return "–"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    return f"{value:,.{decimals}f}".replace(",", "\u2009").replace("-", "−")
+    text = f"{value:,.{decimals}f}"
+    if not text.strip("-0."):
+        text = text.removeprefix("-")
+    return text.replace(",", "\u2009").replace("-", "−")
 
 
 def neighbour_names(count: int) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from widgets.saving import Choice, Form, copy_image, open_menu, png, sample_choi
 from widgets.theme import SPACE, look, px, tabular
 
 SIDES = (40, 64)  # px: a small picture is enlarged by a whole number to about this, so that rows are filled best
+FEW, LARGE = 4, 160  # so many pictures at most may have a side of so many px
 CAPTION = 15  # px
 GAP = 3  # px between the pictures of a group
 NEAR = 0.8  # of the width that could be used, where names then fit or rows are full
@@ -75,7 +76,8 @@ class PictureGroups(QWidget):
 
     def _places(self, width: int) -> _Places:
         pixels = self.report.pictures.shape[3], self.report.pictures.shape[2]
-        smallest, largest = (max(1, side // max(pixels)) for side in SIDES)
+        most = LARGE if len(self._images) <= FEW else SIDES[1]
+        smallest, largest = (max(1, side // max(pixels)) for side in (SIDES[0], most))
         sizes = [QSize(pixels[0] * scale, pixels[1] * scale) for scale in range(smallest, largest + 1)]
         found = [self._placed(size, width) for size in sizes]
         best = max(found, key=lambda places: places.used if places.used <= width else -places.used)
@@ -88,7 +90,8 @@ class PictureGroups(QWidget):
         caption = CAPTION if self.report.captions else 0
         group = QSize(size * (picture.width() + GAP) - GAP, picture.height() + caption)
         stacked = self.report.stacked
-        columns = 1 if stacked else max(1, (width + 2 * SPACE) // (group.width() + 2 * SPACE))
+        fits = 1 if stacked else max(1, (width + 2 * SPACE) // (group.width() + 2 * SPACE))
+        columns = min(fits, max(1, len(self._images) // size))
         heads, key = self._heads(picture.width() - GAP)
         flags = Qt.TextFlag.TextWordWrap
         explained = self.fontMetrics().boundingRect(QRect(0, 0, max(width, group.width()), 9999), flags, key).height()

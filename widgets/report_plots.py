@@ -67,7 +67,7 @@ class ReportPlot(QWidget):
 
 
 def _unbroken(name: str) -> str:
-    return escape(name).replace(" ", "&nbsp;")
+    return escape(name).replace(" ", "&nbsp;").replace("-", "\N{NON-BREAKING HYPHEN}")
 
 
 class _StillPlot(Plot):

@@ -8,7 +8,7 @@ import torch
 
 from dgm_studio.evaluations.base import Evaluation
 from dgm_studio.inference import Subject
-from dgm_studio.reports import Note, Pictures, Report
+from dgm_studio.reports import Note, Pictures, Report, number
 from dgm_studio.state import as_bytes
 from models.capabilities import Decodes
 from models.settings import Settings, setting
@@ -45,7 +45,7 @@ def _run(subject: Subject, settings: PlaneSettings) -> Iterator[float | Report]:
         f"Means of p(x|z) at {side}×{side} codes with as much of the prior between any two neighbours. z1 grows to the "
         "right and stands above, z2 grows upwards."
     )
-    names = tuple(f"{value:.2f}" for value in across.tolist())
+    names = tuple(number(value, 2) for value in across.tolist())
     yield Pictures("The plane of the code", pictures, names, note=note, stacked=True)
 
 

@@ -125,7 +125,8 @@ def test_markdown_is_a_table_as_it_is_printed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(-0.5, "−0.50"), (1234567.0, "1\u2009234\u2009567.00"), (math.inf, "∞"), (math.nan, "–")]
+    ("value", "text"),
+    [(-0.5, "−0.50"), (-0.004, "0.00"), (1234567.0, "1\u2009234\u2009567.00"), (math.inf, "∞"), (math.nan, "–")],
 )
 def test_numbers_are_printed_with_a_true_minus(value: float, text: str) -> None:
     assert number(value, 2) == text

@@ -38,3 +38,9 @@ def test_other_groups_stand_side_by_side_where_they_fit(qtbot: QtBot) -> None:
     assert groups._places(2000).origin(1)[1] == groups._places(2000).origin(0)[1]
     assert groups._places(120).origin(1)[0] == 0
     assert groups.heightForWidth(120) > groups.heightForWidth(2000)
+
+
+def test_a_few_pictures_are_large(qtbot: QtBot) -> None:
+    few = PictureGroups(Pictures("Two", np.zeros((2, 1, 16, 16), np.uint8), ("left", "right")))
+    qtbot.addWidget(few)
+    assert few._places(684).picture.width() == 160
