@@ -7,6 +7,7 @@ from PySide6.QtGui import QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEv
 from PySide6.QtWidgets import (
     QDialog,
     QFrame,
+    QHBoxLayout,
     QLabel,
     QLayout,
     QLayoutItem,
@@ -74,6 +75,25 @@ def label(text: str = "", role: str = "", name: str = "", wrap: bool = False, el
 def section(text: str) -> QLabel:
     """The heading of a part of a panel."""
     return label(text.upper(), "section")
+
+
+def headed(part: str, below: QWidget) -> QWidget:
+    """Something below the heading of the part that begins with it, or below a line where `part` is empty and the one
+    before goes on: so that parts of any size fill rows together."""
+    result = QWidget()
+    column = QVBoxLayout(result)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.setSpacing(SPACE // 2)
+    title, line = section(part or "\N{ZERO WIDTH SPACE}"), QFrame()  # as high in every column
+    line.setObjectName("goesOn")
+    line.setFixedHeight(1)
+    head = QHBoxLayout()
+    head.setSpacing(SPACE if part else 0)
+    head.addWidget(title)
+    head.addWidget(line, 1, Qt.AlignmentFlag.AlignVCenter)
+    column.addLayout(head)
+    column.addWidget(below, 1)
+    return result
 
 
 def set_role(target: QWidget, name: str, value: object) -> None:

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from dgm_studio.lessons.reading import lessons, unreadable
 from dgm_studio.presets import Preset
-from widgets.building import Card, Flow, label, scrolled, section
+from widgets.building import Card, Flow, headed, label, scrolled, section
 from widgets.cover import CARD_WIDTH, PICTURE_HEIGHT, Cover
 from widgets.icons import dress
 from widgets.lesson.gallery import Gallery
@@ -170,15 +170,12 @@ class StartPage(QWidget):
         column = QVBoxLayout(self._presets)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE)
-        for place, group in enumerate(dict.fromkeys(preset.group for preset in presets)):
-            if place:
-                column.addSpacing(SPACE)
-            column.addWidget(section(group))
-            flow = Flow()
-            for preset in presets:
-                if preset.group == group:
-                    flow.addWidget(self._preset_card(preset))
-            column.addLayout(flow)
+        flow = Flow()
+        for group in dict.fromkeys(preset.group for preset in presets):
+            of_group = [preset for preset in presets if preset.group == group]
+            for place, preset in enumerate(of_group):
+                flow.addWidget(headed("" if place else group, self._preset_card(preset)))
+        column.addLayout(flow)
 
     def _preset_card(self, preset: Preset) -> Card:
         card = Card(clickable=True, margin=SPACE)

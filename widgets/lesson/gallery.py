@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from dgm_studio.lessons.format import Lesson, LessonError
-from widgets.building import Card, Flow, label, section
+from widgets.building import Card, Flow, headed, label
 from widgets.cover import CARD_WIDTH, PICTURE_HEIGHT, Cover
 from widgets.lesson.marks import Mark, Sign, minutes
 from widgets.theme import SPACE
@@ -29,14 +29,11 @@ class Gallery(QWidget):
         column.setSpacing(SPACE)
         for problem in wrong:
             column.addWidget(label(str(problem), "error", wrap=True))
-        for place, (part, entries) in enumerate(groupby(lessons, key=lambda lesson: lesson.part)):
-            if place:
-                column.addSpacing(SPACE)
-            column.addWidget(section(part))
-            flow = Flow()
-            for lesson in entries:
-                flow.addWidget(self._card(lesson))
-            column.addLayout(flow)
+        flow = Flow()
+        for part, entries in groupby(lessons, key=lambda lesson: lesson.part):
+            for place, lesson in enumerate(entries):
+                flow.addWidget(headed("" if place else part, self._card(lesson)))
+        column.addLayout(flow)
         if not lessons:
             column.addWidget(label("There are no lessons here. One can be opened from a file.", "muted", wrap=True))
         column.addStretch(1)
