@@ -123,7 +123,8 @@ class LogView(Card):
         row = QTreeWidgetItem([f"{said.at:%H:%M:%S}", notice.text])
         row.setData(0, SAID, said)
         row.setIcon(0, icon(*ICONS[notice.kind]))
-        row.setTextAlignment(0, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        for column in (0, 1):  # the time stands beside the first line of a long message
+            row.setTextAlignment(column, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         row.setToolTip(1, notice.text)
         row.setData(1, Qt.ItemDataRole.AccessibleTextRole, f"{NAMES[notice.kind]}: {notice.text}")
         if said.details:

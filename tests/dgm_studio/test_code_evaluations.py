@@ -104,7 +104,7 @@ def test_draws_of_units_that_carry_nothing_tell_nothing_while_their_means_do() -
 
 
 def test_data_with_labels_alone_are_probed_for_them() -> None:
-    parts = [replace(part, factors=None) for part in (DATA.train, DATA.valid, DATA.test)]
+    parts = [replace(part, y=part.y.clone(), factors=None) for part in (DATA.train, DATA.valid, DATA.test)]
     parts[0].y[:100] = -1  # not labelled
     labelled = Dataset(replace(SPEC, factors=()), parts[0], parts[1], parts[2], Provenance("labels"))
     table, _ = reports(disentanglement.EVALUATION, Code(torch.eye(3)), labelled)
