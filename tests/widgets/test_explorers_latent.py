@@ -144,7 +144,7 @@ def test_a_drag_is_one_step_that_is_taken_back_and_done_again(show_map: ShowMap)
     assert not view.can_undo()
     QTest.keySequence(view.map, QKeySequence(QKeySequence.StandardKey.Redo))
     assert np.array_equal(view.z, first)
-    view._nudge(0.3, 0)
+    view._point(view.map.handle.x() + 0.3, view.map.handle.y())
     assert not view.can_redo()
 
 

@@ -64,7 +64,6 @@ class DrawIt(Explorer):
         )
         self.map.handle.hide()
         self.map.pointed.connect(self._point)
-        self.map.nudged.connect(self._nudge)
         right = QVBoxLayout()
         right.setSpacing(SPACE)
         right.addWidget(self.seen, 2)
@@ -247,10 +246,6 @@ class DrawIt(Explorer):
             self._ask_edited()
             self._place()
             self.shared_changed.emit()
-
-    def _nudge(self, right: float, up: float) -> None:
-        if self.code is not None and self._plane is not None:
-            self._point(*(self._plane.project(self.code) + np.array([right, up])).tolist())
 
     def _forget_edit(self) -> None:
         self._edited = None

@@ -77,7 +77,6 @@ class LatentMap(Explorer):
         self.card.class_chosen.connect(self._choose_class)
         self.map, self.layers, self.classes = self.card.map, self.card.layers, self.card.classes
         self.map.pointed.connect(self._point)
-        self.map.nudged.connect(self._nudge)
         self.map.looked_elsewhere.connect(self._refresh_backdrop)
         self.tools.wanted.connect(self._ask_tool)
         self.tools.opened.connect(lambda tool: self._draw_ways())
@@ -233,10 +232,6 @@ class LatentMap(Explorer):
     def _point(self, x: float, y: float) -> None:
         if self.card.plane is not None and self.card.prior is not None:
             self._go(self.card.prior.inside(self.card.plane.lift(np.array([x, y]), self.z)))
-
-    def _nudge(self, right: float, up: float) -> None:
-        if self.card.plane is not None:
-            self._point(*(self.card.plane.project(self.z) + np.array([right, up])).tolist())
 
     def _slide(self, dimension: int, value: float) -> None:
         z = self.z.copy()

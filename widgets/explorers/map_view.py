@@ -52,13 +52,12 @@ class HandleItem(pg.GraphicsObject):
 
 
 class MapView(Plot):
-    """The map. Pressing or dragging with the left button emits `pointed(x, y)`; the wheel zooms, the other buttons pan
-    and zoom; arrow keys emit `nudged(right, up)`, both in map coordinates. `looked_elsewhere` follows each change of
-    what is visible.
+    """The map. Pressing or dragging with the left button emits `pointed(x, y)`, in map coordinates, and so do arrow
+    keys, for a place beside the handle; the wheel zooms, the other buttons pan and zoom. `looked_elsewhere` follows
+    each change of what is visible.
     """
 
     pointed = Signal(float, float)
-    nudged = Signal(float, float)
     looked_elsewhere = Signal()
     chosen_by_hand = Signal()
 
@@ -207,7 +206,8 @@ class MapView(Plot):
             return
         pixels = 10 if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 2
         width, height = self.box.viewPixelSize()
-        self.nudged.emit(direction[0] * pixels * width, direction[1] * pixels * height)
+        at = self.handle.pos()
+        self.pointed.emit(at.x() + direction[0] * pixels * width, at.y() + direction[1] * pixels * height)
 
     def _point(self, event: QMouseEvent) -> None:
         place = self.box.mapSceneToView(self.mapToScene(event.position().toPoint()))
