@@ -165,9 +165,9 @@ class RunControl(QObject):
     # The form.
 
     def show_settings(self, run: Run) -> None:
-        """Let the form show the settings of the run."""
+        """Let the form show the settings of the run, unless it is to stay as it is."""
         self._shown = run.config
-        if run.config is not None and run.config != self.draft.config:
+        if not self.workspace.form_stays and run.config is not None and run.config != self.draft.config:
             if self.draft.stack.canUndo():
                 self.draft.replace(run.config, f"settings of {run.name}")  # what was edited can be had back
             else:

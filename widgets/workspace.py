@@ -74,6 +74,8 @@ class Workspace(QObject):
         self.trainer.demanded.connect(self._demanded)
         self.progressed.connect(lambda *_: self.viewing.moments.refresh())
         self.runs_changed.connect(self.viewing.moments.refresh)
+        self._before: Run | None = None  # what was shown before the run that began last
+        self.form_stays = False  # while another run is selected
         self._not_on_disk: dict[str, list[Notice]] = {}  # by run: what was said of it and still holds
         self.trainer.changed.connect(self._training_changed)
         self._tell = QTimer(self, singleShot=True, interval=TELL_EVERY)
@@ -255,6 +257,7 @@ class Workspace(QObject):
             self.runs_changed.emit()
             self._enqueue(run, config)
             if select:
+                self._before = self.run
                 self.select(run)
             begun(run)
 
@@ -302,12 +305,16 @@ class Workspace(QObject):
         if run.tags != tags:
             self.edits.push(RunEdit(self, run, "tags", tags))
 
-    def forget(self, run_id: str) -> None:
-        """A run is no longer part of the project: show nothing of it."""
+    def forget(self, run_id: str, unlearned: bool = False) -> None:
+        """A run is no longer part of the project: show nothing of it. In place of one that has not learned anything
+        stands the run that was shown before, and its settings stay in the form, where they can be mended."""
         assert self.project is not None
         self.viewing.runs.pop(run_id, None)
         if self.run is not None and self.run.id == run_id:
-            self.select(next(reversed(self.project.runs.values()), None))
+            before = self._before if unlearned and self._before in self.project.runs.values() else None
+            self.form_stays = unlearned
+            self.select(before or next(reversed(self.project.runs.values()), None))
+            self.form_stays = False
         self.runs_changed.emit()
 
     def show_again(self, run: Run) -> None:
@@ -371,7 +378,7 @@ class Workspace(QObject):
             text = f"{name} {how} step {thousands(event.step)} and was kept."
             self.log.say(Notice("good", text, lasting=False))
         if run is None:  # a run that was discarded before it had a state is gone
-            self.forget(run_id)
+            self.forget(run_id, unlearned=True)
             return
         if isinstance(event, Cancelled):
             self.show_again(run)  # it is again what it was before this training

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QPushButton, QToolButton, Q
 from pytestqt.qtbot import QtBot
 
 from dgm_studio import ROOT
+from dgm_studio.config import DataChoice
 from dgm_studio.events import Failed
 from dgm_studio.presets import presets
 from dgm_studio.store import Project, preflight
@@ -128,6 +129,25 @@ def test_a_discarded_first_training_leaves_no_run(person: Person) -> None:
     person.until(lambda: person.phase is Phase.IDLE)
     person.until(lambda: not person.desk.workspace.project.runs)  # type: ignore[union-attr]
     assert person.desk.workspace.run is None
+
+
+def test_settings_of_a_run_that_could_not_begin_stay_in_the_form(person: Person, tmp_path: Path) -> None:
+    person.train_a_little()
+    desk = person.desk
+    first = desk.workspace.run
+    desk.changes.duplicate(first)
+    person.until(lambda: len(desk.workspace.project.runs) == 2)
+    person.until(lambda: desk.workspace.run is not first)
+    desk.workspace.select(first)
+    gone = DataChoice(source="numpy", settings={"path": str(tmp_path / "gone.npz")})
+    config = desk.draft.config.model_copy(update={"data": gone})
+    desk.draft.replace(config, "data")
+    desk.workspace.train(config)
+    person.bar("gone.npz does not exist")
+    person.until(lambda: person.phase is Phase.IDLE and len(desk.workspace.project.runs) == 2)
+    assert desk.workspace.run is first
+    assert desk.draft.config == config
+    assert desk.draft.stack.canUndo()
 
 
 def test_continue_offers_as_many_steps_as_were_asked_for_last(person: Person) -> None:
