@@ -41,6 +41,7 @@ class RunChanges(QObject):
     def __init__(self, workspace: Workspace, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._workspace = workspace
+        self._deleted: dict[str, Notice] = {}  # what was said of runs that are gone, by their ids
 
     def duplicate(self, run: Run) -> None:
         """Add a full copy of the run."""
@@ -84,7 +85,8 @@ class RunChanges(QObject):
                 self._workspace.edits.push(Deletion(run, delete, partial(self.restore, run.id, project)))
             remedy = Remedy("Undo", lambda: self.restore(run.id, project))
             text = f"{run.name} was deleted. It is kept until you remove deleted runs for good."
-            self._workspace.log.say(Notice("info", text, remedies=(remedy,)))
+            self._deleted[run.id] = Notice("info", text, remedies=(remedy,))
+            self._workspace.log.say(self._deleted[run.id])
 
         self._work(lambda: project.delete_run(run.id), done, f"{run.name} was not deleted.")
 
@@ -96,6 +98,8 @@ class RunChanges(QObject):
 
         def done(run: Run) -> None:
             self.added([run])
+            if run_id in self._deleted:
+                self._workspace.log.take_back(self._deleted.pop(run_id))
             self._say(f"{run.name} is back.")
 
         self._work(lambda: project.restore_run(run_id), done, "The run was not brought back.")

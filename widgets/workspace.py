@@ -179,6 +179,8 @@ class Workspace(QObject):
 
         def done(_: None) -> None:
             self.preferences.remember(path)
+            if self.run is not None:
+                self._keep_thumbnail(self.run.id)
             self.project_changed.emit()
             self._saved()
 
@@ -382,12 +384,16 @@ class Workspace(QObject):
             return
         if isinstance(event, Cancelled):
             self.show_again(run)  # it is again what it was before this training
-        picture = self.viewing.of(run_id).thumbnail
-        if picture is not None:
-            keep_thumbnail(project.path, picture)
+        self._keep_thumbnail(run_id)
         self.runs_changed.emit()
         self.saved.emit()
         self.viewing.open_live()
+
+    def _keep_thumbnail(self, run_id: str) -> None:
+        """The project's picture among the recent ones."""
+        picture = self.viewing.of(run_id).thumbnail
+        if picture is not None and self.project is not None:
+            keep_thumbnail(self.project.path, picture)
 
     def _say_failure(self, run: Run | None, event: Failed) -> None:
         remedies: tuple[Remedy, ...] = ()

@@ -85,7 +85,7 @@ def within(report: Report, begin: float, end: float) -> Report:
 def existing(path: str, kind: str = "file") -> Path:
     """The path a person named, if it is there and is a file (or a folder). Raises BadData."""
     if not path:
-        raise BadData(f"No {kind} is chosen. Set data.path, or drop a {kind} on the window.")
+        raise BadData(f"No {kind} is chosen. Choose one (data.path), or drop it on the window.")
     try:
         found = Path(path).expanduser()
         there = found.exists()

@@ -209,6 +209,13 @@ def test_the_delete_key_deletes_at_once_and_the_notice_undoes_it(person: Person)
     person.until(lambda: person.names() == ["trained", "second", "third"])
     assert person.selected is run
     person.until(lambda: person.desk.workspace.viewing.of(run.id).thumbnail is not None)
+    person.list.setFocus()
+    person.qtbot.keyClick(person.list, Qt.Key.Key_Delete)
+    person.bar("trained was deleted")
+    person.do("undo")
+    person.until(lambda: person.names() == ["trained", "second", "third"])
+    bars = person.window.findChildren
+    person.until(lambda: not any("was deleted" in bar.notice.text for bar in bars(NoticeBar) if bar.isVisible()))
 
 
 def test_the_delete_key_in_a_field_deletes_characters_alone(person: Person) -> None:

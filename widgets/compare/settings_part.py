@@ -142,6 +142,9 @@ class SettingsPart(Part):
         head.addWidget(self._said, 1)
         head.addWidget(self._all)
         head.addWidget(more_button(self.table, "this table"))
+        keeps_place = self.table.sizePolicy()
+        keeps_place.setRetainSizeWhenHidden(True)  # what is said of no table stands at the top too
+        self.table.setSizePolicy(keeps_place)
         self.column.addLayout(head)
         self.column.addWidget(self.table, 1)
 
