@@ -29,6 +29,7 @@ from widgets.log_view import LogView
 from widgets.model_panel import ModelPanel
 from widgets.moved_data import MovedData
 from widgets.notices import Log, Notice, Remedy
+from widgets.possible import PAGES, possible, primary, standing
 from widgets.preferences import Preferences
 from widgets.project_notices import ProjectNotices
 from widgets.recovery_dialog import RecoveryDialog
@@ -42,14 +43,6 @@ from widgets.trainer import Phase
 from widgets.undoing import Place, Undoing
 from widgets.work_area import WorkArea
 from widgets.workspace import Workspace
-
-PAGES = {
-    "pageTrain": "Train",
-    "pageExplore": "Explore",
-    "pageEvaluate": "Evaluate",
-    "pageCompare": "Compare",
-    "pageLesson": "Lesson",
-}
 
 
 class Desk(QObject):
@@ -326,63 +319,21 @@ class Desk(QObject):
 
     def _update(self) -> None:
         """Offer what can be done now."""
-        workspace, actions = self.workspace, self._actions
-        project, run, phase = workspace.project, workspace.run, workspace.trainer.phase
-        busy = phase in (Phase.TRAINING, Phase.PAUSED)
-        can_train = workspace.can_train and not self._problem
-        resumable = self.control.resumable
-        text, icon = {
-            Phase.TRAINING: ("Pause", "pause"),
-            Phase.PAUSED: ("Resume", "train"),
-        }.get(phase, ("Resume", "train") if resumable else ("Train", "train"))
+        workspace, actions, resumable = self.workspace, self._actions, self.control.resumable
+        text, icon = primary(workspace.trainer.phase, resumable)
         self._header.show_primary(text, icon, actions)
-        known = run is not None and run.config is not None
-        stateful = run is not None and known and bool(run.checkpoint_steps())
-        for key, enabled in {
-            "train": busy or (phase is Phase.IDLE and (can_train or (resumable and workspace.can_train))),
-            "step": busy,
-            "stop": busy or phase is Phase.LOADING,
-            "discard": busy or phase is Phase.LOADING,
-            "continue": workspace.can_train and known and not workspace.trainer.waits(run.id),  # type: ignore[union-attr]
-            "branch": stateful,
-            "branchFrom": stateful,
-            "compare": run is not None,
-            "keepMoment": stateful and workspace.can_train,
-            "duplicate": run is not None,
-            "useSettings": known,
-            "rename": run is not None,
-            "tags": run is not None,
-            "notes": run is not None,
-            "delete": run is not None and not workspace.is_training(run),
-            "deleted": project is not None and bool(project.deleted),
-            "import": workspace.can_train,
-            "findRun": project is not None,
-            "reset": project is not None,
-            "search": project is not None,
-            "save": workspace.can_train,
-            "saveAs": project is not None and phase is Phase.IDLE,
-            "recoveries": workspace.can_train,
-            "start": project is not None,
-        }.items():
+        can = possible(workspace, not self._problem, resumable)
+        for key, enabled in can.items():
             actions[key].setEnabled(enabled)
-        for key in (*PAGES, *self.docks, "layout", "tour", "nextRun", "previousRun"):
-            actions[key].setEnabled(project is not None)
         self._offer_release()
-        self.area.moments.allow(actions["keepMoment"].isEnabled(), stateful and workspace.can_train)
-        self._header.buttons["continue"].setEnabled(actions["continue"].isEnabled())
+        self.area.moments.allow(can["keepMoment"], can["branch"] and workspace.can_train)
+        self._header.buttons["continue"].setEnabled(can["continue"])
         self.undoing.update()
         self.lessons.update()
-        self.model.allow_training(can_train, self._problem)
+        self.model.allow_training(workspace.can_train and not self._problem, self._problem)
         self._header.buttons["device"].setText(_device_text(self.draft.config.training.device))
-        if project is not None:
-            state = "all changes saved"
-            if project.read_only:
-                state = "read-only"
-            elif phase is not Phase.IDLE:
-                state = "kept while it trains"
-            elif project.modified:
-                state = "not saved yet"
-            self._header.show_project(project.path.name, state)
+        if workspace.project is not None:
+            self._header.show_project(workspace.project.path.name, standing(workspace))
 
     def _offer_release(self) -> None:
         run, moments = self.workspace.run, self.workspace.viewing.moments
