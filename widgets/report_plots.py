@@ -50,7 +50,7 @@ class ReportPlot(QWidget):
         """Show (colour, name) pairs as the legend."""
         self.plot.legend = entries
         self._legend.setText(
-            " &nbsp; ".join(f'<span style="color: {c}">■</span>&nbsp;{_unbroken(n)}' for c, n in entries)
+            "&nbsp;&nbsp; ".join(f'<span style="color: {c}">■</span>&nbsp;{_unbroken(n)}' for c, n in entries)
         )
         self._legend.setVisible(bool(entries))
 

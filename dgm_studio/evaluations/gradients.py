@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, describe, stage
 from dgm_studio.inference import Subject
-from dgm_studio.reports import Cell, Column, Note, Points, Report, Series, Table
+from dgm_studio.reports import Cell, Column, Note, Points, Report, Series, Table, number
 from models.estimation.gradients import (
     INPUT_DEPENDENT,
     PILOT,
@@ -60,7 +60,7 @@ def _run(subject: Subject, settings: GradientSettings) -> Iterator[float | Repor
         best = next(one for one in estimators(model, x, 1.0, generator) if one.name == INPUT_DEPENDENT)
         many = 2 * settings.draws
         truth: Tensor | Spread = yield from stage(spread(best, parameters, x, many, generator), 0.0, share)
-        against = f"by {many:,} other draws of the score function, input-dependent"
+        against = f"by {number(many, 0)} other draws of the score function, input-dependent"
     else:
         truth, against = exact
         yield share
@@ -78,9 +78,9 @@ def _run(subject: Subject, settings: GradientSettings) -> Iterator[float | Repor
     numbers = sum(p.numel() for p in parameters)
     where = describe(subject.dataset, subject.dataset.test)
     protocol = (
-        f"Of the mean bound of the first {len(x)} of {where}, with respect to the {numbers:,} parameters that q(h|x) "
-        f"depends on; {settings.draws:,} estimates each. The gradient itself, of squared norm {norm:.3g} nats², is "
-        f"found {against}. Baselines are means of {PILOT} other draws."
+        f"Of the mean bound of the first {len(x)} of {where}, with respect to the {number(numbers, 0)} parameters that "
+        f"q(h|x) depends on; {number(settings.draws, 0)} estimates each. The gradient itself, of squared norm "
+        f"{norm:.3g} nats², is found {against}. Baselines are means of {PILOT} other draws."
     )
     yield _table(tuple(rows), protocol)
     if norm > 0:
