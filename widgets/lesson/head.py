@@ -141,9 +141,9 @@ class Head(QWidget):
         self._bar.setVisible(begun or mine)
         trouble = runner.trouble.get(self._lesson.key, "")
         if mine:
-            left = "" if runner.stopping else f"  ·  {_left(runner)}"
+            left = "" if runner.stopping else f"{_left(runner)}  ·  "  # first: what is long is cut at its end
             self._bar.setValue(round(1000 * runner.share))
-            self._text.set_text(f"{runner.text}{left}")
+            self._text.set_text(f"{left}{runner.text}")
         else:
             self._bar.setValue(round(1000 * share))
             other = f"waits: {runner.lesson.title} runs now" if runner.lesson is not None and share < 1 else ""
