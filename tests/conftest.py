@@ -65,9 +65,11 @@ def _no_window_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """A test must close and delete the windows it opened (qtbot.addWidget does)."""
     if _uses_qt(request):
         gc.freeze()  # what is there before is not looked through afterwards: most of the time of these tests
+        gc.disable()  # it would run in any thread, and end Qt objects of this one there: see Collector
     yield
     if not _uses_qt(request):
         return
+    gc.enable()
     from PySide6.QtCore import QCoreApplication, QEvent
     from PySide6.QtWidgets import QApplication, QMenu
 

@@ -31,18 +31,19 @@ class Collector(QObject):
 
     EVERY = 1000  # ms
 
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, young_only: bool = False) -> None:
+        """`young_only`: until it has settled, look at the youngest generation alone. While everything is loaded, what
+        is imported stays, and looking through it took 0.1 s."""
+        super().__init__()
         self._thresholds = gc.get_threshold()
-        self._settled = False
+        self._settled = not young_only
         gc.disable()
         self._timer = QTimer(self, interval=self.EVERY)
         self._timer.timeout.connect(self.collect)
         self._timer.start()
 
     def collect(self) -> None:
-        """Collect the generations that are due; only the youngest while everything is loaded, as what is imported
-        stays, and looking through it took 0.1 s."""
+        """Collect the generations that are due."""
         for generation, (count, threshold) in reversed(
             list(enumerate(zip(gc.get_count(), self._thresholds, strict=True)))
         ):
@@ -79,7 +80,7 @@ def main(argv: list[str]) -> int:
     preferences, log = Preferences(), Log()
     look.apply(app, chosen_theme(preferences.theme), preferences.font_percent / 100)
     look.be_still(preferences.still)
-    last_resort, collector = LastResort(log), Collector()
+    last_resort, collector = LastResort(log), Collector(young_only=True)
     native = NativeCrashes(state_folder())
     left = native.left()
     native.begin()

@@ -14,7 +14,7 @@ from dgm_studio.lessons.found import Found
 from dgm_studio.lessons.reading import FOLDER, lessons, read_lesson
 from dgm_studio.presets import presets
 from dgm_studio.store import Project, Run
-from widgets.app import application
+from widgets.app import Collector, application
 from widgets.camera import Camera
 from widgets.crash import of_exception
 from widgets.crash_dialog import CrashDialog, what_is_kept
@@ -45,11 +45,12 @@ def photograph(
     alone: bool,
 ) -> list[Path]:
     """Take the pictures of an Album in this process, at the scale of this process."""
-    app = application(sys.argv[:1])
+    app, collector = application(sys.argv[:1]), Collector()
     look.apply(app, DARK)
     photographer = Photographer(Path(folder), pages, sizes_of(sizes), themes, app.devicePixelRatio())
     photographer.walk(Path(project), runs, alone)
     photographer.close()
+    collector.end()
     return photographer.camera.taken
 
 

@@ -117,7 +117,7 @@ def main() -> int:
         QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, home)
         app = application(sys.argv[:1])
         look.apply(app, DARK)
-        collector = Collector()
+        collector = Collector(young_only=True)
         preferences = Preferences()
         preferences.folder = Path(home)
         window = MainWindow(preferences, Log())

@@ -161,7 +161,7 @@ def measure_in_the_window(home: Path) -> None:
 
     app = application(sys.argv[:1])
     look.apply(app, DARK)
-    collector = Collector()
+    collector = Collector(young_only=True)
     preferences = Preferences()
     preferences.folder = home
     window = MainWindow(preferences, Log())

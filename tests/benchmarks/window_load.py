@@ -95,7 +95,7 @@ def open_window(home: Path):  # type: ignore[no-untyped-def]
     preferences = Preferences()
     preferences.folder = home
     window = MainWindow(preferences, Log())
-    window.collector = Collector()
+    window.collector = Collector(young_only=True)
     window.loaded.connect(window.collector.settle)
     window.resize(1280, 800)
     window.show()

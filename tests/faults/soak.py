@@ -198,7 +198,7 @@ def soak(minutes: float, home: Path) -> tuple[list[Held], list[str]]:
     look.apply(app, DARK)
     preferences, log = Preferences(), Log()
     preferences.folder = home / "projects"
-    collector, last_resort = Collector(), LastResort(log)
+    collector, last_resort = Collector(young_only=True), LastResort(log)
     log.said.connect(lambda notice: said.append(notice.text) if notice.kind == "bad" else None)
     window = MainWindow(preferences, log)
     window.loaded.connect(collector.settle)

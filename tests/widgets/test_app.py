@@ -36,6 +36,20 @@ def test_garbage_is_collected_from_a_timer_and_nowhere_else(qtbot: QtBot, collec
     qtbot.waitUntil(lambda: all(ref() is None for ref in knots), timeout=5 * Collector.EVERY)
 
 
+def test_until_it_has_settled_the_collector_looks_at_the_youngest_alone(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector, seen = Collector(young_only=True), list[int]()
+    with monkeypatch.context() as patched:
+        patched.setattr(gc, "collect", seen.append)
+        patched.setattr(gc, "get_count", lambda: (10**6, 10**6, 10**6))
+        collector.collect()
+        collector.settle()
+        collector.collect()
+    collector.end()
+    assert seen == [0, 2]
+
+
 def test_the_collector_gives_back_what_it_took(qtbot: QtBot) -> None:
     Collector().end()
     assert gc.isenabled()
