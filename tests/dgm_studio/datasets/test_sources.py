@@ -47,7 +47,7 @@ def test_unknown_source_is_refused_with_those_there_are():
 
 @pytest.mark.parametrize("entry", [s for s in SOURCES if "path" in s.settings.model_fields], ids=lambda s: s.key)
 def test_file_sources_without_a_path_say_so(entry):
-    with pytest.raises(BadData, match=r"is chosen\. Set data\.path"):
+    with pytest.raises(BadData, match=r"is chosen\. Choose one \(data\.path\)"):
         load(DataChoice(source=entry.key))
 
 
