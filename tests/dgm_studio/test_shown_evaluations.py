@@ -62,7 +62,7 @@ def test_the_plane_goes_by_quantiles_to_the_right_and_upwards() -> None:
     *_, report = plane.EVALUATION.run(subject(Shows()), plane.PlaneSettings(side=3))
     assert isinstance(report, Pictures)
     quantiles = torch.distributions.Normal(0.0, 1.0).icdf(torch.tensor([1 / 6, 0.5, 5 / 6]))
-    assert [float(name) for name in report.group] == pytest.approx(quantiles.tolist(), abs=0.05)
+    assert [float(name.replace("−", "-")) for name in report.group] == pytest.approx(quantiles.tolist(), abs=0.05)
     grid = torch.tensor(report.pictures).reshape(3, 3, 2).float() / 255 * 8 - 4
     for k in range(3):
         assert grid[k, :, 0].tolist() == pytest.approx(quantiles.tolist(), abs=0.1)
