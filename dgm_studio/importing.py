@@ -101,7 +101,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         reason = (str(error) or type(error).__name__).partition("\n")[0][:200]
         raise BadWeights(
             f"{path.name} cannot be read as weights ({reason.rstrip('.')}): it is cut off, damaged or of another kind. "
-            f"Nothing was changed."
+            "Nothing was changed."
         ) from None
 
 

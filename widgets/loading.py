@@ -28,9 +28,7 @@ WITH_QT = ("PySide6", "pyqtgraph", "widgets")
 BY_PLOTS = ("cProfile", "colorama", "html.parser", "pydoc", "xml.dom.minidom")  # what pyqtgraph imports without Qt
 # Imports of a source that stand at the left edge. Others are for types, or come later.
 IMPORTED = re.compile(r"^(?:from|import) ([\w.]+)", re.MULTILINE)
-
-
-DONE = object()
+DONE = object()  # instead of another step
 
 
 class Loading(QThread):

@@ -182,7 +182,7 @@ class MainWindow(QMainWindow):
             self._steps.take(self._move_in(modules))
 
     def _move_in(self, modules: list[str]) -> Generator[None]:
-        """Import the rest and make the desk, in steps of less than 0.1 s."""
+        """Import the rest and make the desk, in steps between which events come."""
         for module in modules:
             import_module(module)
             yield

@@ -163,9 +163,11 @@ class Plot(pg.PlotWidget):
         items = [item for item in self.items() if isinstance(item, pg.ScatterPlotItem)]
         for item in items:
             item.setExportMode(True, {"antialias": True, "resolutionScale": 1.0})
-        yield
-        for item in items:
-            item.setExportMode(False)
+        try:
+            yield
+        finally:
+            for item in items:
+                item.setExportMode(False)
 
     def _cut(self, painter: QPainter, place: QRectF) -> None:
         """Qt's drawings (SVG) clip nothing: what lies beyond the axes is covered, and the axes are drawn again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from widgets.arrangement import PLACES
 from widgets.trainer import Phase
 from widgets.workspace import Workspace
 
@@ -12,7 +13,6 @@ PAGES = {
     "pageCompare": "Compare",
     "pageLesson": "Lesson",
 }
-PANELS = ("showRuns", "showModel", "showHelp", "log")
 WITH_PROJECT = ("findRun", "reset", "search", "start", "layout", "tour", "nextRun", "previousRun")
 
 
@@ -46,7 +46,7 @@ def possible(workspace: Workspace, learnable: bool, resumable: bool) -> dict[str
         "save": writable,
         "saveAs": project is not None and phase is Phase.IDLE,
         "recoveries": writable,
-        **dict.fromkeys((*PAGES, *PANELS, *WITH_PROJECT), project is not None),
+        **dict.fromkeys((*PAGES, *PLACES, *WITH_PROJECT), project is not None),
     }
 
 

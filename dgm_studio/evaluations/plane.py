@@ -8,6 +8,7 @@ import torch
 
 from dgm_studio.evaluations.base import Evaluation
 from dgm_studio.inference import Subject
+from dgm_studio.powers import indexed
 from dgm_studio.reports import Note, Pictures, Report, number
 from dgm_studio.state import as_bytes
 from models.capabilities import Decodes
@@ -42,8 +43,8 @@ def _run(subject: Subject, settings: PlaneSettings) -> Iterator[float | Report]:
     yield 0.5
     pictures = as_bytes(subject.model.decode(z).cpu().float().numpy(), subject.spec)
     note = (
-        f"Means of p(x|z) at {side}×{side} codes with as much of the prior between any two neighbours. z1 grows to the "
-        "right and stands above, z2 grows upwards."
+        f"Means of p(x|z) at {side}×{side} codes with as much of the prior between any two neighbours. "
+        f"{indexed('z', 0)} grows to the right and stands above, {indexed('z', 1)} grows upwards."
     )
     names = tuple(number(value, 2) for value in across.tolist())
     yield Pictures("The plane of the code", pictures, names, note=note, stacked=True)
