@@ -203,9 +203,7 @@ class LessonPage(QWidget):
         self._article.zoomed.connect(self._zoom)
         column.addWidget(self._article)
         column.addWidget(section("Does it hold?"))
-        self._checks = [
-            CheckCard(number, check, lesson.worded(check.figure.text)) for number, check in enumerate(lesson.checks)
-        ]
+        self._checks = [CheckCard(number, lesson) for number in range(len(lesson.checks))]
         for card in self._checks:
             column.addWidget(card)
         column.addSpacing(SPACE)

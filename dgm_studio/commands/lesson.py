@@ -25,6 +25,7 @@ from dgm_studio.lessons.plan import Job, Measure, Train, done
 from dgm_studio.lessons.predictions import Spread
 from dgm_studio.lessons.reading import lesson, read_lesson
 from dgm_studio.lessons.running import Beginning, LessonEvent, carry_out
+from dgm_studio.lessons.wording import worded
 from dgm_studio.reports import Table, cell_text
 from dgm_studio.store import Project
 
@@ -124,11 +125,14 @@ def _print(entry: Lesson, found: Outcome, output: Output) -> None:
                 cells = [[cell_text(c, cell) for c, cell in zip(columns, row, strict=True)] for row in report.rows]
                 output.say("")
                 output.table([column.head for column in columns], cells, report.title)
+    titles = {key: quantity.title for key, quantity in entry.quantities.items()}
+    runs = {key: run.title for key, run in entry.runs.items()}
     for checked in found.checks:
         of = checked.check
         output.say("")
         output.say(f"{of.says}", style="bold")
-        output.say(f"    {of.figure.text} = {_spread(checked, checked.figure)}; predicted: {of.predicts.text}")
+        said = worded(of.figure, titles, runs)
+        output.say(f"    {said}: {_spread(checked, checked.figure)}; predicted: {of.predicts.worded}")
         output.say(f"    with {of.without}: {_spread(checked, checked.counterpart)}")
         if checked.predicted and not checked.told_apart:
             output.say("    The prediction also holds without the effect, so it says nothing.")

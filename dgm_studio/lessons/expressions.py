@@ -38,12 +38,12 @@ class Expression:
 
     text: str
     values: tuple[Value, ...]
-    _tree: ast.expr
+    tree: ast.expr
 
     def of(self, values: Mapping[Value, float]) -> float:
         """The figure; NaN where it is not defined (the logarithm of a negative number, say)."""
         try:
-            return float(_value(self._tree, values))
+            return float(_value(self.tree, values))
         except (ValueError, ZeroDivisionError, OverflowError, TypeError):  # a negative root is complex
             return math.nan
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,10 +15,8 @@ from dgm_studio.lessons.expressions import Expression, Value
 from dgm_studio.lessons.positions import Positions
 from dgm_studio.lessons.predictions import Prediction
 from dgm_studio.pages import Page
-from dgm_studio.powers import signed
 from models.settings import SettingsError
 
-_VALUE = re.compile(r"\b([a-z]\w*)\.(\w+)")  # of a figure: a quantity of a run
 GROUPS = ("data", "model", "learning", "training")
 
 
@@ -101,25 +98,6 @@ class Lesson:
         if isinstance(show, ShowReport):
             return (show.run,)
         return tuple(show.runs) or tuple(self.runs)
-
-    def worded(self, figure: str) -> str:
-        """A figure with the titles of its quantities and runs, and the signs that a book has. What all of it is of
-        stands before it, once."""
-        values = re.findall(_VALUE, figure)
-        of, runs = ({value[place] for value in values} for place in (0, 1))
-        same = len(of) == 1 and len(runs) > 1
-        alone = len(runs) == 1 and (len(values) > 1 or len(self.runs) == 1)
-
-        def titled(found: re.Match[str]) -> str:
-            quantity, run = self.quantities[found[1]].title, self.runs[found[2]].title
-            if same:
-                return f"“{run}”"
-            return quantity if alone else f"{quantity} ({run})"
-
-        text = re.sub(_VALUE, titled, signed(figure))
-        if same:
-            return f"{self.quantities[values[0][0]].title}: {text}"
-        return f"“{self.runs[values[0][1]].title}”: {text}" if alone and len(self.runs) > 1 else text
 
     def values(self) -> tuple[Value, ...]:
         """Every quantity of a run that a check or a show needs."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dgm_studio.powers import power
+from dgm_studio.powers import power, signed
 
 _NUMBER = r"[+\-−]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"
 _FORM = re.compile(rf"(?P<sign>[<>])\s*(?P<bound>{_NUMBER})|(?P<middle>{_NUMBER})\s*±\s*(?P<around>{_NUMBER})")
@@ -28,6 +28,11 @@ class Prediction:
     def holds(self, spread: Spread) -> bool:
         """Whether the whole interval is there. A figure that is no number is nowhere."""
         return self.low < spread.low and spread.high < self.high
+
+    @property
+    def worded(self) -> str:
+        """As it is said: more than 0.5."""
+        return signed(self.text.replace(">", "more than ", 1).replace("<", "less than ", 1)).replace("  ", " ")
 
     @classmethod
     def read(cls, text: str) -> Prediction:

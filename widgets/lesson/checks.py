@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import math
+from html import escape
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QWidget
 
-from dgm_studio.lessons.format import Check
+from dgm_studio.lessons.expressions import Expression
+from dgm_studio.lessons.format import Check, Lesson
 from dgm_studio.lessons.outcome import Checked
 from dgm_studio.lessons.predictions import Prediction, Spread, told
+from dgm_studio.lessons.wording import worded
 from dgm_studio.powers import signed
 from widgets.building import Card, label
 from widgets.lesson.marks import Mark, Sign
 from widgets.theme import SPACE, look, mixed
 
 HEIGHT = 5 * SPACE  # px of the picture of an interval
-MOST_WORDS = 200  # letters of a figure in words
 AROUND = 0.12  # of the width that stays free on both sides
 
 
 class CheckCard(Card):
-    """One check, of a figure that is called so. `show_checked` fills it in as results come."""
+    """A check of a lesson, by its number. `show_checked` fills it in as results come."""
 
-    def __init__(self, number_: int, check: Check, figure: str = "", parent: QWidget | None = None) -> None:
+    def __init__(self, number_: int, lesson: Lesson, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName(f"check-{number_}")
-        self._check = check
+        self._check = check = lesson.checks[number_]
         self._sign, self._verdict = Sign(), label("", "small", f"verdict-{number_}")
         head = QHBoxLayout()
         head.setSpacing(SPACE)
@@ -41,10 +43,14 @@ class CheckCard(Card):
         grid.setColumnStretch(1, 1)
         unit = f" {check.unit}" if check.unit else ""
         self._found, self._without = label("", wrap=True), label("", "", f"without-{number_}", wrap=True)
+        self._without.setToolTip(_in_words(lesson, check.counterpart))
+        figure = label(_in_words(lesson, check.figure), "muted", f"worded-{number_}", wrap=True)
+        figure.setTextFormat(Qt.TextFormat.RichText)
+        figure.setToolTip(signed(check.figure.text))
         for row, (title, value) in enumerate(
             (
-                ("Figure", _figure(check, figure)),
-                ("Predicted", label(f"{signed(check.predicts.text)}{unit}", wrap=True)),
+                ("Figure", figure),
+                ("Predicted", label(f"{check.predicts.worded}{unit}", wrap=True)),
                 ("Measured", self._found),
                 ("Switched off", self._without),
             )
@@ -132,12 +138,10 @@ class IntervalStrip(QWidget):
                 painter.drawEllipse(QPointF(x(spread.mean), y), 4.5, 4.5)
 
 
-def _figure(check: Check, words: str) -> QLabel:
-    """In words where they do not take much of the page."""
-    code = signed(check.figure.text)
-    result = label(words if words and len(words) <= MOST_WORDS else code, "muted", wrap=True)
-    result.setToolTip(words if result.text() == code else code)
-    return result
+def _in_words(lesson: Lesson, figure: Expression) -> str:
+    """A figure as rich text: what its quantities are called in the tables of the page stands in italics."""
+    quantities = {key: f"<i>{escape(quantity.title)}</i>" for key, quantity in lesson.quantities.items()}
+    return worded(figure, quantities, {key: escape(run.title) for key, run in lesson.runs.items()})
 
 
 def _finite(spread: Spread | None) -> bool:

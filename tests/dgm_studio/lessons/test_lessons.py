@@ -37,15 +37,6 @@ def changed(before: str, after: str) -> Lesson:
     return parse_lesson(text.replace(before, after, 1), TINY)
 
 
-def test_a_figure_is_said_with_the_titles_of_its_quantities_and_runs() -> None:
-    said = read_lesson(TINY).worded("abs(nats.long - 0.5 * size.short)")
-    assert said == "abs(Test log-likelihood (Forty steps) − 0.5 · Parameters (Two steps))"
-    said = read_lesson(TINY).worded("nats.long - nats.short")
-    assert said == "Test log-likelihood: “Forty steps” − “Two steps”"
-    assert read_lesson(TINY).worded("nats.long / size.long") == "“Forty steps”: Test log-likelihood / Parameters"
-    assert read_lesson(TINY).worded("log(nats.long)") == "log(Test log-likelihood (Forty steps))"
-
-
 def test_a_setting_is_called_as_in_the_form() -> None:
     config = next(iter(read_lesson(TINY).runs.values())).config()
     said = [
