@@ -14,7 +14,8 @@ from dgm_studio.lessons.checking import check
 from dgm_studio.lessons.format import Lesson, LessonError
 from dgm_studio.lessons.found import Found
 from dgm_studio.lessons.outcome import Outcome, outcome
-from dgm_studio.lessons.plan import done, jobs
+from dgm_studio.lessons.pace import kept_pace
+from dgm_studio.lessons.plan import jobs
 from dgm_studio.lessons.reading import lessons, read_lesson, unreadable
 from dgm_studio.lessons.shows import curve_of, growing
 from dgm_studio.reports import Report
@@ -42,7 +43,7 @@ LOOK_AFTER = 150  # ms from a change in the project to a look at it
 class Standing:
     """How far a lesson is in a project."""
 
-    share: float  # that is done
+    share: float  # of its time that is over
     outcome: Outcome
 
     @property
@@ -55,7 +56,9 @@ class Standing:
 def standing(lesson: Lesson, seeds: int, project: Project | None) -> Standing:
     """Reads files. Raises LessonError and ProjectError."""
     found = Found(project)
-    return Standing(done(lesson, seeds, jobs(lesson, seeds, found)), outcome(lesson, seeds, found))
+    left = jobs(lesson, seeds, found)
+    share = kept_pace(lesson, seeds, found).share(left, left[0].begun(found) if left else 0.0)
+    return Standing(share, outcome(lesson, seeds, found))
 
 
 class LessonPage(QWidget):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -21,7 +22,8 @@ from dgm_studio.lessons.checking import check
 from dgm_studio.lessons.format import Lesson
 from dgm_studio.lessons.found import Found
 from dgm_studio.lessons.outcome import Checked, Outcome, outcome
-from dgm_studio.lessons.plan import Job, Measure, Train, done
+from dgm_studio.lessons.pace import Pace, kept_pace
+from dgm_studio.lessons.plan import Job, Measure, Train
 from dgm_studio.lessons.predictions import Spread
 from dgm_studio.lessons.reading import lesson, read_lesson
 from dgm_studio.lessons.running import Beginning, LessonEvent, carry_out
@@ -80,24 +82,27 @@ def _run(entry: Lesson, project: Project, seeds: int, history: bool) -> None:
     console = Console(stderr=True)
     with Bar(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(entry.title, total=1.0)
-        for completed, said in _told(entry, carry_out(entry, project, seeds, history), seeds):
+        pace = kept_pace(entry, seeds, Found(project))
+        for completed, said in _told(entry, carry_out(entry, project, seeds, history), pace):
             bar.update(task, completed=completed, description=said)
 
 
-def _told(entry: Lesson, events: Iterator[LessonEvent], seeds: int) -> Iterator[tuple[float, str]]:
+def _told(entry: Lesson, events: Iterator[LessonEvent], pace: Pace) -> Iterator[tuple[float, str]]:
     """How far the lesson is, 0 to 1, and what is being done. Raises CommandError where a part of it fails."""
     job: Job | None = None
-    before = after = 0.0
+    left: tuple[Job, ...] = ()
+    begin = time.perf_counter()
     for event in events:
-        part = 0.0
+        part, remaining = 0.0, math.nan
         match event:
             case Beginning():
-                job = event.job
-                before, after = (done(entry, seeds, left) for left in (event.left, event.left[1:]))
+                if job is not None:
+                    pace.took(job, time.perf_counter() - begin)
+                job, left, begin = event.job, event.left, time.perf_counter()
             case Progress():
-                part = event.step / event.steps
+                part, remaining = event.step / event.steps, event.remaining
             case Fraction():
-                part = event.fraction
+                part, remaining = event.fraction, event.remaining
             case Failed():
                 raise CommandError(f"{_named(entry, job)} failed: {event.text}", code=1)
             case Finished(stopped=True):
@@ -105,7 +110,7 @@ def _told(entry: Lesson, events: Iterator[LessonEvent], seeds: int) -> Iterator[
             case Unmeasured():
                 raise CommandError(f"{_named(entry, job)}: {event.text}", code=1)
         if job is not None:
-            yield before + part * (after - before), _named(entry, job)
+            yield pace.share(left, part, remaining if math.isfinite(remaining) else None), _named(entry, job)
 
 
 def _named(entry: Lesson, job: Job | None) -> str:

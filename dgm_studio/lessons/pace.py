@@ -1,15 +1,15 @@
-"""How long what is left of a lesson takes: by what its jobs have taken, and by the lesson's own word until then."""
+"""How long a lesson takes, what is left of it, and so how far it is: by what its jobs have taken, and by the lesson's
+own word until then."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from dgm_studio.lessons.format import Lesson
 from dgm_studio.lessons.found import Found
-from dgm_studio.lessons.plan import Job, Measure, Train, all_jobs
+from dgm_studio.lessons.plan import Job, Kind, Measure, Train, all_jobs
 
-Kind = tuple[str, ...]
+SHORTEST = 1e-3  # seconds of a job: what is left always counts
 
 
 class Pace:
@@ -17,27 +17,50 @@ class Pace:
 
     def __init__(self, lesson: Lesson, seeds: int) -> None:
         """Raises LessonError."""
-        weight = sum(job.weight for job in all_jobs(lesson, seeds))
+        self._jobs = all_jobs(lesson, seeds)
+        weight = sum(job.weight for job in self._jobs)
         self._said = 60 * lesson.minutes * seeds / lesson.seeds / weight  # seconds for each unit of weight
         self._took: dict[Kind, tuple[float, float]] = {}  # how much was done, and the seconds for it
 
     def took(self, job: Job, seconds: float, part: float = 1.0) -> None:
         """This part of a job has taken so many seconds."""
-        much, before = self._took.get(_kind(job), (0.0, 0.0))
-        self._took[_kind(job)] = much + part * _size(job), before + seconds
+        much, before = self._took.get(job.kind, (0.0, 0.0))
+        self._took[job.kind] = much + part * _size(job), before + max(seconds, SHORTEST)
 
     def knows(self, job: Job) -> bool:
         """Whether its seconds are those of one like it, and no guess."""
-        return _kind(job) in self._took
+        return job.kind in self._took
 
     def seconds(self, job: Job) -> float:
         """That the whole job takes."""
-        alike = [took for kind, took in self._took.items() if _alike(kind, _kind(job))]
-        known = [self._took[_kind(job)]] if self.knows(job) else alike
+        if self.knows(job):
+            known = [self._took[job.kind]]
+        else:
+            known = [took for kind, took in self._took.items() if _alike(kind, job.kind)]
         if not known:
             return self._said * job.weight
         much, seconds = (sum(part) for part in zip(*known, strict=True))
         return seconds / much * _size(job)
+
+    def share(self, left: Iterable[Job], within: float = 0.0, remaining: float | None = None) -> float:
+        """How much of the lesson's time is over, 0 to 1, when `left` is to do. Of the first of these, `within` is done,
+        and `remaining` seconds are left where it says so itself."""
+        of_left = [self.seconds(job) for job in left]
+        if not of_left:
+            return 1.0
+        whole = of_left[0]
+        if remaining is not None and within < 1:
+            whole = max(remaining / (1 - within), SHORTEST)
+        over = sum(map(self.seconds, self._jobs)) - sum(of_left) + within * whole
+        return over / (over + (1 - within) * whole + sum(of_left[1:]))
+
+
+def kept_pace(lesson: Lesson, seeds: int, found: Found) -> Pace:
+    """The pace by what the project holds already. Reads files. Raises LessonError."""
+    pace = Pace(lesson, seeds)
+    for job, seconds in kept_seconds(lesson, seeds, found):
+        pace.took(job, seconds)
+    return pace
 
 
 def kept_seconds(lesson: Lesson, seeds: int, found: Found) -> Iterator[tuple[Job, float]]:
@@ -52,13 +75,6 @@ def kept_seconds(lesson: Lesson, seeds: int, found: Found) -> Iterator[tuple[Job
             result = found.result(job.config, job.evaluation, job.settings)
             if result is not None:
                 yield job, result.seconds
-
-
-def _kind(job: Job) -> Kind:
-    """The same for jobs that differ by their seed alone."""
-    if isinstance(job, Measure):
-        return job.run, job.evaluation, json.dumps(job.settings, sort_keys=True)
-    return (job.run,)
 
 
 def _size(job: Job) -> float:

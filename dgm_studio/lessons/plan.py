@@ -1,16 +1,19 @@
-"""What has to be done for a lesson, in order, and how far it is."""
+"""What has to be done for a lesson, in order."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from dgm_studio.config import RunConfig
 from dgm_studio.lessons.entries import Cell, ShowReport
 from dgm_studio.lessons.format import Lesson
 from dgm_studio.lessons.found import Found
+
+Kind = tuple[str, ...]
 
 MEASURING = 0.15  # of the time of a run's training, for each of its evaluations: a guess until they are done
 
@@ -27,6 +30,16 @@ class Train:
     def weight(self) -> float:
         return float(self.config.training.steps)
 
+    @property
+    def kind(self) -> Kind:
+        """The same for jobs that differ by their seed alone."""
+        return (self.run,)
+
+    def begun(self, found: Found) -> float:
+        """How much of it the project holds, 0 to 1, while it is not finished."""
+        run = found.run(self.config)
+        return max(run.checkpoint_steps(), default=0) / self.config.training.steps if run is not None else 0.0
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -41,6 +54,15 @@ class Measure:
     @property
     def weight(self) -> float:
         return MEASURING * self.config.training.steps
+
+    @cached_property
+    def kind(self) -> Kind:
+        """The same for jobs that differ by their seed alone."""
+        return self.run, self.evaluation, json.dumps(self.settings, sort_keys=True)
+
+    def begun(self, found: Found) -> float:
+        """Nothing of it: an evaluation is kept when it is done."""
+        return 0.0
 
 
 Job = Train | Measure
@@ -64,12 +86,6 @@ def all_jobs(lesson: Lesson, seeds: int) -> list[Job]:
 def jobs(lesson: Lesson, seeds: int, found: Found) -> list[Job]:
     """Those that the project still lacks."""
     return [job for job in all_jobs(lesson, seeds) if not _done(job, found)]
-
-
-def done(lesson: Lesson, seeds: int, left: Iterable[Job]) -> float:
-    """The share that is done, 0 to 1, when `left` is to do."""
-    total = sum(job.weight for job in all_jobs(lesson, seeds))
-    return 1 - sum(job.weight for job in left) / total
 
 
 def run_name(lesson: Lesson, run: str, seed: int, seeds: int) -> str:

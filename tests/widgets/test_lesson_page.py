@@ -130,6 +130,8 @@ def test_a_curve_grows_while_its_run_trains(person: Person, file: Path) -> None:
     page, trainer = opened(person, file), person.desk.workspace.trainer
     assert page._article is not None
     figure = page._article.figures["curve"]
+    told: list[float] = []
+    page.runner.advanced.connect(lambda: told.append(page.runner.share))
     page.run()
     person.until(lambda: "about" in page.head.findChild(QWidget, "lessonText").toolTip())  # nothing alike has run
     person.until(lambda: (plot := figure.findChild(CurvesPlot)) is not None and len(plot.drawn) == 2)
@@ -137,6 +139,9 @@ def test_a_curve_grows_while_its_run_trains(person: Person, file: Path) -> None:
     before = len(plot.drawn[1].x)
     assert [series.name for series in plot.drawn] == ["Two steps", "Forty steps, seed 0, in training"]
     person.until(lambda: len(plot.drawn[1].x) > before)  # in the plot that is there
+    person.until(lambda: page.runner.share > told[0])
+    assert told == sorted(told)  # the bar never goes back
+    assert 0 < told[-1] < 1
     trainer.tell(Order.PAUSE)
     person.until(lambda: trainer.phase is Phase.PAUSED)
     assert "is paused" in page.runner.text

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSpinBox, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from dgm_studio.lessons.format import Lesson
 from dgm_studio.lessons.reading import FOLDER
 from widgets.building import label
+from widgets.editors import IntegerBox
 from widgets.icons import dress
 from widgets.lesson.marks import Mark, Sign, minutes
 from widgets.lesson.runner import Runner
@@ -39,7 +40,7 @@ class Head(QWidget):
         self.button.setObjectName("runLesson")
         self.button.setProperty("primary", True)
         self.button.clicked.connect(self._press)
-        self.seeds = QSpinBox()
+        self.seeds = IntegerBox()
         self.seeds.setObjectName("lessonSeeds")
         self.seeds.setAccessibleName("How often each run is made")
         self.seeds.setToolTip("How often each run is made, each time with another seed: intervals are over these")

@@ -16,7 +16,7 @@ from dgm_studio.events import Progress as Trained
 from dgm_studio.lessons.format import Lesson, LessonError
 from dgm_studio.lessons.found import SEED, Found
 from dgm_studio.lessons.pace import Pace, kept_seconds
-from dgm_studio.lessons.plan import Job, Measure, Train, all_jobs, jobs, run_name
+from dgm_studio.lessons.plan import Job, Measure, Train, jobs, run_name
 from dgm_studio.store import Run
 from dgm_studio.training import Order
 from widgets import measuring
@@ -43,11 +43,11 @@ class Runner(QObject):
         self.job: Job | None = None
         self.stopping = False
         self.trouble: dict[str, str] = {}  # by lesson: why it ended too early
+        self.share = 0.0  # how much of its time is over, 0 to 1: never less than it was
         self._run = ""  # that is trained for the job
         self._asked: measuring.Job | None = None
         self._within = 0.0  # how much of the job is done
         self._left: Sequence[Job] = ()
-        self._total = 1.0  # weight of all jobs
         self._pace: Pace | None = None
         self._remaining: float | None = None  # seconds of the job, by its own word
         self._clock: tuple[float, float] | None = None  # when the job began, and how much of it was done then
@@ -68,11 +68,11 @@ class Runner(QObject):
         self.lesson, self.seeds, self.stopping = lesson, seeds, False
         self.trouble.pop(lesson.key, None)
         try:
-            self._total = sum(job.weight for job in all_jobs(lesson, seeds))
+            self._pace = Pace(lesson, seeds)
         except LessonError as error:
             self._end(str(error))
             return
-        self._pace = Pace(lesson, seeds)
+        self.share = 0.0
         self._recall(lesson, seeds, self._pace)
         self._next()
 
@@ -83,6 +83,8 @@ class Runner(QObject):
         def done(kept: list[tuple[Job, float]]) -> None:
             for job, seconds in kept:
                 pace.took(job, seconds)
+            if self.lesson is lesson and pace is self._pace:
+                self.share = self._share()  # which may be less than what was thought before
 
         self._workspace.files.submit(lambda: list(kept_seconds(lesson, seeds, found)), done, lambda problem: None)
 
@@ -105,10 +107,13 @@ class Runner(QObject):
 
     # How far it is.
 
-    @property
-    def share(self) -> float:
-        """How much of all there is to do is done, 0 to 1."""
-        return 1 - self._weight_left / self._total
+    def _share(self) -> float:
+        return self._pace.share(self._left, self._within, self._remaining) if self._pace is not None else 0.0
+
+    def _advance(self) -> None:
+        """Further within the job. What was not known to take so long holds the bar, and does not take it back."""
+        self.share = max(self.share, self._share())
+        self.advanced.emit()
 
     @property
     def remaining(self) -> float:
@@ -151,12 +156,6 @@ class Runner(QObject):
         steps = self.job.config.training.steps
         return f"training {of}: step {thousands(round(self._within * steps))} of {thousands(steps)}"
 
-    @property
-    def _weight_left(self) -> float:
-        if self.job is None:
-            return 0.0
-        return sum(job.weight for job in self._left) - self._within * self.job.weight
-
     # One job after the other.
 
     def _measured(self, job: measuring.Job, _: Result) -> None:
@@ -188,24 +187,24 @@ class Runner(QObject):
             self._end(f"{lesson.runs[job.run].title} could not be {self._doing(job)}.")
             return
         if isinstance(job, Train):
-            self._train(lesson, job, found.run(job.config))
+            self._train(lesson, job, found)
         else:
             self._measure(job, found.finished(job.config))
+        self.share = max(self.share, self._share())
         self.changed.emit()
 
     @staticmethod
     def _doing(job: Job) -> str:
         return "trained to its end" if isinstance(job, Train) else f"measured by {evaluation(job.evaluation).title}"
 
-    def _train(self, lesson: Lesson, job: Train, run: Run | None) -> None:
-        workspace = self._workspace
+    def _train(self, lesson: Lesson, job: Train, found: Found) -> None:
+        workspace, run = self._workspace, found.run(job.config)
         if run is None:
             name = run_name(lesson, job.run, job.seed, self.seeds)
             workspace.train(job.config, name, select=workspace.run is None, begun=partial(self._begun, job))
             return
         self._run = run.id
-        steps = run.checkpoint_steps()
-        self._within = steps[-1] / job.config.training.steps if steps else 0.0
+        self._within = job.begun(found)
         self._clock = time.monotonic(), self._within
         if workspace.viewing.of(run.id).history is None:
             workspace.viewing.read(run)
@@ -263,13 +262,13 @@ class Runner(QObject):
         if run_id == self._run and self._run:
             self._within = event.step / max(1, event.steps)
             self._remaining = event.remaining if math.isfinite(event.remaining) else None
-            self.advanced.emit()
+            self._advance()
 
     def _measuring(self, job: measuring.Job, event: Fraction) -> None:
         if job is self._asked:
             self._within = event.fraction
             self._remaining = event.remaining if math.isfinite(event.remaining) else None
-            self.advanced.emit()
+            self._advance()
 
     def _failed(self, job: measuring.Job, text: str) -> None:
         if job is self._asked:

@@ -17,8 +17,8 @@ from dgm_studio.lessons.expressions import BadExpression, Expression
 from dgm_studio.lessons.format import Lesson, LessonError
 from dgm_studio.lessons.found import Found
 from dgm_studio.lessons.outcome import _number, outcome
-from dgm_studio.lessons.pace import Pace, kept_seconds
-from dgm_studio.lessons.plan import Measure, Train, all_jobs, done, jobs
+from dgm_studio.lessons.pace import Pace, kept_pace, kept_seconds
+from dgm_studio.lessons.plan import Measure, Train, all_jobs, jobs
 from dgm_studio.lessons.predictions import BadPrediction, Prediction, Spread, told
 from dgm_studio.lessons.reading import FOLDER, lessons, parse_lesson, read_lesson, unreadable
 from dgm_studio.lessons.running import Beginning, carry_out
@@ -151,7 +151,7 @@ def test_a_lesson_is_stopped_gone_on_with_and_not_run_twice(tmp_path: Path) -> N
         left = jobs(entry, 2, Found(project))
         assert [type(job) for job in left[:2]] == [Train, Measure]
         assert left[0].run == "long"
-        assert 0 < done(entry, 2, left) < 1
+        assert 0 < kept_pace(entry, 2, Found(project)).share(left, left[0].begun(Found(project))) < 1
         begun = [event.job for event in carry_out(entry, project, 2) if isinstance(event, Beginning)]
         assert begun == left
         assert jobs(entry, 2, Found(project)) == []
@@ -249,6 +249,23 @@ def test_what_is_left_takes_as_long_as_the_same_run_of_another_seed(tmp_path: Pa
         kept = list(kept_seconds(entry, 2, Found(project)))
     assert [job for job, _ in kept] == every[:4]
     assert all(seconds > 0 for _, seconds in kept)
+
+
+def test_as_much_is_done_as_the_time_says_that_is_left() -> None:
+    entry = read_lesson(TINY)
+    short, short_measured, long, long_measured = every = all_jobs(entry, 1)
+    pace = Pace(entry, 1)
+    assert pace.share(every) == 0
+    assert pace.share(every[1:]) == pytest.approx(2 / (2 + 40 + 0.15 * 42))  # steps, before any time is known
+    pace.took(short, 1.0)
+    pace.took(short_measured, 60.0)
+    assert pace.share([long, long_measured]) == pytest.approx(61 / (61 + 1 / 2 * 40 + 60))
+    assert pace.share([long, long_measured], 0.25) == pytest.approx(66 / (61 + 20 + 60))
+    # by its own word three quarters of the training take 30 s more: then the first took 10
+    assert pace.share([long, long_measured], 0.25, 30.0) == pytest.approx(71 / (71 + 30 + 60))
+    assert pace.share([]) == 1
+    pace.took(long_measured, 0.0)
+    assert pace.share([long_measured], 1.0) <= 1
 
 
 def test_a_curve_in_training_stands_beside_those_that_are_known() -> None:
