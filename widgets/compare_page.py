@@ -94,7 +94,7 @@ class ComparePage(QWidget):
         self.chosen.changed.connect(self._changed)
         self.chosen.refused.connect(self._refuse)
         workspace.runs_changed.connect(self._offer_newest)
-        workspace.project_changed.connect(self._refused.hide)
+        workspace.project_file.replaced.connect(self._refused.hide)
         self._changed()
 
     @property

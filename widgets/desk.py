@@ -27,6 +27,7 @@ from widgets.import_dialog import ImportDialog
 from widgets.lesson_desk import LessonDesk
 from widgets.log_view import LogView
 from widgets.model_panel import ModelPanel
+from widgets.moment_keeping import MomentKeeping
 from widgets.moved_data import MovedData
 from widgets.notices import Log, Notice, Remedy
 from widgets.possible import PAGES, possible, primary, standing
@@ -40,6 +41,7 @@ from widgets.runs_panel import RunsPanel
 from widgets.status import StatusLine
 from widgets.theme import SPACE
 from widgets.trainer import Phase
+from widgets.training_notices import TrainingNotices
 from widgets.undoing import Place, Undoing
 from widgets.work_area import WorkArea
 from widgets.workspace import Workspace
@@ -89,7 +91,11 @@ class Desk(QObject):
         self.lessons = LessonDesk(window, actions, self.workspace, self.area, self.guide)
         self.docks = {"showRuns": runs, "showModel": model, "showHelp": self.guide.dock, "log": messages}
         self.arrangement = Arrangement(window, self.docks, self.guide)
-        self.notices = ProjectNotices(self.workspace, self._save_as, self._reopen, self._show_recoveries, self)
+        self.keeping = MomentKeeping(self.workspace, self)
+        self.notices = ProjectNotices(
+            self.workspace, self.changes, self._save_as, self._reopen, self._show_recoveries, self
+        )
+        TrainingNotices(self.workspace, self)
         self.moved_data = MovedData(self.workspace, window)
         places = [Place(self.model, self.draft.stack), Place(self.runs, self.workspace.edits)]
         self.undoing = Undoing(actions, places, self)
@@ -101,19 +107,19 @@ class Desk(QObject):
 
     def _connect(self) -> None:
         workspace, actions = self.workspace, self._actions
-        workspace.project_changed.connect(self._project_changed)
+        workspace.project_file.replaced.connect(self._project_changed)
         workspace.selected.connect(self._selected)
         workspace.training_changed.connect(self._training_changed)
         workspace.runs_changed.connect(self.control.follow_plan)
         workspace.runs_changed.connect(self._update)
-        workspace.saved.connect(self._update)
+        workspace.project_file.saved.connect(self._update)
         workspace.progressed.connect(self._progressed)
-        workspace.loading.connect(lambda fraction, text: self._status.show_text(text, fraction))
+        workspace.trainer.loading.connect(lambda run, fraction, text: self._status.show_text(text, fraction))
         self.area.train.way_chosen.connect(self.control.treat)
         self.area.explore.draw_wanted.connect(lambda: self.control.train_on_drawing(self.area.window()))
         self.runs.compare_wanted.connect(self.area.compare_runs)
-        self.area.moments.keep_wanted.connect(workspace.keep_moment)
-        self.area.moments.release_wanted.connect(workspace.release_moment)
+        self.area.moments.keep_wanted.connect(self.keeping.keep)
+        self.area.moments.release_wanted.connect(self.keeping.release)
         self.area.moments.branch_wanted.connect(self.control.branch)
         workspace.viewing.moments.moved.connect(lambda _: self._offer_release())
         self.changes.listed.connect(self._choose_runs)
@@ -129,14 +135,14 @@ class Desk(QObject):
             "reset": self._reset,
             "search": self._search,
             "branch": lambda: self.control.branch(None),
-            "keepMoment": workspace.keep_moment,
-            "releaseMoment": workspace.release_moment,
+            "keepMoment": self.keeping.keep,
+            "releaseMoment": self.keeping.release,
             "duplicate": self._duplicate,
             "useSettings": self.control.use_settings,
             "delete": self._delete,
             "import": self._choose_import,
             "recoveries": self._show_recoveries,
-            "save": workspace.save,
+            "save": workspace.project_file.save,
             "saveAs": self._save_as,
             **{key: partial(self.area.show_page, title) for key, title in PAGES.items()},
         }.items():
@@ -149,10 +155,10 @@ class Desk(QObject):
     # Projects.
 
     def open(self, path: Path) -> None:
-        self.when_idle(lambda: self.workspace.open(path), f"Open {path.name}")
+        self.when_idle(lambda: self.workspace.project_file.open(path), f"Open {path.name}")
 
     def new(self) -> None:
-        self.when_idle(lambda: self.workspace.create("Project"), "New project")
+        self.when_idle(lambda: self.workspace.project_file.create("Project"), "New project")
 
     def start(self, preset: Preset) -> None:
         """Make a project of its own for the preset and train it."""
@@ -161,13 +167,13 @@ class Desk(QObject):
             self.area.show_page("Train")
             self.control.train(preset.config, preset.key)
 
-        self.when_idle(lambda: self.workspace.create(preset.title, train), preset.title)
+        self.when_idle(lambda: self.workspace.project_file.create(preset.title, train), preset.title)
 
     def take_data(self, path: Path, at: QPoint | None = None) -> None:
         """Take a file or folder that was dropped: as the data of the selected run if that is not found, and else as the
         data of the next run. `at`: where on the screen, if it was dropped."""
         if self.workspace.project is None:
-            self.workspace.create(path.stem, lambda: self._use_data(path, at))
+            self.workspace.project_file.create(path.stem, lambda: self._use_data(path, at))
             return
         astray = self.workspace.viewing.astray
         if astray is not None:
@@ -185,7 +191,7 @@ class Desk(QObject):
 
     def leave(self) -> None:
         """Close the project."""
-        self.when_idle(lambda: self.workspace.close_project(), "Close the project")
+        self.when_idle(lambda: self.workspace.project_file.close(), "Close the project")
 
     def when_idle(self, then: Callable[[], None], what: str) -> None:
         """Do `then` now, or offer to stop the run that trains first."""
@@ -214,7 +220,7 @@ class Desk(QObject):
             self.workspace.close()
             then()
 
-        self.area.evaluate.leave(lambda: self.stop_all(lambda: self.workspace.close_project(closed)))
+        self.area.evaluate.leave(lambda: self.stop_all(lambda: self.workspace.project_file.close(closed)))
 
     # Runs.
 
@@ -224,7 +230,7 @@ class Desk(QObject):
 
     def _delete(self) -> None:
         for run in self.runs.chosen:
-            if not self.workspace.is_training(run):
+            if not self.workspace.trainer.trains(run.id):
                 self.changes.delete(run)
 
     def _choose_import(self) -> None:
@@ -263,14 +269,14 @@ class Desk(QObject):
     def _show_recoveries(self) -> None:
         window = self.parent()
         assert isinstance(window, QMainWindow)
-        RecoveryDialog(self.workspace, window).show()
+        RecoveryDialog(self.workspace, self.changes, window).show()
 
     def _reopen(self) -> None:
         """Open the file that is there now; what was not saved of this one is dropped."""
         project = self.workspace.project
         if project is not None:
             path = project.path
-            self.when_idle(lambda: self.workspace.open(path, keep=False), f"Open {path.name}")
+            self.when_idle(lambda: self.workspace.project_file.open(path, keep=False), f"Open {path.name}")
 
     def _save_as(self) -> None:
         project = self.workspace.project
@@ -281,7 +287,9 @@ class Desk(QObject):
         if name:
             chosen = Path(name)  # the dialog has asked whether this may be replaced, but not what a suffix makes of it
             path = chosen if chosen.suffix == ".dgm" else chosen.with_name(f"{chosen.name}.dgm")
-            self.when_idle(lambda: self.workspace.save_as(path, replace=path == chosen), f"Save as {path.name}")
+            self.when_idle(
+                lambda: self.workspace.project_file.save_as(path, replace=path == chosen), f"Save as {path.name}"
+            )
 
     # What changed.
 
@@ -289,9 +297,9 @@ class Desk(QObject):
         (self.left if self.workspace.project is None else self.worked).emit()
         self._update()
 
-    def _selected(self, run: Run | None) -> None:
+    def _selected(self, run: Run | None, instead: bool) -> None:
         if run is not None:
-            self.control.show_settings(run)
+            self.control.take_over(run, form_stays=instead)
         self._update()
 
     def _checked(self, problem: str) -> None:
@@ -326,19 +334,17 @@ class Desk(QObject):
         for key, enabled in can.items():
             actions[key].setEnabled(enabled)
         self._offer_release()
-        self.area.moments.allow(can["keepMoment"], can["branch"] and workspace.can_train)
+        self.area.moments.allow(can["keepMoment"], can["branch"] and workspace.project_file.writable)
         self._header.buttons["continue"].setEnabled(can["continue"])
         self.undoing.update()
         self.lessons.update()
-        self.model.allow_training(workspace.can_train and not self._problem, self._problem)
+        self.model.allow_training(workspace.project_file.writable and not self._problem, self._problem)
         self._header.buttons["device"].setText(_device_text(self.draft.config.training.device))
         if workspace.project is not None:
             self._header.show_project(workspace.project.path.name, standing(workspace))
 
     def _offer_release(self) -> None:
-        run, moments = self.workspace.run, self.workspace.viewing.moments
-        demanded = run is not None and moments.step is not None and moments.state in run.demanded
-        self._actions["releaseMoment"].setEnabled(demanded and self.workspace.can_train)
+        self._actions["releaseMoment"].setEnabled(self.keeping.releasable)
 
 
 def _device_text(name: str) -> str:

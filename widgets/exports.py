@@ -52,9 +52,10 @@ class Exports(QObject):
         self._dialogs: list[ExportDialog] = []
         actions["export"].triggered.connect(lambda: self.show_export())
         actions["importWeights"].triggered.connect(lambda: self._choose())
-        for signal in (workspace.selected, workspace.runs_changed, workspace.training_changed, workspace.saved):
+        for signal in (workspace.selected, workspace.runs_changed, workspace.training_changed):
             signal.connect(self._follow)
-        workspace.project_changed.connect(self._project_changed)
+        workspace.project_file.saved.connect(self._follow)
+        workspace.project_file.replaced.connect(self._project_changed)
 
     def show_export(self) -> ExportDialog | None:
         """Ask what of the selected run is to be exported."""
@@ -96,7 +97,9 @@ class Exports(QObject):
         run = workspace.run
         self._actions["export"].setEnabled(run is not None and run.config is not None and bool(run.checkpoint_steps()))
         # it draws from the process-wide generator, which belongs to a training while there is one
-        self._actions["importWeights"].setEnabled(workspace.can_train and workspace.trainer.phase is Phase.IDLE)
+        self._actions["importWeights"].setEnabled(
+            workspace.project_file.writable and workspace.trainer.phase is Phase.IDLE
+        )
 
     # Import.
 
@@ -140,4 +143,4 @@ class Exports(QObject):
                 text += " Set the form as that model was, or put the config.json of its export beside it."
             self._workspace.log.say(Notice("bad", text, "\n".join(error.fit.lines()), remedies))
         else:
-            self._workspace.say_problem(f"{path.name} was not imported.", problem)
+            self._workspace.log.say_problem(f"{path.name} was not imported.", problem)

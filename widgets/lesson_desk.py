@@ -91,14 +91,14 @@ class LessonDesk(QObject):
 
         def opened() -> None:
             if workspace.project is not None and workspace.project.read_only:  # another window has it
-                workspace.create(PROJECT, then)
+                workspace.project_file.create(PROJECT, then)
             else:
                 then()
 
         if kept.is_file():
-            workspace.open(kept, opened)
+            workspace.project_file.open(kept, opened)
         else:
-            workspace.create(PROJECT, then)
+            workspace.project_file.create(PROJECT, then)
 
     def _show(self, lesson: Lesson) -> None:
         self._area.lesson.show_lesson(lesson)
@@ -111,6 +111,6 @@ class LessonDesk(QObject):
     def _try(self, config: RunConfig, name: str) -> None:
         """Train a run that a lesson proposes, and show it. Its settings stay as the lesson has them, so that it is
         known again."""
-        if self._workspace.can_train:
+        if self._workspace.project_file.writable:
             self._workspace.train(config, name)
             self._area.show_page("Train")

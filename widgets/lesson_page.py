@@ -125,7 +125,7 @@ class LessonPage(QWidget):
         workspace.runs_changed.connect(self._look.start)
         workspace.progressed.connect(lambda *_: self._look.start())
         workspace.progressed.connect(self._grow)
-        workspace.project_changed.connect(self._project_changed)
+        workspace.project_file.replaced.connect(self._project_changed)
         runner.changed.connect(self._show_state)
         runner.advanced.connect(self._show_state)
         runner.made.connect(self._made)
@@ -315,7 +315,7 @@ class LessonPage(QWidget):
         if self.lesson is None:
             return
         share, mark = (self.standing.share, self.standing.mark) if self.standing is not None else (0.0, Mark.NONE)
-        self.head.show_state(self.runner, share, mark, self._workspace.can_train)
+        self.head.show_state(self.runner, share, mark, self._workspace.project_file.writable)
         if self.runner.lesson is not None:
             self._mark(self.runner.lesson.key, Mark.RUNNING)
 

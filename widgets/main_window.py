@@ -209,7 +209,7 @@ class MainWindow(QMainWindow):
         desk.worked.connect(self.tour.project_opened)
         desk.left.connect(self._show_start)
         desk.left.connect(self.tour.leave)
-        desk.workspace.stays_open.connect(lambda: self.setEnabled(True))
+        desk.workspace.project_file.stays_open.connect(lambda: self.setEnabled(True))
         self.start_page.say_loading("")
         assert self._load_begun is not None
         seconds = time.perf_counter() - self._load_begun

@@ -14,6 +14,7 @@ from widgets.background import Problem
 from widgets.opened_run import nearest
 
 if TYPE_CHECKING:
+    from widgets.notices import Log
     from widgets.viewing import Viewing
 
 PLAY_EVERY = 250  # ms between two moments that are played
@@ -60,9 +61,9 @@ class Moments(QObject):
     pictured = Signal(object)
     playing = Signal(bool)
 
-    def __init__(self, viewing: Viewing) -> None:
+    def __init__(self, viewing: Viewing, log: Log) -> None:
         super().__init__(viewing)
-        self._viewing = viewing
+        self._viewing, self._log = viewing, log
         self._run: Run | None = None
         self.marks = Marks()
         self.step: int | None = None
@@ -180,6 +181,6 @@ class Moments(QObject):
 
         def failed(problem: Problem) -> None:
             self._reading = False
-            self._viewing.say(f"A picture of {run.name} cannot be read.", problem)
+            self._log.say_problem(f"A picture of {run.name} cannot be read.", problem)
 
         self._viewing.states.read_frame(run, frame, came, failed)

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from widgets.background import Problem
 from widgets.building import Flow
 from widgets.icons import dress
 from widgets.theme import SPACE
@@ -100,6 +101,10 @@ class Log(QObject):
             notice = replace(notice, details=f"{notice.details[: LONGEST - 2]} …")
         self.entries.append(Said(datetime.now(), notice))
         self.said.emit(notice)
+
+    def say_problem(self, what: str, problem: Problem, *remedies: Remedy) -> None:
+        """What was not done, why, and what can be done about it."""
+        self.say(Notice("bad", f"{what} {problem.text}", problem.details, remedies))
 
     def take_back(self, notice: Notice) -> None:
         """What it says is over. The log still has it."""

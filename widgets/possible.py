@@ -21,7 +21,7 @@ def possible(workspace: Workspace, learnable: bool, resumable: bool) -> dict[str
     `resumable`: the selected run can be trained on as it was meant to."""
     project, run, phase = workspace.project, workspace.run, workspace.trainer.phase
     busy = phase in (Phase.TRAINING, Phase.PAUSED)
-    writable = workspace.can_train
+    writable = workspace.project_file.writable
     known = run is not None and run.config is not None
     stateful = run is not None and known and bool(run.checkpoint_steps())
     begins = phase is Phase.IDLE and writable and (learnable or resumable)
@@ -40,7 +40,7 @@ def possible(workspace: Workspace, learnable: bool, resumable: bool) -> dict[str
         "rename": run is not None,
         "tags": run is not None,
         "notes": run is not None,
-        "delete": run is not None and not workspace.is_training(run),
+        "delete": run is not None and not workspace.trainer.trains(run.id),
         "deleted": project is not None and bool(project.deleted),
         "import": writable,
         "save": writable,

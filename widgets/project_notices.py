@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject
 
 from dgm_studio.store import Project, Recovery
 from widgets.notices import Notice, Remedy
+from widgets.run_changes import RunChanges
 from widgets.status import thousands
 from widgets.times import at
 from widgets.workspace import Workspace
@@ -21,17 +22,18 @@ class ProjectNotices(QObject):
     def __init__(
         self,
         workspace: Workspace,
+        changes: RunChanges,
         save_as: Callable[[], None],
         reopen: Callable[[], None],
         show_recoveries: Callable[[], None],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._workspace = workspace
+        self._workspace, self._changes = workspace, changes
         self._save_as, self._reopen, self._show_recoveries = save_as, reopen, show_recoveries
         self._said: tuple[Project, str] | None = None  # so that nothing is said twice
-        workspace.opened.connect(self._greet)
-        workspace.displaced.connect(self._displaced)
+        workspace.project_file.opened.connect(self._greet)
+        workspace.project_file.displaced.connect(self._displaced)
 
     def look(self) -> None:
         """See what became of the project file, and say it if it is new."""
@@ -69,7 +71,7 @@ class ProjectNotices(QObject):
         name, mine = project.path.name, Remedy("Save as …", self._save_as)
         if what == "missing":
             text = f"{name} was moved or deleted. All of it is still here, but not on the disk."
-            self._say("bad", text, Remedy("Write it again", self._workspace.save_over), mine)
+            self._say("bad", text, Remedy("Write it again", self._workspace.project_file.save_over), mine)
         elif what == "conflict":
             unsaved = " without what you changed since" if project.modified else ""
             text = f"Another program has changed {name}. What you see here is as it was; nothing was overwritten."
@@ -78,7 +80,7 @@ class ProjectNotices(QObject):
                 text,
                 mine,
                 Remedy(f"Open the other{unsaved}", self._reopen),
-                Remedy("Replace the other by this", self._workspace.save_over),
+                Remedy("Replace the other by this", self._workspace.project_file.save_over),
             )
         else:
             self._say("bad", f"{name} can no longer be read from the disk.", mine)
@@ -102,7 +104,7 @@ class ProjectNotices(QObject):
         self._say(
             "warn",
             f"A training of {recovery.name} was cut off{when}. Found: {left}{measured}.",
-            Remedy("Recover", lambda: self._workspace.recover(recovery)),
+            Remedy("Recover", lambda: self._changes.recover(recovery)),
             Remedy("Choose …", self._show_recoveries),
             Remedy("Later", lambda: None),
         )

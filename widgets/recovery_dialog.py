@@ -12,6 +12,7 @@ from dgm_studio.store import Project, Recovery
 from widgets.background import Problem
 from widgets.building import Card, label, scrolled, section
 from widgets.editors import ChoiceBox
+from widgets.run_changes import RunChanges
 from widgets.status import thousands
 from widgets.theme import SPACE
 from widgets.times import at
@@ -30,12 +31,12 @@ class RecoveryDialog(QDialog):
     """One card for each session that was cut off: by step and time what was found, and a choice of states. Nothing is
     deleted here: what is put aside stays on the disk and can be offered again. Not modal."""
 
-    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+    def __init__(self, workspace: Workspace, changes: RunChanges, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("recoveryDialog")
         self.setWindowTitle("What was cut off")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self._workspace = workspace
+        self._workspace, self._changes = workspace, changes
         self._project = workspace.project
         self._trouble = label(role="error", name="recoveryTrouble", wrap=True)
         self._trouble.hide()
@@ -55,8 +56,8 @@ class RecoveryDialog(QDialog):
         column.addLayout(self._body, 1)
         column.addWidget(close, 0, Qt.AlignmentFlag.AlignRight)
         self.resize(84 * SPACE, 64 * SPACE)
-        workspace.project_changed.connect(self._project_changed)
-        workspace.recovered.connect(self.refresh)
+        workspace.project_file.replaced.connect(self._project_changed)
+        changes.recovered.connect(self.refresh)
         self.refresh()
 
     def refresh(self) -> None:
@@ -111,7 +112,7 @@ class RecoveryDialog(QDialog):
         recover = QPushButton("Recover")
         recover.setObjectName("recover")
         recover.setProperty("primary", True)
-        recover.clicked.connect(lambda: self._workspace.recover(recovery, choice.currentData()))
+        recover.clicked.connect(lambda: self._changes.recover(recovery, choice.currentData()))
         aside = QPushButton("Put aside")
         aside.setObjectName("putAside")
         aside.setToolTip("Do not offer it again. It stays on the disk.")

@@ -1,4 +1,5 @@
-"""What is done to the runs of a project: copied, branched, brought in from elsewhere, deleted and brought back."""
+"""What is done to the runs of a project: copied, branched, brought in from elsewhere, recovered, deleted and brought
+back."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from typing import TypeVar
 from PySide6.QtCore import QObject, Signal
 
 from dgm_studio.config import RunConfig
-from dgm_studio.store import Project, Run, branch, duplicate, import_runs, look_at_unfamiliar
+from dgm_studio.store import Project, Recovery, Run, branch, duplicate, import_runs, look_at_unfamiliar
 from widgets.background import Problem
 from widgets.notices import Notice, Remedy
 from widgets.run_edits import Deletion
@@ -34,9 +35,11 @@ class Listed:
 
 
 class RunChanges(QObject):
-    """Changes are made in the thread of files and told in a notice. `listed(path, runs)`: what another project has."""
+    """Changes are made in the thread of files and told in a notice. `listed(path, runs)`: what another project has;
+    `recovered()`: what a crash left of a run is part of it."""
 
     listed = Signal(object, object)
+    recovered = Signal()
 
     def __init__(self, workspace: Workspace, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -138,14 +141,25 @@ class RunChanges(QObject):
 
         def done(runs: list[Run]) -> None:
             self.added(runs)
-            self._workspace.save()  # until then they are in memory alone
+            self._workspace.project_file.save()  # until then they are in memory alone
             self._say(f"{_counted(len(runs), 'run')} came from {path.name}.")
 
         self._work(lambda: import_runs(project, path, run_ids), done, "Nothing was imported.")
 
+    def recover(self, recovery: Recovery, step: int | None = None) -> None:
+        """Merge what a crash left into its run, up to the state of `step` if given."""
+        project = self._project()
+
+        def done(run: Run) -> None:
+            self.added([run])
+            self._workspace.log.say(Notice("good", f"{run.name} was recovered.", lasting=False))
+            self.recovered.emit()
+
+        self._work(lambda: project.recover(recovery, step), done, "Nothing was recovered.")
+
     def _delete_again(self, run_id: str, project: Project) -> None:
         run = project.runs.get(run_id)
-        if project is self._workspace.project and run is not None and not self._workspace.is_training(run):
+        if project is self._workspace.project and run is not None and not self._workspace.trainer.trains(run.id):
             self.delete(run, again=True)
 
     def _clean_up(self, project: Project, run_ids: list[str], nbytes: int) -> None:
@@ -159,7 +173,7 @@ class RunChanges(QObject):
         self._work(lambda: project.clean_up(run_ids), done, "The deleted runs are still there.")
 
     def _continue(self, project: Project, run: Run, more: int) -> None:
-        if project is self._workspace.project and run.id in project.runs and self._workspace.can_train:
+        if project is self._workspace.project and run.id in project.runs and self._workspace.project_file.writable:
             self._workspace.continue_run(run, more)
 
     def added(self, runs: list[Run]) -> None:
@@ -180,7 +194,7 @@ class RunChanges(QObject):
         self._workspace.files.submit(work, told, partial(self._failed, failure))
 
     def _failed(self, what: str, problem: Problem) -> None:
-        self._workspace.say_problem(what, problem)
+        self._workspace.log.say_problem(what, problem)
 
     def _project(self) -> Project:
         project = self._workspace.project

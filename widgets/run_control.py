@@ -77,7 +77,7 @@ class RunControl(QObject):
     def train_on_drawing(self, window: QWidget) -> None:
         """Let a person draw a distribution, and add a run that learns it by the settings of the selected run."""
         run = self.workspace.run
-        if run is None or run.config is None or not self.workspace.can_train:
+        if run is None or run.config is None or not self.workspace.project_file.writable:
             return
         config, source = run.config, next(source for source in sources.SOURCES if source.drawing)
         chosen = config.data.settings if config.data.source == source.key else {}
@@ -141,7 +141,7 @@ class RunControl(QObject):
     def _say_finding(self, run_id: str, finding: Finding) -> None:
         project = self.workspace.project
         run = project.runs.get(run_id) if project is not None else None
-        ways = finding.changes.items() if run is not None and self.workspace.can_train else ()
+        ways = finding.changes.items() if run is not None and self.workspace.project_file.writable else ()
         remedies = tuple(
             Remedy(title_of(way, changes), lambda changes=changes: self._treat_kept(run_id, changes))  # type: ignore[misc]
             for way, changes in ways
@@ -164,10 +164,11 @@ class RunControl(QObject):
 
     # The form.
 
-    def show_settings(self, run: Run) -> None:
-        """Let the form show the settings of the run, unless it is to stay as it is."""
+    def take_over(self, run: Run, form_stays: bool = False) -> None:
+        """Let the form show the settings of the run that is selected. `form_stays`: the run stands in the place of one
+        that could not begin to learn, whose settings can be mended in the form."""
         self._shown = run.config
-        if not self.workspace.form_stays and run.config is not None and run.config != self.draft.config:
+        if not form_stays and run.config is not None and run.config != self.draft.config:
             if self.draft.stack.canUndo():
                 self.draft.replace(run.config, f"settings of {run.name}")  # what was edited can be had back
             else:
@@ -178,7 +179,7 @@ class RunControl(QObject):
         the form shows it too, unless somebody has changed something there."""
         run = self.workspace.run
         if run is not None and run.config is not self._shown and self.draft.config == self._shown:
-            self.show_settings(run)
+            self.take_over(run)
 
     # Menus.
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtGui import QUndoCommand
 
 from dgm_studio.store import Run
-from widgets.status import thousands
 
 if TYPE_CHECKING:
     from widgets.workspace import Workspace
@@ -47,20 +46,6 @@ class RunEdit(QUndoCommand):
         if run is not None:  # it may have been deleted meanwhile
             setattr(run, self._field, value)
             self._workspace.changed()
-
-
-class Keeping(QUndoCommand):
-    """A kept state that is to stay whatever else is let go of, or (`keep` false) no longer."""
-
-    def __init__(self, workspace: Workspace, run: Run, step: int, keep: bool) -> None:
-        super().__init__(f"{'keeping' if keep else 'releasing'} step {thousands(step)} of {run.name}")
-        self._workspace, self._run_id, self._step, self._keep = workspace, run.id, step, keep
-
-    def redo(self) -> None:
-        self._workspace.mark_state(self._run_id, self._step, self._keep)
-
-    def undo(self) -> None:
-        self._workspace.mark_state(self._run_id, self._step, not self._keep)
 
 
 class Deletion(QUndoCommand):

@@ -86,7 +86,7 @@ class RunsPanel(QWidget):
         self._tags.textEdited.connect(self._tagged)
         self._notes.textChanged.connect(self._noted)
         workspace.runs_changed.connect(self._refresh)
-        workspace.project_changed.connect(self._find.clear)
+        workspace.project_file.replaced.connect(self._find.clear)
         workspace.selected.connect(self._selected)
         workspace.progressed.connect(self._progressed)
         for key, do in {
@@ -140,7 +140,7 @@ class RunsPanel(QWidget):
         """How a run is, in words and in the role of a colour."""
         workspace = self._workspace
         view = workspace.viewing.runs.get(run.id)
-        if workspace.is_training(run):
+        if workspace.trainer.trains(run.id):
             step = view.progress.step if view is not None and view.progress is not None else 0
             words = {
                 Phase.LOADING: "reading data …",

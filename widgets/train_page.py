@@ -134,7 +134,9 @@ class TrainPage(QWidget):
         if run is None:
             self.findings.show_findings([], None, False)
         else:
-            self.findings.show_findings(run.findings, run.config, self._workspace.can_train, watched(run.config))
+            self.findings.show_findings(
+                run.findings, run.config, self._workspace.project_file.writable, watched(run.config)
+            )
 
     def _choose(self, changes: dict[str, Any]) -> None:
         if self._run is not None:

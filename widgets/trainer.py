@@ -65,6 +65,10 @@ class Trainer(QObject):
     def queued(self) -> tuple[Job, ...]:
         return tuple(self._queue)
 
+    def trains(self, run: str) -> bool:
+        """Whether the run is the one in training."""
+        return self._job is not None and self._job.run == run
+
     def waits(self, run: str) -> bool:
         """Whether the run is in the queue."""
         return any(job.run == run for job in self._queue)

@@ -61,7 +61,7 @@ class Viewing(QObject):
         self._files, self._trainer, self._data, self._log = files, trainer, data, log
         self.readers = Background("data", self)
         self.states = KeptStates(self)
-        self.moments = Moments(self)
+        self.moments = Moments(self, log)
         self.moments.moved.connect(self._move)
         self.runs: dict[str, Shown] = {}
         self._run: Run | None = None  # the selected one
@@ -153,7 +153,8 @@ class Viewing(QObject):
             self.of(run.id).thumbnail = None if samples is None else thumbnail(samples)
             self.pictured.emit(run.id)
 
-        self._files.submit(work, done, lambda problem: self.say(f"The pictures of {run.name} cannot be read.", problem))
+        failed = partial(self._log.say_problem, f"The pictures of {run.name} cannot be read.")
+        self._files.submit(work, done, failed)
 
     def watch_every(self, milliseconds: int) -> None:
         """How often views want newer weights of the run in training; 0 never."""
@@ -212,13 +213,13 @@ class Viewing(QObject):
         self.live_changed.emit(live)
 
     def _not_opened(self, run: Run, problem: Problem) -> None:
-        text = f"{run.name} can be looked at, but not explored. {problem.text}"
+        text = f"{run.name} can be looked at, but not explored."
         if self.live is None:
             self._drop_live()
         if isinstance(problem.error, BadData):
-            self.say_astray(run, Notice("bad", text))
+            self.say_astray(run, Notice("bad", f"{text} {problem.text}"))
         else:
-            self._log.say(Notice("bad", text, problem.details))
+            self._log.say_problem(text, problem)
 
     # Data that is not where it was.
 
@@ -264,7 +265,7 @@ class Viewing(QObject):
                 view.history.begin(view.begin)
             self.shown.emit(run.id)
 
-        self._files.submit(work, done, lambda problem: self.say(f"{run.name}'s curves cannot be read.", problem))
+        self._files.submit(work, done, partial(self._log.say_problem, f"{run.name}'s curves cannot be read."))
 
     def _prepared(self, run_id: str, dataset: Dataset) -> None:
         """The training thread has its data: from now on it can be watched."""
@@ -314,7 +315,3 @@ class Viewing(QObject):
         thread = self._trainer.thread_in_use
         if thread is not None and self._trainer.phase is Phase.TRAINING:
             thread.want_snapshot()
-
-    def say(self, what: str, problem: Problem) -> None:
-        """Tell what could not be done, and why."""
-        self._log.say(Notice("bad", f"{what} {problem.text}", problem.details))

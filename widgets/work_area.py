@@ -60,7 +60,7 @@ class WorkArea(Card):
         self.column.addWidget(self._pages, 1)
         self.column.addLayout(foot)
         self.tabs.currentChanged.connect(self._show)
-        workspace.project_changed.connect(self._show_evaluate)
+        workspace.project_file.replaced.connect(self._show_evaluate)
         workspace.selected.connect(lambda _: self._show_evaluate())
         workspace.selected.connect(lambda run: self.setProperty(RUN_NAME, run.name if run is not None else ""))
         workspace.viewing.live_changed.connect(lambda _: self._show_evaluate())

@@ -179,7 +179,7 @@ def test_help_opens_beside_the_form_follows_it_and_leads_into_it(qtbot: QtBot, p
     desk.guide.panel.text.followed.emit(f"preset:{presets()[0].key}")
     assert started == [presets()[0]]
     desk.guide.dock.close()
-    desk.workspace.create("Some")
+    desk.workspace.project_file.create("Some")
     person.until(lambda: desk.docks["showModel"].isVisible())
     panel, guide, model = desk.guide.panel, desk.guide, desk.model
     person.until(lambda: desk.docks["showRuns"].width() == 25 * SPACE)

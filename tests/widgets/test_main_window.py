@@ -305,7 +305,7 @@ def test_out_of_memory_offers_half_the_batch_one_click_away(person: Person) -> N
     run = workspace.run
     assert run is not None
     assert run.config is not None
-    workspace._say_failure(run, Failed("memory", "Out of memory with batches of 100.", 3))
+    workspace.training_ended.emit(run, Failed("memory", "Out of memory with batches of 100.", 3))
     person.until(lambda: len(person.bars()) == 1)
     (bar,) = person.bars()
     button = bar.findChild(QPushButton, "remedy")

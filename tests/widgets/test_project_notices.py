@@ -131,7 +131,7 @@ def test_what_was_changed_while_reading_only_is_not_dropped_silently(person: Per
     person.do("start")
     person.bar("stays open")
     copy = path.with_name("copy.dgm")
-    person.desk.workspace.save_as(copy)
+    person.desk.workspace.project_file.save_as(copy)
     person.until(lambda: project_of(person).path == copy and not project_of(person).read_only)
     person.do("start")
     person.until(lambda: person.desk.workspace.project is None)

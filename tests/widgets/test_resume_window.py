@@ -50,9 +50,9 @@ class Windowed:
         self.workspace.training_changed.connect(self._begin)
         self.workspace.trainer.happened.connect(self._happened)
         if path.exists():
-            self.workspace.open(path)
+            self.workspace.project_file.open(path)
         else:
-            self.workspace.create(path.stem)
+            self.workspace.project_file.create(path.stem)
         self.until(lambda: self.workspace.project is not None)
 
     def until(self, holds: Callable[[], object]) -> None:
@@ -65,7 +65,7 @@ class Windowed:
             self.workspace.continue_run(self.runs[0], 0)
         else:
             self.workspace.train(case.config())
-        with self.qtbot.waitSignal(self.workspace.saved, timeout=PATIENCE):  # as its closing event was told
+        with self.qtbot.waitSignal(self.workspace.training_ended, timeout=PATIENCE):
             pass
         self.until(lambda: self.workspace.trainer.phase is Phase.IDLE)
         assert self.runs[0].checkpoint_steps()[-1] == (STEPS if stop is None else stop)
@@ -84,7 +84,7 @@ class Windowed:
         if self.area is not None:
             self.area.evaluate.shut_down()
         closed: list[bool] = []
-        self.workspace.close_project(lambda: closed.append(True))
+        self.workspace.project_file.close(lambda: closed.append(True))
         self.until(lambda: closed)
         self.workspace.close()
         if self.area is not None:

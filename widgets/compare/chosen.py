@@ -27,7 +27,7 @@ class Chosen(QObject):
         self._workspace = workspace
         self._slots: dict[str, int] = {}  # run -> its colour, in the order in which they were added
         self._shown: list[tuple[str, str]] = []
-        workspace.project_changed.connect(self._recall)
+        workspace.project_file.replaced.connect(self._recall)
         workspace.runs_changed.connect(self._tell)
         self._recall()
 

@@ -106,7 +106,7 @@ class CurvesPart(Part):
         self._live.timeout.connect(self._draw)
         workspace.progressed.connect(self._progressed)
         workspace.training_changed.connect(self._training_changed)
-        workspace.project_changed.connect(self._read.clear)
+        workspace.project_file.replaced.connect(self._read.clear)
 
     def refresh(self) -> None:
         runs = self.chosen.runs
@@ -124,7 +124,7 @@ class CurvesPart(Part):
     def _history(self, run: Run) -> History | None:
         """What the window keeps of a run that trains."""
         view = self.workspace.viewing.runs.get(run.id)
-        return view.history if self.workspace.is_training(run) and view is not None else None
+        return view.history if self.workspace.trainer.trains(run.id) and view is not None else None
 
     def _need(self, run: Run) -> None:
         """Read what is missing of a stored run, in the thread of files."""

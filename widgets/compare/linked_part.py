@@ -49,7 +49,7 @@ class LinkedPart(Part):
         split.setSizes([1, 1])
         self.column.addLayout(head)
         self.column.addWidget(split, 1)
-        workspace.project_changed.connect(self._let_go)
+        workspace.project_file.replaced.connect(self._let_go)
         workspace.runs_changed.connect(self._kept)
 
     def refresh(self) -> None:

@@ -129,7 +129,7 @@ class SamplesPart(Part):
         self._timer.timeout.connect(self._advance)
         workspace.previewed.connect(self._previewed)
         workspace.training_changed.connect(self._training_changed)
-        workspace.project_changed.connect(lambda: self._frames.forget())
+        workspace.project_file.replaced.connect(lambda: self._frames.forget())
 
     @property
     def pace(self) -> Pace:
@@ -218,7 +218,7 @@ class SamplesPart(Part):
             cell.wanted = moments.at(amount, self.pace)
             view = self.workspace.viewing.runs.get(cell.run.id)
             newest = view.preview if view is not None else None
-            if end and newest is not None and self.workspace.is_training(cell.run):
+            if end and newest is not None and self.workspace.trainer.trains(cell.run.id):
                 cell.wanted = newest.step
                 cell.show_samples(newest.step, newest.samples)
             elif cell.wanted is None:

@@ -54,8 +54,8 @@ class Runner(QObject):
         workspace.trainer.happened.connect(self._happened)
         workspace.trainer.changed.connect(self._queue_changed)
         workspace.progressed.connect(self._progressed)
-        workspace.project_changed.connect(self._end)
-        workspace.stays_open.connect(self._end)
+        workspace.project_file.replaced.connect(self._end)
+        workspace.project_file.stays_open.connect(self._end)
         queue.progressed.connect(self._measuring)
         queue.measured.connect(self._measured)
         queue.failed.connect(self._failed)
@@ -63,7 +63,7 @@ class Runner(QObject):
 
     def run(self, lesson: Lesson, seeds: int) -> None:
         """Do what is left of the lesson. The project must be one that can be written to."""
-        if self.lesson is not None or not self._workspace.can_train:
+        if self.lesson is not None or not self._workspace.project_file.writable:
             return
         self.lesson, self.seeds, self.stopping = lesson, seeds, False
         self.trouble.pop(lesson.key, None)
@@ -208,7 +208,7 @@ class Runner(QObject):
         self._clock = time.monotonic(), self._within
         if workspace.viewing.of(run.id).history is None:
             workspace.viewing.read(run)
-        if not (workspace.is_training(run) or workspace.trainer.waits(run.id)):
+        if not (workspace.trainer.trains(run.id) or workspace.trainer.waits(run.id)):
             workspace.continue_run(run, 0)
 
     def _begun(self, job: Train, run: Run | None) -> None:

@@ -145,7 +145,7 @@ def state_of(run: Run | None, steps: int, workspace: Workspace) -> tuple[Mark, s
     """How a run that takes so many steps is, as a sign and in words."""
     if run is None:
         return Mark.NONE, f"not trained yet: {counted(steps)}"
-    if workspace.is_training(run):
+    if workspace.trainer.trains(run.id):
         view = workspace.viewing.runs.get(run.id)
         at = view.progress.step if view is not None and view.progress is not None else 0
         return Mark.RUNNING, f"in training: step {thousands(at)} of {thousands(steps)}"
