@@ -280,6 +280,8 @@ class LessonPage(QWidget):
         def failed(problem: Problem) -> None:
             if number == self._asked:
                 self._say(problem.text)
+            if isinstance(problem.error, LessonError) and self.runner.lesson is lesson:
+                self.runner.stop()  # what is wrong with it would be so for every run
 
         self._workspace.files.submit(lambda: standing(lesson, seeds, project), done_, failed)
 

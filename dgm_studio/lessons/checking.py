@@ -8,6 +8,7 @@ from dgm_studio.config import RunConfig
 from dgm_studio.equations import BadEquation, understood
 from dgm_studio.evaluation import evaluation
 from dgm_studio.help_pages import help_page
+from dgm_studio.lessons.curves import check_curves
 from dgm_studio.lessons.entries import Cell, ShowReport, Try
 from dgm_studio.lessons.format import Lesson, LessonError, LessonRun, over
 from dgm_studio.lessons.reading import FOLDER
@@ -26,6 +27,7 @@ def check(entry: Lesson) -> None:
             Recipe.read(config.family, config.learner, config.model, config.learning)
         except (UnknownKey, SettingsError) as error:
             raise entry.error(("runs", run.key), str(error)) from None
+    check_curves(entry)
     for place, asked in _asked(entry):
         try:
             read_settings(evaluation(asked.evaluation).settings, asked.settings, "settings")

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from dgm_studio.lessons.curves import HELD_OUT, quantity_of
 from dgm_studio.lessons.entries import Show, ShowCurve, ShowPoints, ShowReport, ShowSamples, ShowTable
 from dgm_studio.lessons.expressions import Value
 from dgm_studio.lessons.format import Lesson
@@ -86,12 +87,17 @@ def _curves(lesson: Lesson, show: ShowCurve, seeds: int, found: Found) -> Sequen
         curves = [(steps, rows) for steps, rows in curves if len(steps)]
         if curves:
             series.append(_mean_curve(lesson.runs[run].title, curves))
+    runs = [found.finished(lesson.runs[run].config()) for run in lesson.runs_of(show)]
+    if not series and all(run is not None for run in runs):
+        there = dict.fromkeys(key for run in runs if run is not None for key in run.metrics)
+        place = ("shows", list(lesson.shows).index(show.key), "curve")
+        raise lesson.error(place, f"no run here has recorded {show.curve!r} (there are: {', '.join(there)})")
     return [_drawn(lesson, show, seeds, series)] if series else ()
 
 
 def _drawn(lesson: Lesson, show: ShowCurve, seeds: int, series: Sequence[Series]) -> Curves:
     note = " ".join(part for part in (show.note, f"Means over {seeds} seeds." if seeds > 1 else "") if part)
-    y_title = _quantity(lesson, show)
+    y_title = _called(lesson, show)
     return Curves(show.title or y_title, "step", y_title, tuple(series), note)
 
 
@@ -115,19 +121,10 @@ def curve_of(lesson: Lesson, key: str, run: str) -> str:
     return show.curve if isinstance(show, ShowCurve) and run in lesson.runs_of(show) else ""
 
 
-def _quantity(lesson: Lesson, show: ShowCurve) -> str:
-    """What a training curve is called, with its unit. Raises LessonError where no run of the show reports it."""
-    from models.catalog import learning
-
-    held_out, there = show.curve.startswith("valid/"), dict[str, None]()
-    for run in lesson.runs_of(show):
-        for quantity in learning(lesson.runs[run].config().learner).learner.quantities:
-            there |= {quantity.key: None, f"valid/{quantity.key}": None}
-            if quantity.key == show.curve.removeprefix("valid/"):
-                unit = f" ({quantity.unit})" if quantity.unit else ""
-                return f"{quantity.title}{', held out' if held_out else ''}{unit}"
-    place = ("shows", list(lesson.shows).index(show.key), "curve")
-    raise lesson.error(place, f"no run here has a curve {show.curve!r} (there are: {', '.join(there)})")
+def _called(lesson: Lesson, show: ShowCurve) -> str:
+    """What a training curve is called, with its unit. Raises LessonError where no run of the show can have it."""
+    quantity, held_out = quantity_of(lesson, show), ", held out" if show.curve.startswith(HELD_OUT) else ""
+    return f"{quantity.title}{held_out}" + (f" ({quantity.unit})" if quantity.unit else "")
 
 
 def _mean_curve(name: str, curves: Sequence[Curve]) -> Series:

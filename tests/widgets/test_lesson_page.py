@@ -150,6 +150,18 @@ def test_a_curve_grows_while_its_run_trains(person: Person, file: Path) -> None:
     person.until(lambda: [s.name for s in figure.findChild(CurvesPlot).drawn] == ["Two steps", "Forty steps"])
 
 
+def test_a_name_that_is_wrong_stops_the_lesson_as_soon_as_it_is_seen(person: Person, file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('column = "Value"', 'column = "Worth"'), encoding="utf-8")
+    page = opened(person, file)
+    page.run()
+    person.until(lambda: page.runner.lesson is None)
+    project = person.desk.workspace.project
+    assert project is not None
+    assert len(project.runs) <= 2  # none of the second seed
+    person.until(lambda: "line 24" in page.findChild(QLabel, "lessonTrouble").text())
+
+
 def test_a_lesson_waits_for_what_trains_already_and_ends_when_its_run_leaves_the_queue(
     person: Person, file: Path
 ) -> None:

@@ -187,15 +187,6 @@ def test_the_command_prints_figures_and_verdict(tmp_path: Path, capsys: pytest.C
     assert "no lesson named 'no-such'" in capsys.readouterr().err
 
 
-def test_a_cell_that_is_not_there_is_said_with_those_that_are(tmp_path: Path) -> None:
-    entry = changed('row = "log p(x)"', 'row = "log q(x)"')
-    with Project.create(tmp_path / "tiny.dgm") as project:
-        for _ in carry_out(entry, project, 1):
-            pass
-        with pytest.raises(LessonError, match=r"line 24: .*rows are log p\(x\)"):
-            outcome(entry, 1, Found(project))
-
-
 @pytest.mark.parametrize(("cell", "value"), [(7.5, 7.5), ("7 of 8", 7.0), ("7", None), ("7 of 8 or more", None)])
 def test_a_count_of_so_many_is_a_number_and_other_text_is_none(cell: object, value: float | None) -> None:
     entry = read_lesson(TINY)
