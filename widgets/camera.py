@@ -47,7 +47,7 @@ class Camera:
     def in_themes(self, look_at: Callable[[], None]) -> None:
         """Look at something in each theme. Changing it takes a second, so not for every page."""
         for theme in self._themes:
-            self._window.set_theme(theme)
+            self._window.theme.choose(theme)
             settle(self._desk, 0.1)
             look_at()
 

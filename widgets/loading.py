@@ -11,8 +11,9 @@ import ctypes
 import os
 import re
 import sys
+import time
 import traceback
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
@@ -93,6 +94,65 @@ class Steps(QObject):
         finally:
             if not going_on:
                 self._timer.stop()
+
+
+class MovingIn(QObject):
+    """Imports what the window needs to show a project, and then takes the steps of `furnish`, which makes it.
+
+    Signals: `said(text)` what is being done, `moved_in(seconds)` all is made, `failed(sentence, details)`, `ended()`
+    the thread has, which must not be deleted before.
+    """
+
+    said = Signal(str)
+    moved_in = Signal(float)
+    failed = Signal(str, str)
+    ended = Signal()
+
+    def __init__(self, furnish: Callable[[], Generator[None]], parent: QObject) -> None:
+        super().__init__(parent)
+        self._furnish = furnish
+        self._begun: float | None = None  # when
+        self._stopped = False
+        self._steps = Steps(self)
+        self._loading = Loading(self)
+        self._loading.said.connect(self.said)
+        self._loading.ready.connect(self._imported)
+        self._loading.failed.connect(self.failed)
+        self._loading.finished.connect(self.ended)
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether the thread runs. What it imports cannot be interrupted."""
+        return self._loading.isRunning()
+
+    def begin(self) -> bool:
+        """Begin, unless that has been done; whether this was the first time."""
+        first = self._begun is None
+        if first:
+            self._begun = time.perf_counter()
+            self._steps.take(self._before_the_thread())
+        return first
+
+    def stop(self) -> None:
+        """Make nothing more."""
+        self._stopped = True
+        self._steps.stop()
+
+    def _before_the_thread(self) -> Generator[None]:
+        yield from create_qt_types()
+        self._loading.start()
+
+    def _imported(self, modules: list[str]) -> None:
+        if not self._stopped:
+            self._steps.take(self._make(modules))
+
+    def _make(self, modules: list[str]) -> Generator[None]:
+        for module in modules:
+            import_module(module)
+            yield
+        yield from self._furnish()
+        assert self._begun is not None
+        self.moved_in.emit(time.perf_counter() - self._begun)
 
 
 def create_qt_types() -> Generator[None]:

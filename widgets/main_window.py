@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QTimer, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QIcon, QPaintEvent
-from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from dgm_studio.lessons.format import Lesson
 from dgm_studio.presets import Preset, presets
 from widgets.actions import Actions
 from widgets.header import LOGO, Header
 from widgets.help import about, shortcuts
-from widgets.icons import dress
-from widgets.loading import Loading, Steps, create_qt_types
+from widgets.loading import MovingIn
 from widgets.notices import Log, Notice, Notices, voice
 from widgets.palette.finder import Finder
 from widgets.preferences import Preferences
 from widgets.start_page import StartPage
 from widgets.status import StatusLine
-from widgets.theme import SPACE, chosen_theme, look
+from widgets.theme import SPACE, look
+from widgets.theme_choice import ThemeChoice
 from widgets.tour_stops import Tour
 
 if TYPE_CHECKING:
@@ -35,7 +33,7 @@ LISTED = 12  # recent projects in the menu; the start page has all
 
 class MainWindow(QMainWindow):
     """Start page, then a project. `appeared()` when it was painted first, `loaded()` when the studio is complete,
-    `ended()` when it has closed and every thread of it has ended."""
+    `ended()` when it has closed and every thread of it has ended; `has_ended` from then on."""
 
     appeared = Signal()
     loaded = Signal()
@@ -55,7 +53,7 @@ class MainWindow(QMainWindow):
         self.desk: Desk | None = None
         self._wanted: Callable[[Desk], None] | None = None  # what was clicked before everything was loaded
         self._may_close = self._appeared = False
-        self._load_begun: float | None = None  # when
+        self.has_ended = False
         self.actions_ = Actions(self)
         self.header = Header(self.actions_)
         self.setMenuWidget(self.header)
@@ -71,6 +69,7 @@ class MainWindow(QMainWindow):
         column.addWidget(self._notices)
         column.addWidget(self._pages, 1)
         self.setCentralWidget(middle)
+        self.theme = ThemeChoice(preferences, self.actions_, self)
         self.finder = Finder(self)
         self.tour = Tour(self, by_itself=tour)
         voice.said.connect(log.say)
@@ -78,19 +77,16 @@ class MainWindow(QMainWindow):
         self._show_start()
         self.resize(1280, 800)
         self.restoreGeometry(preferences.geometry)
-        self._steps = Steps(self)
-        self._loading = Loading(self)
-        self._loading.said.connect(self.start_page.say_loading)
-        self._loading.ready.connect(self._imported)
-        self._loading.failed.connect(self._not_loaded)
-        self._loading.finished.connect(self._loading_ended)
+        self._moving_in = MovingIn(self._furnish, self)
+        self._moving_in.said.connect(self.start_page.say_loading)
+        self._moving_in.moved_in.connect(self._moved_in)
+        self._moving_in.failed.connect(self._not_loaded)
+        self._moving_in.ended.connect(self._loading_ended)
 
     def load(self) -> None:
         """Begin to import the rest, unless that has begun. Imports hold Python's lock, so the window paints first."""
-        if self._load_begun is None:
-            self._load_begun = time.perf_counter()
+        if self._moving_in.begin():
             self.start_page.say_loading(self.start_page.loading_text or "Loading …")
-            self._steps.take(self._begin_loading())
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
@@ -120,32 +116,15 @@ class MainWindow(QMainWindow):
             "start": lambda: self.desk.leave() if self.desk is not None else None,
             "quit": self.close,
             "layout": lambda: self.desk.arrangement.reset() if self.desk is not None else None,
-            "theme": lambda: self.set_theme("light" if look.theme.name == "dark" else "dark"),
-            "themeSystem": lambda: self.set_theme("system"),
-            "themeDark": lambda: self.set_theme("dark"),
-            "themeLight": lambda: self.set_theme("light"),
             "preferences": self.show_preferences,
             "shortcuts": lambda: shortcuts(self, actions),
             "about": lambda: about(self),
         }.items():
             actions[key].triggered.connect(lambda _=False, do=do: do())
-        QApplication.styleHints().colorSchemeChanged.connect(lambda _: self.set_theme(self.preferences.theme))
-        self._mark_theme()
-
-    def set_theme(self, name: str) -> None:
-        """Wear the theme of this name, and remember it."""
-        self.preferences.theme = name
-        app = QApplication.instance()
-        assert isinstance(app, QApplication)
-        theme = chosen_theme(name)
-        scale = self.preferences.font_percent / 100
-        if theme is not look.theme or scale != look.scale:
-            look.apply(app, theme, scale)
-        self._mark_theme()
 
     def follow_preferences(self) -> None:
         """Be as the preferences say."""
-        self.set_theme(self.preferences.theme)
+        self.theme.wear()
         look.be_still(self.preferences.still)
         if self.desk is not None:
             self.desk.follow_preferences()
@@ -159,11 +138,6 @@ class MainWindow(QMainWindow):
         dialog.find(find)
         dialog.show()
 
-    def _mark_theme(self) -> None:
-        for name in ("system", "dark", "light"):
-            self.actions_[f"theme{name.title()}"].setChecked(self.preferences.theme == name)
-        dress(self.actions_["theme"], "sun" if look.theme.name == "dark" else "moon")
-
     # Loading.
 
     def _when_loaded(self, do: Callable[[Desk], None], text: str) -> None:
@@ -173,19 +147,8 @@ class MainWindow(QMainWindow):
             self._wanted = do
             self.start_page.say_loading(text)
 
-    def _begin_loading(self) -> Generator[None]:
-        yield from create_qt_types()
-        self._loading.start()
-
-    def _imported(self, modules: list[str]) -> None:
-        if not self._may_close:
-            self._steps.take(self._move_in(modules))
-
-    def _move_in(self, modules: list[str]) -> Generator[None]:
-        """Import the rest and make the desk, in steps between which events come."""
-        for module in modules:
-            import_module(module)
-            yield
+    def _furnish(self) -> Generator[None]:
+        """Make the desk, in steps between which events come."""
         from models.catalog import FAMILIES
         from widgets.desk import Desk
         from widgets.draft import default_config
@@ -211,13 +174,13 @@ class MainWindow(QMainWindow):
         desk.left.connect(self.tour.leave)
         desk.workspace.project_file.stays_open.connect(lambda: self.setEnabled(True))
         self.start_page.say_loading("")
-        assert self._load_begun is not None
-        seconds = time.perf_counter() - self._load_begun
+
+    def _moved_in(self, seconds: float) -> None:
         self.log.say(Notice("info", f"Loaded in {seconds:.1f} s.", lasting=False))
         self.loaded.emit()
-        if self._wanted is not None:
-            wanted, self._wanted = self._wanted, None
-            wanted(desk)
+        wanted, self._wanted = self._wanted, None
+        if wanted is not None and self.desk is not None:
+            wanted(self.desk)
 
     def _not_loaded(self, text: str, details: str) -> None:
         self.start_page.say_loading("")
@@ -322,8 +285,9 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Stop and keep what trains, save, end all threads; the window closes when that is done."""
-        if self._may_close and not self._loading.isRunning():
+        if self._may_close and not self._moving_in.is_loading:
             event.accept()
+            self.has_ended = True
             self.ended.emit()
             return
         event.ignore()
@@ -332,7 +296,7 @@ class MainWindow(QMainWindow):
         self.preferences.geometry = self.saveGeometry()
         if self.desk is None:
             self.hide()  # imports of the thread cannot be interrupted; the process ends after them
-            self._steps.stop()
+            self._moving_in.stop()
             self._end()
             return
         if self._pages.currentWidget() is self.desk.area:

@@ -311,5 +311,5 @@ class Photographer:
 
     def close(self) -> None:
         self.window.close()
-        wait(lambda: self.window._may_close and not self.window.isVisible())
+        wait(lambda: self.window.has_ended)
         self._home.cleanup()

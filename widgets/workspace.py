@@ -152,8 +152,8 @@ class Workspace(QObject):
             self.edits.push(RunEdit(self, run, "tags", tags))
 
     def forget(self, run_id: str, unlearned: bool = False) -> None:
-        """A run is no longer part of the project: show nothing of it. Instead of one that has not learned anything the
-        run that was shown before is."""
+        """A run is no longer part of the project: show nothing of it. In place of one that has not learned anything
+        stands the run that was shown before it."""
         assert self.project is not None
         self.viewing.runs.pop(run_id, None)
         if self.run is not None and self.run.id == run_id:
@@ -197,7 +197,7 @@ class Workspace(QObject):
         elif isinstance(event, Finding):
             self.found.emit(run_id, event)
         elif isinstance(event, Finished | Cancelled | Failed):
-            self._closed(run_id, event)
+            self._ended(run_id, event)
 
     def _progressed(self) -> None:
         active = self.trainer.active
@@ -205,7 +205,7 @@ class Workspace(QObject):
         if active is not None and progress is not None:
             self.progressed.emit(active.run, progress)
 
-    def _closed(self, run_id: str, event: Finished | Cancelled | Failed) -> None:
+    def _ended(self, run_id: str, event: Finished | Cancelled | Failed) -> None:
         project = self.project
         assert project is not None
         run = project.runs.get(run_id)

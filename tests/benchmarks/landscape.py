@@ -147,7 +147,7 @@ def main() -> int:
             print(f"Landscape {title}:", flush=True)
             missed = measure(desk, bare, session, view) or missed
         window.close()
-        until(lambda: window._may_close and not window.isVisible())
+        until(lambda: window.has_ended)
         collector.end()
     return int(missed)
 

@@ -220,7 +220,7 @@ def measure_in_the_window(home: Path) -> None:
         )
         trainer.tell(Order.RUN)
     window.close()
-    until(lambda: window._may_close and not window.isVisible())
+    until(lambda: window.has_ended)
     collector.end()
 
 

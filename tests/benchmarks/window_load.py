@@ -106,7 +106,7 @@ def open_window(home: Path):  # type: ignore[no-untyped-def]
 
 def close(window) -> None:  # type: ignore[no-untyped-def]
     window.close()
-    until(lambda: window._may_close and not window.isVisible())
+    until(lambda: window.has_ended)
     window.collector.end()
 
 

@@ -217,7 +217,7 @@ def soak(minutes: float, home: Path) -> tuple[list[Held], list[str]]:
             flush=True,
         )
     window.close()
-    until(lambda: not window.isVisible() and window._may_close, "the end")
+    until(lambda: window.has_ended, "the end")
     collector.end()
     last_resort.end()
     qInstallMessageHandler(None)

@@ -90,7 +90,6 @@ class Person:
     def close(self, window: MainWindow | None = None) -> None:
         window = window or self.window
         window.close()
-        self.until(lambda: not window.isVisible() and window._may_close)
-        self.until(lambda: not window._loading.isRunning())  # which must not be deleted before
+        self.until(lambda: window.has_ended)
         self.windows.remove(window)
         window.deleteLater()

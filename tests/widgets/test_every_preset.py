@@ -28,7 +28,7 @@ def take(person: Person, name: str) -> None:
     if FOLDER:
         Path(FOLDER).mkdir(parents=True, exist_ok=True)
         for theme in ("light", "dark"):
-            person.window.set_theme(theme)
+            person.window.theme.choose(theme)
             person.qtbot.wait(300)
             person.window.grab().save(str(Path(FOLDER) / f"{name}-{theme}.png"))
 

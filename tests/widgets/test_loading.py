@@ -141,7 +141,7 @@ def test_closing_while_the_pages_are_made_ends_every_thread(person: Person, monk
             yield
 
     monkeypatch.setattr(Desk, "furnish", interrupted)
-    person.until(lambda: not window.isVisible() and window._may_close)
+    person.until(lambda: window.has_ended)
     (desk,) = made
     assert window.desk is None
     threads = desk.workspace.findChildren(QThread)

@@ -91,7 +91,7 @@ def test_what_cannot_be_saved_keeps_the_project_and_the_window_open(person: Pers
     assert [run.name for run in project_of(person).runs.values()] == ["unsaved"]
     person.choose(bar, "Close without saving")
     window = person.window
-    person.until(lambda: window._may_close and not window.isVisible())
+    person.until(lambda: window.has_ended)
     assert Project.open(path, read_only=True).notes == "the other"
 
 

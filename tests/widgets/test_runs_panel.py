@@ -135,7 +135,7 @@ class Person:
 
     def close(self) -> None:
         self.window.close()
-        self.until(lambda: not self.window.isVisible() and self.window._may_close)
+        self.until(lambda: self.window.has_ended)
         self.window.deleteLater()
 
 
