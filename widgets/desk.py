@@ -7,11 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QPoint, Signal
-from PySide6.QtWidgets import QFileDialog, QMainWindow
+from PySide6.QtWidgets import QMainWindow
 
 from dgm_studio import device as devices
 from dgm_studio.config import RunConfig
-from dgm_studio.events import Progress
 from dgm_studio.presets import Preset
 from dgm_studio.store import Run
 from dgm_studio.training import Order
@@ -23,25 +22,26 @@ from widgets.draft import Draft, default_config
 from widgets.exports import Exports
 from widgets.header import Header
 from widgets.help_guide import HelpGuide
-from widgets.import_dialog import ImportDialog
+from widgets.import_dialog import RunImport
 from widgets.lesson_desk import LessonDesk
 from widgets.log_view import LogView
 from widgets.model_panel import ModelPanel
 from widgets.moment_keeping import MomentKeeping
 from widgets.moved_data import MovedData
-from widgets.notices import Log, Notice, Remedy
+from widgets.notices import Log, Notice
 from widgets.possible import PAGES, possible, primary, standing
 from widgets.preferences import Preferences
 from widgets.project_notices import ProjectNotices
+from widgets.projects import Projects
 from widgets.recovery_dialog import RecoveryDialog
-from widgets.run_changes import Listed, RunChanges
+from widgets.run_changes import RunChanges
 from widgets.run_control import RunControl
 from widgets.run_menus import RunMenus
 from widgets.runs_panel import RunsPanel
 from widgets.status import StatusLine
 from widgets.theme import SPACE
-from widgets.trainer import Phase
 from widgets.training_notices import TrainingNotices
+from widgets.training_status import TrainingStatus
 from widgets.undoing import Place, Undoing
 from widgets.work_area import WorkArea
 from widgets.workspace import Workspace
@@ -66,7 +66,7 @@ class Desk(QObject):
         super().__init__(window)
         self._window, self._actions, self._header, self._status, self.log = window, actions, header, status, log
         self.workspace = Workspace(preferences, log, self)
-        self._when_stopped: Callable[[], None] | None = None
+        self.projects = Projects(self.workspace, window)
         self._problem = ""  # why the model cannot learn from the draft's data
 
     def furnish(self, config: RunConfig) -> Generator[None]:
@@ -92,13 +92,13 @@ class Desk(QObject):
         self.docks = {"showRuns": runs, "showModel": model, "showHelp": self.guide.dock, "log": messages}
         self.arrangement = Arrangement(window, self.docks, self.guide)
         self.keeping = MomentKeeping(self.workspace, self)
-        self.notices = ProjectNotices(
-            self.workspace, self.changes, self._save_as, self._reopen, self._show_recoveries, self
-        )
+        self.notices = ProjectNotices(self.workspace, self.projects, self.changes, self._show_recoveries, self)
         TrainingNotices(self.workspace, self)
+        TrainingStatus(self.workspace, self._status, self)
         self.moved_data = MovedData(self.workspace, window)
         places = [Place(self.model, self.draft.stack), Place(self.runs, self.workspace.edits)]
         self.undoing = Undoing(actions, places, self)
+        RunImport(self.changes, self.workspace.preferences, actions, window)
         self.exports = Exports(self.workspace, self.draft, actions, self.changes.added, window)
         self._connect()
         yield
@@ -113,8 +113,7 @@ class Desk(QObject):
         workspace.runs_changed.connect(self.control.follow_plan)
         workspace.runs_changed.connect(self._update)
         workspace.project_file.saved.connect(self._update)
-        workspace.progressed.connect(self._progressed)
-        workspace.trainer.loading.connect(lambda run, fraction, text: self._status.show_text(text, fraction))
+        workspace.progressed.connect(lambda *_: self.control.follow_plan())
         self.area.train.way_chosen.connect(self.control.treat)
         self.area.explore.draw_wanted.connect(lambda: self.control.train_on_drawing(self.area.window()))
         self.runs.compare_wanted.connect(self.area.compare_runs)
@@ -122,7 +121,6 @@ class Desk(QObject):
         self.area.moments.release_wanted.connect(self.keeping.release)
         self.area.moments.branch_wanted.connect(self.control.branch)
         workspace.viewing.moments.moved.connect(lambda _: self._offer_release())
-        self.changes.listed.connect(self._choose_runs)
         self.draft.changed.connect(self._update)
         self.data.checked.connect(self._checked)
         self.model.train_wanted.connect(self.control.train_draft)
@@ -140,10 +138,9 @@ class Desk(QObject):
             "duplicate": self._duplicate,
             "useSettings": self.control.use_settings,
             "delete": self._delete,
-            "import": self._choose_import,
             "recoveries": self._show_recoveries,
             "save": workspace.project_file.save,
-            "saveAs": self._save_as,
+            "saveAs": self.projects.save_as,
             **{key: partial(self.area.show_page, title) for key, title in PAGES.items()},
         }.items():
             actions[key].triggered.connect(lambda _=False, do=do: do())
@@ -154,12 +151,6 @@ class Desk(QObject):
 
     # Projects.
 
-    def open(self, path: Path) -> None:
-        self.when_idle(lambda: self.workspace.project_file.open(path), f"Open {path.name}")
-
-    def new(self) -> None:
-        self.when_idle(lambda: self.workspace.project_file.create("Project"), "New project")
-
     def start(self, preset: Preset) -> None:
         """Make a project of its own for the preset and train it."""
 
@@ -167,7 +158,7 @@ class Desk(QObject):
             self.area.show_page("Train")
             self.control.train(preset.config, preset.key)
 
-        self.when_idle(lambda: self.workspace.project_file.create(preset.title, train), preset.title)
+        self.projects.begin(preset.title, train)
 
     def take_data(self, path: Path, at: QPoint | None = None) -> None:
         """Take a file or folder that was dropped: as the data of the selected run if that is not found, and else as the
@@ -189,30 +180,6 @@ class Desk(QObject):
             self.docks["showModel"].show()
             self.log.say(Notice("info", f"The next run learns from {path.name}.", lasting=False))
 
-    def leave(self) -> None:
-        """Close the project."""
-        self.when_idle(lambda: self.workspace.project_file.close(), "Close the project")
-
-    def when_idle(self, then: Callable[[], None], what: str) -> None:
-        """Do `then` now, or offer to stop the run that trains first."""
-        trainer = self.workspace.trainer
-        if trainer.phase is Phase.IDLE:
-            then()
-            return
-        assert trainer.active is not None
-        remedy = Remedy(f"Stop and keep it, then: {what}", lambda: self.stop_all(then))
-        self.log.say(Notice("warn", f"{trainer.active.name} is in training in this project.", remedies=(remedy,)))
-
-    def stop_all(self, then: Callable[[], None]) -> None:
-        """Stop and keep what trains, take the rest out of the queue, then do `then`."""
-        trainer = self.workspace.trainer
-        if trainer.phase is Phase.IDLE:
-            then()
-            return
-        self._when_stopped = then
-        trainer.clear()
-        trainer.tell(Order.STOP)
-
     def shut_down(self, then: Callable[[], None]) -> None:
         """Stop and keep, save, end all threads; then do `then`."""
 
@@ -220,7 +187,7 @@ class Desk(QObject):
             self.workspace.close()
             then()
 
-        self.area.evaluate.leave(lambda: self.stop_all(lambda: self.workspace.project_file.close(closed)))
+        self.area.evaluate.leave(lambda: self.projects.stop_all(lambda: self.workspace.project_file.close(closed)))
 
     # Runs.
 
@@ -232,24 +199,6 @@ class Desk(QObject):
         for run in self.runs.chosen:
             if not self.workspace.trainer.trains(run.id):
                 self.changes.delete(run)
-
-    def _choose_import(self) -> None:
-        window = self.parent()
-        assert isinstance(window, QMainWindow)
-        folder = str(self.workspace.preferences.folder)
-        name, _ = QFileDialog.getOpenFileName(window, "Import runs from", folder, "DGM Studio projects (*.dgm)")
-        if name:
-            self.changes.list_runs(Path(name))
-
-    def _choose_runs(self, path: Path, runs: list[Listed]) -> None:
-        window = self.parent()
-        assert isinstance(window, QMainWindow)
-        if not runs:
-            self.log.say(Notice("info", f"{path.name} has no runs to import."))
-            return
-        dialog = ImportDialog(path, runs, window)
-        dialog.chosen.connect(self.changes.import_runs)
-        dialog.show()
 
     def _reset(self) -> None:
         self.draft.replace(default_config(self.draft.config.family), "reset")
@@ -267,29 +216,7 @@ class Desk(QObject):
         self._update()
 
     def _show_recoveries(self) -> None:
-        window = self.parent()
-        assert isinstance(window, QMainWindow)
-        RecoveryDialog(self.workspace, self.changes, window).show()
-
-    def _reopen(self) -> None:
-        """Open the file that is there now; what was not saved of this one is dropped."""
-        project = self.workspace.project
-        if project is not None:
-            path = project.path
-            self.when_idle(lambda: self.workspace.project_file.open(path, keep=False), f"Open {path.name}")
-
-    def _save_as(self) -> None:
-        project = self.workspace.project
-        assert project is not None
-        window = self.parent()
-        assert isinstance(window, QMainWindow)
-        name, _ = QFileDialog.getSaveFileName(window, "Save as", str(project.path), "DGM Studio projects (*.dgm)")
-        if name:
-            chosen = Path(name)  # the dialog has asked whether this may be replaced, but not what a suffix makes of it
-            path = chosen if chosen.suffix == ".dgm" else chosen.with_name(f"{chosen.name}.dgm")
-            self.when_idle(
-                lambda: self.workspace.project_file.save_as(path, replace=path == chosen), f"Save as {path.name}"
-            )
+        RecoveryDialog(self.workspace, self.changes, self._window).show()
 
     # What changed.
 
@@ -306,24 +233,9 @@ class Desk(QObject):
         self._problem = problem
         self._update()
 
-    def _progressed(self, run_id: str, event: Progress) -> None:
-        self.control.follow_plan()
-        self._status.show_progress(event, len(self.workspace.trainer.queued))
-        self._status.show_place(self.workspace.viewing.of(run_id).device, event.memory)
-
     def _training_changed(self) -> None:
-        trainer = self.workspace.trainer
-        if trainer.phase is Phase.LOADING:
-            self._status.show_text("Reading data …", None)
-        elif trainer.phase is Phase.ENDING:
-            self._status.show_text("Saving …", None)
-        elif trainer.phase is Phase.IDLE:
-            self._status.show_text("Nothing is in training")
         self.control.follow_plan()
         self._update()
-        if trainer.phase is Phase.IDLE and self._when_stopped is not None:
-            then, self._when_stopped = self._when_stopped, None
-            then()
 
     def _update(self) -> None:
         """Offer what can be done now."""

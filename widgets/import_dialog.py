@@ -1,14 +1,15 @@
-"""Choosing runs of another project."""
+"""Bringing in runs of another project."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QObject, QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
+    QFileDialog,
     QHBoxLayout,
     QListWidget,
     QListWidgetItem,
@@ -18,12 +19,39 @@ from PySide6.QtWidgets import (
 )
 
 from models import catalog
+from widgets.actions import Actions
 from widgets.building import label
-from widgets.run_changes import Listed
+from widgets.notices import Notice, voice
+from widgets.preferences import PROJECT_FILES, Preferences
+from widgets.run_changes import Listed, RunChanges
 from widgets.status import size
 from widgets.theme import SPACE
 
 RUN = Qt.ItemDataRole.UserRole
+
+
+class RunImport(QObject):
+    """Connects the action "import": which project, which of its runs, and they are brought in."""
+
+    def __init__(self, changes: RunChanges, preferences: Preferences, actions: Actions, window: QWidget) -> None:
+        super().__init__(window)
+        self._changes, self._preferences, self._window = changes, preferences, window
+        changes.listed.connect(self._choose_runs)
+        actions["import"].triggered.connect(lambda: self._choose_project())
+
+    def _choose_project(self) -> None:
+        folder = str(self._preferences.folder)
+        name, _ = QFileDialog.getOpenFileName(self._window, "Import runs from", folder, PROJECT_FILES)
+        if name:
+            self._changes.list_runs(Path(name))
+
+    def _choose_runs(self, path: Path, runs: list[Listed]) -> None:
+        if not runs:
+            voice.said.emit(Notice("info", f"{path.name} has no runs to import."))
+            return
+        dialog = ImportDialog(path, runs, self._window)
+        dialog.chosen.connect(self._changes.import_runs)
+        dialog.show()
 
 
 class ImportDialog(QDialog):

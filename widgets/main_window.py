@@ -18,7 +18,7 @@ from widgets.help import about, shortcuts
 from widgets.loading import MovingIn
 from widgets.notices import Log, Notice, Notices, voice
 from widgets.palette.finder import Finder
-from widgets.preferences import Preferences
+from widgets.preferences import PROJECT_FILES, Preferences
 from widgets.start_page import StartPage
 from widgets.status import StatusLine
 from widgets.theme import SPACE, look
@@ -96,7 +96,7 @@ class MainWindow(QMainWindow):
 
     def open(self, path: Path) -> None:
         """Open a project as soon as that is possible."""
-        self._when_loaded(lambda desk: desk.open(path), f"Opening {path.name} …")
+        self._when_loaded(lambda desk: desk.projects.open(path), f"Opening {path.name} …")
 
     def _connect(self) -> None:
         page, actions = self.start_page, self.actions_
@@ -110,10 +110,10 @@ class MainWindow(QMainWindow):
         recent.aboutToShow.connect(lambda: self._fill_recent(recent))
         actions["recent"].setMenu(recent)
         for key, do in {
-            "new": lambda: self._when_loaded(lambda desk: desk.new(), "Making a project …"),
+            "new": lambda: self._when_loaded(lambda desk: desk.projects.new(), "Making a project …"),
             "open": self._choose_project,
             "folder": self._choose_folder,
-            "start": lambda: self.desk.leave() if self.desk is not None else None,
+            "start": lambda: self.desk.projects.leave() if self.desk is not None else None,
             "quit": self.close,
             "layout": lambda: self.desk.arrangement.reset() if self.desk is not None else None,
             "preferences": self.show_preferences,
@@ -244,7 +244,7 @@ class MainWindow(QMainWindow):
 
     def _choose_project(self) -> None:
         folder = str(self.preferences.folder)
-        name, _ = QFileDialog.getOpenFileName(self, "Open a project", folder, "DGM Studio projects (*.dgm)")
+        name, _ = QFileDialog.getOpenFileName(self, "Open a project", folder, PROJECT_FILES)
         if name:
             self.open(Path(name))
 

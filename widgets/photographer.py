@@ -137,7 +137,7 @@ class Photographer:
         """A project without a run, page by page."""
         if not any(self.camera.wanted(f"empty-{title.lower()}") for title in WANTED):
             return
-        self.desk.new()
+        self.desk.projects.new()
         wait(lambda: self.desk.workspace.project is not None)
 
         def look_at() -> None:
@@ -208,7 +208,7 @@ class Photographer:
         """The lesson that lessons are written from, in a project of its own: before and after it has run, once."""
         if not self.camera.wanted("template-before") and not self.camera.wanted("template-after"):
             return
-        self.desk.new()
+        self.desk.projects.new()
         before = self.desk.workspace.project
         wait(lambda: self.desk.workspace.project not in (None, before))
         page = self.desk.area.lesson
@@ -292,7 +292,7 @@ class Photographer:
         desk.control.train_or_pause()
         wait(lambda: trainer.phase is Phase.PAUSED)
         self.camera.in_themes(lambda: self.camera.take("training"))
-        desk.stop_all(lambda: None)
+        desk.projects.stop_all(lambda: None)
         wait(lambda: trainer.phase is Phase.IDLE)
 
     def _explorers(self, run: Run) -> list[str]:
@@ -303,7 +303,7 @@ class Photographer:
     # What is open.
 
     def open(self, path: Path, live: bool = True) -> None:
-        self.desk.open(path)
+        self.desk.projects.open(path)
         wait(lambda: self.desk.workspace.project is not None and self.desk.workspace.project.path == path.absolute())
         if live:
             wait(lambda: self.desk.workspace.viewing.live is not None)

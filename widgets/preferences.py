@@ -13,6 +13,7 @@ from PySide6.QtGui import QImage
 Recognition = tuple[int, ...]  # what tells one state of a file from another
 
 RECENT, FAMILIAR = 50, 64  # files that are remembered
+PROJECT_FILES = "DGM Studio projects (*.dgm)"  # as file dialogs filter them
 KEEP_EVERY = (5, 600)  # seconds: the least and the most that can be chosen
 HISTORY_ROOM = (0, 4096)  # MB
 FONT_PERCENT = (80, 200)

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject
 
 from dgm_studio.store import Project, Recovery
 from widgets.notices import Notice, Remedy
+from widgets.projects import Projects
 from widgets.run_changes import RunChanges
 from widgets.status import thousands
 from widgets.times import at
@@ -22,15 +23,14 @@ class ProjectNotices(QObject):
     def __init__(
         self,
         workspace: Workspace,
+        projects: Projects,
         changes: RunChanges,
-        save_as: Callable[[], None],
-        reopen: Callable[[], None],
         show_recoveries: Callable[[], None],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._workspace, self._changes = workspace, changes
-        self._save_as, self._reopen, self._show_recoveries = save_as, reopen, show_recoveries
+        self._workspace, self._projects, self._changes = workspace, projects, changes
+        self._show_recoveries = show_recoveries
         self._said: tuple[Project, str] | None = None  # so that nothing is said twice
         workspace.project_file.opened.connect(self._greet)
         workspace.project_file.displaced.connect(self._displaced)
@@ -57,7 +57,7 @@ class ProjectNotices(QObject):
                 self._say(
                     "info",
                     f"{project.path.name} is no longer open elsewhere. Opened anew, it can be changed here.",
-                    Remedy("Open it anew", self._reopen),
+                    Remedy("Open it anew", self._projects.reopen),
                 )
             else:
                 self._displaced(what)
@@ -68,7 +68,7 @@ class ProjectNotices(QObject):
         if project is None:
             return
         self._said = project, what
-        name, mine = project.path.name, Remedy("Save as …", self._save_as)
+        name, mine = project.path.name, Remedy("Save as …", self._projects.save_as)
         if what == "missing":
             text = f"{name} was moved or deleted. All of it is still here, but not on the disk."
             self._say("bad", text, Remedy("Write it again", self._workspace.project_file.save_over), mine)
@@ -79,7 +79,7 @@ class ProjectNotices(QObject):
                 "bad",
                 text,
                 mine,
-                Remedy(f"Open the other{unsaved}", self._reopen),
+                Remedy(f"Open the other{unsaved}", self._projects.reopen),
                 Remedy("Replace the other by this", self._workspace.project_file.save_over),
             )
         else:
@@ -91,7 +91,7 @@ class ProjectNotices(QObject):
             held = f", because {project.holder} has it open" if project.holder else ""
             why = f" {project.notice}" if project.notice else ""
             text = f"{project.path.name} is open for reading only{held}.{why} Changes can be saved in another file."
-            self._say("warn", text, Remedy("Save as …", self._save_as))
+            self._say("warn", text, Remedy("Save as …", self._projects.save_as))
         elif project.notice:
             self._say("warn", f"{project.path.name}: {project.notice}")
         for recovery in project.recoveries:

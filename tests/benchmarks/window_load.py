@@ -125,7 +125,7 @@ def frames(home: Path) -> None:
             chosen = preset(key)
             long = chosen.config.training.model_copy(update={"steps": 10_000_000})
             config = chosen.config.model_copy(update={"training": long})
-            desk.stop_all(lambda: None)
+            desk.projects.stop_all(lambda: None)
             until(lambda: trainer.phase is Phase.IDLE)
             desk.start(replace(chosen, config=config))
             until(lambda: trainer.phase is Phase.TRAINING)
@@ -188,7 +188,7 @@ def hold(home: Path) -> None:
     desk = window.desk
     empty = memory()
     begin = time.perf_counter()
-    desk.open(path)
+    desk.projects.open(path)
     until(lambda: desk.workspace.viewing.live is not None)
     run = desk.workspace.run
     until(lambda: desk.workspace.viewing.of(run.id).history is not None)

@@ -79,7 +79,7 @@ def page(person: Person, tmp_path: Path) -> ComparePage:
             for step in (0, 39):
                 run.add_evaluation("rate-distortion", step, rate(step, 1 + step / 10, level - step / 4))
         project.save()
-    person.desk.open(path)
+    person.desk.projects.open(path)
     person.until(lambda: person.desk.workspace.project is not None and person.desk.workspace.run is not None)
     person.do("pageCompare")
     return person.desk.area.compare
@@ -191,10 +191,10 @@ def test_a_person_compares_runs(person: Person, page: ComparePage) -> None:
     person.until(lambda: page.chosen.runs == [other, small])
     page.chosen.add([])
     project = workspace.project
-    desk.leave()
+    desk.projects.leave()
     person.until(lambda: workspace.project is None)
     assert page.part is None
-    desk.open(project.path)
+    desk.projects.open(project.path)
     person.until(lambda: workspace.project is not None and len(page.chosen.runs) == 2)
 
 

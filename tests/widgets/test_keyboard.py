@@ -59,7 +59,7 @@ def nameless(window: QWidget) -> Iterator[str]:
 
 def test_whatever_takes_the_focus_has_a_name(person: Person) -> None:
     desk = person.desk
-    desk.new()
+    desk.projects.new()
     person.until(lambda: desk.workspace.project is not None)
     found: set[str] = set(nameless(person.window))
     for preset in (presets()[0],):

@@ -406,7 +406,7 @@ def test_panels_stay_where_they_were_put(person: Person) -> None:
     person.until(lambda: desk.docks["showRuns"].isHidden())
     person.close()
     person.open_window()
-    person.desk.new()
+    person.desk.projects.new()
     person.until(lambda: person.desk.area.isVisible())
     assert person.desk.docks["showRuns"].isHidden()
     assert not person.desk.docks["showModel"].isHidden()

@@ -14,7 +14,7 @@ def test_somebody_is_shown_around_once_and_by_keys(person: Person) -> None:
     window, desk = person.window, person.desk
     assert not window.actions_["tour"].isEnabled()
     window.tour._by_itself = True  # as the program has it; windows of tests do not begin by themselves
-    desk.new()
+    desk.projects.new()
     window.activateWindow()
     person.until(lambda: window.tour.bubble is not None)
     bubble = window.tour.bubble
@@ -50,10 +50,10 @@ def test_somebody_is_shown_around_once_and_by_keys(person: Person) -> None:
     assert window.tour.bubble is None
     assert notes.hasFocus()
     person.do("tour")
-    desk.leave()
+    desk.projects.leave()
     person.until(lambda: window.tour.bubble is None)
     # and not by itself a second time
-    desk.new()
+    desk.projects.new()
     person.until(lambda: desk.workspace.project is not None)
     person.qtbot.wait(100)
     window.tour._begin_by_itself()

@@ -43,7 +43,7 @@ def test_what_was_noticed_in_a_stored_run_is_shown_when_it_is_selected(person: P
     person.close()
     person.open_window()
     person.until(lambda: person.window.desk is not None)
-    person.desk.open(path)
+    person.desk.projects.open(path)
     person.until(lambda: said(person))
     assert said(person) == SAID
     assert "KL < 0.01 nats" in findings(person).cards[0].measured.text()

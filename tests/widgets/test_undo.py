@@ -26,7 +26,7 @@ def focus(person: Person, widget: QWidget) -> None:
 
 def test_what_is_taken_back_follows_the_focus(person: Person) -> None:
     desk, actions = person.desk, person.window.actions_
-    desk.new()
+    desk.projects.new()
     person.until(lambda: desk.workspace.project is not None and desk.area.isVisible())
     workspace, project = desk.workspace, desk.workspace.project
     assert project is not None
@@ -94,6 +94,6 @@ def test_what_is_taken_back_follows_the_focus(person: Person) -> None:
     press(person)
     assert first.name == "first"
     # what was done in one project is not taken back in the next
-    desk.leave()
+    desk.projects.leave()
     person.until(lambda: workspace.project is None)
     assert not workspace.edits.canUndo()
