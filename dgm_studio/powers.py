@@ -6,7 +6,32 @@ import re
 
 SUPERSCRIPTS = str.maketrans("-−0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+THIN = "\N{NARROW NO-BREAK SPACE}"
 _POWER = re.compile(r"(\d+(?:\.\d+)?)[eE]([+-]?\d+)")
+_INDEX = re.compile(r"\bz(\d+)\b")
+_NEGATIVE = re.compile(r"(?<![\w.)\]-])-(?=\d)")
+_WHOLE = re.compile(r"(?<![\w.,])(?:\d{1,3}(?:,\d{3})+|\d{5,})(?![\w,])")
+_PERCENT = re.compile(r"(?<=\d) ?%")
+_RAISED = re.compile(r"(?<=\d)\^(\d+)\b")
+
+
+def thousands(number: float) -> str:
+    """A whole number with thin spaces between groups of three."""
+    return f"{number:,.0f}".replace(",", THIN)
+
+
+def typeset(text: str) -> str:
+    """A sentence with its numbers as a book has them: −0.06, 12 345, 5 % and 2¹⁰, of which no line breaks one. What
+    stands between letters and digits, as in a checksum, stays as it is."""
+    text = _NEGATIVE.sub("−", text)
+    text = _WHOLE.sub(lambda found: thousands(int(found[0].replace(",", ""))), text)
+    text = _PERCENT.sub("\N{NO-BREAK SPACE}%", text)
+    return _RAISED.sub(lambda found: found[1].translate(SUPERSCRIPTS), text)
+
+
+def reindexed(text: str) -> str:
+    """A text in which an older studio named coordinates of codes: its z15 is `indexed("z", 14)`."""
+    return _INDEX.sub(lambda found: indexed("z", int(found[1]) - 1), text)
 
 
 def power(value: float, figures: int = 2) -> str:

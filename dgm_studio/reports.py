@@ -17,6 +17,7 @@ import numpy as np
 
 from dgm_studio.basis import Basis
 from dgm_studio.latex import escaped
+from dgm_studio.powers import reindexed
 
 Tree: TypeAlias = dict[str, Any]
 Cell: TypeAlias = str | float | tuple[float, float]
@@ -292,10 +293,21 @@ def from_tree(tree: Tree) -> Report:
         text = f"This studio does not know reports of type {kind!r}; a newer one does. It is kept in the project."
         return Note(str(tree.get("title", "")), text, "warn")
     try:
-        return _TYPES[kind].read(tree)
+        return _TYPES[kind].read(_as_named_now(tree))
     except (KeyError, TypeError, ValueError) as error:
         text = f"This {kind.partition('/')[0]} cannot be read ({error}). Run the evaluation again to replace it."
         return Note(str(tree.get("title", "")), text, "bad")
+
+
+def _as_named_now(value: Any) -> Any:
+    """The tree with the names of today: results of older studios stand beside those of this one."""
+    if isinstance(value, str):
+        return reindexed(value)
+    if isinstance(value, dict):
+        return {key: _as_named_now(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_named_now(item) for item in value]
+    return value
 
 
 def _plain(value: Any) -> Any:

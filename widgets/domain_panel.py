@@ -97,7 +97,7 @@ class DomainPanel(QWidget):
         self._preview.setFixedHeight((8 if spec.layout is Layout.IMAGE else 11) * SPACE)  # two rows of pictures
         self._preview.set_reference(None)
         self._preview.show_samples(shown.examples, spec)
-        self._about.setText(". ".join((*shown.lines[:2], *shown.warnings)))
+        self._about.setText("\n".join(f"{line.removesuffix('.')}." for line in (*shown.lines[:2], *shown.warnings)))
         self._about.setToolTip("\n".join(shown.lines))
         self._as_they_are = None if given.support is Support.UNIT else (choice.source, choice.settings)
         self._show_preparation(choice)

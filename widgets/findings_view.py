@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from dgm_studio.config import RunConfig
+from dgm_studio.powers import typeset
 from dgm_studio.store.records import Noted
 from dgm_studio.treatment import begins_anew, title_of, treated
 from widgets.building import label, scrolled
@@ -140,7 +141,7 @@ class FindingCard(QFrame):
         column.addWidget(self.measured)
         self.buttons: list[QPushButton] = []
         for way, changes in ways.items():
-            button = QPushButton(title_of(way, changes))
+            button = QPushButton(typeset(title_of(way, changes)))
             button.setObjectName("findingWay")
             begin = "begins anew" if begins_anew(changes) else "goes on from the newest kept state of this one"
             button.setToolTip(f"Train a run that {begin}, with this changed.")
@@ -168,7 +169,7 @@ class FindingCard(QFrame):
 
 def _plain(text: str, role: str, name: str) -> QLabel:
     """What may come from a file that somebody else made."""
-    result = label(text, role, name, wrap=True)
+    result = label(typeset(text), role, name, wrap=True)
     result.setTextFormat(Qt.TextFormat.PlainText)
     result.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return result

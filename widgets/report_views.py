@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QContextMenuEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from dgm_studio.powers import typeset
 from dgm_studio.reports import (
     Bars,
     Cell,
@@ -34,8 +35,8 @@ KIND_ROLES = {"exact": "good", "lower bound": "accent", "upper bound": "warn", "
 
 
 def text_label(text: str, role: str = "", selectable: bool = True) -> QLabel:
-    """A label that wraps, styled by `role` (resources/style.qss)."""
-    label = QLabel(text)
+    """A label that wraps, its numbers typeset, styled by `role` (resources/style.qss)."""
+    label = QLabel(typeset(text))
     label.setWordWrap(True)
     label.setTextFormat(Qt.TextFormat.PlainText)
     if role:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QToolButton, QWidget
 
+from dgm_studio.powers import thousands as thousands  # for all that writes counts
 from widgets.building import Card
 from widgets.icons import dress
 from widgets.notices import Log, Notice
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
 
 FADE_AFTER = 8000  # ms that a message stays in the line; the log keeps it
 UNITS = ("B", "kB", "MB", "GB", "TB")
-
-
-def thousands(number: float) -> str:
-    """A whole number with thin spaces between groups of three."""
-    return f"{number:,.0f}".replace(",", "\u202f")
 
 
 def percent(share: float, decimals: int = 0) -> str:

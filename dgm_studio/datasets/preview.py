@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from dgm_studio.datasets.base import PARTS, Dataset, Split
+from dgm_studio.powers import thousands
 from models.spec import Layout, Support
 
 
@@ -47,12 +48,13 @@ def preview(dataset: Dataset, n: int = 100) -> DataPreview:
     high = max(float(split.x.max()) for split in splits)
     shape = "×".join(str(k) for k in spec.event_shape)
     provenance = dataset.provenance
-    values = f"{shape} {spec.support}, from {low:.4g} to {high:.4g}".replace(" -", " −")
+    kind = "values in the unit interval" if spec.support is Support.UNIT else spec.support
+    values = f"{shape} {kind}, from {low:.4g} to {high:.4g}".replace(" -", " −")
     if spec.support is Support.SYMBOLS:
         values = f"{spec.layout.capitalize()}s of {shape} symbols out of {spec.categories}"
     lines = (
         values,
-        f"{', '.join(f'{size} {name}' for name, size in zip(PARTS, sizes, strict=True))} examples",
+        f"{', '.join(f'{thousands(size)} {name}' for name, size in zip(PARTS, sizes, strict=True))} examples",
         *([f"{spec.classes} classes"] if spec.classes else []),
         *provenance.steps,
         *(f"{name}, sha256 {digest[:12]}…" for name, digest in provenance.files),

@@ -48,12 +48,12 @@ REPORTS: tuple[Report, ...] = (
     TABLE,
     Curves("Curves", "x (nats)", "y", (LINE,), "note"),
     Points("Points", "x", "y", (LINE, LINE), "note", (1.0, 2.0), "−ELBO", "plane", True),
-    Bars("Bars", "unit", "KL", ("z1", "z2"), np.array([1.0, 0.1]), np.array([1, 0], np.uint8), "active"),
+    Bars("Bars", "unit", "KL", ("z₁", "z₂"), np.array([1.0, 0.1]), np.array([1, 0], np.uint8), "active"),
     StackedBars("Stack", "Q", "nats", ("a", "b"), (Part("p", np.ones(2)), Part("q", np.zeros(2))), np.ones(2), "sum"),
     Pictures("Pictures", np.zeros((4, 1, 2, 3), np.uint8), ("sample", "nearest"), ("", "1", "", "2")),
     Pictures("Sheet", np.zeros((4, 1, 2, 3), np.uint8), ("0", "1"), stacked=True),
     HeatMap("Map", np.array([[0.5, 0.25], [0.0, 1.5]]), "nats per pixel", "note"),
-    HeatMap("Table", np.array([[0.5, 0.25]]), "nats", "", ("x",), ("z1", "z2")),
+    HeatMap("Table", np.array([[0.5, 0.25]]), "nats", "", ("x",), ("z₁", "z₂")),
     Note("Note", "text", "warn"),
 )
 
@@ -142,7 +142,7 @@ def test_text_in_a_number_column_is_printed_as_it_is() -> None:
         lambda: Table("t", (Column("a"),), (("x", "y"),)),
         lambda: Table("t", (Column("a", "interval"),), ((1.0,),)),
         lambda: Series("s", np.zeros(2), np.zeros(3)),
-        lambda: Bars("b", "", "", ("z1",), np.zeros(2), np.zeros(2, np.uint8)),
+        lambda: Bars("b", "", "", ("z₁",), np.zeros(2), np.zeros(2, np.uint8)),
         lambda: StackedBars("s", "", "", ("a",), (Part("p", np.ones(2)),), np.zeros(0)),
         lambda: StackedBars("s", "", "", ("a",), (Part("p", -np.ones(1)),), np.zeros(0)),
         lambda: Pictures("p", np.zeros((1, 1, 2, 2), np.float32)),
@@ -150,7 +150,7 @@ def test_text_in_a_number_column_is_printed_as_it_is() -> None:
         lambda: Pictures("p", np.zeros((1, 2, 2, 2), np.uint8)),
         lambda: HeatMap("h", np.zeros((1, 2, 2)), ""),
         lambda: HeatMap("h", np.zeros((0, 2)), ""),
-        lambda: HeatMap("h", np.zeros((1, 2)), "", "", ("x",), ("z1",)),
+        lambda: HeatMap("h", np.zeros((1, 2)), "", "", ("x",), ("z₁",)),
     ],
 )
 def test_a_report_that_does_not_fit_together_is_refused(make: object) -> None:

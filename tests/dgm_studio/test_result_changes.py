@@ -33,3 +33,13 @@ def test_what_else_differs_is_said() -> None:
     _, note, _ = changes(result(100, -21.0), result(100, -20.0, settings={"draws": 30}, data="moons"))
     assert isinstance(note, Note)
     assert note.text == "They differ in draws, data as well."
+
+
+def test_a_coordinate_is_found_under_the_name_that_an_older_studio_gave_it() -> None:
+    def of(name: str, value: float) -> Result:
+        found = result(100, value, reports=(Table("Posterior", COLUMNS, ((name, value, "exact"),)),))
+        return Result.read("posterior", 100, found.tree())
+
+    table, *_ = changes(of("z1", 0.5), of("z₁", 0.75))
+    assert isinstance(table, Table)
+    assert table.rows == (("z₁", 0.5, 0.75, 0.25),)

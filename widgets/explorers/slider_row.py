@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from dgm_studio.powers import typeset
 from widgets.plots import colour
 from widgets.theme import SPACE, look, px, tabular
 
@@ -44,12 +45,21 @@ class SliderRow(QWidget):
         font = tabular(self.font())
         font.setPixelSize(px(12))
         self.setFont(font)
-        self._value_width = max(QFontMetricsF(font).horizontalAdvance(form.format(v)) for v in (low, high)) + SPACE
+        self._value_width = max(QFontMetricsF(font).horizontalAdvance(self._written(v)) for v in (low, high)) + SPACE
         look.changed.connect(self.update)
 
     @property
     def value(self) -> float:
         return self._value
+
+    @property
+    def shown(self) -> str:
+        """The number as it stands beside the slider."""
+        return self._written(self._value)
+
+    def _written(self, value: float) -> str:
+        text = self._form.format(value)
+        return typeset(text if text.strip("+-0.") else text.lstrip("+-"))  # no sign before a plain 0
 
     def set_value(self, value: float) -> None:
         """Show `value`, also one outside the slider's range."""
@@ -99,7 +109,7 @@ class SliderRow(QWidget):
         painter.setPen(QColor(theme.text if enabled else theme.muted))
         painter.drawText(QRectF(0, 0, self._name_width, self.height()), left | centre, self.name)
         x = end + 6
-        painter.drawText(QRectF(x, 0, self._value_width, self.height()), right | centre, self._form.format(self._value))
+        painter.drawText(QRectF(x, 0, self._value_width, self.height()), right | centre, self.shown)
         if self._note_width:
             painter.setPen(QColor(theme.muted))
             note = QRectF(self.width() - self._note_width, 0, self._note_width, self.height())

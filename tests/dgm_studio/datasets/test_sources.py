@@ -154,7 +154,7 @@ def test_preview_shows_each_class_in_order():
     assert shown.layout is Layout.IMAGE
     assert sum(count.train for count in shown.counts) == 1439
     assert sum(count.test for count in shown.counts) == 179
-    assert shown.lines[0] == "1×8×8 unit interval, from 0 to 1"
+    assert shown.lines[0] == "1×8×8 values in the unit interval, from 0 to 1"
     assert any("sha256" in line for line in shown.lines)
 
 
