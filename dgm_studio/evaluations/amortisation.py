@@ -137,7 +137,8 @@ def _table(found: Mapping[str, Tensor], evidence: Tensor | None, where: str, set
     rows = []
     for name, each in found.items():
         value, interval = mean_interval(each)
-        gained, of_gain = mean_interval(each - found[ENCODER])
+        itself = name == ENCODER
+        gained, of_gain = (math.nan, (math.nan, math.nan)) if itself else mean_interval(each - found[ENCODER])
         rows.append((name, value, interval, gained, of_gain))
     if evidence is not None:
         value, interval = mean_interval(evidence)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from torch import Tensor
 
-from dgm_studio.evaluations.base import Evaluation, describe, stage
+from dgm_studio.evaluations.base import Evaluation, decimals_of, describe, stage
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Cell, Column, Note, Points, Report, Series, Table, number
 from models.estimation.gradients import (
@@ -90,10 +90,11 @@ def _run(subject: Subject, settings: GradientSettings) -> Iterator[float | Repor
 
 
 def _table(rows: tuple[tuple[Cell, ...], ...], protocol: str) -> Table:
+    decimals = decimals_of(row[2] for row in rows if isinstance(row[2], tuple))
     columns = (
         Column("Estimator"),
-        Column("Variance", "number", "nats²", 4),
-        Column("95 % interval", "interval", "nats²", 4),
+        Column("Variance", "number", "nats²", decimals),
+        Column("95 % interval", "interval", "nats²", decimals),
         Column("Noise", "number", "of the gradient²"),
         Column("Bias²", "number", "of the gradient²", 4),
         Column("Interval of the bias²", "interval", "of the gradient²", 4),

@@ -9,7 +9,16 @@ import torch
 from torch import Tensor
 
 from dgm_studio.basis import NOTHING, Basis
-from dgm_studio.evaluations.base import Evaluation, basis_of, describe, diagnosis, draw, stage, training_examples
+from dgm_studio.evaluations.base import (
+    Evaluation,
+    basis_of,
+    decimals_of,
+    describe,
+    diagnosis,
+    draw,
+    stage,
+    training_examples,
+)
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Curves, Note, Report, Series, Table
 from models.capabilities import Samples, SamplesMeans
@@ -94,10 +103,11 @@ def _run(subject: Subject, settings: ParzenSettings) -> Iterator[float | Report]
 
 
 def _table(rows: list[tuple[str, Parzen]], bases: tuple[Basis, ...]) -> Table:
+    decimals = decimals_of((found.measure.low, found.measure.high) for _, found in rows)
     columns = (
         Column("Gaussians at"),
-        Column("Value", "number", "nats per example", 1),
-        Column("95 % interval", "interval", "nats per example", 1),
+        Column("Value", "number", "nats per example", decimals),
+        Column("95 % interval", "interval", "nats per example", decimals),
         Column("Kind", "kind"),
         Column("σ", "number", decimals=3),
         Column("Protocol", "detail"),
