@@ -16,7 +16,7 @@ PICTURE_HEIGHT = 100
 
 
 class Cover(QWidget):
-    """A picture that fills its width, with rounded corners; sharp pixels when it is small."""
+    """A picture, whole, in the middle of its place with rounded corners; sharp pixels when it is small."""
 
     def __init__(self, path: Path | None, height: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -46,10 +46,9 @@ class Cover(QWidget):
                 )
                 return
             size = self._pixmap.size()
-            scaled = size.scaled(area.size().toSize(), Qt.AspectRatioMode.KeepAspectRatioByExpanding)
+            scaled = size.scaled(area.size().toSize(), Qt.AspectRatioMode.KeepAspectRatio)
             enlarged = scaled.width() > 2 * size.width()
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not enlarged)
-            # the middle of what is cut off stays in view
             target = QRectF(0, 0, scaled.width(), scaled.height())
             target.moveCenter(area.center())
             painter.drawPixmap(target, self._pixmap, QRectF(self._pixmap.rect()))

@@ -49,6 +49,7 @@ class CurvePlot(Plot):
         self._name()
         self._range = pg.PlotCurveItem(antialias=False)  # between the lowest and highest value of each bucket
         self._mean, self._held = pg.PlotCurveItem(), pg.PlotCurveItem()
+        self._alone = pg.ScatterPlotItem(size=6, symbol="o", pen=None)  # a curve of one point is no line
         self._best = pg.ScatterPlotItem(size=9, symbol="o")
         self._perfect = pg.InfiniteLine(angle=0, movable=False)  # what a perfect sampler scores, where that is known
         self._perfect.hide()
@@ -57,7 +58,16 @@ class CurvePlot(Plot):
         self._moment = pg.InfiniteLine(angle=90, movable=False)  # of the training that is looked at
         self._moment.hide()
         self._marked: float | None = None
-        for item in (self._range, self._perfect, self._mean, self._held, self._best, self._moment, self._cross):
+        for item in (
+            self._range,
+            self._perfect,
+            self._mean,
+            self._held,
+            self._alone,
+            self._best,
+            self._moment,
+            self._cross,
+        ):
             self.addItem(item, ignoreBounds=True)
         self.box.disableAutoRange()
         self.box.setMouseEnabled(x=True, y=False)
@@ -89,6 +99,13 @@ class CurvePlot(Plot):
         self._put(self._range, drawn.x if many else drawn.x[:0], drawn.y if many else drawn.y[:0])
         self._put(self._mean, drawn.mean_x, drawn.mean_y)
         self._put(self._held, held.mean_x, held.mean_y)
+        single = [(c, one) for c, one in ((TRAINING, drawn), (HELD_OUT, held)) if len(one.mean_y) == 1]
+        places = [self._mapped(one.mean_x, one.mean_y) for _, one in single]
+        self._alone.setData(
+            [float(x[0]) for x, _ in places],
+            [float(y[0]) for _, y in places],
+            brush=[pg.mkBrush(c) for c, _ in single],
+        )
         best = self.held_out.best(self.quantity.goal)
         inside = best is not None and first <= best[0] <= span[1]
         self._best.setData(*(self._mapped(*([value] for value in best)) if best is not None and inside else ([], [])))

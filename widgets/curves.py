@@ -161,6 +161,16 @@ class Curves(QWidget):
             view.plot.getAxis("bottom").setStyle(showValues=not many)
             view.plot.getPlotItem().layout.setContentsMargins(0, HALF_FIGURE, END, HALF_FIGURE if many else 0)
 
+    def resizeEvent(self, event: object) -> None:
+        self._share_height()
+
+    def _share_height(self) -> None:
+        """All curves are equally high, whatever stands below each of them."""
+        below = [view.plot.getAxis("bottom").minimumHeight() for view in self.views]
+        room = self._plots.geometry().height() - self._plots.spacing() * (len(below) - 1) - sum(below)
+        for place, height in enumerate(below):
+            self._plots.setStretch(place, max(1, round(room / len(below) + height)))
+
     def show_history(self, history: History | None) -> None:
         """Draw the curves of a run; `changed` after something was added to them."""
         self._history, self._zoomed, self._end = history, False, 0.0
@@ -198,6 +208,7 @@ class Curves(QWidget):
             view.plot.show_history(history, span, self._smoothing.value() / 100, self._axis, log_values)
             view.plot.mark(self._moment)
             view.show_values(self._moment)
+        self._share_height()
         self._seconds += time.thread_time() - begin
 
     def _reported(self, history: History) -> list[Quantity]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from widgets.building import label
 from widgets.icons import dress
+
+READABLE = 72  # characters in a line of the text
 
 
 class Empty(QWidget):
@@ -21,9 +24,18 @@ class Empty(QWidget):
         self.title = label(title, "heading")
         self.text = label(text, "muted", wrap=True)
         self.text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        column = QVBoxLayout(self)
+        self._column = column = QVBoxLayout(self)
         column.addStretch(1)
         for part in (picture, self.title):
             column.addWidget(part, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addWidget(self.text)  # over the whole width: a layout gives aligned text no room for a second line
         column.addStretch(1)
+
+    def offer(self, button: QPushButton) -> None:
+        """Put what to press below the words."""
+        self._column.insertWidget(self._column.count() - 1, button, 0, Qt.AlignmentFlag.AlignHCenter)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        beside = max(0, (self.width() - READABLE * self.fontMetrics().averageCharWidth()) // 2)
+        self.text.setContentsMargins(beside, 0, beside, 0)

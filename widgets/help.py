@@ -25,7 +25,7 @@ def shortcuts(parent: QWidget, actions: Actions) -> QDialog:
         grid.addWidget(label(action.statusTip(), "muted", wrap=True), row, 2)
     grid.setColumnStretch(2, 1)
     grid.setRowStretch(len(shown), 1)
-    return dialog(parent, "Keyboard shortcuts", scrolled(content), 680, 560)
+    return dialog(parent, "Keyboard shortcuts", scrolled(content), 860, 620)
 
 
 def about(parent: QWidget) -> QDialog:
@@ -40,5 +40,4 @@ def about(parent: QWidget) -> QDialog:
         )
     )
     column.addWidget(label(f"Python {platform.python_version()}  ·  Qt {qVersion()}  ·  MIT licence", "muted"))
-    column.addStretch(1)
-    return dialog(parent, "About DGM Studio", content, 440, 200)
+    return dialog(parent, "About DGM Studio", content, 440, 176)

@@ -93,7 +93,7 @@ class ImportDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(2 * SPACE, 2 * SPACE, 2 * SPACE, 2 * SPACE)
         column.setSpacing(SPACE)
-        column.addWidget(label(path.stem, "heading"))
+        column.addWidget(label(f"Runs of {path.name}", "heading", elided=True))
         text = "Copies of these runs join your project. The other file stays as it is."
         column.addWidget(label(text, "muted", wrap=True))
         column.addWidget(self._list, 1)

@@ -45,7 +45,7 @@ class _Name(QLineEdit):
             painter.setPen(self.palette().color(self.foregroundRole()))
             text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room.width() - 4)
             side = QStyle.visualAlignment(self.layoutDirection(), Qt.AlignmentFlag.AlignLeft)
-            painter.drawText(room.adjusted(2, 0, -2, 0), side | Qt.AlignmentFlag.AlignVCenter, text)
+            painter.drawText(room, side | Qt.AlignmentFlag.AlignVCenter, text)
 
 
 class FamilyBox(QComboBox):
@@ -70,6 +70,7 @@ class FamilyBox(QComboBox):
         completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
         self.setLineEdit(_Name())
         self.lineEdit().setPlaceholderText("search")
+        self.lineEdit().setTextMargins(-2, 0, 0, 0)  # words begin where those of other boxes do
         self.activated.connect(lambda index: self.chosen.emit(self.itemData(index)))
 
     def choose(self, key: str) -> None:

@@ -21,7 +21,8 @@ from widgets.theme import look, px
 pg.setConfigOptions(antialias=True)
 
 
-APART = 16  # px from one figure of a vertical axis to the next
+APART = 14  # px at least from one figure of a vertical axis to the next
+MOST_FIGURES = 10  # on a vertical axis, however high it is
 HALF_FIGURE = 6  # px: what stands above the highest tick of a vertical axis
 END = 14  # px: what a figure at the end of a horizontal axis takes beyond it; longer ones are left out
 START = 2  # px that letters of a title beside the plot reach out of its place
@@ -45,7 +46,7 @@ class _Axis(pg.AxisItem):
         levels = super().tickSpacing(low, high, size)
         if self.orientation != "left" or not high > low:
             return levels
-        least = APART * (high - low) / max(size, 1)  # between two figures
+        least = max(APART / max(size, 1), 1 / MOST_FIGURES) * (high - low)  # between two figures
         wide = [level for level in levels if level[0] >= least]
         factors = (2, 5, 10, 20, 50)
         return wide or [(levels[0][0] * next((f for f in factors if levels[0][0] * f >= least), 100), levels[0][1])]

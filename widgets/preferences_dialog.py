@@ -115,7 +115,7 @@ class PreferencesDialog(QDialog):
         self.font.setKeyboardTracking(False)
         self.font.valueChanged.connect(lambda value: self._set("font_percent", value))
         return Row(
-            "&Size of text", self.font, "Of its size in the system. The window follows at once.", "font zoom scale"
+            "&Size of text", self.font, "Beside that of the system. The window follows at once.", "font zoom scale"
         )
 
     def _still(self) -> Row:
@@ -195,6 +195,7 @@ class PreferencesDialog(QDialog):
     def _add(self, title: str, rows: list[Row]) -> None:
         head = section(title)
         at = self._grid.rowCount()
+        head.setContentsMargins(0, SPACE if self._groups else 0, 0, 0)
         self._grid.addWidget(head, at, 0, 1, 2)
         shown = []
         for row in rows:

@@ -80,7 +80,7 @@ class RecoveryDialog(QDialog):
         for one in offered:
             column.addWidget(self._card(one))
         if not offered:
-            column.addWidget(label("Nothing is left to recover.", "heading", "nothingLeft"))
+            column.addWidget(label("Nothing is left to recover", "heading", "nothingLeft"))
         self._about.setVisible(bool(offered or aside))
         if not offered and not aside:
             text = "Trainings that are cut off, because the studio is closed by force or the machine stops, wait here."

@@ -7,7 +7,7 @@ from html import escape
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QRectF
+from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QContextMenuEvent, QWheelEvent
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
@@ -16,10 +16,11 @@ from dgm_studio.reports import Bars, Curves, HeatMap, Points, Series, StackedBar
 from widgets.colormaps import rgba, viridis
 from widgets.plots import Plot, pen
 from widgets.saving import Choice, open_menu
-from widgets.theme import CATEGORICAL, look
+from widgets.theme import CATEGORICAL, look, px
 
 HEIGHT = 230  # px
 CLOUD_HEIGHT = 340  # px
+AXIS = 56  # px that an axis takes with its figures and its title
 LABELLED_BARS = 16  # more labels would overlap
 FEW = 50  # points that are still told apart one by one
 MOST_POINTS = 5000  # drawn of a series: a cloud looks the same beyond it
@@ -175,11 +176,11 @@ class PointsPlot(ReportPlot):
             item = pg.ScatterPlotItem(x=x, y=y, size=size, symbol=symbol, pen=None, brush=colour, useCache=cloud)
             self.plot.addItem(item)
             self._names.append((colour, one.name))
-        if report.square:
-            self.plot.setAspectLocked(True)
         if cloud:
             self.plot.setFixedHeight(CLOUD_HEIGHT)
         self._frame(np.concatenate([s.x for s in series]), np.concatenate([s.y for s in series]))
+        if report.square:
+            self._square()
         self._iso: list[tuple[float, pg.PlotCurveItem, pg.TextItem]] = []
         decimals = 0 if all(value == round(value) for value in report.iso) else 2
         for value in report.iso:
@@ -197,6 +198,14 @@ class PointsPlot(ReportPlot):
                 span = max(float(np.ptp(values)), 0.2 * float(np.abs(values).max()), 1e-3)
                 middle = float(values.max() + values.min()) / 2
                 set_range(middle - 0.65 * span, middle + 0.65 * span, padding=0)
+
+    def _square(self) -> None:
+        """One scale for both axes, in a plot that is no wider than what it shows."""
+        (left, right), (bottom, top) = self.plot.box.viewRange()
+        self.plot.setAspectLocked(True)
+        inside = (self.plot.maximumHeight() - px(AXIS)) * (right - left) / (top - bottom)
+        self.plot.setMaximumWidth(round(inside) + px(AXIS))
+        self.layout().setAlignment(self.plot, Qt.AlignmentFlag.AlignLeft)
 
     def _restyle(self) -> None:
         lines = [(look.theme.muted, f"constant {self._report.iso_title}")] if self._iso else []

@@ -334,3 +334,27 @@ def test_what_a_perfect_sampler_scores_is_a_line_that_is_always_in_sight(qtbot: 
     assert "8" in counted.toolTip()
     assert not other._perfect.isVisible()
     assert other.box.viewRange()[1][1] < 3
+
+
+def test_a_curve_of_one_value_is_a_dot(curves: Curves) -> None:
+    steps = np.arange(5)
+    curves.show_history(History({"elbo": (steps, np.ones(5)), "valid/elbo": (steps[:1], np.full(1, 2.0))}))
+    dots = curves.views[0].plot._alone
+    assert [axis.tolist() for axis in dots.getData()] == [[0], [2]]
+    curves.show_history(History({"elbo": (steps, np.ones(5)), "valid/elbo": (steps, np.full(5, 2.0))}))
+    assert not len(dots.getData()[0])
+
+
+def test_curves_are_equally_high_though_only_the_last_names_the_axis(qtbot: QtBot) -> None:
+    curves = Curves()
+    qtbot.addWidget(curves)
+    curves.resize(500, 640)
+    curves.show()
+    quantities = [Quantity(f"q{i}", f"Quantity {i}") for i in range(6)]
+    curves.show_quantities(quantities)
+    curves.show_history(History({quantity.key: (np.arange(9), np.arange(9.0)) for quantity in quantities}))
+
+    def heights() -> list[float]:
+        return [view.plot.box.height() for view in curves.views]
+
+    qtbot.waitUntil(lambda: max(heights()) - min(heights()) < 8)

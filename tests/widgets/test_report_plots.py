@@ -1,0 +1,24 @@
+"""Plots of reports."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+
+from dgm_studio.reports import Points, Series
+from widgets.report_plots import PointsPlot
+
+
+def test_a_plane_of_one_scale_is_no_wider_than_what_it_shows(qtbot: QtBot) -> None:
+    places = np.linspace(0, 1, 100)
+    view = PointsPlot(Points("Probabilities", "D*", "D", (Series("cells", places, places),), "", square=True))
+    qtbot.addWidget(view)
+    view.resize(900, 420)
+    view.show()
+    qtbot.waitUntil(lambda: view.plot.width() < 450)
+    (left, right), (bottom, top) = view.plot.box.viewRange()
+    assert left > -0.5
+    assert right < 1.5
+    assert right - left == pytest.approx(top - bottom, rel=0.2)
+    assert view.plot.x() == 0
