@@ -137,11 +137,16 @@ def scrolled(content: QWidget, name: str = "") -> QScrollArea:
     content.setProperty("plain", True)
     area = QScrollArea(widgetResizable=True)
     area.setObjectName(name)
+    frameless(area)
+    area.setWidget(content)
+    return area
+
+
+def frameless(area: QScrollArea) -> None:
+    """Make an area one without a frame that scrolls vertically, on the ground of what is around it."""
     area.setFrameShape(QFrame.Shape.NoFrame)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setWidget(content)
     area.viewport().setAutoFillBackground(False)
-    return area
 
 
 def dialog(parent: QWidget, title: str, content: QWidget, width: int, height: int) -> QDialog:

@@ -61,7 +61,7 @@ def test_a_lesson_is_run_stopped_gone_on_with_tried_and_opened_again(person: Per
     project = workspace.project
     assert project is not None
     assert project.path == person.preferences.folder / "Lessons.dgm"
-    assert {key: figure.empty for key, figure in page._article.figures.items()} == dict.fromkeys(  # type: ignore[union-attr]
+    assert {key: figure.empty for key, figure in page.sheet.figures.items()} == dict.fromkeys(
         ("table", "over", "curve"), True
     )
     assert person.desk.area.page == "Lesson"
@@ -81,7 +81,7 @@ def test_a_lesson_is_run_stopped_gone_on_with_tried_and_opened_again(person: Per
     person.until(lambda: page.runner.lesson is None)
     page.runner.changed.disconnect(stop_in_the_second)
     assert [run.status for run in project.runs.values()] == ["finished", "stopped"]
-    person.until(lambda: page.marks.get("walk") is Mark.BEGUN)
+    person.until(lambda: page.survey.marks.get("walk") is Mark.BEGUN)
     assert page.standing is not None
     assert 0 < page.standing.share < 1
     assert page.head.button.text() == "Go on"
@@ -101,12 +101,12 @@ def test_a_lesson_is_run_stopped_gone_on_with_tried_and_opened_again(person: Per
     resumed = list(project.runs.values())[1]
     assert resumed.checkpoint_steps()[-1] == 400 > stopped_at
     assert len(resumed.metrics["log_prob"][0]) == 400  # every step once
-    assert page.marks["walk"] is Mark.HOLDS
+    assert page.survey.marks["walk"] is Mark.HOLDS
     assert page.findChild(QLabel, "lessonVerdict").text() == "the claim holds"
     card = page.findChild(CheckCard, "check-0")
     assert "holds" in card.accessibleName()
     assert page.findChild(IntervalStrip).isVisibleTo(card)
-    table = page._article.figures["table"].findChild(TableView)  # type: ignore[union-attr]
+    table = page.sheet.figures["table"].findChild(TableView)
     assert [choice.key for choice in table.offers()]
 
     page.findChild(QPushButton, "open-long-Train").click()
@@ -128,8 +128,7 @@ def test_a_lesson_is_run_stopped_gone_on_with_tried_and_opened_again(person: Per
 def test_a_curve_grows_while_its_run_trains(person: Person, file: Path) -> None:
     file.write_text(file.read_text(encoding="utf-8").replace("steps = 400", "steps = 100000"), encoding="utf-8")
     page, trainer = opened(person, file), person.desk.workspace.trainer
-    assert page._article is not None
-    figure = page._article.figures["curve"]
+    figure = page.sheet.figures["curve"]
     told: list[float] = []
     page.runner.advanced.connect(lambda: told.append(page.runner.share))
     page.run()

@@ -115,6 +115,7 @@ class Article(QWidget):
         super().__init__(parent)
         self.setObjectName("lessonArticle")
         self.figures: dict[str, Figure] = {}
+        self.blocks: list[QWidget] = []  # pieces of text and figures, from top to bottom
         self._pieces: list[_Piece] = []
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -123,12 +124,14 @@ class Article(QWidget):
             if place is not None:
                 figure = Figure(place, title_of(lesson, lesson.shows[place]), f"{lesson.key} {place}")
                 self.figures[place] = figure
+                self.blocks.append(figure)
                 column.addWidget(figure)
                 continue
             piece = _Piece(replace(lesson.page, title="", blocks=blocks), zoom)
             piece.anchorClicked.connect(lambda url: self.followed.emit(url.toString()))
             piece.zoom_wanted.connect(self.zoomed)
             self._pieces.append(piece)
+            self.blocks.append(piece)
             column.addWidget(piece)
 
     def zoom(self, factor: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from PySide6.QtCore import Qt, Signal
@@ -51,6 +51,11 @@ class LessonRuns(QWidget):
         self.compare.clicked.connect(self._compare)
         column.addWidget(self.compare, 0, Qt.AlignmentFlag.AlignLeft)
         self.show_seeds(lesson.seeds)
+
+    @property
+    def lines(self) -> Sequence[QWidget]:
+        """One for each run, from top to bottom."""
+        return list(self._lines.values())
 
     def show_seeds(self, seeds: int) -> None:
         """Offer the runs of so many seeds."""
