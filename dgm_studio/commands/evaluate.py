@@ -145,4 +145,4 @@ def _print_table(report: Table, output: Output) -> None:
             if row[index]:
                 details.setdefault(row[index], []).append(row[0])
         for text, names in details.items():
-            output.say(f"{report.columns[index].head} of {', '.join(names)}: {text}")
+            output.say(f"{report.columns[index].head} ({', '.join(names)}): {text}")

@@ -92,6 +92,7 @@ def test_pages_of_data_say_what_their_settings_do_what_they_are_measured_by_and_
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_every_equation_can_be_drawn_and_fits_beside_the_form() -> None:
     for entry in help_pages():
         for line, latex, display in entry.page.mathematics():

@@ -7,37 +7,25 @@ from collections import Counter
 
 from PySide6.QtCore import QObject, QPoint, QPointF, Qt, QTimer
 from PySide6.QtGui import QMouseEvent, QWheelEvent
-from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QAbstractSpinBox, QApplication, QGraphicsView, QWidget
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QFileDialog,
+    QGraphicsView,
+    QLineEdit,
+    QPlainTextEdit,
+    QWidget,
+)
 
 from widgets.main_window import MainWindow
 
-# What opens a dialog of the system or ends the process is left out.
-ACTIONS = (
-    "new",
-    "save",
-    "start",
-    "undo",
-    "redo",
-    "reset",
-    "search",
-    "train",
-    "step",
-    "stop",
-    "discard",
-    "continue",
-    "duplicate",
-    "pageTrain",
-    "pageExplore",
-    "pageEvaluate",
-    "nextRun",
-    "previousRun",
-    "showRuns",
-    "showModel",
-    "log",
-    "layout",
-    "theme",
-    "shortcuts",
-)
+LEFT_OUT = ("quit",)  # whoever started the robot ends the window
+DEEP = 5  # dialogs and menus, one above the other
 PAUSE = 30  # ms between two things it does
 
 
@@ -49,34 +37,49 @@ class Robot(QObject):
         self._window, self._random = window, random.Random(seed)
         self.did: Counter[str] = Counter()
         self._timer = QTimer(self, interval=PAUSE)
-        self._timer.timeout.connect(self._act)
+        # through a timer of its own each time: a dialog that runs an event loop of its own does not hold the robot
+        self._timer.timeout.connect(lambda: QTimer.singleShot(0, self._act))
         self._timer.start()
 
     def rest(self) -> None:
         """Do nothing more, and leave no dialog or menu open."""
         self._timer.stop()
-        self._dismiss()
+        for _ in range(DEEP):
+            self._dismiss()
 
     def _act(self) -> None:
-        if self._dismiss():
+        if not self._timer.isActive() or self._dismiss():
             return
-        kind = self._random.choices(("action", "click", "drag", "wheel", "key", "resize"), (4, 6, 6, 1, 2, 0.3))[0]
+        kinds = {"action": 4, "click": 6, "drag": 6, "wheel": 1, "key": 2, "choose": 1, "write": 0.5, "resize": 0.3}
+        kind = self._random.choices(list(kinds), list(kinds.values()))[0]
         getattr(self, f"_{kind}")()
         self.did[kind] += 1
 
+    @property
+    def _front(self) -> QWidget:
+        """What takes events: a dialog that must be answered first, or the window."""
+        return QApplication.activeModalWidget() or self._window
+
     def _dismiss(self) -> bool:
-        """Close a dialog or menu that is open, now and then."""
-        for widget in (QApplication.activePopupWidget(), QApplication.activeModalWidget()):
-            if widget is not None:
-                if not self._timer.isActive() or self._random.random() < 0.3:
-                    widget.close()
-                return True
+        """Leave a menu or dialog that is open, or choose something in it."""
+        popup, dialog = QApplication.activePopupWidget(), QApplication.activeModalWidget()
+        for widget in (popup, dialog):
+            if widget is None:
+                continue
+            if not self._timer.isActive() or isinstance(widget, QFileDialog) or self._random.random() < 0.3:
+                widget.close()
+            elif widget is popup:
+                QTest.keyClick(widget, self._random.choice((Qt.Key.Key_Down, Qt.Key.Key_Up, Qt.Key.Key_Return)))
+            else:
+                return False
+            return True
         return False
 
     def _action(self) -> None:
-        action = self._window.actions_[self._random.choice(ACTIONS)]
-        if action.isEnabled():
-            action.trigger()
+        if self._front is not self._window:
+            return
+        keys = [key for key, action in self._window.actions_ if action.isEnabled() and key not in LEFT_OUT]
+        self._window.actions_[self._random.choice(keys)].trigger()
 
     def _click(self) -> None:
         target = self._one_of(QAbstractButton)
@@ -113,17 +116,30 @@ class Robot(QObject):
         QApplication.postEvent(target, event)
 
     def _key(self) -> None:
-        from PySide6.QtTest import QTest
-
         keys = (Qt.Key.Key_Tab, Qt.Key.Key_Space, Qt.Key.Key_Left, Qt.Key.Key_Down, Qt.Key.Key_Return, Qt.Key.Key_7)
         target = QApplication.focusWidget() or self._window
         QTest.keyClick(target, self._random.choice(keys))
+
+    def _choose(self) -> None:
+        target = self._one_of(QComboBox, QAbstractItemView)
+        if target is not None:
+            target.setFocus()
+            for _ in range(self._random.randint(1, 5)):
+                QTest.keyClick(target, self._random.choice((Qt.Key.Key_Down, Qt.Key.Key_Up, Qt.Key.Key_Space)))
+
+    def _write(self) -> None:
+        target = self._one_of(QLineEdit, QPlainTextEdit)
+        if target is not None:
+            target.setFocus()
+            QTest.keyClicks(target, self._random.choice(("7", "-1", "1e9", "vae", "", "x y", "0.5")))
+            if self._random.random() < 0.5:
+                QTest.keyClick(target, Qt.Key.Key_Return)
 
     def _resize(self) -> None:
         self._window.resize(self._random.randint(900, 1600), self._random.randint(600, 1000))
 
     def _one_of(self, *kinds: type[QWidget]) -> QWidget | None:
-        found = [w for kind in kinds for w in self._window.findChildren(kind) if w.isVisible() and w.isEnabled()]
+        found = [w for kind in kinds for w in self._front.findChildren(kind) if w.isVisible() and w.isEnabled()]
         return self._random.choice(found) if found else None
 
     def _place(self, widget: QWidget) -> QPoint:
