@@ -30,7 +30,7 @@ from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support, require, require_at_most, require_layout
 
 LARGEST = 256  # dimensions: a full covariance has their square
-RIDGE = 1e-6  # on the variances of a point estimate, which would otherwise be 0 at a component on one example
+RIDGE = 1e-6  # of the data's variances, on those of a point estimate, which would be 0 at a component on one example
 START = 4096  # examples that are partitioned to start from
 
 
@@ -215,18 +215,16 @@ class GaussianMixture(nn.Module):
 
     @torch.no_grad()
     def maximize(self, statistics: Statistics) -> None:
-        """Maximum likelihood (Bishop, 2006, equations 9.24 to 9.26), with RIDGE added to the variances. An empty
-        component keeps its place and shape. The factors around the estimate become as narrow as the examples of each
+        """Maximum likelihood (Bishop, 2006, equations 9.24 to 9.26), with RIDGE of the data's variances added, so that
+        the likelihood has a bound. An empty component keeps its place and shape. The factors around the estimate become as narrow as the examples of each
         component make them."""
         count, first, second = moments(statistics["moments"])
         some = count > 1e-6 * count.sum() / len(count)
         safe = torch.where(some, count, 1.0)
         centre = torch.where(some[:, None], first / safe[:, None], wide(self.mean) - wide(self.prior_mean))
-        found = (
-            second / safe[:, None, None]
-            - _outer(centre)
-            + RIDGE * torch.eye(self.dimensions, device=second.device, dtype=second.dtype)
-        )
+        settings = self.settings
+        variance = wide(self.prior_variance) / (settings.covariance_strength * settings.spread**2)  # of the data
+        found = second / safe[:, None, None] - _outer(centre) + (RIDGE * variance).diag()
         factor = wide(self.factor)
         kept = factor @ factor.mT / wide(self.degrees)[:, None, None]
         degrees = count + self.prior_degrees

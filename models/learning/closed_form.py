@@ -15,6 +15,7 @@ from models.spec import DataSpec
 class ClosedForm(Learner):
     """A learner whose steps have no gradient: it may start from data, and keeps the way of the model's components."""
 
+    remedies = "a wider prior, or a larger floor of variances"
     steps: Tensor
 
     def __init__(self, model: nn.Module, settings: Settings, spec: DataSpec, examples: int) -> None:

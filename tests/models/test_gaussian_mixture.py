@@ -227,6 +227,7 @@ def test_expectation_maximisation_is_scikit_learns_and_never_lowers_the_likeliho
     from sklearn.mixture import GaussianMixture as Theirs
 
     x = clusters(500, 3).double()
+    x /= x.std(0, correction=0)  # so that a share of the variances is what scikit-learn adds to all
     model = mixture(x, components=3)
     torch.manual_seed(0)
     model.start_from(x, len(x))
@@ -255,6 +256,46 @@ def test_expectation_maximisation_is_scikit_learns_and_never_lowers_the_likeliho
     # the ridge on the variances may cost a little of what a round gains
     assert min(b - a for a, b in pairwise(values)) >= -1e-3
     assert values[-1] > values[0]
+
+
+def maximise(x: Tensor, steps: int, **settings: Any) -> tuple[GaussianMixture, list[float]]:
+    """A mixture after expectation maximisation, and log p(x) of an example before each step."""
+    model, values = mixture(x, **settings), []
+    torch.manual_seed(0)
+    model.start_from(x, len(x))
+    for _ in range(steps):
+        statistics = model.expected_statistics(x)
+        values.append(statistics["log_prob"].item() / len(x))
+        model.maximize(statistics)
+    return model, values
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
+@pytest.mark.parametrize("again", [0, 5])
+def test_a_component_on_a_single_point_stops_at_a_thousandth_of_the_datas_width(scale: float, again: int) -> None:
+    x = torch.randn(12, 2, generator=Generator().manual_seed(0)).double()
+    x = scale * torch.cat([x, x[:1].expand(again, -1)])
+    model, values = maximise(x, 100, components=10)
+    width = (model.components().covariances.diagonal(dim1=1, dim2=2) / x.var(0, correction=0)).sqrt()
+    assert width.min() == pytest.approx(1e-3, rel=1e-3)
+    assert values[-1] == pytest.approx(values[-20], abs=1e-6)  # it has come to rest
+    assert values[-1] < -(1e-3 * x.std(0, correction=0)).log().sum()  # no density is above that of such a component
+    assert min(b - a for a, b in pairwise(values)) >= -1e-3  # units do not matter
+    unseen = scale * torch.randn(1000, 2, generator=Generator().manual_seed(1)).double()
+    assert model.log_prob(unseen).mean() + 2 * math.log(scale) < -1e4  # where the harm is seen
+
+
+def test_the_bound_does_not_reward_a_component_on_a_single_point() -> None:
+    x = torch.randn(12, 2, generator=Generator().manual_seed(0)).double()
+    x = torch.cat([x, x[:1].expand(5, -1)])
+    reached, widths = [], []
+    for spread in (0.2, 0.02, 0.002):
+        model = mixture(x, components=10, spread=spread)
+        reached.append(ascend(model, x, 50)[-1])
+        widths.append(model.components().covariances.diagonal(dim1=1, dim2=2).min().sqrt().item())
+    assert reached == sorted(reached, reverse=True)  # the narrower the prior, the lower
+    assert widths[0] > 0.05
+    assert widths == sorted(widths, reverse=True)
 
 
 def test_an_empty_component_stays_and_does_no_harm() -> None:
