@@ -216,8 +216,8 @@ class GaussianMixture(nn.Module):
     @torch.no_grad()
     def maximize(self, statistics: Statistics) -> None:
         """Maximum likelihood (Bishop, 2006, equations 9.24 to 9.26), with RIDGE of the data's variances added, so that
-        the likelihood has a bound. An empty component keeps its place and shape. The factors around the estimate become as narrow as the examples of each
-        component make them."""
+        the likelihood has a bound. An empty component keeps its place and shape. The factors around the estimate become
+        as narrow as the examples of each component make them."""
         count, first, second = moments(statistics["moments"])
         some = count > 1e-6 * count.sum() / len(count)
         safe = torch.where(some, count, 1.0)
