@@ -90,6 +90,9 @@ class ArVae(AutoEncoder):
         """Row by row, and within a pixel colour by colour."""
         return self.likelihood.net.order()
 
+    def log_conditionals_given(self, x: Tensor, z: Tensor) -> Tensor:
+        return self.likelihood.log_conditionals(x, self._output(z))
+
     def complete(self, x: Tensor, known: Tensor, generator: Generator | None = None) -> Completion:
         """Keep `x` where `known`, draw each other coordinate given all those before it, kept or drawn, z being
         integrated out: p(x) is taken as the equal mixture of p(x | z) over CODES draws of the prior, new ones for each
@@ -119,8 +122,12 @@ class PixelsInTurn(Likelihood):
 
     def log_prob(self, x: Tensor, output: Tensor) -> Tensor:
         batch = output.shape[: -len(self.event_shape) - 1]
-        each = self.net.score(x.expand(*batch, *self.event_shape).flatten(0, len(batch) - 1), self._maps(output))
+        each = self.log_conditionals(x.expand(*batch, *self.event_shape).flatten(0, len(batch) - 1), output)
         return self._sum(each).reshape(batch)
+
+    def log_conditionals(self, x: Tensor, output: Tensor) -> Tensor:
+        """log p(x_d | x_<d, output) of each coordinate: (B, *event)."""
+        return self.net.score(x, self._maps(output))
 
     def mean(self, output: Tensor) -> Tensor:
         return self.net.paint(self._maps(output), None, self.noise).mean

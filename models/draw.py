@@ -254,7 +254,7 @@ class Draw(nn.Module):
 
     def _drawn_from(self, z: Tensor) -> Tensor:
         """The last canvas, as the likelihood reads it: (B, T · latent) -> (B, outputs, *event)."""
-        *_, last = self._steps(len(z), self._given(z))
+        *_, last = self._steps(z.shape[0], self._given(z))
         return self._output(last.canvas)
 
     def _given(self, z: Tensor) -> Choose:
@@ -288,7 +288,7 @@ class StepwisePosterior(Distribution):
     def mean(self) -> Tensor:
         """The path on which every step is at its mean given the steps before: (B, T · latent). It is what an example is
         encoded as, and the mean of q itself only where there is one step."""
-        return torch.cat([step.z for step in self.model._steps(len(self.x), _at_its_mean, self.x)], -1)
+        return torch.cat([step.z for step in self.model._steps(self.x.shape[0], _at_its_mean, self.x)], -1)
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         steps = self.model._steps(n * len(self.x), _drawn(generator), self.x.repeat(n, 1, 1, 1))

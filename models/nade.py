@@ -56,7 +56,8 @@ class Nade(OrderedBits):
         require_at_most(spec, LARGEST, model="NADE")
 
     def conditionals(self, x: Tensor) -> Tensor:
-        recursion = in_chunks if x.is_cuda else one_by_one  # a GPU would wait for its launches most of the time
+        # a GPU would wait for its launches most of the time, and a graph has each step of a loop in it
+        recursion = in_chunks if x.is_cuda or torch.compiler.is_exporting() else one_by_one
         logits = recursion(flat(x), self.weight_in, self.hidden_bias, self.weight_out)
         return (logits + self.visible_bias).reshape(x.shape)
 
@@ -77,8 +78,9 @@ def in_chunks(x: Tensor, w: Tensor, c: Tensor, v: Tensor, together: int = TOGETH
     """The same, `together` coordinates at a time: a few large products for each chunk instead of a few small ones for
     each coordinate. Holds one (together, B, H) layer, or a smaller one where batches are large, never that of all
     coordinates."""
-    together = max(1, min(together, HELD // max(1, len(x) * len(c))))
-    sums = c.expand(len(x), -1)
+    if not torch.compiler.is_exporting():  # a graph is for any number of examples
+        together = max(1, min(together, HELD // max(1, len(x) * len(c))))
+    sums = c.expand(x.shape[0], -1)
     logits = []
     for x_k, w_k, v_k in zip(x.split(together, 1), w.split(together), v.split(together), strict=True):
         logits.append(_Chunk.apply(x_k, sums, w_k, v_k))

@@ -11,16 +11,19 @@ from importlib.util import find_spec
 from io import StringIO
 from logging import CRITICAL, disable
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from dgm_studio.exporting.base import Part, Source, Tell
+from dgm_studio.exporting.base import Cancelled, Part, Source, Tell
+from dgm_studio.inference import Interruptible
 from models.capabilities import (
     Classifies,
     Decodes,
+    DecodesInTurn,
     DecodesOfClass,
     Encodes,
     ExtractsFeatures,
@@ -43,6 +46,11 @@ TRACED, CHECKED = 3, 8  # inputs that a network is traced with, and that it is c
 FAR = 1e-3  # from torch, relative where values are beyond 1: networks that are written rightly are below 1e-4 (tests)
 NEEDED = ("onnx", "onnxscript")
 CHECKER = "onnxruntime"
+_alone = Lock()  # the exporter changes what belongs to the process
+IN_TURN = (
+    "decoder.onnx is not there: a code is decoded coordinate after coordinate, which as a fixed graph would be a copy "
+    "of the network for each of them. conditionals.onnx scores them all in one pass, given x and z."
+)
 SUMS = (SumsExactly, SumsLatent)  # a sum over up to a million states is no network, and its graph takes gigabytes
 
 
@@ -54,13 +62,15 @@ class Net:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     function: Callable[..., Any]
-    given: str  # what it is given: "x" examples, "other" of the second domain, "z" codes, "zy" codes and classes
+    given: str  # "x" examples, "other" of the second domain, "z" codes, "xz" both, "zy" codes and classes
 
 
 def nets(model: Any, learner: Any, spec: DataSpec) -> list[Net]:
     """Which of a run's networks have a fixed graph, by its capabilities."""
     found = []
-    if isinstance(model, Decodes):
+    if isinstance(model, DecodesInTurn):
+        found.append(Net("conditionals", ("x", "z"), ("log_conditionals",), model.log_conditionals_given, "xz"))
+    elif isinstance(model, Decodes):
         found.append(Net("decoder", ("z",), ("mean",), model.decode, "z"))
     if isinstance(model, DecodesOfClass):
         found.append(Net("decoder", ("z", "class"), ("mean",), model.decode_of_class, "zy"))
@@ -124,14 +134,18 @@ class Onnx(Part):
     def write(self, source: Source, folder: Path, tell: Tell) -> list[str]:
         place = folder / FOLDER
         place.mkdir()
-        subject, notes, table = source.there, [], {}
+        subject, table = source.there, {}
+        notes = [IN_TURN] if isinstance(subject.model, DecodesInTurn) else []
         for net in nets(subject.model, subject.learner, source.spec):
             tell(f"Writing and checking the {net.name} …")
             path = place / f"{net.name}.onnx"
             inputs = _inputs(net, source, CHECKED)
             try:
-                difference, any_number = _written(net, path, inputs)
+                with _alone, quiet(), Interruptible(source.called_off, Cancelled):
+                    difference, any_number = _written(net, path, inputs)
             except Exception as error:  # of many kinds, and each only means that this graph is not fixed
+                if source.called_off():  # torch catches that too, and tries again
+                    raise Cancelled from None
                 path.unlink(missing_ok=True)
                 notes.append(f"{path.name} is not there: torch cannot write this as a fixed graph ({_reason(error)}).")
                 continue
@@ -166,13 +180,11 @@ def _written(net: Net, path: Path, inputs: tuple[Tensor, ...]) -> tuple[float | 
     """Write the net for any number of examples or, where its graph depends on how many there are, for one. Returns how
     far it is from torch on `inputs`, and whether it takes any number. Raises Differs when that is too far."""
     try:
-        with quiet():
-            _export(net, path, tuple(one[:TRACED] for one in inputs), any_number=True)
-            return _compared(net, path, [inputs]), True
+        _export(net, path, tuple(one[:TRACED] for one in inputs), any_number=True)
+        return _compared(net, path, [inputs]), True
     except Exception:  # of many kinds too; what then fails for one example says why
-        with quiet():
-            _export(net, path, tuple(one[:1] for one in inputs), any_number=False)
-            return _compared(net, path, [tuple(one[i : i + 1] for one in inputs) for i in range(len(inputs[0]))]), False
+        _export(net, path, tuple(one[:1] for one in inputs), any_number=False)
+        return _compared(net, path, [tuple(one[i : i + 1] for one in inputs) for i in range(len(inputs[0]))]), False
 
 
 def _compared(net: Net, path: Path, batches: list[tuple[Tensor, ...]]) -> float | None:
@@ -187,15 +199,16 @@ def _compared(net: Net, path: Path, batches: list[tuple[Tensor, ...]]) -> float 
 
 
 def _export(net: Net, path: Path, inputs: tuple[Tensor, ...], any_number: bool) -> None:
-    batch = torch.export.Dim("batch", min=1)
+    shapes = (tuple({0: torch.export.Dim("batch", min=1)} for _ in inputs),) if any_number else None
     with torch.no_grad():
+        # captured here: torch.onnx would take one that holds the number of examples fixed all the same, after a retry
+        program = torch.export.export(_Called(net).eval(), inputs, dynamic_shapes=shapes, strict=False)
         torch.onnx.export(
-            _Called(net).eval(),
-            inputs,
+            program,
+            (),
             str(path),
             input_names=list(net.inputs),
             output_names=list(net.outputs),
-            dynamic_shapes=(tuple({0: batch} for _ in inputs),) if any_number else None,
             custom_translation_table=_translations(),
             external_data=False,
             dynamo=True,
@@ -231,12 +244,14 @@ def largest_difference(net: Net, path: Path, inputs: tuple[Tensor, ...]) -> floa
 
 def _inputs(net: Net, source: Source, n: int) -> tuple[Tensor, ...]:
     subject = source.there
+    held = subject.dataset.domains[-1 if net.given == "other" else 0].valid.x[:n].to(subject.device)
     if net.given in ("x", "other"):
-        held = subject.dataset.domains[-1 if net.given == "other" else 0].valid.x[:n]
-        return (held.to(subject.device),)
+        return (held,)
     codes = subject.model.prior().sample(n, Generator(subject.device).manual_seed(source.seed))
     if net.given == "z":
         return (codes,)
+    if net.given == "xz":
+        return held, codes[: len(held)]
     return codes, torch.arange(n, device=subject.device) % subject.model.conditional_classes()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from dgm_studio.files import NotWritten
 from dgm_studio.inference import Subject
 from dgm_studio.reports import Table, from_tree
 from dgm_studio.store import Run
+from dgm_studio.store.lock import Lock, take
 from models.catalog import Recipe
 
 __all__ = [
@@ -41,6 +43,8 @@ __all__ = [
 
 PARTS: tuple[Part, ...] = (Weights(), Script(), Onnx(), SampleFiles(), Curves(), Tables(), TensorBoard())
 REPORT = "export.json"  # what marks a folder as an export, which another may replace
+PART, OLD = ".part", ".old"  # what is written beside its place, and what goes aside for it
+LOCK = ".lock"  # in the former: held while its process lives
 
 
 @dataclass(frozen=True)
@@ -69,16 +73,19 @@ def write(source: Source, parts: Sequence[Part], folder: Path, tell: Callable[[f
 
     Raises NotWritten, or Cancelled."""
     _check(folder)
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.{token_hex(4)}.part")
     if source.subject is None and all(part.needs_data for part in parts):
         raise NotWritten(f"{folder} was not written: what was chosen needs the run's data. {source.missing}")
     config = source.config
     recipe = Recipe.read(config.family, config.learner, config.model, config.learning)
     model, learner = recipe.family.model, recipe.learning.learner
     notes: list[tuple[str, str]] = []
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.{token_hex(4)}{PART}")
+    lock = Lock(partial / LOCK)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        _clear(folder)
         partial.mkdir()
+        lock = take(lock.path)
         for place, part in enumerate(parts):
             refusal = part.refusal(model, learner)
             if refusal:
@@ -88,9 +95,11 @@ def write(source: Source, parts: Sequence[Part], folder: Path, tell: Callable[[f
                 notes.append((part.key, f"Left out: it needs the run's data. {source.missing}"))
                 continue
             notes += [(part.key, text) for text in part.write(source, partial, _telling(tell, place / len(parts)))]
-        files = tuple(sorted(path.relative_to(partial).as_posix() for path in partial.rglob("*") if path.is_file()))
+        written = (path.relative_to(partial).as_posix() for path in partial.rglob("*") if path.is_file())
+        files = tuple(sorted(name for name in written if name != LOCK))
         _describe(source, partial, files, notes)
         tell(1.0, "Putting it in its place …")
+        lock.release()
         _put(partial, folder)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -98,6 +107,7 @@ def write(source: Source, parts: Sequence[Part], folder: Path, tell: Callable[[f
             f"{folder} was not written: {reason}. Nothing was left behind; choose another place."
         ) from error
     finally:
+        lock.release()
         shutil.rmtree(partial, ignore_errors=True)
     return Exported(folder, (*files, REPORT), tuple(notes))
 
@@ -127,12 +137,25 @@ def _describe(source: Source, folder: Path, files: Sequence[str], notes: Sequenc
     (folder / REPORT).write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def _clear(folder: Path) -> None:
+    """Remove what exports to `folder` left that were killed. An earlier one that had gone aside comes back."""
+    name = re.compile(rf"\.{re.escape(folder.name)}\.\d+(\.[0-9a-f]+)?(\{PART}|\{OLD})")
+    for left in [path for path in folder.parent.iterdir() if name.fullmatch(path.name)]:
+        if left.suffix == OLD and not folder.exists():
+            left.rename(folder)
+            continue
+        lock = take(left / LOCK)
+        if lock.mine:  # nobody writes it any more
+            shutil.rmtree(left, ignore_errors=True)
+        lock.release()
+
+
 def _put(partial: Path, folder: Path) -> None:
     """Rename the finished folder to its place. What was there goes aside first, and comes back if that fails."""
     if not folder.exists():
         partial.rename(folder)
         return
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}{OLD}")
     folder.rename(aside)
     try:
         partial.rename(folder)

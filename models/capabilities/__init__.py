@@ -55,6 +55,7 @@ from models.capabilities.games import (
 from models.capabilities.latent import (
     BoundsEvidence,
     Decodes,
+    DecodesInTurn,
     DecodesOfClass,
     DrawsDownwards,
     DrawsPosterior,
@@ -124,6 +125,7 @@ __all__ = [
     "Components",
     "ConditionsOnClass",
     "Decodes",
+    "DecodesInTurn",
     "DecodesOfClass",
     "DrawnInSteps",
     "DrawsDownwards",

@@ -176,6 +176,16 @@ class Decodes(Protocol):
 
 
 @runtime_checkable
+class DecodesInTurn(Decodes, Protocol):
+    """What a code decodes to is drawn coordinate after coordinate: `decode` is a pass for each of them."""
+
+    def log_conditionals_given(self, x: Tensor, z: Tensor) -> Tensor:
+        """log p(x_d | those before d, z) of every coordinate, in nats and in one pass: (B, *event), (B, latent) ->
+        (B, *event). They sum to log p(x | z)."""
+        ...
+
+
+@runtime_checkable
 class DecodesOfClass(SamplesOfClass, Protocol):
     """In place of `Decodes`, where an example takes a class beside its code."""
 

@@ -24,6 +24,7 @@ from models.capabilities import (
     CompletesInAnyOrder,
     ConditionsOnClass,
     Decodes,
+    DecodesInTurn,
     DecodesOfClass,
     DrawsDownwards,
     DrawsInSteps,
@@ -297,6 +298,9 @@ def answers(learner: Learner, x: Tensor) -> dict[str, Tensor]:
                 said["log_prob"] = model.log_prob(x)
         if isinstance(model, ScoresEach):
             said["log_conditionals"] = model.log_conditionals(x)
+        if isinstance(model, DecodesInTurn):
+            z = model.prior().sample(len(x), draws())
+            said["log_conditionals_given"] = model.log_conditionals_given(x, z)
         if isinstance(model, PredictsEach):
             said["log_predictions"] = model.log_predictions(x)
         if isinstance(model, EstimatesLogProb):
