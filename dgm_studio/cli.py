@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -20,10 +21,12 @@ Numbers = Annotated[list[float] | None, Parameter(consume_multiple=True)]
 
 
 def run(arguments: Sequence[str], photograph: Photograph) -> int:
-    """Carry out one command and return its exit code: 0, 2 for bad input, 1 for any other failure, 130 for Ctrl+C.
+    """Carry out one command and return its exit code: 0, 2 for bad input, 1 for any other failure, 130 for Ctrl+C or a
+    request to terminate, which let a command remove what is half.
 
     `photograph` takes pictures of the window; it is handed in because nothing here knows a window.
     """
+    terminated = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         result = application(photograph)(list(arguments), result_action="return_value")
     except KeyboardInterrupt:
@@ -41,6 +44,8 @@ def run(arguments: Sequence[str], photograph: Photograph) -> int:
             return FAILURE
         print(error, file=sys.stderr)
         return BAD_INPUT
+    finally:
+        signal.signal(signal.SIGTERM, terminated)
     return result if isinstance(result, int) else 0
 
 
@@ -51,6 +56,7 @@ def application(photograph: Photograph) -> App:
         version=__version__,
         help="Train deep generative models, look at what they learned, and measure them, without a window.",
         default_parameter=Parameter(negative=()),
+        suppress_keyboard_interrupt=False,  # it is told in `run`
     )
     for name, place, summary in (
         ("list", "listing:list_", "List families, learners, datasets, presets or lessons."),

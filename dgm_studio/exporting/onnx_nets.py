@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -273,4 +274,9 @@ def _reason(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if lines and "rand" in lines[0]:
         return "it draws random numbers"
+    if lines and "data-dependent" in lines[0]:
+        return "what it computes depends on values that it has computed"
+    unknown = re.search(r"No ONNX function found for .*?aten\.(\w+)", lines[0]) if lines else None
+    if unknown:
+        return f"ONNX has no {unknown[1].strip('_')}"
     return printable(lines[0] if lines else type(error).__name__).partition(". ")[0].rstrip(".")[:160]

@@ -430,6 +430,19 @@ def test_an_interrupt_stops_a_training_and_keeps_it(command: Command, number: si
         assert [made.status for made in opened.runs.values()] == ["stopped"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_export_that_is_interrupted_leaves_nothing(command: Command, number: signal.Signals) -> None:
+    assert command("train", "--family", "gsn", "--steps", "1", "--project", "p.dgm")[0] == 0
+    before = {path.name for path in Path().iterdir()}
+    words = [sys.executable, str(ROOT / "main.py"), "export", "p.dgm", "--to", "out", "--samples", "30000"]
+    export = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: any(Path().glob(".out.*/samples")))
+    export.send_signal(number)
+    assert export.communicate(timeout=60)[1] == "Aborted.\n"
+    assert export.returncode == 130
+    assert {path.name for path in Path().iterdir()} == before
+
+
 def test_no_reader_is_no_traceback() -> None:
     """`dgm list families | head -0`"""
     listing = f"{sys.executable} {ROOT / 'main.py'} list families"

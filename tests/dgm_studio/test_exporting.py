@@ -339,6 +339,28 @@ def test_a_graph_that_says_something_else_than_torch_is_not_kept(
     assert [path.name for path in (tmp_path / "onnx").iterdir()] == ["nets.json"]
 
 
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("aten.rand_like is not there", "it draws random numbers"),
+        (
+            "Could not extract specialized integer from data-dependent expression u0",
+            "what it computes depends on values",
+        ),
+        ("No ONNX function found for <OpOverload(op='aten.__rshift__', overload='Tensor')>.", "ONNX has no rshift"),
+    ],
+)
+def test_why_a_network_is_not_written_is_a_sentence(
+    said: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*given: object) -> None:
+        raise RuntimeError("outside") from ValueError(said)
+
+    monkeypatch.setattr(onnx_nets, "_written", refused)
+    notes = Onnx().write(source("fvbn"), tmp_path, silent)
+    assert f"conditionals.onnx is not there: torch cannot write this as a fixed graph ({reason}" in notes[0]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("key", ONNX)
 def test_networks_are_the_same_in_onnx(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
