@@ -58,12 +58,7 @@ class ComparePage(QWidget):
         self._group = QButtonGroup(self)
         self._group.setExclusive(True)
         self._stack = QStackedWidget()
-        self._empty = Empty(
-            "Nothing to compare yet",
-            "Choose two or more runs of this project: what was set differently, their curves, samples and likelihoods "
-            "then stand side by side.",
-            "compare",
-        )
+        self._empty = Empty("Nothing to compare yet", "", "compare")
         self._offer = QPushButton()
         self._offer.setObjectName("compareNewest")
         self._offer.setProperty("primary", True)
@@ -149,6 +144,10 @@ class ComparePage(QWidget):
         some = min(others, MOST)
         self._offer.setText(f"Compare all {some} runs" if some == others else f"Compare the newest {some} runs")
         self._offer.setVisible(some > 1)
+        first = "Choose two or more runs of this project" if others > 1 else "Train two or more runs in this project"
+        self._empty.text.setText(
+            f"{first}: what was set differently, their curves, samples and likelihoods then stand side by side."
+        )
 
     def _refuse(self, text: str) -> None:
         self._refused.setText(text)

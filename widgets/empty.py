@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from widgets.building import label
 from widgets.icons import dress
+from widgets.theme import SPACE
 
 READABLE = 72  # characters in a line of the text
 
@@ -33,6 +34,7 @@ class Empty(QWidget):
 
     def offer(self, button: QPushButton) -> None:
         """Put what to press below the words."""
+        self._column.insertSpacing(self._column.count() - 1, SPACE)
         self._column.insertWidget(self._column.count() - 1, button, 0, Qt.AlignmentFlag.AlignHCenter)
 
     def resizeEvent(self, event: QResizeEvent) -> None:

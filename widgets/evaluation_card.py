@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from dgm_studio.evaluation import Evaluation, Fraction, Result
+from dgm_studio.powers import typeset
 from dgm_studio.reports import Report
 from dgm_studio.result_changes import changes
 from widgets.how_form import HowForm
@@ -271,7 +272,7 @@ class EvaluationCard(QFrame):
         body.setVisible(bool(reports))
 
     def _say(self, text: str) -> None:
-        self._message.setText(text)
+        self._message.setText(typeset(text))
         self._message.setVisible(bool(text))
 
 

@@ -64,11 +64,12 @@ class FamilyBox(QComboBox):
         for entry in catalog.FAMILIES:
             self.addItem(entry.title, entry.key)
             self.setItemData(self.count() - 1, f"{entry.summary}\n{entry.lecture}", Qt.ItemDataRole.ToolTipRole)
-        completer = self.completer()
+        self.setLineEdit(_Name())
+        completer = self.completer()  # which comes with the line
         completer.setFilterMode(Qt.MatchFlag.MatchContains)
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
-        self.setLineEdit(_Name())
+        completer.popup().setProperty("popup", True)
         self.lineEdit().setPlaceholderText("search")
         self.lineEdit().setTextMargins(-2, 0, 0, 0)  # words begin where those of other boxes do
         self.activated.connect(lambda index: self.chosen.emit(self.itemData(index)))

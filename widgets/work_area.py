@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QTabBar, QWidget
 
 from dgm_studio.store import Run
@@ -45,11 +45,11 @@ class WorkArea(Card):
         for title, page in zip(WANTED, pages, strict=True):
             self.tabs.addTab(title)
             self._pages.addWidget(page)
-        head = QHBoxLayout()
+        self._head = head = QHBoxLayout()
         head.setContentsMargins(SPACE * 3 // 2, 0, SPACE * 3 // 2, 0)
         head.addWidget(self.tabs)
         head.addStretch(1)
-        head.addWidget(self.explore.switch, 0, Qt.AlignmentFlag.AlignVCenter)
+        head.addWidget(self.explore.switch, 0, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight)
         self._pages.setContentsMargins(SPACE * 3 // 2, SPACE // 2, SPACE * 3 // 2, SPACE)
         self.moments = MomentBar(workspace.viewing.moments)
         foot = QHBoxLayout()
@@ -79,6 +79,20 @@ class WorkArea(Card):
         """Put these runs beside those of the Compare page, and turn to it."""
         self.compare.compare(runs)
         self.show_page("Compare")
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
+            self._turn_head()
+        return super().event(event)
+
+    def _turn_head(self) -> None:
+        """Explorers stand beside the pages where there is room, which larger text leaves less of, and below them where
+        there is none: no tab is cut."""
+        switch, margins = self.explore.switch, self._head.contentsMargins()
+        room = self.width() - margins.left() - margins.right()
+        wanted = self.tabs.sizeHint().width() + 2 * self._head.spacing() + switch.sizeHint().width()
+        below = switch.isVisibleTo(self) and wanted > room
+        self._head.setDirection(QHBoxLayout.Direction.TopToBottom if below else QHBoxLayout.Direction.LeftToRight)
 
     def _show(self, index: int) -> None:
         for place in range(self._pages.count()):  # a page out of sight must not decide how small the window can be

@@ -334,7 +334,7 @@ class TestEditing:
         rows = np.linalg.norm(codes - code, axis=1).argsort()[:25]
         for label, name in enumerate(bench.data.spec.class_names):
             count = int((bench.data.train.y[rows] == label).sum())
-            assert (f"{name}: {count}" in among.text()) == (count > 0)
+            assert (f"{name}:&nbsp;{count}" in among.text()) == (count > 0)
 
     def test_both_bounds_are_said_with_their_kind(self, bench: Bench, view: DrawIt, qtbot: QtBot) -> None:
         self.drawn(bench, view, qtbot)

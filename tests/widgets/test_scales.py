@@ -7,12 +7,14 @@ from collections.abc import Iterator
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QFontInfo
-from PySide6.QtWidgets import QApplication, QLabel, QMenuBar
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLabel, QMenuBar, QPushButton
 from pytestqt.qtbot import QtBot
 
 from widgets.building import label
 from widgets.explorers.slider_row import SliderRow
 from widgets.main_window import MainWindow
+from widgets.model_panel import FamilyBox
 from widgets.notices import Log
 from widgets.plots import Plot
 from widgets.preferences import Preferences
@@ -74,3 +76,40 @@ def test_a_mirrored_window_has_its_menus_and_plots_run_on_from_left_to_right(
     left = plot.getAxis("left").sceneBoundingRect()
     assert left.center().x() < plot.box.sceneBoundingRect().left() + 1
     assert slider.layoutDirection() is Qt.LayoutDirection.LeftToRight
+
+
+def test_explorers_go_below_the_pages_before_a_tab_is_cut(qtbot: QtBot, window: MainWindow) -> None:
+    window.load()
+    qtbot.waitUntil(lambda: window.desk is not None, timeout=60_000)
+    assert window.desk is not None
+    window.desk.projects.new()
+    area = window.desk.area
+    qtbot.waitUntil(area.isVisible)
+    area.show_page("Explore")
+    switch, tabs = area.explore.switch, area.tabs
+    segments = [QPushButton(f"An explorer of a long name {i}", switch) for i in range(3)]
+    for segment in segments:
+        switch.layout().addWidget(segment)
+        segment.show()
+    qtbot.waitUntil(lambda: switch.y() >= tabs.geometry().bottom())
+    assert tabs.width() >= tabs.sizeHint().width()
+    area.show_page("Train")
+    for segment in segments:
+        segment.hide()
+    area.show_page("Explore")
+    qtbot.waitUntil(lambda: switch.y() < tabs.geometry().bottom())
+
+
+def test_a_family_is_found_by_any_part_of_its_name(qtbot: QtBot) -> None:
+    box = FamilyBox()
+    qtbot.addWidget(box)
+    box.choose("vae")
+    box.show()
+    box.lineEdit().selectAll()
+    QTest.keyClicks(box.lineEdit(), "regressive density")
+    found = box.completer().popup()
+    qtbot.waitUntil(found.isVisible)
+    with qtbot.waitSignal(box.chosen) as chosen:
+        QTest.keyClick(found, Qt.Key.Key_Down)
+        QTest.keyClick(found, Qt.Key.Key_Return)
+    assert chosen.args == ["nade"]

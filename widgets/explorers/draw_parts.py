@@ -177,7 +177,7 @@ class Seen(Card):
         )
         if bounds.weighted is not None:
             text += f"<br>importance-weighted bound, k = {WEIGHTS}: <b>{bounds.weighted:.1f}</b> nats"
-        self.terms.setText(text)
+        self.terms.setText(text.replace("-", "−").replace("importance−", "importance-"))
 
 
 def among_classes(embedding: Embedding, z: np.ndarray, names: tuple[str, ...]) -> str:
@@ -189,7 +189,7 @@ def among_classes(embedding: Embedding, z: np.ndarray, names: tuple[str, ...]) -
     kinds, counts = np.unique(labels[labels >= 0], return_counts=True)
     order = np.argsort(-counts, kind="stable")[:4]
     shares = " · ".join(
-        f'<span style="color:{CATEGORICAL[kinds[i] % len(CATEGORICAL)]}">■</span> {names[kinds[i]]}: {counts[i]}'
-        for i in order
+        f'<span style="color:{CATEGORICAL[kind % len(CATEGORICAL)]}">■</span>&nbsp;{names[kind]}:&nbsp;{count}'
+        for kind, count in zip(kinds[order], counts[order], strict=True)
     )
     return f"{len(rows)} nearest codes of training examples: {shares}"
