@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
 import torch
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QCloseEvent, QShowEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 from shiboken6 import isValid
 
 from dgm_studio.datasets.base import Dataset
-from dgm_studio.evaluation import EVALUATIONS, Fraction, Result, admitted
+from dgm_studio.evaluation import Fraction, Result, admitted
 from dgm_studio.events import Snapshot
-from dgm_studio.reports import Points, Series
 from dgm_studio.state import WEIGHTS, learner_tensors
 from dgm_studio.store.project import Project
 from dgm_studio.store.run import Run
 from models.catalog import Recipe
-from widgets.empty import Empty
 from widgets.evaluation_card import EvaluationCard, Progress
-from widgets.kept_results import Stored, on_the_plane_of, results_of
+from widgets.evaluation_cards import EvaluationCards
 from widgets.live import Live
 from widgets.measuring import How, Job, Measuring
-from widgets.report_views import text_label
 from widgets.state_choice import LOOKED_AT, StateChoice
 from widgets.status import thousands
 from widgets.theme import SPACE
@@ -44,7 +41,6 @@ class EvaluatePage(QWidget):
         self._project: Project | None = None
         self._run: Run | None = None
         self._live: Live | None = None
-        self._cards: dict[str, EvaluationCard] = {}
         self.measuring = Measuring(self)
         self._named: Job | None = None  # what the strip for other runs is about
 
@@ -67,25 +63,23 @@ class EvaluatePage(QWidget):
         self._elsewhere = Progress("elsewhere")
         self._elsewhere.cancelled.connect(self._cancel_active)
         self._elsewhere.hide()
-        self._scroll = QScrollArea()
-        self._scroll.setObjectName("evaluate-scroll")
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
-        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.cards = EvaluationCards(self.measuring)
+        self.cards.asked.connect(self._ask)
+        self.cards.asked_again.connect(self._ask_newest)
+        self.cards.cancelled.connect(self._cancel)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE)
         column.addLayout(top)
         column.addWidget(self._elsewhere)
-        column.addWidget(self._scroll, 1)
+        column.addWidget(self.cards, 1)
         self.measuring.changed.connect(self._refresh)
         self.measuring.progressed.connect(self._progressed)
         self.measuring.reported.connect(self._reported)
         self.measuring.measured.connect(self._measured)
         self.measuring.failed.connect(self._failed)
         self.measuring.dropped.connect(self._dropped)
-        self._brought = "", 0  # the card that was asked for by name, and where the page was scrolled to
-        self._rebuild()
+        self._show_cards()
 
     # What the window says to it.
 
@@ -105,7 +99,7 @@ class EvaluatePage(QWidget):
         self._project, self._run, self._live = project, run, live
         self._state.clear()
         self._list_states()
-        self._rebuild()
+        self._show_cards()
 
     def shut_down(self) -> None:
         """Cancel what is being measured and wait for the thread."""
@@ -122,16 +116,9 @@ class EvaluatePage(QWidget):
         return [entry.key for entry in admitted(live.recipe, live.spec)] if live is not None and live.newest else []
 
     def measure(self, key: str) -> None:
-        """Put the newest weights through an evaluation, and show its card; once more when the results have made it
-        higher, unless a person has looked elsewhere meanwhile."""
+        """Put the newest weights through an evaluation, and show its card."""
         self._ask(key)
-        self._bring(key)
-
-    def _bring(self, key: str) -> None:
-        if key in self._cards:
-            bar = self._scroll.verticalScrollBar()
-            bar.setValue(self._cards[key].y())
-            self._brought = key, bar.value()
+        self.cards.bring(key)
 
     @property
     def busy(self) -> bool:
@@ -142,64 +129,11 @@ class EvaluatePage(QWidget):
         self.shut_down()
         super().closeEvent(event)
 
-    # The cards.
+    # What is shown.
 
-    def _rebuild(self) -> None:
-        content = _Cards()
-        content.setProperty("plain", True)
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, SPACE, 0)
-        column.setSpacing(SPACE)
-        self._cards = {}
-        stored, trouble = results_of(self._run)
-        if trouble:
-            column.addWidget(text_label(trouble, "error"))
-        for card in self._make_cards(stored):
-            self._cards[card.key] = card
-            column.addWidget(card)
-        if not self._cards:
-            column.addWidget(self._empty(), 1)
-        column.addStretch()
-        self._scroll.setWidget(content)
-        for key, card in self._cards.items():
-            card.set_newest(self._newest_step())
-            card.set_results(stored.get(key, []))
+    def _show_cards(self) -> None:
+        self.cards.show_run(self._project, self._run, self._live)
         self._refresh()
-
-    def _make_cards(self, stored: Mapping[str, Sequence[Stored]]) -> list[EvaluationCard]:
-        if self._run is None:
-            return []
-        live, name, others = self._live, self._run.name, self._others
-        cards = []
-        if live is not None:
-            for entry in admitted(live.recipe, live.spec):
-                hidden = entry.without_effect(live.model_class)
-                cards.append(EvaluationCard(entry.key, entry.title, name, others, self.measuring, entry, hidden))
-        titles = {entry.key: entry.title for entry in EVALUATIONS}
-        rest = [key for key in stored if key not in {card.key for card in cards}]
-        cards += [EvaluationCard(key, titles.get(key, key), name, others, self.measuring) for key in rest]
-        for card in cards:
-            card.asked.connect(self._ask)
-            card.asked_again.connect(self._ask_newest)
-            card.cancelled.connect(self._cancel)
-        return cards
-
-    def _empty(self) -> Empty:
-        if self._run is None:
-            title = "Nothing to measure yet"
-            text = (
-                "Train a run or select a trained one. Its likelihood, samples and codes are measured here, each figure "
-                "with its kind and interval."
-            )
-        elif self._live is None:
-            title = "Nothing was measured of this run"
-            text = "It can be measured when its data and its model are there."
-        else:
-            title, text = "Nothing to measure here", "No evaluation applies to this model and these data."
-        return Empty(title, text, "evaluate")
-
-    def _others(self, report: Points) -> list[Series]:
-        return on_the_plane_of(report, self._project)
 
     def _list_states(self) -> None:
         self._state.offer(self._run.checkpoint_steps() if self._run is not None and self._live is not None else [])
@@ -209,26 +143,24 @@ class EvaluatePage(QWidget):
         self._moved(self._newest_step())
 
     def _newest_step(self) -> int:
-        newest = self._live.newest if self._live is not None else None
-        return newest.step if newest is not None else -1
+        return self._live.step if self._live is not None else -1
 
     def _moved(self, step: int) -> None:
         if not self.isVisible():
             return  # ten times a second, while a run trains; said when the page is shown
-        for card in self._cards.values():
-            card.set_newest(step)
+        self.cards.show_newest(step)
         self._refresh_heading()
 
     # Asking.
 
     def _ask_all(self) -> None:
-        for key in self._cards:
+        for key in self.cards.by_key:
             self._ask(key)
 
     def _ask(self, key: str) -> None:
         """Measure the state that is chosen, or all of them."""
         for step in self._state.steps:
-            self._ask_of(key, step, self._cards[key].how())
+            self._ask_of(key, step, self.cards.by_key[key].how())
 
     def _ask_newest(self, key: str, how: How) -> None:
         """Measure the state that is looked at, as an older one was."""
@@ -263,7 +195,7 @@ class EvaluatePage(QWidget):
 
     def _card(self, job: Job) -> EvaluationCard | None:
         """The card of the job, if its run is shown."""
-        return self._cards.get(job.evaluation.key) if job.run is self._run else None
+        return self.cards.by_key.get(job.evaluation.key) if job.run is self._run else None
 
     def _progressed(self, job: Job, event: Fraction) -> None:
         card = self._card(job)
@@ -277,11 +209,8 @@ class EvaluatePage(QWidget):
     def _measured(self, job: Job, result: Result) -> None:
         if job.run.id in job.project.runs:
             self.changed.emit()
-        card = self._card(job)
-        if card is not None:
-            card.set_results(results_of(self._run)[0].get(result.key, []))
-            if self._brought == (result.key, self._scroll.verticalScrollBar().value()):
-                QTimer.singleShot(0, self, lambda: self._bring(result.key))  # once it has its height
+        if self._card(job) is not None:
+            self.cards.show_results(result.key)
 
     def _failed(self, job: Job, text: str) -> None:
         self._refresh()
@@ -299,7 +228,7 @@ class EvaluatePage(QWidget):
     def _refresh(self) -> None:
         """Cards, strip and heading say what is being measured and what waits."""
         active = self.measuring.job
-        for key, card in self._cards.items():
+        for key, card in self.cards.by_key.items():
             running = active is not None and active.is_of(self._run, key)
             waits = any(job.is_of(self._run, key) for job in self.measuring.waiting)
             card.set_state("Measuring …" if running else "Waiting …" if waits else "")
@@ -313,7 +242,7 @@ class EvaluatePage(QWidget):
     def _refresh_heading(self) -> None:
         run, live, step = self._run, self._live, self._newest_step()
         self._list_states()
-        self._all.setVisible(live is not None and bool(self._cards))
+        self._all.setVisible(live is not None and bool(self.cards.by_key))
         self._all.setEnabled(step >= 0 and not self.busy)
         if run is None or live is None:
             self._heading.setText(run.name if run is not None else "")
@@ -322,9 +251,3 @@ class EvaluatePage(QWidget):
         examples = f"{thousands(len(live.dataset.test))} test examples"
         weights = f"step {thousands(step)}" if step >= 0 else "no weights yet"
         self._heading.setText(f"{run.name}  ·  {weights}  ·  {live.dataset.provenance.title}{protocol}  ·  {examples}")
-
-
-class _Cards(QWidget):
-    # As high as its cards are at its width: what they need at their narrowest would leave an empty end.
-    def minimumSizeHint(self) -> QSize:
-        return QSize(super().minimumSizeHint().width(), 0)

@@ -115,7 +115,7 @@ class Workbench:
 def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Workbench]:
     made = Workbench()
     monkeypatch.setattr("dgm_studio.evaluation.EVALUATIONS", made.evaluations)
-    monkeypatch.setattr("widgets.evaluate_page.EVALUATIONS", made.evaluations)
+    monkeypatch.setattr("widgets.evaluation_cards.EVALUATIONS", made.evaluations)
     yield made
     made.go.set()
 

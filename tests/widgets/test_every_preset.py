@@ -69,8 +69,8 @@ def test_it_trains_is_explored_measured_closed_opened_and_resumed(person: Person
 
     person.do("pageEvaluate")
     page = person.desk.area.evaluate
-    person.until(lambda: page._cards)
-    key = next(iter(page._cards))
+    person.until(lambda: page.cards.by_key)
+    key = next(iter(page.cards.by_key))
     page._ask(key)
     try:
         person.qtbot.waitUntil(lambda: not page.busy, timeout=MEASURE)
