@@ -18,11 +18,11 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
+from widgets.past import Past
 from widgets.pictures import to_image
 from widgets.theme import look
 
 FINE = 256  # px, the longer side of a canvas
-UNDO = 50
 KEPT = "The drawing was kept."
 
 
@@ -42,8 +42,7 @@ class Canvas(QWidget):
         scale = FINE / max(height, width)
         self._image = QImage(round(width * scale), round(height * scale), QImage.Format.Format_RGB32)
         self._image.fill(Qt.GlobalColor.black)
-        self._undo: list[QImage] = []
-        self._redo: list[QImage] = []
+        self._past: Past[QImage] = Past()
         self._last: QPointF | None = None
         self._erasing = False
         self.brush = 0.1  # diameter, as a share of the longer side
@@ -75,19 +74,21 @@ class Canvas(QWidget):
 
     def undo(self) -> None:
         """Take the last stroke, clearing or loading back."""
-        self._step(self._undo, self._redo)
+        if self._past.can_undo:
+            self._take(self._past.undo(self._image))
 
     def redo(self) -> None:
         """Do again what was taken back last."""
-        self._step(self._redo, self._undo)
+        if self._past.can_redo:
+            self._take(self._past.redo(self._image))
 
     @property
     def can_undo(self) -> bool:
-        return bool(self._undo)
+        return self._past.can_undo
 
     @property
     def can_redo(self) -> bool:
-        return bool(self._redo)
+        return self._past.can_redo
 
     def invert(self) -> None:
         """Make ink of what was empty: for dark writing on white paper."""
@@ -194,14 +195,11 @@ class Canvas(QWidget):
         self._redrawn(is_empty=False)
 
     def _keep(self) -> None:
-        self._undo = [*self._undo[1 - UNDO :], self._image.copy()]
-        self._redo = []
+        self._past.leave(self._image.copy())
 
-    def _step(self, back: list[QImage], forth: list[QImage]) -> None:
-        if back:
-            forth.append(self._image)
-            self._image = back.pop()
-            self._redrawn(is_empty=not self.picture().any())
+    def _take(self, image: QImage) -> None:
+        self._image = image
+        self._redrawn(is_empty=not self.picture().any())
 
     def _redrawn(self, is_empty: bool) -> None:
         self.is_empty = is_empty

@@ -9,10 +9,12 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from dgm_studio.datasets.drawn import HEAVIEST, REACH, SIDE, SIGMA
 from widgets.colormaps import viridis
+from widgets.past import Past
 from widgets.pictures import to_image
 from widgets.plots import colour, pen
 from widgets.theme import DARK, look, px
 
+UNDO = 1000  # strokes
 FINE = 160  # pixels to a side in which the density is shown
 ARROWS = {
     Qt.Key.Key_Left: (-1, 0),
@@ -34,8 +36,7 @@ class DrawingPad(QWidget):
         self.brush = 3.0  # its diameter in cells
         self.weight = HEAVIEST
         self.erases = False
-        self._undo: list[np.ndarray] = []
-        self._redo: list[np.ndarray] = []
+        self._past: Past[np.ndarray] = Past(UNDO)
         self._at: tuple[float, float] | None = None  # the brush, in cells from the lower left corner
         self._stroke = False
         self.setObjectName("drawingPad")
@@ -59,8 +60,7 @@ class DrawingPad(QWidget):
 
     def begin_stroke(self) -> None:
         """What is drawn from now on is one step of undo."""
-        self._undo.append(self.weights.copy())
-        self._redo.clear()
+        self._past.leave(self.weights.copy())
 
     def clear(self) -> None:
         self.begin_stroke()
@@ -69,24 +69,24 @@ class DrawingPad(QWidget):
 
     @property
     def can_undo(self) -> bool:
-        return bool(self._undo)
+        return self._past.can_undo
 
     @property
     def can_redo(self) -> bool:
-        return bool(self._redo)
+        return self._past.can_redo
 
     def undo(self) -> None:
-        self._step(self._undo, self._redo)
+        if self._past.can_undo:
+            self._take(self._past.undo(self.weights))
 
     def redo(self) -> None:
-        self._step(self._redo, self._undo)
+        if self._past.can_redo:
+            self._take(self._past.redo(self.weights))
 
-    def _step(self, back: list[np.ndarray], forth: list[np.ndarray]) -> None:
+    def _take(self, weights: np.ndarray) -> None:
         self._stroke = False
-        if back:
-            forth.append(self.weights)
-            self.weights = back.pop()
-            self._drawn()
+        self.weights = weights
+        self._drawn()
 
     def _drawn(self) -> None:
         self.update()

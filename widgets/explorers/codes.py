@@ -16,6 +16,7 @@ from widgets.explorers.base import Explorer
 from widgets.explorers.code_parts import CodeCard, PictureCard, UnitCard, WalkCard
 from widgets.explorers.parts import ANY_CLASS
 from widgets.live import Live
+from widgets.past import Past
 from widgets.status import thousands
 from widgets.theme import SPACE
 
@@ -35,8 +36,7 @@ class Codes(Explorer):
         self.anatomy = Anatomy((), 0, 0, 0, live.spec.brightest)
         self.code: Code | None = None
         self.pinned: Code | None = None  # where walks begin
-        self._past: list[Code] = []
-        self._future: list[Code] = []
+        self._past: Past[Code] = Past(UNDO)
         self._offered: Any = None  # by a linked view, before it was known which layers there are
         self.card, self.made = CodeCard(live.spec), PictureCard()
         self.unit, self.walk = UnitCard(), WalkCard()
@@ -120,7 +120,7 @@ class Codes(Explorer):
         """The code and what is known of it."""
         if self.code is None or not self.anatomy.layers:
             return
-        self.card.show_code(self.code, self.pinned, bool(self._past), bool(self._future))
+        self.card.show_code(self.code, self.pinned, self._past.can_undo, self._past.can_redo)
         self.unit.show_unit(self.code.hidden[self.card.layer], self.card.place)
         self.walk.set_pinned(self.pinned is not None)
         example = self.code.example
@@ -129,26 +129,23 @@ class Codes(Explorer):
     # What a person does.
 
     def can_undo(self) -> bool:
-        return bool(self._past)
+        return self._past.can_undo
 
     def undo(self) -> None:
-        if self._past and self.code is not None:
-            self._future.append(self.code)
-            self._become(self._past.pop())
+        if self._past.can_undo and self.code is not None:
+            self._become(self._past.undo(self.code))
 
     def can_redo(self) -> bool:
-        return bool(self._future)
+        return self._past.can_redo
 
     def redo(self) -> None:
-        if self._future and self.code is not None:
-            self._past.append(self.code)
-            self._become(self._future.pop())
+        if self._past.can_redo and self.code is not None:
+            self._become(self._past.redo(self.code))
 
     def change(self, code: Code) -> None:
         """Another code, which can be taken back."""
         if self.code is not None:
-            self._past = [*self._past[1 - UNDO :], self.code]
-        self._future.clear()
+            self._past.leave(self.code)
         self._become(code)
 
     def set_layer(self, h: np.ndarray) -> None:

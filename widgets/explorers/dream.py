@@ -31,6 +31,7 @@ from widgets.explorers.base import Explorer, alike
 from widgets.explorers.chain_reel import ChainReel
 from widgets.explorers.dream_pages import DreamPages
 from widgets.explorers.dream_tools import MEAN, STATE, ChainTools
+from widgets.explorers.holding import Holding
 from widgets.explorers.parts import Caption, Card
 from widgets.live import Live
 from widgets.pixel_brush import PixelBrush
@@ -39,7 +40,6 @@ from widgets.status import thousands
 CHAINS = 16
 LOOK_EVERY = 0.2  # seconds between pictures of what the chosen unit does
 STUCK = 0.5  # seconds that a question may take before a change by hand replaces it
-UNDO = 50
 
 
 class Dream(Explorer):
@@ -54,8 +54,7 @@ class Dream(Explorer):
         super().__init__(live, parent)
         shape = live.spec.event_shape
         self.anatomy = Anatomy((), 0, 0, 0, live.spec.brightest)
-        self.hold = Hold.nothing(shape)
-        self._past: list[Hold] = []
+        self.holding = Holding(shape, self)
         self.reel = ChainReel(Chains(np.zeros((0, *shape), np.float32)), self)
         self.reel.wanted.connect(self._advance)
         self.reel.appeared.connect(self._show)
@@ -73,6 +72,11 @@ class Dream(Explorer):
     @staticmethod
     def admits(model: type, learner: type, spec: DataSpec) -> bool:
         return issubclass(model, RunsChain) and spec.layout is Layout.IMAGE
+
+    @property
+    def hold(self) -> Hold:
+        """What is held."""
+        return self.holding.now
 
     # What is asked, and what comes back.
 
@@ -110,11 +114,9 @@ class Dream(Explorer):
         known, self.anatomy = self.anatomy, anatomy
         if anatomy == known:
             return
-        self._past.clear()
         self.tools.set_anatomy(anatomy, self.live.spec)
         self.pages.set_layers(anatomy.layers, anatomy.off)
-        units = tuple(np.full(shape, np.nan, np.float32) for shape in anatomy.layers)
-        self._become(replace(self.hold, units=units))
+        self.holding.begin(anatomy.layers)
 
     def _advance(self, steps: int | None) -> None:
         layer = self.tools.source if isinstance(self.tools.source, int) else None
@@ -144,9 +146,7 @@ class Dream(Explorer):
         self.reel.restart(chains)
         for trace in self.pages.traces:
             trace.clear()
-        if self.hold.pixels.any():
-            self._remember()
-            self.hold = self.hold.without_pixels(np.ones(self.hold.pixels.shape[-2:], bool))
+        self.holding.forget_pixels()
         self._show(ChainFrame(chains, chains.x) if frame is None else frame)
 
     def _show(self, frame: ChainFrame) -> None:
@@ -209,29 +209,19 @@ class Dream(Explorer):
         fits = [one.shape for one in hold.units] == [one.shape for one in self.hold.units]
         units = hold.units if fits else self.hold.units
         label = hold.label if hold.label < self.anatomy.labels else self.hold.label
-        self._become(replace(hold, units=units, label=label))
+        self.holding.become(replace(hold, units=units, label=label))
         return ""
 
     def can_undo(self) -> bool:
-        return bool(self._past)
+        return self.holding.can_undo
 
     def undo(self) -> None:
-        if self._past:
-            self._become(self._past.pop())
+        self.holding.undo()
 
-    def _remember(self) -> None:
-        self._past = [*self._past[1 - UNDO :], self.hold]
-        self.tools.can_undo(True)
-
-    def _change(self, hold: Hold) -> None:
-        """Hold something else, by hand."""
-        self._remember()
-        self._become(hold)
-
-    def _become(self, hold: Hold) -> None:
-        self.hold = hold
+    def _show_hold(self, hold: Hold) -> None:
+        """Something else is held."""
         self.shared_changed.emit()
-        self.tools.show_hold(hold, bool(self._past))
+        self.tools.show_hold(hold, self.holding.can_undo)
         self.pages.bars.hold(hold.label)
         self.reel.change(hold.in_chains)
         if self.units is not None:
@@ -249,30 +239,12 @@ class Dream(Explorer):
             return
         ink = self.tools.ink(self.anatomy)
         if self.tools.tool == "free":
-            self._become(self.hold.without_pixels(mask))
+            self.holding.become(self.hold.without_pixels(mask))
         else:
             values = (
                 self.reel.shown.x[0] if ink is None else np.broadcast_to(ink[:, None, None], self.hold.values.shape)
             )
-            self._become(self.hold.with_pixels(mask, values))
-
-    def _toggle_unit(self, unit: int) -> None:
-        """Free, on, off, and free again."""
-        assert self.units is not None
-        units = self.hold.units[self.units.layer].copy()
-        flat = units.reshape(-1)
-        flat[unit] = 1 if np.isnan(flat[unit]) else self.anatomy.off if flat[unit] == 1 else np.nan
-        self._change(self.hold.with_layer(self.units.layer, units))
-
-    def _hold_layer(self, units: np.ndarray) -> None:
-        assert self.units is not None
-        layer = self.units.layer
-        self._change(self.hold.with_layer(layer, units.reshape(self.anatomy.layers[layer])))
-
-    def _let_all_go(self) -> None:
-        units = tuple(np.full_like(u, np.nan) for u in self.hold.units)
-        nothing = Hold.nothing(self.hold.pixels.shape)
-        self._change(replace(nothing, units=units, everywhere=self.hold.everywhere))
+            self.holding.become(self.hold.with_pixels(mask, values))
 
     def _set_playing(self, playing: bool) -> None:
         self.reel.play(playing)
@@ -307,19 +279,22 @@ class Dream(Explorer):
         tools.play.clicked.connect(lambda: self._set_playing(not self.reel.playing))
         tools.step.clicked.connect(self._step)
         tools.started.connect(self._start)
-        tools.released.connect(self._let_all_go)
+        tools.released.connect(self.holding.let_all_go)
         tools.undone.connect(self.undo)
         tools.resized.connect(self._resize_brush)
-        tools.held_everywhere.connect(lambda on: self._change(replace(self.hold, everywhere=on)))
-        tools.labelled.connect(lambda label: self._change(replace(self.hold, label=label)))
+        tools.held_everywhere.connect(lambda on: self.holding.change(replace(self.hold, everywhere=on)))
+        tools.labelled.connect(lambda label: self.holding.change(replace(self.hold, label=label)))
         tools.source_chosen.connect(self._see)
         self._resize_brush(tools.radius)
-        self.first.began.connect(self._remember)
+        self.first.began.connect(self.holding.remember)
         self.first.brushed.connect(self._brushed)
-        if self.units is not None:
-            self.units.toggled.connect(self._toggle_unit)
-            self.units.held.connect(self._hold_layer)
-            self.units.looked.connect(self._look)
+        self.holding.changed.connect(self._show_hold)
+        self.holding.remembered.connect(lambda: tools.can_undo(True))
+        units = self.units
+        if units is not None:
+            units.toggled.connect(lambda unit: self.holding.toggle_unit(units.layer, unit, self.anatomy.off))
+            units.held.connect(lambda held: self.holding.hold_layer(units.layer, held))
+            units.looked.connect(self._look)
         if self.filters is not None:
             self.filters.changed.connect(self._follow_page)
         self.pages.turned.connect(self._follow_page)

@@ -13,9 +13,9 @@ from models.spec import DataSpec, Support
 from widgets.canvas import picture_of
 from widgets.explorers.brush_tools import BLACK, DRAW, FREE, KEEP, WHITE, BrushTools, ColourInk, GreyInk
 from widgets.explorers.parts import ANY_CLASS, Card, button, class_choice, row_of
+from widgets.past import Past
 from widgets.pixel_brush import PixelBrush
 
-UNDO = 50
 DIM = 0.25  # of the brightness of what is not known
 
 
@@ -67,7 +67,7 @@ class KnownPart(Card):
         self._spec = spec
         channels, height, width = spec.event_shape
         self.part = Part.nothing(spec.event_shape)
-        self._past: list[Part] = []
+        self._past: Past[Part] = Past()
         self.brush = PixelBrush()
         self.brush.setObjectName("part")
         self.brush.setAcceptDrops(True)
@@ -115,7 +115,7 @@ class KnownPart(Card):
 
     def set_example(self, example: np.ndarray) -> None:
         """Another example, of which the same pixels are known; the upper half of the first one."""
-        first = not self._past and not self.part.known.any() and not self.part.example.any()
+        first = not self._past.can_undo and not self.part.known.any() and not self.part.example.any()
         self._remember()
         after = replace(self.part, example=example)
         self._become(after.keep(self._upper) if first else after)
@@ -141,15 +141,15 @@ class KnownPart(Card):
 
     @property
     def can_undo(self) -> bool:
-        return bool(self._past)
+        return self._past.can_undo
 
     def undo(self) -> None:
         """Take the last stroke, button or example back."""
-        if self._past:
-            self._become(self._past.pop())
+        if self._past.can_undo:
+            self._become(self._past.undo(self.part))
 
     def _remember(self) -> None:
-        self._past = [*self._past[1 - UNDO :], self.part]
+        self._past.leave(self.part)
 
     def _become(self, part: Part) -> None:
         self.part = part

@@ -6,6 +6,8 @@ import numpy as np
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication
 
+from widgets.past import Past
+
 KEPT = 100  # steps that can be taken back
 RESTS = 400  # ms after a move until the next one is a step of its own, unless a button of the mouse is held
 
@@ -15,29 +17,27 @@ class Steps(QObject):
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        self._past: list[np.ndarray] = []
-        self._future: list[np.ndarray] = []
+        self._past: Past[np.ndarray] = Past(KEPT)
         self._begun = False  # a step that further moves belong to
         self._rest = QTimer(self, singleShot=True, interval=RESTS)
         self._rest.timeout.connect(self._rested)
 
     @property
     def can_undo(self) -> bool:
-        return bool(self._past)
+        return self._past.can_undo
 
     @property
     def can_redo(self) -> bool:
-        return bool(self._future)
+        return self._past.can_redo
 
     def clear(self) -> None:
-        self._past, self._future = [], []
+        self._past.clear()
         self.end()
 
     def leave(self, place: np.ndarray, whole: bool = False) -> None:
         """A person moves away from here; `whole`: the move is a step by itself."""
         if whole or not self._begun:
-            self._past = [*self._past[1 - KEPT :], place.copy()]
-        self._future = []
+            self._past.leave(place.copy())
         self._begun = not whole
         self._rest.start()
 
@@ -49,14 +49,12 @@ class Steps(QObject):
     def undo(self, place: np.ndarray) -> np.ndarray:
         """The place before this one."""
         self.end()
-        self._future.append(place.copy())
-        return self._past.pop()
+        return self._past.undo(place.copy())
 
     def redo(self, place: np.ndarray) -> np.ndarray:
         """The place that was left by `undo`."""
         self.end()
-        self._past.append(place.copy())
-        return self._future.pop()
+        return self._past.redo(place.copy())
 
     def _rested(self) -> None:
         if QApplication.mouseButtons():

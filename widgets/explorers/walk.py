@@ -15,12 +15,12 @@ from widgets.explorers.key_frames import KeyFrameRow
 from widgets.explorers.latent_tools import LatentTool
 from widgets.explorers.parts import Caption, Choice, button, check, fill, row_of
 from widgets.icons import dress
+from widgets.past import Past
 from widgets.picture_view import PictureView
 from widgets.pictures import tile
 from widgets.theme import SPACE, px
 
 PICTURES = 10
-UNDO = 50
 FINE = 32  # places on each leg of the line on the map
 EASING_TIPS = {
     "even": "at one speed",
@@ -47,7 +47,7 @@ class Walk(LatentTool):
         super().__init__()
         self.frames: list[KeyFrame] = []
         self.index = -1
-        self._before: list[tuple[list[KeyFrame], int]] = []  # what Ctrl+Z brings back
+        self._past: Past[tuple[list[KeyFrame], int]] = Past()  # key frames, and which of them is chosen
         self._with_pictures = with_pictures
         self._clock, self._begun = QElapsedTimer(), 0.0
         self._tick = QTimer(self, interval=1000 // PER_SECOND, timerType=Qt.TimerType.PreciseTimer)
@@ -238,15 +238,15 @@ class Walk(LatentTool):
 
     @property
     def can_undo(self) -> bool:
-        return bool(self._before)
+        return self._past.can_undo
 
     def undo(self) -> None:
         """The key frames as they were before the last change."""
-        self.frames, self.index = self._before.pop()
+        self.frames, self.index = self._past.undo((list(self.frames), self.index))
         self._changed()
 
     def _keep(self) -> None:
-        self._before = [*self._before[-UNDO:], (list(self.frames), self.index)]
+        self._past.leave((list(self.frames), self.index))
 
     def _remove(self, index: int) -> None:
         self._keep()
