@@ -166,7 +166,7 @@ class Desk(QObject):
         if self.workspace.project is None:
             self.workspace.project_file.create(path.stem, lambda: self._use_data(path, at))
             return
-        astray = self.workspace.viewing.astray
+        astray = self.workspace.viewing.astray.run
         if astray is not None:
             self.moved_data.look(astray, path, lambda: self._use_data(path, at))
         else:

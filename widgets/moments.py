@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from dgm_studio.events import Preview
 from dgm_studio.store import Run
 from widgets.background import Problem
+from widgets.kept_states import KeptStates
+from widgets.notices import Log
 from widgets.opened_run import nearest
-
-if TYPE_CHECKING:
-    from widgets.notices import Log
-    from widgets.viewing import Viewing
+from widgets.shown_runs import ShownRuns
 
 PLAY_EVERY = 250  # ms between two moments that are played
 
@@ -61,9 +59,9 @@ class Moments(QObject):
     pictured = Signal(object)
     playing = Signal(bool)
 
-    def __init__(self, viewing: Viewing, log: Log) -> None:
-        super().__init__(viewing)
-        self._viewing, self._log = viewing, log
+    def __init__(self, shown: ShownRuns, states: KeptStates, log: Log, parent: QObject) -> None:
+        super().__init__(parent)
+        self._shown, self._states, self._log = shown, states, log
         self._run: Run | None = None
         self.marks = Marks()
         self.step: int | None = None
@@ -98,7 +96,7 @@ class Moments(QObject):
         """Something may have been kept."""
         run, progress = self._run, None
         if run is not None:
-            progress = self._viewing.of(run.id).progress
+            progress = self._shown.of(run.id).progress
         end = progress.step if run is not None and progress is not None and run.status == "training" else 0
         marks = Marks.of(run, end) if run is not None else Marks()
         if marks != self.marks:
@@ -183,4 +181,4 @@ class Moments(QObject):
             self._reading = False
             self._log.say_problem(f"A picture of {run.name} cannot be read.", problem)
 
-        self._viewing.states.read_frame(run, frame, came, failed)
+        self._states.read_frame(run, frame, came, failed)

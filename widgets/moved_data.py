@@ -24,7 +24,7 @@ class MovedData(QObject):
     def __init__(self, workspace: Workspace, window: QMainWindow) -> None:
         super().__init__(window)
         self._workspace, self._window = workspace, window
-        workspace.viewing.find_wanted.connect(self.ask)
+        workspace.viewing.astray.find_wanted.connect(self.ask)
 
     def ask(self, run: Run, folder: bool) -> None:
         """Let a person choose a file, or a folder."""
@@ -61,7 +61,7 @@ class MovedData(QObject):
                 workspace.viewing.found_again()
 
         def failed(problem: Problem) -> None:
-            remedies = workspace.viewing.ways_to_find(run)
+            remedies = workspace.viewing.astray.ways_to_find(run)
             if otherwise is not None:
                 remedies = (*remedies, Remedy("Train a new run on it", otherwise))
             workspace.log.say(Notice("bad", problem.text, remedies=remedies))

@@ -118,7 +118,7 @@ class RunsPanel(QWidget):
     def _fill(self, run: Run) -> None:
         item = self._list.of(run.id)
         if item is not None:
-            view = self._workspace.viewing.runs.get(run.id)
+            view = self._workspace.shown.get(run.id)
             text, role = self._status(run)
             about = run.message or run.history_only or f"{run.name}: {text}"
             picture = view.thumbnail if view is not None else None
@@ -139,7 +139,7 @@ class RunsPanel(QWidget):
     def _status(self, run: Run) -> tuple[str, str]:
         """How a run is, in words and in the role of a colour."""
         workspace = self._workspace
-        view = workspace.viewing.runs.get(run.id)
+        view = workspace.shown.get(run.id)
         if workspace.trainer.trains(run.id):
             step = view.progress.step if view is not None and view.progress is not None else 0
             words = {

@@ -85,7 +85,7 @@ class TrainPage(QWidget):
         self._again.due.connect(self._ask_if_newer)
         self._answered_step = -1
         workspace.selected.connect(self._select)
-        workspace.viewing.shown.connect(self._shown)
+        workspace.shown.ready.connect(self._shown)
         workspace.viewing.live_changed.connect(self._follow)
         workspace.progressed.connect(self._progressed)
         workspace.training_changed.connect(self._show_findings)
@@ -110,7 +110,7 @@ class TrainPage(QWidget):
         self._shown(run.id)
 
     def _shown(self, run_id: str) -> None:
-        view = self._workspace.viewing.runs.get(run_id)
+        view = self._workspace.shown.get(run_id)
         if self._run is None or self._run.id != run_id or view is None:
             return
         self.curves.show_history(view.history)
@@ -150,7 +150,7 @@ class TrainPage(QWidget):
         """Another moment: its picture comes from what is kept, and now from the run itself."""
         self.curves.mark(step)
         self._answered_step = -1
-        view = self._workspace.viewing.runs.get(self._run.id) if self._run is not None else None
+        view = self._workspace.shown.get(self._run.id) if self._run is not None else None
         if step is None and view is not None and view.preview is not None:
             self._show_samples(view.preview)
             self._ask_if_newer()
@@ -218,7 +218,7 @@ class TrainPage(QWidget):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        view = self._workspace.viewing.runs.get(self._run.id) if self._run is not None else None
+        view = self._workspace.shown.get(self._run.id) if self._run is not None else None
         if view is not None and view.preview is not None and self._moments.step is None:
             self._show_samples(view.preview)  # it may have come while the page was hidden
         self._ask_if_newer()

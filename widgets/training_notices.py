@@ -45,7 +45,7 @@ class TrainingNotices(QObject):
             remedies = (Remedy(f"Try batch {half}", lambda: self._workspace.train(smaller, run.name)),)
         notice = Notice("bad", event.text, event.details, remedies)
         if event.kind == "bad input" and run is not None:  # one that was kept, so its settings were good once
-            self._workspace.viewing.say_astray(run, notice)
+            self._workspace.viewing.astray.say(run, notice)
         else:
             self._log.say(notice)
 

@@ -34,4 +34,4 @@ class TrainingStatus(QObject):
 
     def _show_progress(self, run_id: str, event: Progress) -> None:
         self._status.show_progress(event, len(self._workspace.trainer.queued))
-        self._status.show_place(self._workspace.viewing.of(run_id).device, event.memory)
+        self._status.show_place(self._workspace.shown.of(run_id).device, event.memory)

@@ -1,82 +1,54 @@
-"""What is shown of runs: their curves and pictures, and the inference line of the selected one."""
+"""Lines that answer of runs: of the selected one, at the moment that is looked at, and of others that are opened."""
 
 from __future__ import annotations
 
-from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
-import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
-from PySide6.QtGui import QImage
 
 from dgm_studio.config import RunConfig
 from dgm_studio.datasets.base import BadData, Dataset
 from dgm_studio.datasets.identity import same_data
-from dgm_studio.events import Event, Preview, Progress, Started, Turn
-from dgm_studio.moved_data import places, recorded
-from dgm_studio.store import ProjectError, Run
+from dgm_studio.events import Event, Started, Turn
+from dgm_studio.moved_data import recorded
+from dgm_studio.store import Run
 from dgm_studio.training import Order
+from widgets.astray_data import AstrayData
 from widgets.background import Background, Problem
 from widgets.data_cache import DataCache
-from widgets.history import History
 from widgets.kept_states import KeptStates
 from widgets.live import Live
 from widgets.moments import Moments
-from widgets.notices import Log, Notice, Remedy
+from widgets.notices import Log, Notice
 from widgets.opened_run import OpenedRun, Sources
-from widgets.thumbnails import thumbnail
+from widgets.shown_runs import ShownRuns
 from widgets.trainer import Phase, Trainer
-
-Stored = tuple[History, Preview | None]
-
-
-@dataclass
-class Shown:
-    """What the window keeps of a run, to show it without reading the file again."""
-
-    history: History | None = None  # None: not read yet
-    preview: Preview | None = None
-    thumbnail: QImage | None = None
-    progress: Progress | None = None
-    device: str = ""  # where it trains, as a person knows it
-    begin: int | None = None  # step from which it trains, or trained last, in this window
 
 
 class Viewing(QObject):
-    """Reads what stored runs have to show, keeps what training runs tell, and makes the selected run answer.
+    """Opens lines, and connects them with the training of their run while there is one.
 
-    Signals: `shown(run id)` curves and pictures were read, `pictured(run id)` there is another small picture,
-    `live_changed(Live | None)`, `find_wanted(Run, folder?)` a person wants to say where the data of a run lies.
+    `live_changed(Live | None)`: another line answers of the selected run, or none.
     """
 
-    shown = Signal(str)
-    pictured = Signal(str)
     live_changed = Signal(object)
-    find_wanted = Signal(object, bool)
 
-    def __init__(self, files: Background, trainer: Trainer, data: DataCache, log: Log, parent: QObject) -> None:
+    def __init__(self, shown: ShownRuns, trainer: Trainer, data: DataCache, log: Log, parent: QObject) -> None:
         super().__init__(parent)
-        self._files, self._trainer, self._data, self._log = files, trainer, data, log
+        self._shown, self._trainer, self._data, self._log = shown, trainer, data, log
         self.readers = Background("data", self)
         self.states = KeptStates(self)
-        self.moments = Moments(self, log)
+        self.moments = Moments(shown, self.states, log, self)
         self.moments.moved.connect(self._move)
-        self.runs: dict[str, Shown] = {}
+        self.astray = AstrayData(log, self)
         self._run: Run | None = None  # the selected one
         self._opened: OpenedRun | None = None  # it, if it answers or is about to
         self._followers: list[OpenedRun] = []  # others that are to say what the training of their run says
-        self._astray: Notice | None = None  # what was said when its data was not found, or was other data
         self._sources = Sources(self.states, data, self.readers, log)
         self._pulse = QTimer(self)
         self._pulse.timeout.connect(self._want_snapshot)
         trainer.prepared.connect(self._prepared)
         trainer.changed.connect(self._tell_steerable)
-
-    def of(self, run_id: str) -> Shown:
-        """What is kept of a run; empty at first."""
-        return self.runs.setdefault(run_id, Shown())
 
     @property
     def live(self) -> Live | None:
@@ -91,11 +63,10 @@ class Viewing(QObject):
         opened.look_at(step)
         return opened
 
-    def trains(self, run: Run | None) -> bool:
-        """Whether this run is in training, and has its data."""
-        active = self._trainer.active
+    def publishes(self, run: Run | None) -> bool:
+        """Whether a training of this run publishes: it has its data."""
         phases = (Phase.TRAINING, Phase.PAUSED)
-        return run is not None and active is not None and active.run == run.id and self._trainer.phase in phases
+        return run is not None and self._trainer.trains(run.id) and self._trainer.phase in phases
 
     def follow(self, opened: OpenedRun) -> None:
         """From now on an opened run, which answers already, answers from what its training publishes."""
@@ -112,49 +83,21 @@ class Viewing(QObject):
 
     def select(self, run: Run | None) -> None:
         """Show this run, and no other."""
-        self._run, self._astray = run, None
+        self._run = run
+        self.astray.select(run)
         self._drop_live()
         self.moments.show_run(run)
         if run is None:
             return
-        if self.of(run.id).history is None:
-            self.read(run)
-        else:
-            self.shown.emit(run.id)
+        self._shown.show(run)
         self.open_live()
 
-    def record(self, run_id: str, event: Event) -> None:
-        """Keep what a training run tells."""
-        view = self.of(run_id)
+    def hear(self, run_id: str, event: Event) -> None:
+        """What a training run tells."""
         if isinstance(event, Started):
             self.states.forget(run_id)
-            view.device, view.begin = event.device, event.step
-            if view.history is not None:
-                view.history.begin(event.step)
-        elif isinstance(event, Progress):
-            if view.history is not None:
-                view.history.record(event)
-            view.progress = event
-        elif isinstance(event, Preview):
-            view.preview, view.thumbnail = event, thumbnail(event.samples)
-            self.pictured.emit(run_id)
         elif isinstance(event, Turn) and self.live is not None and self._run is not None and self._run.id == run_id:
             self.live.turned.emit(event)
-
-    def read_thumbnail(self, run: Run) -> None:
-        """Read the small picture of a stored run and its results, which spares the window's thread the file."""
-
-        def work() -> np.ndarray | None:
-            with suppress(ProjectError):  # the Evaluate page says so when it shows them
-                _ = run.evaluations
-            return run.thumbnail
-
-        def done(samples: np.ndarray | None) -> None:
-            self.of(run.id).thumbnail = None if samples is None else thumbnail(samples)
-            self.pictured.emit(run.id)
-
-        failed = partial(self._log.say_problem, f"The pictures of {run.name} cannot be read.")
-        self._files.submit(work, done, failed)
 
     def watch_every(self, milliseconds: int) -> None:
         """How often views want newer weights of the run in training; 0 never."""
@@ -162,10 +105,6 @@ class Viewing(QObject):
             self._pulse.start(milliseconds)
         else:
             self._pulse.stop()
-
-    def clear(self) -> None:
-        """Forget every run."""
-        self.runs.clear()
 
     def close(self) -> None:
         """End all threads of this object."""
@@ -180,13 +119,13 @@ class Viewing(QObject):
     def open_live(self) -> None:
         """Make the selected run answer, unless it does: from the session if it trains, from its checkpoint if not."""
         run, active = self._run, self._trainer.active
-        trains = run is not None and active is not None and active.run == run.id
+        trains = run is not None and self._trainer.trains(run.id)
         if run is None or (self._opened is not None and (trains or self.live is None or self.live.newest is not None)):
             return
         if self._opened is not None:  # a training that was over before the line could be given anything
             self._opened.look_at(self.moments.step)
             return
-        if active is not None and active.run == run.id:
+        if active is not None and trains:
             dataset = self._data.newest(active.config.data)
             if dataset is not None:
                 self._prepared(run.id, dataset)
@@ -203,11 +142,10 @@ class Viewing(QObject):
 
     def _tell_opened(self, live: Live) -> None:
         assert self._run is not None
-        active = self._trainer.active
-        if active is None or active.run != self._run.id:  # a training looks at its data itself
+        if not self._trainer.trains(self._run.id):  # a training looks at its data itself
             changed = same_data(recorded(self._run), live.dataset)
             if changed:
-                self.say_astray(self._run, Notice("warn", changed))
+                self.astray.say(self._run, Notice("warn", changed))
         live.step_wanted.connect(self._step)
         self._tell_steerable()
         self.live_changed.emit(live)
@@ -217,55 +155,14 @@ class Viewing(QObject):
         if self.live is None:
             self._drop_live()
         if isinstance(problem.error, BadData):
-            self.say_astray(run, Notice("bad", f"{text} {problem.text}"))
+            self.astray.say(run, Notice("bad", f"{text} {problem.text}"))
         else:
             self._log.say_problem(text, problem)
 
-    # Data that is not where it was.
-
-    @property
-    def astray(self) -> Run | None:
-        """The selected run, if its data is not where it was, or is other data."""
-        return self._run if self._astray is not None else None
-
-    def say_astray(self, run: Run, notice: Notice) -> None:
-        """Say what became of the data of a run, and offer to find it if it came from a place that can be named."""
-        if run.config is not None and places(run.config.data):
-            notice = replace(notice, remedies=self.ways_to_find(run))
-            if run is self._run:
-                self._astray = notice
-        self._log.say(notice)
-
-    def ways_to_find(self, run: Run) -> tuple[Remedy, ...]:
-        """Offers to choose where the data of a run lies now. Without a suffix it may have been a file or a folder."""
-        assert run.config is not None
-        file = all(Path(path).suffix for path in places(run.config.data).values())
-        titles = ["Find it …"] if file else ["Find the file …", "… the folder"]
-        wants = [partial(self.find_wanted.emit, run, number > 0) for number in range(len(titles))]
-        return tuple(Remedy(title, want) for title, want in zip(titles, wants, strict=True))
-
     def found_again(self) -> None:
         """Read the data of the selected run anew, from where it lies now."""
-        if self._astray is not None:
-            self._log.take_back(self._astray)
+        self.astray.take_back()
         self.select(self._run)
-
-    def read(self, run: Run) -> None:
-        """Read the curves and pictures of a stored run."""
-
-        def work() -> Stored:
-            steps = run.frame_steps()
-            preview = Preview(steps[-1], *run.frame(steps[-1])) if steps else None
-            return History(run.metrics, run.wall), preview
-
-        def done(result: Stored) -> None:
-            view = self.of(run.id)
-            view.history, view.preview = result
-            if view.begin is not None:
-                view.history.begin(view.begin)
-            self.shown.emit(run.id)
-
-        self._files.submit(work, done, partial(self._log.say_problem, f"{run.name}'s curves cannot be read."))
 
     def _prepared(self, run_id: str, dataset: Dataset) -> None:
         """The training thread has its data: from now on it can be watched."""
@@ -279,7 +176,7 @@ class Viewing(QObject):
     def _move(self, step: int | None) -> None:
         """Another moment is looked at. Now is what the training says, where there is one."""
         self._connect_live()
-        trains = self._trainer.active is not None and self._run is not None and self._trainer.active.run == self._run.id
+        trains = self._run is not None and self._trainer.trains(self._run.id)
         if self._opened is not None and not (trains and step is None):
             self._opened.look_at(step)
         elif self._opened is not None:
@@ -287,10 +184,10 @@ class Viewing(QObject):
 
     def _tell_steerable(self) -> None:
         if self.live is not None:
-            self.live.let_step(self.trains(self._run))
+            self.live.let_step(self.publishes(self._run))
 
     def _step(self, movers: object) -> None:
-        if self.trains(self._run):
+        if self.publishes(self._run):
             self._trainer.tell(Order.STEP, movers)
 
     def _connect_live(self) -> None:

@@ -22,6 +22,7 @@ from widgets.notices import Log, Notice
 from widgets.preferences import Preferences, keep_thumbnail
 from widgets.project_file import ProjectFile
 from widgets.run_edits import RunEdit
+from widgets.shown_runs import ShownRuns
 from widgets.trainer import Phase, Trainer
 from widgets.training_thread import Job
 from widgets.viewing import Viewing
@@ -31,7 +32,8 @@ TELL_EVERY = 400  # ms between two words on the progress
 
 class Workspace(QObject):
     """Trains the runs of a project, and selects one of them. Whatever touches a file happens in the thread `files`.
-    The project itself is opened and saved by `project_file`; what runs have to show is in `viewing`.
+    The project itself is opened and saved by `project_file`; `shown` has what is shown
+    of runs, and `viewing` makes the selected one answer.
 
     Signals: `runs_changed()` the list or what stands in it; `selected(Run | None, instead)`, where `instead` says that
     it stands in the place of a run that is gone because it could not begin to learn; `training_changed()` phase or
@@ -56,8 +58,9 @@ class Workspace(QObject):
         self.files = Background("files", self)
         self.project_file = ProjectFile(self.files, preferences, log, self)
         self.trainer = Trainer(self.data.load_fresh, self)
-        self.viewing = Viewing(self.files, self.trainer, self.data, log, self)
-        self.viewing.pictured.connect(lambda _: self.runs_changed.emit())
+        self.shown = ShownRuns(self.files, log, self)
+        self.viewing = Viewing(self.shown, self.trainer, self.data, log, self)
+        self.shown.pictured.connect(lambda _: self.runs_changed.emit())
         self.trainer.happened.connect(self._happened)
         self.trainer.changed.connect(self._training_changed)
         self.project_file.replaced.connect(self._project_changed)
@@ -99,7 +102,7 @@ class Workspace(QObject):
         def done(run: Run) -> None:
             if project is not self.project or self.project_file.closing:
                 return  # the run is in it, untrained
-            self.viewing.of(run.id).history = History()
+            self.shown.of(run.id).history = History()
             self.runs_changed.emit()
             self._enqueue(run, config)
             if select:
@@ -155,7 +158,7 @@ class Workspace(QObject):
         """A run is no longer part of the project: show nothing of it. In place of one that has not learned anything
         stands the run that was shown before it."""
         assert self.project is not None
-        self.viewing.runs.pop(run_id, None)
+        self.shown.forget(run_id)
         if self.run is not None and self.run.id == run_id:
             before = self._before if unlearned and self._before in self.project.runs.values() else None
             self.select(before or _newest(self.project), instead=unlearned)
@@ -163,8 +166,8 @@ class Workspace(QObject):
 
     def show_again(self, run: Run) -> None:
         """Read anew what the run has to show."""
-        self.viewing.runs.pop(run.id, None)
-        self.viewing.read_thumbnail(run)
+        self.shown.forget(run.id)
+        self.shown.read_thumbnail(run)
         if self.run is run:
             self.viewing.select(run)
 
@@ -188,7 +191,8 @@ class Workspace(QObject):
         self.trainer.add(Job(run.id, run.name, config, recorder, state, data, self.preferences.keep_every, room))
 
     def _happened(self, run_id: str, event: Event) -> None:
-        self.viewing.record(run_id, event)
+        self.shown.record(run_id, event)
+        self.viewing.hear(run_id, event)
         if isinstance(event, Progress):
             if not self._tell.isActive():
                 self._tell.start()
@@ -201,7 +205,7 @@ class Workspace(QObject):
 
     def _progressed(self) -> None:
         active = self.trainer.active
-        progress = self.viewing.of(active.run).progress if active is not None else None
+        progress = self.shown.of(active.run).progress if active is not None else None
         if active is not None and progress is not None:
             self.progressed.emit(active.run, progress)
 
@@ -221,7 +225,7 @@ class Workspace(QObject):
 
     def _keep_thumbnail(self, run_id: str) -> None:
         """The project's picture among the recent ones."""
-        picture = self.viewing.of(run_id).thumbnail
+        picture = self.shown.of(run_id).thumbnail
         if picture is not None and self.project is not None:
             keep_thumbnail(self.project.path, picture)
 
@@ -233,7 +237,7 @@ class Workspace(QObject):
 
     def _project_changed(self) -> None:
         if self.project is None:
-            self.viewing.clear()
+            self.shown.clear()
             self.edits.clear()
         elif self.run is not None:  # the project has another path
             self._keep_thumbnail(self.run.id)
@@ -241,7 +245,7 @@ class Workspace(QObject):
     def _show_project(self, project: Project) -> None:
         self.runs_changed.emit()
         for run in project.runs.values():
-            self.viewing.read_thumbnail(run)
+            self.shown.read_thumbnail(run)
         self.select(_newest(project))
 
 

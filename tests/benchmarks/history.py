@@ -32,6 +32,7 @@ from widgets.background import Background
 from widgets.data_cache import DataCache
 from widgets.explorers.latent_map import LatentMap
 from widgets.notices import Log
+from widgets.shown_runs import ShownRuns
 from widgets.theme import DARK, look
 from widgets.trainer import Trainer
 from widgets.viewing import Viewing
@@ -109,7 +110,8 @@ def scrub(project: Project, run: Run) -> bool:
     look.apply(app, DARK)
     data = DataCache()
     files, trainer = Background("files"), Trainer(data.load_fresh)
-    viewing = Viewing(files, trainer, data, Log(), trainer)
+    log = Log()
+    viewing = Viewing(ShownRuns(files, log, trainer), trainer, data, log, trainer)
     viewing.select(run)
     while viewing.live is None or viewing.live.newest is None:
         rest(20)

@@ -191,7 +191,7 @@ def hold(home: Path) -> None:
     desk.projects.open(path)
     until(lambda: desk.workspace.viewing.live is not None)
     run = desk.workspace.run
-    until(lambda: desk.workspace.viewing.of(run.id).history is not None)
+    until(lambda: desk.workspace.shown.of(run.id).history is not None)
     rest(0.5)
     seconds = time.perf_counter() - begin - 0.5
     for page in ("Train", "Explore", "Evaluate"):

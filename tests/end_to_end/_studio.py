@@ -70,7 +70,7 @@ class Witness(QObject):
             return found
         workspace, viewing = desk.workspace, desk.workspace.viewing
         project, run, live = workspace.project, workspace.run, viewing.live
-        shown = viewing.runs.get(run.id) if run is not None else None
+        shown = workspace.shown.get(run.id) if run is not None else None
         explorer = desk.area.explore.current
         z = getattr(explorer, "z", None)
         return found | {

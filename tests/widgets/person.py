@@ -71,7 +71,7 @@ class Person:
     @property
     def step(self) -> int:
         run = self.desk.workspace.trainer.active
-        view = self.desk.workspace.viewing.runs.get(run.run) if run is not None else None
+        view = self.desk.workspace.shown.get(run.run) if run is not None else None
         return view.progress.step if view is not None and view.progress is not None else -1
 
     def bar(self, words: str) -> NoticeBar:

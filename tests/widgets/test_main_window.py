@@ -44,7 +44,7 @@ def test_a_click_before_everything_is_loaded_starts_as_soon_as_that_is_possible(
     person.open_window()  # no event is handled between here and the click, however fast everything loads
     assert person.window.desk is None
     person.click_card()
-    person.until(lambda: person.window.desk is not None and bool(person.desk.workspace.viewing.runs))
+    person.until(lambda: person.window.desk is not None and person.desk.workspace.run is not None)
     assert person.desk.area.train.samples.isVisible()
 
 

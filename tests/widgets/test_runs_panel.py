@@ -208,7 +208,7 @@ def test_the_delete_key_deletes_at_once_and_the_notice_undoes_it(person: Person)
     person.remedy("trained was deleted")
     person.until(lambda: person.names() == ["trained", "second", "third"])
     assert person.selected is run
-    person.until(lambda: person.desk.workspace.viewing.of(run.id).thumbnail is not None)
+    person.until(lambda: person.desk.workspace.shown.of(run.id).thumbnail is not None)
     person.list.setFocus()
     person.qtbot.keyClick(person.list, Qt.Key.Key_Delete)
     person.bar("trained was deleted")
@@ -304,7 +304,7 @@ def test_a_run_is_copied_whole_and_its_settings_alone_go_to_the_form(person: Per
     copy = person.selected
     assert copy.checkpoint_steps() == run.checkpoint_steps()
     assert copy.tags == run.tags
-    person.until(lambda: person.desk.workspace.viewing.of(copy.id).history is not None)
+    person.until(lambda: person.desk.workspace.shown.of(copy.id).history is not None)
     person.select("third")
     person.select("trained-2")
     person.desk.draft.set_field("training", "seed", 5)

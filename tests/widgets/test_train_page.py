@@ -139,7 +139,7 @@ def test_a_run_is_timed_while_it_trains_as_it_is_stored(person: Person) -> None:
             person.until(lambda: person.phase is Phase.TRAINING and person.step > begin + 20)  # noqa: B023
             person.do("stop")
             person.until(lambda: person.phase is Phase.IDLE)
-        history = workspace.viewing.of(run.id).history
+        history = workspace.shown.of(run.id).history
         assert history is not None
         assert run.wall is not None
         steps, seconds = run.wall

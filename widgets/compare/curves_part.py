@@ -123,7 +123,7 @@ class CurvesPart(Part):
 
     def _history(self, run: Run) -> History | None:
         """What the window keeps of a run that trains."""
-        view = self.workspace.viewing.runs.get(run.id)
+        view = self.workspace.shown.get(run.id)
         return view.history if self.workspace.trainer.trains(run.id) and view is not None else None
 
     def _need(self, run: Run) -> None:

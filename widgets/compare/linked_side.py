@@ -127,7 +127,7 @@ class Side(QWidget):
         if run is None:
             return
         self._offer_moments(None if step == NEWEST else step)
-        if self._follows != (step == NEWEST and self._viewing.trains(run)):
+        if self._follows != (step == NEWEST and self._viewing.publishes(run)):
             self._look_again()
         if self._follows:
             return
@@ -201,7 +201,7 @@ class Side(QWidget):
         if opened.live is None:
             opened.look_at(self._step)
             return
-        follows = self._step is None and self._viewing.trains(self.run)
+        follows = self._step is None and self._viewing.publishes(self.run)
         if follows:
             self._viewing.follow(opened)
         elif self.isVisible() or self._follows:

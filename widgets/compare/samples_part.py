@@ -216,7 +216,7 @@ class SamplesPart(Part):
         for cell in self._cells.values():
             moments = self._moments[cell.run.id]
             cell.wanted = moments.at(amount, self.pace)
-            view = self.workspace.viewing.runs.get(cell.run.id)
+            view = self.workspace.shown.get(cell.run.id)
             newest = view.preview if view is not None else None
             if end and newest is not None and self.workspace.trainer.trains(cell.run.id):
                 cell.wanted = newest.step

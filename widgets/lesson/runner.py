@@ -206,8 +206,8 @@ class Runner(QObject):
         self._run = run.id
         self._within = job.begun(found)
         self._clock = time.monotonic(), self._within
-        if workspace.viewing.of(run.id).history is None:
-            workspace.viewing.read(run)
+        if workspace.shown.of(run.id).history is None:
+            workspace.shown.read(run)
         if not (workspace.trainer.trains(run.id) or workspace.trainer.waits(run.id)):
             workspace.continue_run(run, 0)
 

@@ -151,7 +151,7 @@ def state_of(run: Run | None, steps: int, workspace: Workspace) -> tuple[Mark, s
     if run is None:
         return Mark.NONE, f"not trained yet: {counted(steps)}"
     if workspace.trainer.trains(run.id):
-        view = workspace.viewing.runs.get(run.id)
+        view = workspace.shown.get(run.id)
         at = view.progress.step if view is not None and view.progress is not None else 0
         return Mark.RUNNING, f"in training: step {thousands(at)} of {thousands(steps)}"
     if workspace.trainer.waits(run.id):

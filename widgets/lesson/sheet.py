@@ -114,7 +114,7 @@ class Sheet(Anchored):
         lesson, job, run_id = self._lesson, runner.job, runner.training
         if self._stored is None or lesson is None or lesson is not runner.lesson or job is None or not run_id:
             return {}
-        history, found = self._workspace.viewing.of(run_id).history, dict[str, Sequence[Report]]()
+        history, found = self._workspace.shown.of(run_id).history, dict[str, Sequence[Report]]()
         for key in lesson.shows if history is not None else ():
             series = history.series.get(curve_of(lesson, key, job.run))
             if series is not None:
