@@ -12,7 +12,8 @@ from PySide6.QtGui import QColor, QContextMenuEvent, QWheelEvent
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from dgm_studio.report_values import values_of
-from dgm_studio.reports import Bars, Curves, HeatMap, Points, Series, StackedBars, number
+from dgm_studio.reports import Bars, Curves, HeatMap, Points, Series, StackedBars
+from dgm_studio.table_texts import number
 from widgets.colormaps import rgba, viridis
 from widgets.plots import Plot, pen
 from widgets.saving import Choice, open_menu

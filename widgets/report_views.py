@@ -22,8 +22,8 @@ from dgm_studio.reports import (
     Series,
     StackedBars,
     Table,
-    cell_text,
 )
+from dgm_studio.table_texts import cell_text
 from widgets.report_pictures import PictureGroups
 from widgets.report_plots import BarsPlot, CurvesPlot, HeatMapPlot, PointsPlot, ReportPlot, StackedBarsPlot
 from widgets.saving import Choice, copy_text, open_menu, table_choices

@@ -21,7 +21,8 @@ from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
 from dgm_studio.files import NotWritten, file_name, write_file
-from dgm_studio.reports import Table, to_csv, to_latex, to_markdown
+from dgm_studio.reports import Table
+from dgm_studio.table_texts import to_csv, to_latex, to_markdown
 from widgets.asking import ask_folder, ask_where
 from widgets.notices import Notice, voice
 from widgets.pictures import tile, to_image

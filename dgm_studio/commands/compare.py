@@ -8,8 +8,8 @@ from typing import Any
 from dgm_studio.commands.output import CommandError, Output
 from dgm_studio.commands.projects import reading, run_of
 from dgm_studio.comparison import likelihoods, settings
-from dgm_studio.reports import cell_text
 from dgm_studio.store import Run
+from dgm_studio.table_texts import cell_text
 
 
 def compare(file: Path, *names: str, all_settings: bool = False, every_step: bool = False, json: bool = False) -> int:

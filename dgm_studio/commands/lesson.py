@@ -28,8 +28,9 @@ from dgm_studio.lessons.predictions import Spread
 from dgm_studio.lessons.reading import lesson, read_lesson
 from dgm_studio.lessons.running import Beginning, LessonEvent, carry_out
 from dgm_studio.lessons.wording import worded
-from dgm_studio.reports import Table, cell_text
+from dgm_studio.reports import Table
 from dgm_studio.store import Project
+from dgm_studio.table_texts import cell_text
 
 VERDICTS = {True: "holds", False: "does not hold", None: "not known yet"}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from dgm_studio.evaluations.base import (
@@ -18,9 +17,9 @@ from dgm_studio.evaluations.base import (
     stage,
     training_examples,
 )
+from dgm_studio.evaluations.samples import beside_nearest
 from dgm_studio.inference import Subject
-from dgm_studio.reports import Column, Curves, Note, Pictures, Report, Series, Table, neighbour_names
-from dgm_studio.state import as_bytes
+from dgm_studio.reports import Column, Curves, Note, Pictures, Report, Series, Table
 from models.capabilities import SamplesMeans
 from models.estimation.copying import RARE, nearer_share, suspicious_share
 from models.estimation.measure import Measure
@@ -143,12 +142,8 @@ def _pictures(
     samples: Tensor, train: Tensor, distances: Tensor, places: Tensor, shown: int, spec: DataSpec
 ) -> Pictures:
     order = distances[:, 0].argsort(stable=True)[:shown]
-    groups = torch.cat([samples[order].unsqueeze(1), train[places[order]]], dim=1)
-    captions = tuple(text for row in distances[order].tolist() for text in ("", *(f"{d:.2f}" for d in row)))
-    names = ("sample", *neighbour_names(places.shape[1]))
-    pictures = as_bytes(groups.flatten(0, 1).float().cpu().numpy(), spec)
-    note = f"Of {len(samples)} samples. Captions are Euclidean distances, with white at 1."
-    return Pictures("The samples nearest to the training set", pictures, names, captions, note)
+    title, how = "The samples nearest to the training set", f"Of {len(samples)} samples."
+    return beside_nearest(title, samples[order], train[places[order]], distances[order], how, spec)
 
 
 EVALUATION = Evaluation(

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, describe, stage, training_examples
 from dgm_studio.inference import Subject
-from dgm_studio.reports import Note, Pictures, Report, neighbour_names
+from dgm_studio.reports import Note, Pictures, Report
 from dgm_studio.state import as_bytes
 from models.capabilities import Decodes, HasHiddenLayers, LearnsInPhases, RunsChain, Samples, SamplesMeans
 from models.distributions import bernoulli
@@ -86,12 +86,20 @@ def _run(subject: Subject, settings: SamplesSettings) -> Iterator[float | Report
         return
     distance, index = _nearest(shown, train, settings.neighbours, subject.spec)
     yield 0.9
-    groups = torch.cat([shown.unsqueeze(1), train[index]], dim=1)  # (n, 1 + neighbours, *event)
-    captions = tuple(text for row in distance.tolist() for text in ("", *(f"{d:.2f}" for d in row)))
-    names = ("sample", *neighbour_names(index.shape[1]))
-    note = f"{how} Captions are Euclidean distances, with white at 1."
-    yield Pictures("Samples", _bytes(groups.flatten(0, 1), subject.spec), names, captions, note)
+    yield beside_nearest("Samples", shown, train[index], distance, how, subject.spec)
     yield _memorised(subject, shown, train)
+
+
+def beside_nearest(
+    title: str, samples: Tensor, nearest: Tensor, distances: Tensor, how: str, spec: DataSpec
+) -> Pictures:
+    """Samples (n, *event), each beside the examples (n, k, *event) nearest to it, at these distances (n, k)."""
+    groups = torch.cat([samples.unsqueeze(1), nearest], dim=1)
+    captions = tuple(text for row in distances.tolist() for text in ("", *(f"{d:.2f}" for d in row)))
+    endings = {2: "nd", 3: "rd"}
+    names = ("nearest" if i == 1 else f"{i}{endings.get(i, 'th')}" for i in range(1, nearest.shape[1] + 1))
+    note = f"{how} Captions are Euclidean distances, with white at 1."
+    return Pictures(title, _bytes(groups.flatten(0, 1), spec), ("sample", *names), captions, note)
 
 
 def _draw(subject: Subject, settings: SamplesSettings) -> Generator[float, None, tuple[Tensor, str]]:

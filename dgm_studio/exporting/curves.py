@@ -9,7 +9,7 @@ import numpy as np
 
 from dgm_studio.exporting.base import Part, Source, Tell
 from dgm_studio.files import file_name
-from dgm_studio.reports import to_csv, to_latex, to_markdown
+from dgm_studio.table_texts import to_csv, to_latex, to_markdown
 
 
 class Curves(Part):

@@ -87,7 +87,9 @@ def told(value: float, decimals: int) -> str:
         if abs(value) < 0.5 * 10**-decimals:
             return power(value)
         decimals = max(0, min(decimals, 5 - math.floor(math.log10(abs(value)))))
-    from dgm_studio.reports import number  # and numpy with it, for which the first paint of the window need not wait
+    from dgm_studio.table_texts import (
+        number,  # and numpy with it, for which the first paint of the window need not wait
+    )
 
     return number(value, decimals)
 

@@ -34,7 +34,8 @@ from dgm_studio.config import DataChoice, RunConfig, TrainingSettings
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.datasets.sources import load
 from dgm_studio.evaluation import Measured, Unmeasured, evaluate
-from dgm_studio.reports import Table, cell_text
+from dgm_studio.reports import Table
+from dgm_studio.table_texts import cell_text
 from models.catalog import Recipe
 
 TARGET = 95.0  # %, of 1-NN in the encoder's last hidden layer

@@ -30,7 +30,8 @@ from dgm_studio.config import DataChoice, RunConfig, TrainingSettings
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.datasets.sources import load
 from dgm_studio.evaluation import Measured, Unmeasured, evaluate
-from dgm_studio.reports import Table, cell_text
+from dgm_studio.reports import Table
+from dgm_studio.table_texts import cell_text
 from models.catalog import Recipe
 
 ERROR = 2.5  # %, to be reached with all labels

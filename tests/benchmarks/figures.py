@@ -27,7 +27,8 @@ from dgm_studio.datasets.sources import load
 from dgm_studio.evaluation import Measured, Unmeasured, admitted, evaluate
 from dgm_studio.events import CLOSING, Checkpoint, Finished, Tree
 from dgm_studio.presets import Preset, preset, presets
-from dgm_studio.reports import Column, Table, cell_text, to_markdown
+from dgm_studio.reports import Column, Table
+from dgm_studio.table_texts import cell_text, to_markdown
 from dgm_studio.training import TrainingSession
 from models.catalog import Recipe
 from models.spec import UnsuitableData

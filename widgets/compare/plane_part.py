@@ -11,8 +11,9 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
 from dgm_studio.comparison.rates import RatePoint, as_table, iso_values, planes, points_of
 from dgm_studio.evaluation import evaluation
 from dgm_studio.evaluations.rate_distortion import EVALUATION
-from dgm_studio.reports import Table, number
+from dgm_studio.reports import Table
 from dgm_studio.store import Run
+from dgm_studio.table_texts import number
 from models import catalog
 from models.estimation.likelihood import has_bound
 from widgets.background import Problem

@@ -10,6 +10,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from dgm_studio.questions.optimum import Figure
+from dgm_studio.table_texts import number
 from widgets.building import label
 from widgets.explorers.parts import Card
 from widgets.theme import SPACE
@@ -56,9 +57,11 @@ class Figures(Card):
                 self._add(figure.key)
             _, value, interval, perfect, kind = self._rows[figure.key]
             measure = figure.measure
-            value.setText(number(measure.value))
-            interval.setText(f"{number(measure.low)} … {number(measure.high)}" if measure.low < measure.high else "–")
-            perfect.setText("" if figure.perfect is None else number(figure.perfect))
+            value.setText(number(measure.value, 3))
+            interval.setText(
+                f"{number(measure.low, 3)} … {number(measure.high, 3)}" if measure.low < measure.high else "–"
+            )
+            perfect.setText("" if figure.perfect is None else number(figure.perfect, 3))
             kind.setText(str(measure.kind))
             lines = [
                 f"<b>{escape(measure.name)}</b> ({escape(measure.unit)}), {measure.kind}",
@@ -111,8 +114,3 @@ class _Foldable(QWidget):
 
 def _side(column: int) -> Qt.AlignmentFlag:
     return Qt.AlignmentFlag.AlignLeft if column in (0, 4) else Qt.AlignmentFlag.AlignRight
-
-
-def number(value: float) -> str:
-    """Three decimals: a distance in nats or in the plane."""
-    return f"{value:.3f}".replace("-", "−").replace("inf", "∞")

@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QHideEvent, QPainter, QPainterPath, QPaintEven
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from dgm_studio.events import Turn
+from dgm_studio.table_texts import number
 from models.learning.base import Quantity
 from widgets.building import label
 from widgets.explorers.parts import Caption, Card, button, row_of
@@ -214,7 +215,7 @@ class TurnsPanel(Card):
                 self._by_hand[player] += 1
         self.diagram.show_norms(turn.gradients)
         changes = [
-            f"{q.title}: {_number(turn.before[q.key])} → {_number(turn.after[q.key])}"
+            f"{q.title}: {number(turn.before[q.key], 3)} → {number(turn.after[q.key], 3)}"
             for q in self._quantities
             if q.key in turn.before and q.key in turn.after
         ]
@@ -263,7 +264,3 @@ class TurnsPanel(Card):
             self._stages.stop()
             self.diagram.show_stage(None)
             self._what.setText("")
-
-
-def _number(value: float) -> str:
-    return f"{value:.3f}".replace("-", "−")
