@@ -205,9 +205,6 @@ class Preferences:
         """Remember them."""
         self._settings.setValue(_compared(project), runs) if runs else self._settings.remove(_compared(project))
 
-    def forget_recent(self) -> None:
-        self._settings.remove("recent")
-
     def sync(self) -> None:
         """Write now."""
         self._settings.sync()

@@ -14,8 +14,6 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
-from models.capabilities import Samples
-from models.distributions import LOG_2PI
 from models.estimation.measure import Kind, Measure
 
 
@@ -154,16 +152,8 @@ class Binned:
         return torch.where(seen, best, math.nan).reshape(self.grid.bins, self.grid.bins)
 
 
-def binned_divergences(
-    model: Samples, density: KnownDensity, grid: Grid, generator: Generator, samples: int = 50_000
-) -> tuple[Measure, Measure, Measure]:
-    """JS, KL(data ‖ model) and KL(model ‖ data) between the cells of `grid`, the model counted in a histogram."""
-    with torch.no_grad():
-        return divergences_of(model.sample(samples, generator), density, grid)
-
-
 def divergences_of(x: Tensor, density: KnownDensity, grid: Grid) -> tuple[Measure, Measure, Measure]:
-    """The same for draws x (N, 2) that are already there."""
+    """JS, KL(data ‖ model) and KL(model ‖ data) between the cells of `grid`. x (N, 2): draws of the model."""
     return Binned(density, grid).divergences(x)
 
 
@@ -190,29 +180,6 @@ def optimal_discriminator(log_p: Tensor, log_q: Tensor) -> Tensor:
 def optimal_value(js: float) -> float:
     """The value of the game with the best discriminator, in nats: 2 JS - log 4 (Goodfellow et al., 2014, theorem 1)."""
     return 2 * js - math.log(4)
-
-
-class KernelDensity:
-    """A Gaussian at each of N samples, of width `bandwidth`: an estimate of the density they were drawn from.
-
-    Without a bandwidth, Scott's rule for two dimensions with the samples' mean standard deviation: too wide for
-    several narrow modes, so give one where their width is known.
-    """
-
-    def __init__(self, samples: Tensor, bandwidth: float | None = None) -> None:
-        self.samples = samples.detach()
-        n, dimensions = samples.shape
-        self.bandwidth = bandwidth or samples.std(0).mean().item() * n ** (-1 / (dimensions + 4))
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        """(B, D) -> (B,), in blocks of 1024 points."""
-        samples = self.samples.to(x)
-        n, dimensions = samples.shape
-        constant = dimensions * (math.log(self.bandwidth) + 0.5 * LOG_2PI) + math.log(n)
-        blocks = [
-            (-0.5 * (torch.cdist(block, samples) / self.bandwidth).square()).logsumexp(1) for block in x.split(1024)
-        ]
-        return torch.cat(blocks) - constant
 
 
 def _pair(x: Tensor) -> tuple[float, float]:

@@ -161,13 +161,6 @@ class Weighted:
     effective: Tensor  # (N,) float64: (Σ w)² / Σ w² of each example's k weights
 
 
-def importance_weighted_bound(
-    model: Any, x: Tensor, where: str, samples: int, generator: Generator | None = None
-) -> Yields[float, None, Measure]:
-    """The mean of `log_mean_weight`."""
-    return (yield from weighted_bounds(model, x, where, samples, generator)).measure
-
-
 def weighted_bounds(
     model: Any, x: Tensor, where: str, samples: int, generator: Generator | None = None
 ) -> Yields[float, None, Weighted]:

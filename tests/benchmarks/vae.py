@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from models.estimation.likelihood import importance_weighted_bound
+from models.estimation.likelihood import weighted_bounds
 from models.estimation.progress import finish
 from models.learning.reparameterized_elbo import ReparameterizedElbo, ReparameterizedElboSettings
 from models.spec import Batch, DataSpec, Layout, Support
@@ -117,7 +117,7 @@ def _bound() -> None:
     speeds: dict[str, list[float]] = {"bound": [], "decoder": []}
     for _ in range(ROUNDS):
         begin = time.thread_time()
-        finish(importance_weighted_bound(model, x, "", k))
+        finish(weighted_bounds(model, x, "", k))
         middle = time.thread_time()
         for _ in range(IMAGES * k // PASSES):
             model.decoder(codes)

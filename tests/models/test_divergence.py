@@ -12,8 +12,6 @@ from torch import Generator, Tensor
 from models.estimation.divergence import (
     Binned,
     Grid,
-    KernelDensity,
-    binned_divergences,
     divergences_of,
     jensen_shannon,
     kullback_leibler,
@@ -92,7 +90,7 @@ def test_js_is_zero_for_equal_log_2_for_disjoint_and_symmetric_between() -> None
 
 
 def test_the_note_says_what_a_perfect_sampler_scores() -> None:
-    measures = [binned_divergences(Gaussian(), Gaussian(), PLANE, draws(seed), samples=20_000)[0] for seed in range(20)]
+    measures = [divergences_of(Gaussian().sample(20_000, draws(seed)), Gaussian(), PLANE)[0] for seed in range(20)]
     stated = perfect_score(PLANE.log_mass(Gaussian()), 20_000)
     assert f"{stated:.4f}" in measures[0].note
     assert sum(m.value for m in measures) / 20 == pytest.approx(stated, rel=0.03)
@@ -108,7 +106,7 @@ def test_js_of_a_shifted_sampler_is_the_exact_one_within_its_interval_and_the_st
     exact = jensen_shannon(PLANE.log_mass(data), PLANE.log_mass(model))
     excess = perfect_score(PLANE.log_mass(data), 50_000)
     for seed in range(5):
-        js, _, _ = binned_divergences(model, data, PLANE, draws(seed), samples=50_000)
+        js, _, _ = divergences_of(model.sample(50_000, draws(seed)), data, PLANE)
         assert js.low - 1.2 * excess <= exact <= js.high
         assert js.high - js.low < 0.1 * exact
 
@@ -116,8 +114,8 @@ def test_js_of_a_shifted_sampler_is_the_exact_one_within_its_interval_and_the_st
 def test_forward_kl_sees_a_missing_mode_and_backward_kl_sees_invented_samples() -> None:
     narrow, wide = Gaussian(sigma=0.4), Gaussian(sigma=1.6)
     data = Gaussian()
-    _, missing, safe = binned_divergences(narrow, data, PLANE, draws())
-    _, spread, invented = binned_divergences(wide, data, PLANE, draws())
+    _, missing, safe = divergences_of(narrow.sample(50_000, draws()), data, PLANE)
+    _, spread, invented = divergences_of(wide.sample(50_000, draws()), data, PLANE)
     assert missing.value > 3 * safe.value / 2
     assert invented.value > 1.5 * spread.value
     assert all(math.isfinite(m.value) for m in (missing, safe, spread, invented))
@@ -155,13 +153,6 @@ def test_the_best_discriminator_of_draws_comes_near_the_exact_one_of_two_gaussia
 def test_the_best_value_is_minus_log_4_where_model_and_data_are_one() -> None:
     assert optimal_value(0.0) == pytest.approx(-1.3862943611)
     assert optimal_value(math.log(2)) == pytest.approx(0)
-
-
-def test_a_kernel_density_integrates_to_one_and_comes_near_the_true_density() -> None:
-    estimate = KernelDensity(Gaussian().sample(5000, draws()))
-    assert PLANE.log_mass(estimate, parts=2).exp()[:-1].sum().item() == pytest.approx(1, abs=1e-3)
-    x = Gaussian().sample(500, draws(1)).double()
-    assert (estimate.log_prob(x) - Gaussian().log_prob(x)).abs().mean().item() < 0.12
 
 
 def test_the_grid_around_points_holds_them_with_a_margin() -> None:
