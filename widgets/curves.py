@@ -65,16 +65,16 @@ class QuantityView(QWidget):
         for series, colour in ((plot.training, TRAINING), (plot.held_out, HELD_OUT)):
             found = series.at(math.inf if step is None else step)
             if found is not None:
-                parts += [("   ■ ", colour), (number(found[1]), "")]
+                parts += [("   ■ ", colour), (significant(found[1]), "")]
         best = plot.held_out.best(plot.quantity.goal)
         if step is None and best is not None:
-            parts += [("   ● ", HELD_OUT), (number(best[1]), "")]
+            parts += [("   ● ", HELD_OUT), (significant(best[1]), "")]
         self._values.set_parts(parts)
         wanted = min(self._values.fontMetrics().horizontalAdvance(self._values.text()) + 2, px(WIDEST))
         if wanted > self._values.minimumWidth():  # the room only grows: a figure less is no reason for a layout
             self._values.setMinimumWidth(wanted)
         if plot.perfect is not None:
-            self.plot.setToolTip(f"Dashed: a perfect sampler, {number(plot.perfect)}; {PROTOCOL}")
+            self.plot.setToolTip(f"Dashed: a perfect sampler, {significant(plot.perfect)}; {PROTOCOL}")
 
 
 class Curves(QWidget):
@@ -273,7 +273,7 @@ class Curves(QWidget):
             other.show_values(found[0])
 
 
-def number(value: float) -> str:
+def significant(value: float) -> str:
     """A measured value with figures that matter and a real minus sign."""
     if not math.isfinite(value):
         text = str(value)

@@ -37,7 +37,7 @@ class EvaluatePage(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName("evaluate-page")
+        self.setObjectName("evaluatePage")
         self._project: Project | None = None
         self._run: Run | None = None
         self._live: Live | None = None

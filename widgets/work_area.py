@@ -34,7 +34,6 @@ class WorkArea(Card):
         self.setObjectName("workArea")
         self._workspace = workspace
         self.train, self.explore, self.evaluate = TrainPage(workspace), ExplorePage(workspace), EvaluatePage()
-        self.evaluate.setObjectName("evaluatePage")
         self.compare = ComparePage(workspace, self.evaluate.measuring)
         self.lesson = LessonPage(workspace, self.evaluate.measuring)
         self.tabs = QTabBar(drawBase=False, expanding=False)

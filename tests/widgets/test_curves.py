@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 from dgm_studio.events import Progress
 from dgm_studio.modes import PERFECT
 from models.learning.base import Quantity
-from widgets.curves import Curves, number
+from widgets.curves import Curves, significant
 from widgets.history import History, Series
 from widgets.plots import even
 from widgets.step_axis import StepAxis
@@ -170,7 +170,7 @@ def test_the_crosshair_names_the_values_of_all_plots_at_one_step(curves: Curves)
     step = int(curves.findChild(object, "crosshairStep").text().removeprefix("step "))
     assert step == pytest.approx(plot.box.viewRect().center().x(), abs=1)
     for view in curves.views:
-        assert number(float(view.plot.training.values[step])) in view._values.text()
+        assert significant(float(view.plot.training.values[step])) in view._values.text()
 
 
 # Against time.
@@ -312,7 +312,7 @@ def test_figures_of_an_axis_have_as_many_decimals_each() -> None:
     ],
 )
 def test_numbers_are_short_and_have_a_real_minus(value: float, text: str) -> None:
-    assert number(value) == text
+    assert significant(value) == text
 
 
 def test_what_a_perfect_sampler_scores_is_a_line_that_is_always_in_sight(qtbot: QtBot) -> None:

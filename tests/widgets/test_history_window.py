@@ -39,13 +39,13 @@ def test_a_run_is_looked_back_at_while_it_trains_and_branched_from_there(
     assert moments.step == 0
     assert bar.text.startswith("step 0 of ")
     assert bar.text.endswith("·  state")
-    person.until(lambda: desk.area.train._answered_step == 0)
+    person.until(lambda: desk.area.train.samples.step == 0)
     assert all(view.plot._moment.isVisible() for view in desk.area.train.curves.views)
     person.until(lambda: viewing.live.step == 0)
     before = person.step
     person.until(lambda: person.step > before + 10)
     assert viewing.live.step == 0  # the training does not disturb it
-    assert desk.area.train._answered_step == 0
+    assert desk.area.train.samples.step == 0
     QTest.keyClick(bar.slider, Qt.Key.Key_Right)
     assert moments.step == sorted({*moments.marks.frames, *moments.marks.states})[1]
 

@@ -160,9 +160,8 @@ class Chips(QWidget):
         self.updateGeometry()
 
     def _mark(self) -> None:
-        active = self._workspace.trainer.active
         for run_id, chip in self._chips.items():
-            chip.swatch.set_training(active is not None and active.run == run_id)
+            chip.swatch.set_training(self._workspace.trainer.trains(run_id))
 
 
 class _AddMenu(QMenu):

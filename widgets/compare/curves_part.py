@@ -17,7 +17,7 @@ from widgets.building import label
 from widgets.compare.chosen import Chosen
 from widgets.compare.overlay_plot import Line, OverlayPlot
 from widgets.compare.part import Part
-from widgets.curves import number
+from widgets.curves import significant
 from widgets.history import Curve, History, Series
 from widgets.readout import Readout
 from widgets.saving import more_button
@@ -260,7 +260,7 @@ class CurvesPart(Part):
             text = line.name
             if found is not None:
                 at = "" if place is None else f"  ·  {thousands(found[0])}"
-                text = f"{number(found[1])}  {line.name}{at}"
+                text = f"{significant(found[1])}  {line.name}{at}"
             room = max(readout.width() - readout.fontMetrics().horizontalAdvance("■ "), 0)
             shown = readout.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, room)
             readout.set_parts([("■ ", line.colour), (shown, "")])
