@@ -37,6 +37,13 @@ def test_the_top_level_is_as_given() -> None:
     assert {line.partition("/")[0] for line in listed.splitlines()} == TOP | EVERY_PROJECT
 
 
+def test_modules_that_the_architecture_names_are_there() -> None:
+    named = set(re.findall(r"`([\w/]+\.py)`", (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")))
+    assert len(named) > 50
+    paths = [f"/{path.relative_to(ROOT)}" for room in TOP for path in (ROOT / room).rglob("*.py")] + ["/main.py"]
+    assert not {name for name in named if not any(path.endswith(f"/{name}") for path in paths)}
+
+
 # a key that is also an English word, where it stands as that: when an evaluation was made, what draws
 WORDS = {
     "dgm_studio/store/run.py": {"made"},
