@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QKeySequence
@@ -37,6 +37,11 @@ class Actions:
 
     def __iter__(self) -> Iterator[tuple[str, QAction]]:
         return iter(self._actions.items())
+
+    def connect(self, deeds: Mapping[str, Callable[[], object]]) -> None:
+        """Have actions, by their keys, do something when they are chosen."""
+        for key, do in deeds.items():
+            self._actions[key].triggered.connect(lambda _=False, do=do: do())
 
     def _make(self, entry: Entry, text: str, parent: QObject) -> QAction:
         action = QAction(text, parent)

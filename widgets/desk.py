@@ -124,26 +124,27 @@ class Desk(QObject):
         self.draft.changed.connect(self._update)
         self.data.checked.connect(self._checked)
         self.model.train_wanted.connect(self.control.train_draft)
-        for key, do in {
-            "train": self.control.train_or_pause,
-            "step": lambda: workspace.trainer.tell(Order.STEP),
-            "stop": lambda: workspace.trainer.tell(Order.STOP),
-            "discard": lambda: workspace.trainer.tell(Order.DISCARD),
-            "continue": lambda: self.control.continue_run(self.control.as_many_again()),
-            "reset": self._reset,
-            "search": self._search,
-            "branch": lambda: self.control.branch(None),
-            "keepMoment": self.keeping.keep,
-            "releaseMoment": self.keeping.release,
-            "duplicate": self._duplicate,
-            "useSettings": self.control.use_settings,
-            "delete": self._delete,
-            "recoveries": self._show_recoveries,
-            "save": workspace.project_file.save,
-            "saveAs": self.projects.save_as,
-            **{key: partial(self.area.show_page, title) for key, title in PAGES.items()},
-        }.items():
-            actions[key].triggered.connect(lambda _=False, do=do: do())
+        actions.connect(
+            {
+                "train": self.control.train_or_pause,
+                "step": lambda: workspace.trainer.tell(Order.STEP),
+                "stop": lambda: workspace.trainer.tell(Order.STOP),
+                "discard": lambda: workspace.trainer.tell(Order.DISCARD),
+                "continue": lambda: self.control.continue_run(self.control.as_many_again()),
+                "reset": self._reset,
+                "search": self._search,
+                "branch": lambda: self.control.branch(None),
+                "keepMoment": self.keeping.keep,
+                "releaseMoment": self.keeping.release,
+                "duplicate": self._duplicate,
+                "useSettings": self.control.use_settings,
+                "delete": self._delete,
+                "recoveries": self._show_recoveries,
+                "save": workspace.project_file.save,
+                "saveAs": self.projects.save_as,
+                **{key: partial(self.area.show_page, title) for key, title in PAGES.items()},
+            }
+        )
         for key, dock in self.docks.items():
             actions[key].toggled.connect(dock.setVisible)
             dock.visibilityChanged.connect(lambda _, key=key, dock=dock: actions[key].setChecked(not dock.isHidden()))

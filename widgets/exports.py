@@ -50,8 +50,7 @@ class Exports(QObject):
         self._project = workspace.project
         self._folder: Path | None = None
         self._dialogs: list[ExportDialog] = []
-        actions["export"].triggered.connect(lambda: self.show_export())
-        actions["importWeights"].triggered.connect(lambda: self._choose())
+        actions.connect({"export": self.show_export, "importWeights": self._choose})
         for signal in (workspace.selected, workspace.runs_changed, workspace.training_changed):
             signal.connect(self._follow)
         workspace.project_file.saved.connect(self._follow)

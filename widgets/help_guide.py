@@ -57,8 +57,8 @@ class HelpGuide(QObject):
         self.panel.follow(f"family:{self._config.family}")
         draft.changed.connect(self._follow)
         model.help_wanted.connect(self.open)
-        for key, do in {"help": self.open_here, "contents": self.open_contents}.items():
-            actions[key].triggered.connect(lambda _=False, do=do: do())
+        actions.connect({"help": self.open_here, "contents": self.open_contents})
+        for key in ("help", "contents"):
             actions[key].setEnabled(True)
 
     def place(self, project: Dock, form: Dock) -> None:

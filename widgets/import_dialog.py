@@ -37,7 +37,7 @@ class RunImport(QObject):
         super().__init__(window)
         self._changes, self._preferences, self._window = changes, preferences, window
         changes.listed.connect(self._choose_runs)
-        actions["import"].triggered.connect(lambda: self._choose_project())
+        actions.connect({"import": self._choose_project})
 
     def _choose_project(self) -> None:
         folder = str(self._preferences.folder)

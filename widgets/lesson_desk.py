@@ -37,13 +37,14 @@ class LessonDesk(QObject):
         page.followed.connect(guide.follow)
         page.changed.connect(self.update)
         guide.lesson_wanted.connect(self.open_named)
-        for key, do in {
-            "openLesson": self.choose,
-            "reloadLesson": page.reload,
-            "nextLesson": lambda: page.turn(1),
-            "previousLesson": lambda: page.turn(-1),
-        }.items():
-            actions[key].triggered.connect(lambda _=False, do=do: do())
+        actions.connect(
+            {
+                "openLesson": self.choose,
+                "reloadLesson": page.reload,
+                "nextLesson": lambda: page.turn(1),
+                "previousLesson": lambda: page.turn(-1),
+            }
+        )
 
     def update(self) -> None:
         """Offer what can be done now."""

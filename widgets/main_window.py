@@ -109,18 +109,19 @@ class MainWindow(QMainWindow):
         recent = QMenu(self)
         recent.aboutToShow.connect(lambda: self._fill_recent(recent))
         actions["recent"].setMenu(recent)
-        for key, do in {
-            "new": lambda: self._when_loaded(lambda desk: desk.projects.new(), "Making a project …"),
-            "open": self._choose_project,
-            "folder": self._choose_folder,
-            "start": lambda: self.desk.projects.leave() if self.desk is not None else None,
-            "quit": self.close,
-            "layout": lambda: self.desk.arrangement.reset() if self.desk is not None else None,
-            "preferences": self.show_preferences,
-            "shortcuts": lambda: shortcuts(self, actions),
-            "about": lambda: about(self),
-        }.items():
-            actions[key].triggered.connect(lambda _=False, do=do: do())
+        actions.connect(
+            {
+                "new": lambda: self._when_loaded(lambda desk: desk.projects.new(), "Making a project …"),
+                "open": self._choose_project,
+                "folder": self._choose_folder,
+                "start": lambda: self.desk.projects.leave() if self.desk is not None else None,
+                "quit": self.close,
+                "layout": lambda: self.desk.arrangement.reset() if self.desk is not None else None,
+                "preferences": self.show_preferences,
+                "shortcuts": lambda: shortcuts(self, actions),
+                "about": lambda: about(self),
+            }
+        )
 
     def follow_preferences(self) -> None:
         """Be as the preferences say."""

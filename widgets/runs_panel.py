@@ -89,16 +89,17 @@ class RunsPanel(QWidget):
         workspace.project_file.replaced.connect(self._find.clear)
         workspace.selected.connect(self._selected)
         workspace.progressed.connect(self._progressed)
-        for key, do in {
-            "rename": self._rename,
-            "tags": lambda: self._write(self._tags),
-            "notes": lambda: self._write(self._notes),
-            "compare": self._compare,
-            "findRun": lambda: self._write(self._find),
-            "nextRun": lambda: self._list.move(1),
-            "previousRun": lambda: self._list.move(-1),
-        }.items():
-            actions[key].triggered.connect(lambda _=False, do=do: do())
+        actions.connect(
+            {
+                "rename": self._rename,
+                "tags": lambda: self._write(self._tags),
+                "notes": lambda: self._write(self._notes),
+                "compare": self._compare,
+                "findRun": lambda: self._write(self._find),
+                "nextRun": lambda: self._list.move(1),
+                "previousRun": lambda: self._list.move(-1),
+            }
+        )
         # a key that deletes belongs to the list alone: elsewhere it means characters, points or strokes
         actions["delete"].setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         self._list.addAction(actions["delete"])

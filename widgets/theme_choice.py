@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QApplication
 
@@ -20,9 +22,7 @@ class ThemeChoice(QObject):
     def __init__(self, preferences: Preferences, actions: Actions, parent: QObject) -> None:
         super().__init__(parent)
         self._preferences, self._actions = preferences, actions
-        actions["theme"].triggered.connect(self._switch)
-        for key, name in CHOICES.items():
-            actions[key].triggered.connect(lambda _=False, name=name: self.choose(name))
+        actions.connect({"theme": self._switch, **{key: partial(self.choose, name) for key, name in CHOICES.items()}})
         QApplication.styleHints().colorSchemeChanged.connect(self.wear)
         self._mark()
 

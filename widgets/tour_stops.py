@@ -23,7 +23,7 @@ class Tour(QObject):
         self._window = window
         self._bubble: Bubble | None = None
         self._by_itself = by_itself
-        window.actions_["tour"].triggered.connect(lambda _: self.begin())
+        window.actions_.connect({"tour": self.begin})
 
     @property
     def bubble(self) -> Bubble | None:

@@ -26,7 +26,7 @@ class Finder(QObject):
         self._window = window
         self._palette: Palette | None = None
         self.offers: list[Offer] = []
-        window.actions_["palette"].triggered.connect(lambda _: self.toggle())
+        window.actions_.connect({"palette": self.toggle})
 
     @property
     def palette(self) -> Palette:
