@@ -65,9 +65,9 @@ from dgm_studio.evaluations import (
 )
 from dgm_studio.evaluations.base import Evaluation
 from dgm_studio.events import Snapshot
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Report, Tree, from_tree, to_tree
 from dgm_studio.state import load_tensors
+from dgm_studio.subject import Subject
 from models.capabilities import TooLarge
 from models.catalog import Recipe, UnknownKey
 from models.settings import read_settings

@@ -10,7 +10,8 @@ from PySide6.QtCore import QObject, QThread, Signal
 from dgm_studio.config import RunConfig
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.events import Snapshot
-from dgm_studio.inference import Answer, Inference, Moved, Question
+from dgm_studio.inference import Answer, Inference, Moved
+from dgm_studio.subject import Question
 from models.catalog import Recipe
 from models.spec import DataSpec
 

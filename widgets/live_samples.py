@@ -6,10 +6,11 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from dgm_studio.events import Preview
-from dgm_studio.inference import Answer, Subject
+from dgm_studio.inference import Answer
 from dgm_studio.shown import beside, heading
 from dgm_studio.state import preview
 from dgm_studio.store import Run
+from dgm_studio.subject import Subject
 from models import catalog
 from models.spec import DataSpec, Layout
 from widgets.building import label

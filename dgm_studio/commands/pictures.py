@@ -14,10 +14,10 @@ from dgm_studio.datasets.sources import load
 from dgm_studio.device import resolve
 from dgm_studio.evaluation import subject_from
 from dgm_studio.events import Checkpoint, Failed
-from dgm_studio.inference import Subject
 from dgm_studio.presets import FOLDER, presets
 from dgm_studio.sequence_pictures import PALETTE, sequences_picture, symbols_in
 from dgm_studio.shown import beside, shown
+from dgm_studio.subject import Subject
 from dgm_studio.training import TrainingSession
 from dgm_studio.written import is_text, written
 from models.capabilities import Decodes, Samples, SamplesMeans, Translates

@@ -20,10 +20,10 @@ from dgm_studio.datasets.identity import same_data
 from dgm_studio.datasets.sources import load
 from dgm_studio.evaluation import subject_from
 from dgm_studio.events import Tree
-from dgm_studio.inference import Subject
 from dgm_studio.store import Project, Recovery, Run
 from dgm_studio.store import check as check_file
 from dgm_studio.store.preflight import preflight
+from dgm_studio.subject import Subject
 from models.catalog import Recipe
 
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, chunks, describe, training_examples
-from dgm_studio.inference import Subject
 from dgm_studio.powers import indexed
 from dgm_studio.reports import Bars, Column, Curves, Note, Report, Series, Table
+from dgm_studio.subject import Subject
 from models.capabilities import Decodes, Encodes
 from models.distributions import HasMarginals, Point
 from models.estimation.aggregated import Aggregated, aggregated_posterior

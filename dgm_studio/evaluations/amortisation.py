@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, describe, mean_interval
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Curves, Report, Series, Table
+from dgm_studio.subject import Subject
 from models.capabilities import BoundsEvidence, RefinesPosterior, WeighsEvidence
 from models.estimation.amortisation import Search, bounds
 from models.settings import Settings, setting

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from dgm_studio.basis import HIGHER, NOTHING, Basis
 from dgm_studio.datasets.base import Dataset, Split
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Report, Table
+from dgm_studio.subject import Subject
 from models.capabilities import Samples, SamplesMeans
 from models.distributions import bernoulli
 from models.estimation.measure import Kind, Measure, mean_measure

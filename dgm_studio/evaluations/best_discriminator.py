@@ -12,9 +12,9 @@ from torch import Tensor
 
 from dgm_studio.datasets.base import Density
 from dgm_studio.evaluations.base import Evaluation, chunks, mean_interval, stage
-from dgm_studio.inference import Subject
 from dgm_studio.questions.landscapes import sampling
 from dgm_studio.reports import NO_INTERVAL, Cell, Column, Note, Pictures, Points, Report, Series, Table
+from dgm_studio.subject import Subject
 from models.capabilities import HasDiscriminator, Samples, SamplesOfClass
 from models.estimation.discrimination import Discrimination, discrimination
 from models.estimation.divergence import Binned, Grid

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, describe
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Part, Report, StackedBars, Table
+from dgm_studio.subject import Subject
 from dgm_studio.table_texts import number
 from models.capabilities import EnumeratesLatent, ScoresExactly, TooLarge
 from models.estimation.latent_enumeration import best_factorial, bound, divergence, factorial_log_prob

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from dgm_studio.evaluations.base import CHUNK, Evaluation, describe, mean_interval
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Cell, Column, Pictures, Report, Table
 from dgm_studio.state import as_bytes
+from dgm_studio.subject import Subject
 from models.capabilities import DrawnInSteps, DrawsInSteps
 from models.estimation.measure import Kind
 from models.settings import Settings, setting

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, chunks, describe, mean_interval, stage
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Curves, HeatMap, Note, Report, Series, Table
+from dgm_studio.subject import Subject
 from models.capabilities import ScoresEach
 from models.estimation.measure import wilson
 from models.settings import Settings, setting

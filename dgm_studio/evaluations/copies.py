@@ -18,8 +18,8 @@ from dgm_studio.evaluations.base import (
     training_examples,
 )
 from dgm_studio.evaluations.samples import beside_nearest
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Curves, Note, Pictures, Report, Series, Table
+from dgm_studio.subject import Subject
 from models.capabilities import SamplesMeans
 from models.estimation.copying import RARE, nearer_share, suspicious_share
 from models.estimation.measure import Measure

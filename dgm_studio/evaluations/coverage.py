@@ -9,8 +9,8 @@ from torch import Tensor
 
 from dgm_studio.datasets.base import Density
 from dgm_studio.evaluations.base import Evaluation, small_print, stage
-from dgm_studio.inference import Subject
 from dgm_studio.reports import NO_INTERVAL, Cell, Column, Note, Points, Report, Series, Table
+from dgm_studio.subject import Subject
 from models.capabilities import Samples
 from models.estimation.coverage import Mixture, as_mixture, coverage_of, perfect_quality
 from models.estimation.divergence import Grid, divergences_of

@@ -18,8 +18,8 @@ from dgm_studio.evaluations.base import (
     stage,
     training_examples,
 )
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Cell, Column, Note, Points, Report, Series, Table
+from dgm_studio.subject import Subject
 from models.capabilities import ScoresExactly
 from models.estimation.decoys import (
     FLIPS,

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from dgm_studio.datasets.base import Density
 from dgm_studio.evaluations.base import CHUNK, Evaluation, describe, stage, training_examples
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Cell, Column, Note, Report, Table
+from dgm_studio.subject import Subject
 from models.capabilities import Samples
 from models.estimation.diversity import distinct, n_gram_divergence, total_variation
 from models.estimation.measure import wilson

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from dgm_studio.datasets.base import Dataset, Split
 from dgm_studio.evaluations.base import Evaluation, chunks, describe, stage, training_examples
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Note, Report, Table
+from dgm_studio.subject import Subject
 from models.capabilities import Classifies, ExtractsFeatures, TellsDomains
 from models.estimation.measure import Kind, wilson
 from models.perceptron import Perceptron, fit, start_anew

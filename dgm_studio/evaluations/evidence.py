@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import torch
 
 from dgm_studio.evaluations.base import Evaluation, chunks, describe
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Curves, Report, Series, Table
+from dgm_studio.subject import Subject
 from models.capabilities import Frames, HasConjugatePosterior, KeepsFrames, StartsFromData
 from models.estimation.measure import Kind
 from models.learning.base import Learner

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, stage
 from dgm_studio.evaluations.states import can_be_summed, scores
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Curves, Note, Report, Series, Table
+from dgm_studio.subject import Subject
 from models.capabilities import RunsChain, TooLarge
 from models.estimation.enumeration import CHUNK, all_states
 from models.settings import Settings, setting

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dgm_studio.datasets.base import Split
 from dgm_studio.evaluations.base import CHUNK, chunks, stage
-from dgm_studio.inference import Subject
+from dgm_studio.subject import Subject
 from models.perceptron import fit, start_anew
 from models.settings import Settings, setting
 

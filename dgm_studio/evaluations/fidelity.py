@@ -21,8 +21,8 @@ from dgm_studio.evaluations.base import (
     stage,
     training_examples,
 )
-from dgm_studio.inference import Subject
 from dgm_studio.reports import NO_INTERVAL, Cell, Column, Note, Report, Table
+from dgm_studio.subject import Subject
 from models.capabilities import SamplesMeans
 from models.estimation.features import WIDTH, Classifier, features_of, trained_classifier
 from models.estimation.frechet import frechet_distance

@@ -14,8 +14,8 @@ import numpy as np
 from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, describe
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Curves, Report, Series, Table
+from dgm_studio.subject import Subject
 from models.capabilities import ExplainsSequences, HiddenStates, ScoresExactly
 from models.estimation.path_sums import all_paths, emission_log_probs, path_log_probs, state_posteriors
 from models.settings import Settings, setting

@@ -16,8 +16,8 @@ from dgm_studio.evaluations.base import (
     mean_interval,
     training_examples,
 )
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Curves, Note, Report, Series, Table
+from dgm_studio.subject import Subject
 from models.capabilities import HasFreeEnergy
 from models.settings import NoSettings
 from models.spec import DataSpec

@@ -9,8 +9,8 @@ import numpy as np
 from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, decimals_of, describe, stage
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Cell, Column, Note, Points, Report, Series, Table
+from dgm_studio.subject import Subject
 from dgm_studio.table_texts import number
 from models.estimation.gradients import (
     INPUT_DEPENDENT,

@@ -19,9 +19,9 @@ from dgm_studio.evaluations.base import (
     stage,
     training_examples,
 )
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Cell, Column, Curves, Note, Pictures, Points, Report, Series, Table
 from dgm_studio.state import as_bytes
+from dgm_studio.subject import Subject
 from models.capabilities import HasCritic, HasDiscriminator, Samples
 from models.estimation.measure import Measure
 from models.estimation.ranking import above

@@ -14,8 +14,8 @@ from dgm_studio.datasets.base import Split
 from dgm_studio.evaluations import labels_alone
 from dgm_studio.evaluations.base import Evaluation, describe, stage, training_examples
 from dgm_studio.evaluations.few_labels import LabelEfficiencySettings, draw, error_after, fresh, interval
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Curves, Note, Report, Series, Table
+from dgm_studio.subject import Subject
 from models.capabilities import HasLabelUnits, HasRecognition, LearnsFromLabels
 from models.perceptron import Perceptron, perceptron_for
 from models.spec import DataSpec

@@ -12,8 +12,8 @@ from torch import Tensor
 from dgm_studio.datasets.base import Split
 from dgm_studio.evaluations.base import chunks, describe, stage
 from dgm_studio.evaluations.few_labels import LabelEfficiencySettings, draw, error_after, fresh, interval
-from dgm_studio.inference import Subject
 from dgm_studio.reports import NO_INTERVAL, Cell, Column, Curves, Report, Series, Table
+from dgm_studio.subject import Subject
 from models.estimation.measure import wilson
 
 NOT_A_NUMBER = float("nan")

@@ -8,8 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, describe, stage
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Note, Report, Table
+from dgm_studio.subject import Subject
 from models.capabilities import AddsLayers, Anneals, BoundsFreeEnergy, SumsExactly, TooLarge
 from models.estimation.annealing import annealed_lower_bound
 from models.estimation.likelihood import free_energy_lower_bound

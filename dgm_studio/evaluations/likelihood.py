@@ -13,8 +13,8 @@ from torch import Tensor
 
 from dgm_studio.basis import Basis
 from dgm_studio.evaluations.base import Evaluation, basis_of, describe, diagnosis, stage, training_examples
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Curves, Note, Report, Series, Table
+from dgm_studio.subject import Subject
 from dgm_studio.table_texts import cell_text
 from dgm_studio.written import is_text
 from models.capabilities import (

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, describe, stage
-from dgm_studio.inference import Subject
 from dgm_studio.questions.chains import joint_energy, move
 from dgm_studio.reports import Column, Curves, Note, Report, Series, Table
+from dgm_studio.subject import Subject
 from models.capabilities import NOTHING_HELD, ChainState, HasFreeEnergy, LearnsInPhases, RunsChain, TooLarge
 from models.estimation.mixing import SHORTEST, Mixing, mixing
 from models.settings import Settings, setting

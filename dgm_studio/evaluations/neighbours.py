@@ -10,8 +10,8 @@ from torch import Tensor
 
 from dgm_studio.datasets.base import Split
 from dgm_studio.evaluations.base import Evaluation, describe, training_examples
-from dgm_studio.inference import Subject
 from dgm_studio.reports import NO_INTERVAL, Cell, Column, Note, Report, Table
+from dgm_studio.subject import Subject
 from models.capabilities import Encodes, HasEncoderFeatures
 from models.estimation.measure import Kind, wilson
 from models.settings import Settings, setting

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, describe, stage, training_examples
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Curves, Report, Series, Table
+from dgm_studio.subject import Subject
 from models.capabilities import EnumeratesLatent
 from models.estimation.measure import Kind
 from models.estimation.update_fields import (

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import torch
 
 from dgm_studio.evaluations.base import Evaluation
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Cell, Column, Report, Table
+from dgm_studio.subject import Subject
 from models.capabilities import ScoresExactly
 from models.estimation.measure import Kind
 from models.settings import Settings, setting

@@ -9,8 +9,8 @@ import numpy as np
 
 from dgm_studio.evaluations.base import Evaluation, stage
 from dgm_studio.evaluations.few_labels import student
-from dgm_studio.inference import Subject
 from dgm_studio.reports import NO_INTERVAL, Cell, Column, Curves, Note, Report, Series, Table
+from dgm_studio.subject import Subject
 from models.capabilities import Anneals, HasFreeEnergy, SumsExactly, TooLarge
 from models.estimation.annealing import LogPartition, annealed_log_weights, log_mean
 from models.estimation.measure import Kind

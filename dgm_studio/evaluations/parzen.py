@@ -19,8 +19,8 @@ from dgm_studio.evaluations.base import (
     stage,
     training_examples,
 )
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Curves, Note, Report, Series, Table
+from dgm_studio.subject import Subject
 from models.capabilities import Samples, SamplesMeans
 from models.estimation.k_means import k_means
 from models.estimation.parzen import Parzen, parzen_log_likelihood

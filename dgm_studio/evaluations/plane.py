@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import torch
 
 from dgm_studio.evaluations.base import Evaluation
-from dgm_studio.inference import Subject
 from dgm_studio.powers import indexed
 from dgm_studio.reports import Note, Pictures, Report
 from dgm_studio.state import as_bytes
+from dgm_studio.subject import Subject
 from dgm_studio.table_texts import number
 from models.capabilities import Decodes
 from models.settings import Settings, setting

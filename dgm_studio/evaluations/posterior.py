@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, describe
-from dgm_studio.inference import Subject
 from dgm_studio.powers import indexed
 from dgm_studio.reports import Column, Points, Report, Series, Table
+from dgm_studio.subject import Subject
 from models.capabilities import HasExactPosterior
 from models.estimation.mean_field import Factorised, ascended, contour, factorised, in_blocks, most_correlated
 from models.estimation.measure import Kind

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, checksum, describe
-from dgm_studio.inference import Subject
 from dgm_studio.powers import indexed
 from dgm_studio.reports import Bars, Column, Note, Points, Report, Series, Table
+from dgm_studio.subject import Subject
 from models.estimation.active_units import ACTIVE
 from models.estimation.likelihood import Bound, evidence_lower_bound, has_bound
 from models.settings import Settings, setting

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, chunks, describe, mean_interval, training_examples
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Note, Pictures, Report, Table
 from dgm_studio.state import as_bytes
+from dgm_studio.subject import Subject
 from models.capabilities import Decodes, Encodes
 from models.estimation.measure import Kind
 from models.settings import Settings, setting

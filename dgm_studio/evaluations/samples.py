@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, describe, stage, training_examples
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Note, Pictures, Report
 from dgm_studio.state import as_bytes
+from dgm_studio.subject import Subject
 from models.capabilities import Decodes, HasHiddenLayers, LearnsInPhases, RunsChain, Samples, SamplesMeans
 from models.distributions import bernoulli
 from models.settings import Settings, setting

@@ -16,8 +16,8 @@ from dgm_studio.evaluations.base import (
     samples_can_be_compared,
     stage,
 )
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Cell, Column, Curves, Note, Report, Series, Table
+from dgm_studio.subject import Subject
 from models.capabilities import SamplesMeans
 from models.estimation.measure import Kind, Measure
 from models.estimation.sharpness import gradient_energy, relative_sharpness

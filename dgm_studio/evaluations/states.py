@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dgm_studio.evaluations.base import Evaluation, describe, stage
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Cell, Column, Curves, Note, Report, Series, Table
+from dgm_studio.subject import Subject
 from models.capabilities import HasFreeEnergy, ScoresExactly, SumsExactly, TooLarge
 from models.estimation.enumeration import LIMIT, all_states
 from models.estimation.measure import Kind

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, describe
 from dgm_studio.evaluations.states import kl, probability_curve
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Cell, Column, Note, Report, Table
+from dgm_studio.subject import Subject
 from models.capabilities import ListsTransitions, RunsChain, ScoresExactly, TooLarge
 from models.estimation.enumeration import all_states
 from models.estimation.measure import Kind

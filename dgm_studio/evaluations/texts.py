@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, describe
-from dgm_studio.inference import Subject
 from dgm_studio.overlap import longest_overlap
 from dgm_studio.questions.arrays import array
 from dgm_studio.questions.texts import training_text
 from dgm_studio.reports import Column, Note, Report, Table
+from dgm_studio.subject import Subject
 from dgm_studio.written import is_text, written
 from models.capabilities import Completes, CompletesAtTemperature, Samples, ScoresExactly
 from models.settings import Settings, setting

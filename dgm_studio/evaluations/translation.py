@@ -9,9 +9,9 @@ from torch import Tensor
 
 from dgm_studio.datasets.base import Dataset, counterparts
 from dgm_studio.evaluations.base import Evaluation, describe, mean_interval
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Cell, Column, Note, Pictures, Report, Table
 from dgm_studio.state import as_bytes
+from dgm_studio.subject import Subject
 from models.capabilities import Translates
 from models.estimation.measure import wilson
 from models.settings import Settings, setting

@@ -19,8 +19,8 @@ from dgm_studio.evaluations.base import (
     training_examples,
 )
 from dgm_studio.evaluations.fidelity import describe_held_out
-from dgm_studio.inference import Subject
 from dgm_studio.reports import NO_INTERVAL, Column, Note, Report, Table
+from dgm_studio.subject import Subject
 from models.capabilities import FacesDiscriminator, HasCritic
 from models.estimation.measure import Kind, Measure
 from models.estimation.transport import dual_bound, wasserstein

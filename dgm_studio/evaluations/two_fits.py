@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Points, Report, Series, Table
+from dgm_studio.subject import Subject
 from models.capabilities import Samples, ScoresExactly, SumsBound
 from models.estimation.gaussian_fits import Fit, Lattice, covering, lattice, reverse_divergence, seeking
 from models.estimation.mean_field import contour

@@ -12,9 +12,9 @@ import numpy as np
 from torch import Tensor
 
 from dgm_studio.config import RunConfig
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Table
 from dgm_studio.store.metrics import Curve
+from dgm_studio.subject import Subject
 from models.spec import DataSpec
 
 

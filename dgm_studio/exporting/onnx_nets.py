@@ -20,7 +20,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from dgm_studio.exporting.base import Cancelled, Part, Source, Tell
-from dgm_studio.inference import Interruptible
+from dgm_studio.subject import Interruptible
 from models.capabilities import (
     Classifies,
     Decodes,

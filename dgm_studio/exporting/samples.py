@@ -11,7 +11,7 @@ from torch import Generator
 
 from dgm_studio.commands.pictures import grid, picture
 from dgm_studio.exporting.base import Cancelled, Part, Source, Tell
-from dgm_studio.inference import Interruptible
+from dgm_studio.subject import Interruptible
 from dgm_studio.written import is_text, listed
 from models.capabilities import Samples, SamplesMeans, SamplesOfClass
 from models.spec import Layout

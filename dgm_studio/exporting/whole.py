@@ -22,10 +22,10 @@ from dgm_studio.exporting.script import Script
 from dgm_studio.exporting.tensorboard import TensorBoard
 from dgm_studio.exporting.weights import Weights
 from dgm_studio.files import NotWritten
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Table, from_tree
 from dgm_studio.store import Run
 from dgm_studio.store.lock import Lock, take
+from dgm_studio.subject import Subject
 from models.catalog import Recipe
 
 __all__ = [

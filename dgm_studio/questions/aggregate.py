@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from dgm_studio.inference import InParts, Parts, Subject
 from dgm_studio.questions.arrays import array, seeded
 from dgm_studio.questions.examples import SplitName, split_of, spread_out
 from dgm_studio.questions.latent import Bounds, Plane
 from dgm_studio.questions.parts import by_parts
+from dgm_studio.subject import InParts, Parts, Subject
 
 SMOOTH = 1.2  # cells: the standard deviation of the kernel that the counts are smoothed with
 PRIOR_DRAWS = 40_000

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from dgm_studio.inference import Subject
+from dgm_studio.subject import Subject
 
 
 def tensor(subject: Subject, array: np.ndarray) -> Tensor:

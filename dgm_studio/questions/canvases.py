@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dgm_studio.inference import Subject
 from dgm_studio.questions.arrays import array, seeded
 from dgm_studio.questions.examples import SplitName, split_of
+from dgm_studio.subject import Subject
 from models.capabilities import DrawnInSteps
 
 

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from dgm_studio.inference import Subject
 from dgm_studio.questions.arrays import array, tensor
 from dgm_studio.questions.examples import spread_out
+from dgm_studio.subject import Subject
 from models.capabilities import (
     BoundsFreeEnergy,
     ChainState,

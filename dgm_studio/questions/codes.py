@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dgm_studio.inference import Subject
 from dgm_studio.questions.arrays import array, tensor
 from dgm_studio.questions.examples import SomeExamples, spread_out
+from dgm_studio.subject import Subject
 
 WALK = 24  # pictures of a walk from one code to another
 

@@ -9,8 +9,8 @@ from time import perf_counter
 import numpy as np
 import torch
 
-from dgm_studio.inference import Subject
 from dgm_studio.questions.arrays import array, seeded, tensor
+from dgm_studio.subject import Subject
 from models.capabilities import CompletesOfClass, Completion, ConditionsOnClass
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dgm_studio.inference import Subject
 from dgm_studio.questions.arrays import array, seeded, tensor
+from dgm_studio.subject import Subject
 from models.capabilities import BoundsEvidence, WeighsEvidence
 from models.distributions import FullNormal, Normal, Point
 from models.spec import Support

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from dgm_studio.datasets.base import Dataset, Split
-from dgm_studio.inference import Subject
 from dgm_studio.questions.arrays import array
+from dgm_studio.subject import Subject
 
 SplitName = Literal["train", "valid", "test"]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dgm_studio.inference import InParts, Parts, Subject
 from dgm_studio.questions.latent import Labels, decoded_in_parts
+from dgm_studio.subject import InParts, Parts, Subject
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dgm_studio.inference import Subject
 from dgm_studio.questions.arrays import array, tensor
 from dgm_studio.questions.examples import spread_out
+from dgm_studio.subject import Subject
 from models.capabilities import HasFilters, HasHiddenLayers
 
 CANDIDATES = 1024  # units of a layer among which the strongest are looked for, where each has to be decoded

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dgm_studio.inference import InParts, Parts, Subject
 from dgm_studio.questions.arrays import array, seeded, tensor
 from dgm_studio.questions.examples import SplitName, split_of, spread_out
 from dgm_studio.questions.parts import by_parts
+from dgm_studio.subject import InParts, Parts, Subject
 from models.capabilities import BoundsEvidence
 from models.distributions import Distribution
 

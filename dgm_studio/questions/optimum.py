@@ -12,9 +12,9 @@ from torch import Generator, Tensor
 
 from dgm_studio.datasets.base import Dataset, Density
 from dgm_studio.evaluations.base import difference_interval
-from dgm_studio.inference import Subject
 from dgm_studio.questions.arrays import array, seeded
 from dgm_studio.questions.landscapes import Bounds, sampling
+from dgm_studio.subject import Subject
 from models.capabilities import HasCritic, HasDiscriminator, SamplesOfClass
 from models.estimation.divergence import Binned, Grid, optimal_value
 from models.estimation.measure import Kind, Measure, mean_measure

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dgm_studio.inference import Subject
 from dgm_studio.questions.arrays import array
 from dgm_studio.questions.completions import places
 from dgm_studio.questions.examples import spread_out
+from dgm_studio.subject import Subject
 from models.capabilities import Completes
 from models.spec import DataSpec, Support
 

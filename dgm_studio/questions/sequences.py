@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dgm_studio.inference import Subject
 from dgm_studio.questions.arrays import array, tensor
+from dgm_studio.subject import Subject
 
 
 @dataclass(frozen=True)

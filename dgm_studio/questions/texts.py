@@ -7,9 +7,9 @@ from math import log
 
 import numpy as np
 
-from dgm_studio.inference import Subject
 from dgm_studio.overlap import joined, longest_overlap
 from dgm_studio.questions.arrays import array, seeded, tensor
+from dgm_studio.subject import Subject
 from dgm_studio.written import written
 from models.capabilities import CompletesAtTemperature
 

@@ -12,8 +12,8 @@ from torch import Generator, Tensor, nn
 from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.evaluations import amortisation
 from dgm_studio.evaluations.amortisation import AmortisationSettings
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Curves
+from dgm_studio.subject import Subject
 from models.linear_gaussian import LinearGaussian
 from models.posteriors import PosteriorName
 from models.spec import DataSpec, Layout, Support

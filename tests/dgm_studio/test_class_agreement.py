@@ -10,8 +10,8 @@ from torch import Generator, Tensor, nn
 
 from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.evaluations.class_agreement import EVALUATION, ClassAgreementSettings
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Note, Pictures, Report, Table
+from dgm_studio.subject import Subject
 from models.estimation.measure import wilson
 from models.spec import DataSpec, Layout, Support
 

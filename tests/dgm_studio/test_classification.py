@@ -14,8 +14,8 @@ from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.evaluation import evaluate
 from dgm_studio.evaluations import classification, few_labels, label_efficiency, layers
 from dgm_studio.events import Snapshot
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Curves, Note, Pictures, Report, Table, from_tree, to_tree
+from dgm_studio.subject import Subject
 from models.capabilities import TooLarge
 from models.catalog import Recipe
 from models.dbn import Dbn, DbnSettings

@@ -15,8 +15,8 @@ from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.evaluation import admitted
 from dgm_studio.evaluations import aggregated, disentanglement
 from dgm_studio.evaluations.base import Evaluation
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Bars, Curves, HeatMap, Note, Report, Table
+from dgm_studio.subject import Subject
 from models.catalog import Recipe
 from models.distributions import Normal, standard_normal
 from models.spec import DataSpec, Factor, FactorKind, Layout, Support

@@ -13,8 +13,8 @@ from torch import Generator, Tensor, nn
 
 from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.evaluations.conditionals import EVALUATION, Answers, binned, calibration_error
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Curves, HeatMap, Note, Report, Table
+from dgm_studio.subject import Subject
 from models.spec import DataSpec, Layout, Support
 
 N = 2000

@@ -11,8 +11,8 @@ from dgm_studio.config import DataChoice
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.datasets.sources import load
 from dgm_studio.evaluations.diversity import EVALUATION, DiversitySettings
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Note, Table
+from dgm_studio.subject import Subject
 from models.discrete_gan import DiscreteGan
 from models.gan import Gan
 from models.learning.discrete_game import GumbelGan

@@ -12,8 +12,8 @@ from dgm_studio.datasets.base import Dataset, Provenance, Split, joined
 from dgm_studio.evaluation import admitted
 from dgm_studio.evaluations import domains
 from dgm_studio.evaluations.domains import DomainSettings
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Note, Report, Table
+from dgm_studio.subject import Subject
 from models.catalog import Recipe
 from models.domain_network import DomainNetwork, DomainNetworkSettings
 from models.estimation.measure import wilson

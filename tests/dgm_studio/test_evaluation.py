@@ -43,9 +43,9 @@ from dgm_studio.evaluations import (
 )
 from dgm_studio.evaluations.base import stage
 from dgm_studio.events import Snapshot
-from dgm_studio.inference import Subject
 from dgm_studio.powers import indexed
 from dgm_studio.reports import Bars, Note, Pictures, Points, Report, Table, from_tree, to_tree
+from dgm_studio.subject import Subject
 from models.capabilities import Elbo, TooLarge
 from models.catalog import FAMILIES, Recipe, UnknownKey, family, learning
 from models.energy_network import EnergyNetwork, EnergyNetworkSettings

@@ -11,8 +11,8 @@ from torch import Generator, nn
 from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.evaluations import expectations
 from dgm_studio.evaluations.expectations import ExpectationsSettings
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Table
+from dgm_studio.subject import Subject
 from models.boltzmann import Boltzmann, BoltzmannSettings
 from models.gan import Gan
 from models.nade import Nade

@@ -30,8 +30,8 @@ from dgm_studio.exporting.script import Script
 from dgm_studio.exporting.tensorboard import TensorBoard
 from dgm_studio.exporting.weights import Weights
 from dgm_studio.exporting.whole import PARTS, REPORT, Cancelled, NotWritten, write
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Column, Table
+from dgm_studio.subject import Subject
 from models.capabilities import Samples
 from models.catalog import FAMILIES, Recipe
 from models.spec import UnsuitableData

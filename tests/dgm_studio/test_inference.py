@@ -13,7 +13,8 @@ from torch import Generator
 
 from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.events import Snapshot
-from dgm_studio.inference import PATIENCE, Answer, Inference, InParts, Parts, Subject
+from dgm_studio.inference import PATIENCE, Answer, Inference
+from dgm_studio.subject import InParts, Parts, Subject
 from models.catalog import Recipe
 from models.spec import DataSpec, Layout, Support
 

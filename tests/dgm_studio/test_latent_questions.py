@@ -13,13 +13,13 @@ from scipy import stats
 from torch import Generator, Tensor
 
 from dgm_studio.datasets.base import Dataset, Provenance, Split
-from dgm_studio.inference import Parts, Subject
 from dgm_studio.questions.aggregate import SMOOTH, AskAggregate, density_of
 from dgm_studio.questions.attributes import OVERALL, attribute, mean_code
 from dgm_studio.questions.drawing import Land
 from dgm_studio.questions.films import DecodeFilm
 from dgm_studio.questions.latent import AskPrior, Embed, Plane, affordable
 from dgm_studio.questions.parts import by_parts
+from dgm_studio.subject import Parts, Subject
 from models.distributions import Distribution, Normal, Point, Uniform
 from models.spec import DataSpec, Layout, Support
 

@@ -10,8 +10,8 @@ from torch import Generator, Tensor, nn
 
 from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.evaluations import mixing
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Curves, Note, Report, Table
+from dgm_studio.subject import Subject
 from models.boltzmann import Boltzmann, BoltzmannSettings
 from models.capabilities import ChainState
 from models.rbm import Rbm

@@ -13,8 +13,8 @@ from torch import Generator, Tensor
 
 from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.datasets.densities import Mixture, ring
-from dgm_studio.inference import Subject
 from dgm_studio.questions.optimum import AskGap, AskOptimum, Figure
+from dgm_studio.subject import Subject
 from models.spec import DataSpec, Layout, Support
 
 P = Mixture(torch.tensor([[-0.5, 0.0], [0.5, 0.0]], dtype=torch.float64), 0.3)

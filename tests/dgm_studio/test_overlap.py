@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from dgm_studio.datasets.base import Dataset, Provenance, Split
-from dgm_studio.inference import Subject
 from dgm_studio.overlap import joined, longest_overlap
 from dgm_studio.questions.texts import training_text
+from dgm_studio.subject import Subject
 from models.spec import DataSpec, Layout, Support
 
 

@@ -10,8 +10,8 @@ from torch import Generator, nn
 
 from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.evaluations import parameters
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Table
+from dgm_studio.subject import Subject
 from models.fvbn import Fvbn, FvbnSettings
 from models.nade import Nade, NadeSettings
 from models.rbm import Rbm, RbmSettings

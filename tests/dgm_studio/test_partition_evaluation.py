@@ -12,8 +12,8 @@ from torch import Generator, Tensor, nn
 
 from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.evaluations import partition
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Note, Report, Table
+from dgm_studio.subject import Subject
 from models.dbm import Dbm
 from models.nade import Nade
 from models.rbm import Rbm, RbmSettings

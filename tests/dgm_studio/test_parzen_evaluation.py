@@ -10,8 +10,8 @@ from torch import Generator, Tensor, nn
 
 from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.evaluations.parzen import EVALUATION
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Curves, Note, Report, Table
+from dgm_studio.subject import Subject
 from models.estimation.k_means import k_means
 from models.estimation.parzen import parzen_log_likelihood
 from models.estimation.progress import finish

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from dgm_studio.datasets.base import Dataset, Provenance, Split
-from dgm_studio.inference import Subject
 from dgm_studio.paths import interpolate
 from dgm_studio.questions.chains import Advance, Chains, Hold, StartChains
 from dgm_studio.questions.completions import Complete, Completions, Order, ordered
@@ -33,6 +32,7 @@ from dgm_studio.questions.latent import (
     PriorDensity,
     principal_plane,
 )
+from dgm_studio.subject import Subject
 from models.capabilities import ChainState, Completion, Elbo
 from models.distributions import Distribution, Normal, Uniform, standard_normal
 from models.energy_network import EnergyNetwork, EnergyNetworkSettings

@@ -11,7 +11,6 @@ import torch
 from torch import Generator
 
 from dgm_studio.datasets.base import Dataset, Provenance, Split
-from dgm_studio.inference import Subject
 from dgm_studio.questions.codes import (
     WALK,
     CodeOfExample,
@@ -22,6 +21,7 @@ from dgm_studio.questions.codes import (
     toggled,
     units_that_differ,
 )
+from dgm_studio.subject import Subject
 from models.discrete_vae import DiscreteVae, DiscreteVaeSettings
 from models.spec import DataSpec, Layout, Support
 

@@ -11,9 +11,9 @@ import torch
 from torch import Generator, Tensor
 
 from dgm_studio.datasets.base import Dataset, Provenance, Split
-from dgm_studio.inference import Subject
 from dgm_studio.questions.completions import Classes, Complete, Order, ordered
 from dgm_studio.questions.receptive import ReceptiveField, Way
+from dgm_studio.subject import Subject
 from models.capabilities import Completes, CompletesInAnyOrder, CompletesOfClass, ScoresEach
 from models.catalog import FAMILIES, Family
 from models.spec import DataSpec, Layout, Support, UnsuitableData

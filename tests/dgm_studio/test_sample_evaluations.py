@@ -14,8 +14,8 @@ from torch import Generator, Tensor, nn
 from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.evaluations import copies, fidelity, judged, sharpness, transport
 from dgm_studio.evaluations.base import Evaluation
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Curves, Note, Pictures, Report, Table
+from dgm_studio.subject import Subject
 from models.capabilities import ShownAs
 from models.estimation.frechet import frechet_distance
 from models.estimation.ranking import above

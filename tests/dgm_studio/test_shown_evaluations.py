@@ -8,8 +8,8 @@ from torch import Generator, Tensor, nn
 
 from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.evaluations import canvases, plane
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Note, Pictures, Table
+from dgm_studio.subject import Subject
 from models.capabilities import DrawnInSteps
 from models.distributions import Normal, standard_normal
 from models.spec import DataSpec, Layout, Support

@@ -14,8 +14,8 @@ from torch import Generator, Tensor, nn
 from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.datasets.mass_function import MassFunction, drawn
 from dgm_studio.evaluations import states
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Curves, Report, Table
+from dgm_studio.subject import Subject
 from models.boltzmann import Boltzmann, BoltzmannSettings
 from models.nade import Nade, NadeSettings
 from models.rbm import Rbm, RbmSettings

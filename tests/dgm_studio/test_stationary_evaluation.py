@@ -11,8 +11,8 @@ from torch import Generator, Tensor, nn
 from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.datasets.mass_function import drawn
 from dgm_studio.evaluations import stationary
-from dgm_studio.inference import Subject
 from dgm_studio.reports import Note, Report, Table
+from dgm_studio.subject import Subject
 from models.capabilities import TooLarge
 from models.estimation.enumeration import all_states
 from models.gsn import Gsn, GsnSettings

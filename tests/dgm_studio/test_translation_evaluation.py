@@ -16,9 +16,9 @@ from dgm_studio.datasets.sources import load
 from dgm_studio.evaluation import subject_from
 from dgm_studio.evaluations.translation import EVALUATION
 from dgm_studio.events import Checkpoint
-from dgm_studio.inference import Subject
 from dgm_studio.presets import preset
 from dgm_studio.reports import Note, Pictures, Report, Table
+from dgm_studio.subject import Subject
 from dgm_studio.training import TrainingSession
 from models.catalog import Recipe
 

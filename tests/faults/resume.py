@@ -40,10 +40,11 @@ from dgm_studio.datasets.base import Dataset  # noqa: E402
 from dgm_studio.datasets.sources import load  # noqa: E402
 from dgm_studio.evaluation import admitted, evaluate  # noqa: E402
 from dgm_studio.events import CLOSING, Checkpoint, Event, Failed, Paused, Progress, Snapshot, Tree  # noqa: E402
-from dgm_studio.inference import Inference, Subject  # noqa: E402
+from dgm_studio.inference import Inference  # noqa: E402
 from dgm_studio.recording import Recorder  # noqa: E402
 from dgm_studio.state import load_tensors  # noqa: E402
 from dgm_studio.store import Project  # noqa: E402
+from dgm_studio.subject import Subject  # noqa: E402
 from dgm_studio.training import Order, Resume, TrainingSession  # noqa: E402
 from models import catalog  # noqa: E402
 from models.catalog import Recipe  # noqa: E402

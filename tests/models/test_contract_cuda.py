@@ -13,8 +13,9 @@ from torch import Tensor
 from dgm_studio.capture import CapturedSteps
 from dgm_studio.config import RunConfig, TrainingSettings
 from dgm_studio.events import Checkpoint, Event, Failed, Finished, Preview, Progress, Snapshot, Started
-from dgm_studio.inference import Inference, Subject
+from dgm_studio.inference import Inference
 from dgm_studio.state import load_tensors
+from dgm_studio.subject import Subject
 from dgm_studio.training import Resume, TrainingSession
 from models.learning.base import Learner
 from models.spec import Batch

@@ -20,7 +20,8 @@ from torch import Tensor
 
 from dgm_studio.config import RunConfig, TrainingSettings
 from dgm_studio.events import CLOSING, Checkpoint, Finished, Paused, Snapshot
-from dgm_studio.inference import Inference, Subject
+from dgm_studio.inference import Inference
+from dgm_studio.subject import Subject
 from dgm_studio.training import Order, Resume, TrainingSession
 
 

@@ -30,7 +30,6 @@ from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.evaluation import Evaluation
 from dgm_studio.events import Snapshot
 from dgm_studio.feeds import Feeder
-from dgm_studio.inference import Subject
 from dgm_studio.reports import (
     Bars,
     Column,
@@ -48,6 +47,7 @@ from dgm_studio.reports import (
 from dgm_studio.state import state_of
 from dgm_studio.store import Project, Run
 from dgm_studio.store.trees import flatten
+from dgm_studio.subject import Subject
 from models.catalog import FAMILIES, Recipe
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support

@@ -14,7 +14,8 @@ from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from dgm_studio.datasets.base import joined
-from dgm_studio.inference import Answer, Subject
+from dgm_studio.inference import Answer
+from dgm_studio.subject import Subject
 from models.draw import Draw
 from models.energy_network import EnergyNetwork
 from models.gan import Gan

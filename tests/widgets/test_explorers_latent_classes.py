@@ -16,8 +16,8 @@ from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
 from torch import Generator
 
-from dgm_studio.inference import Subject
 from dgm_studio.questions.latent import DecodeGrid, Plane
+from dgm_studio.subject import Subject
 from models.conditional_gan import ConditionalGan, ConditionalGanSettings
 from widgets.explorers.latent_map import LatentMap
 

@@ -29,9 +29,9 @@ from dgm_studio.datasets import sources
 from dgm_studio.datasets.base import BadData, Dataset, Report
 from dgm_studio.datasets.sources import load
 from dgm_studio.events import CLOSING, Cancelled, Event, Failed, Finished, Preview, Progress, Snapshot, Started
-from dgm_studio.inference import Subject
 from dgm_studio.recording import Recorder
 from dgm_studio.store import Project, ProjectError, Run
+from dgm_studio.subject import Subject
 from dgm_studio.training import Order
 from models import catalog
 from models.catalog import FAMILIES, Recipe

@@ -10,7 +10,8 @@ from PySide6.QtCore import QEvent, QObject, QTimer, Signal
 from PySide6.QtGui import QContextMenuEvent, QHideEvent, QKeyEvent, QKeySequence, QShowEvent
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from dgm_studio.inference import Answer, Question
+from dgm_studio.inference import Answer
+from dgm_studio.subject import Question
 from models.spec import DataSpec
 from widgets.live import Live
 from widgets.pacing import SHARE, Pace

@@ -10,9 +10,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QHideEvent, QKeyEvent
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
 
-from dgm_studio.inference import Answer, Question
+from dgm_studio.inference import Answer
 from dgm_studio.questions.canvases import Drawings, DrawNew, Redraw
 from dgm_studio.questions.examples import SplitName
+from dgm_studio.subject import Question
 from models.capabilities import DrawsInSteps
 from models.spec import DataSpec, Layout
 from widgets.explorers.base import Explorer

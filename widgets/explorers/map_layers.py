@@ -8,9 +8,9 @@ import numpy as np
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QWidget
 
-from dgm_studio.inference import Question
 from dgm_studio.questions.aggregate import HOLE, Aggregate, AskAggregate
 from dgm_studio.questions.latent import DecodeGrid, Embedding, Plane, PriorDensity, Sheet
+from dgm_studio.subject import Question
 from models.spec import DataSpec, Layout
 from widgets.explorers.base import Explorer
 from widgets.explorers.map_points import class_groups
