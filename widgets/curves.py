@@ -109,7 +109,7 @@ class Curves(QWidget):
         self._log_values.setObjectName("logValues")
         self._moment: int | None = None  # of the training that is looked at
         self._step = Readout("crosshairStep", "muted", right=True)
-        bar = QHBoxLayout()
+        self._bar = bar = QHBoxLayout()
         bar.setSpacing(SPACE)
         bar.addWidget(label("smoothing", "muted"))
         bar.addWidget(self._smoothing)
@@ -117,7 +117,7 @@ class Curves(QWidget):
         bar.addWidget(self._against_time)
         bar.addWidget(self._log_values)
         bar.addStretch(1)
-        head = QHBoxLayout()
+        self._head = head = QHBoxLayout()
         head.addWidget(label(LEGEND, "muted"))
         head.addWidget(self._step, 1)
         self._plots = QVBoxLayout()
@@ -167,7 +167,9 @@ class Curves(QWidget):
     def _share_height(self) -> None:
         """All curves are equally high, whatever stands below each of them."""
         below = [view.plot.getAxis("bottom").minimumHeight() for view in self.views]
-        room = self._plots.geometry().height() - self._plots.spacing() * (len(below) - 1) - sum(below)
+        # not what the plots have now, which may be from before this widget was resized
+        around = self._head.sizeHint().height() + self._bar.sizeHint().height() + SPACE * (len(below) + 1)
+        room = max(0, self.height() - around - sum(below))
         for place, height in enumerate(below):
             self._plots.setStretch(place, max(1, round(room / len(below) + height)))
 

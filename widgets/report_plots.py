@@ -201,10 +201,10 @@ class PointsPlot(ReportPlot):
                 set_range(middle - 0.65 * span, middle + 0.65 * span, padding=0)
 
     def _square(self) -> None:
-        """One scale for both axes, in a plot that is no wider than what it shows."""
+        """One scale for both axes, in a plot that is no wider than what it shows, nor narrower than it is high."""
         (left, right), (bottom, top) = self.plot.box.viewRange()
         self.plot.setAspectLocked(True)
-        inside = (self.plot.maximumHeight() - px(AXIS)) * (right - left) / (top - bottom)
+        inside = (self.plot.maximumHeight() - px(AXIS)) * max(1.0, (right - left) / (top - bottom))
         self.plot.setMaximumWidth(round(inside) + px(AXIS))
         self.layout().setAlignment(self.plot, Qt.AlignmentFlag.AlignLeft)
 

@@ -345,14 +345,19 @@ def test_a_curve_of_one_value_is_a_dot(curves: Curves) -> None:
     assert not len(dots.getData()[0])
 
 
-def test_curves_are_equally_high_though_only_the_last_names_the_axis(qtbot: QtBot) -> None:
+@pytest.mark.parametrize("many", [4, 6])
+@pytest.mark.parametrize("seen_at", [(500, 640), (200, 100)])
+def test_curves_are_equally_high_though_only_the_last_names_the_axis(
+    qtbot: QtBot, many: int, seen_at: tuple[int, int]
+) -> None:
     curves = Curves()
     qtbot.addWidget(curves)
-    curves.resize(500, 640)
-    curves.show()
-    quantities = [Quantity(f"q{i}", f"Quantity {i}") for i in range(6)]
+    curves.resize(*seen_at)
+    quantities = [Quantity(f"q{i}", f"Quantity {i}") for i in range(many)]
     curves.show_quantities(quantities)
     curves.show_history(History({quantity.key: (np.arange(9), np.arange(9.0)) for quantity in quantities}))
+    curves.show()
+    curves.resize(500, 640)
 
     def heights() -> list[float]:
         return [view.plot.box.height() for view in curves.views]

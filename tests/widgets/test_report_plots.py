@@ -22,3 +22,12 @@ def test_a_plane_of_one_scale_is_no_wider_than_what_it_shows(qtbot: QtBot) -> No
     assert right < 1.5
     assert right - left == pytest.approx(top - bottom, rel=0.2)
     assert view.plot.x() == 0
+
+
+def test_one_point_on_a_plane_of_one_scale_is_seen_with_what_is_around_it(qtbot: QtBot) -> None:
+    point = Series("step 60", np.array([0.11]), np.array([24.7]))
+    view = PointsPlot(Points("Plane", "rate", "distortion", (point,), "", square=True))
+    qtbot.addWidget(view)
+    view.resize(300, 300)
+    view.show()
+    qtbot.waitUntil(lambda: view.plot.width() > 200)
