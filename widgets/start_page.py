@@ -138,6 +138,7 @@ class StartPage(QWidget):
         column.addLayout(head)
         self._about = label("", "muted", wrap=True)
         column.addWidget(self._about)
+        column.addSpacing(SPACE)  # names of parts belong to the cards below them
         self._presets, self._lessons = QWidget(), QWidget()
         column.addWidget(self._presets)
         column.addWidget(self._lessons)
