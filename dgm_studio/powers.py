@@ -10,7 +10,7 @@ THIN = "\N{NARROW NO-BREAK SPACE}"
 _POWER = re.compile(r"(\d+(?:\.\d+)?)[eE]([+-]?\d+)")
 _INDEX = re.compile(r"\bz(\d+)\b")
 _NEGATIVE = re.compile(r"(?<![\w.)\]-])-(?=\d)")
-_WHOLE = re.compile(r"(?<![\w.,])(?:\d{1,3}(?:,\d{3})+|\d{5,})(?![\w,])")
+_WHOLE = re.compile(r"(?<![\w.,])(?:\d{1,3}(?:,\d{3})+|\d{5,})(?!\w|,\d)")
 _PERCENT = re.compile(r"(?<=\d) ?%")
 _RAISED = re.compile(r"(?<=\d)\^(\d+)\b")
 
