@@ -18,6 +18,7 @@ from dgm_studio.circumstances import circumstances
 from dgm_studio.config import RunConfig
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.exporting.weights import CONFIG
+from dgm_studio.exporting.whole import REPORT
 from dgm_studio.feeds import Feeder
 from dgm_studio.state import preview, state_of
 from dgm_studio.store import Project, Run
@@ -105,6 +106,22 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         ) from None
 
 
+def _require_untouched(path: Path) -> None:
+    """Raise BadWeights when an export's report beside the file lists it with another checksum: a flipped bit is a
+    number like any other, and nothing else would tell."""
+    report = path.with_name(REPORT)
+    try:
+        listed = json.loads(report.read_text(encoding="utf-8"))["files"][path.name]
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # none is there, or it says nothing of this file
+    if hashlib.sha256(path.read_bytes()).hexdigest() != listed:
+        raise BadWeights(
+            f"{path.name} is not the file that was exported: its checksum differs from that in {report.name} beside "
+            "it, so it is damaged or edited. Nothing was changed. Where it was meant to be, move it to another "
+            f"folder, with {CONFIG}."
+        )
+
+
 def _state_dict(value: Any, path: Path) -> dict[str, Tensor]:
     for key in ("state_dict", "model"):  # what training scripts wrap it in
         if isinstance(value, Mapping) and isinstance(value.get(key), Mapping):
@@ -163,6 +180,7 @@ def import_weights(
     recipe = Recipe.read(config.family, config.learner, config.model, config.learning)
     recipe.check(dataset.spec)
     given = read_weights(path)
+    _require_untouched(path)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.training.seed)
         learner = recipe.build(dataset.spec, len(dataset.train))

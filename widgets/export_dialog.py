@@ -246,6 +246,7 @@ class ExportDialog(QDialog):
         self._start.setText("Export" if self._exported is None else "Export again …")
         self._cancel.setText("Cancel" if busy else "Close")
         self._choices.setEnabled(not busy)
+        self._samples.setEnabled(self._boxes["samples"].isChecked())
         self._bar.setVisible(busy)
         self._open.setVisible(self._exported is not None)
         self._where.setText(

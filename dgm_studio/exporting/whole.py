@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 
+from safetensors import SafetensorError
+
 from dgm_studio import __version__
 from dgm_studio.exporting.base import Cancelled, Frame, Part, Source, Tell
 from dgm_studio.exporting.curves import Curves, Tables
@@ -101,15 +103,21 @@ def write(source: Source, parts: Sequence[Part], folder: Path, tell: Callable[[f
         tell(1.0, "Putting it in its place …")
         lock.release()
         _put(partial, folder)
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, SafetensorError) as error:
         raise NotWritten(
-            f"{folder} was not written: {reason}. Nothing was left behind; choose another place."
+            f"{folder} was not written: {_reason(error)}. Nothing was left behind; choose another place."
         ) from error
     finally:
         lock.release()
         shutil.rmtree(partial, ignore_errors=True)
     return Exported(folder, (*files, REPORT), tuple(notes))
+
+
+def _reason(error: OSError | SafetensorError) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    number = re.search(r"\(os error (\d+)\)", str(error))  # that of the system, which safetensors puts into words
+    return os.strerror(int(number[1])) if number else str(error)
 
 
 def _telling(tell: Callable[[float, str], None], fraction: float) -> Tell:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -267,6 +268,19 @@ write(source("vae"), [Weights()], Path(sys.argv[1]), tell)
     write(made, [Second(), Weights()], tmp_path / "out", quiet)
     assert {path.name for path in tmp_path.iterdir()} == {"out", ".out.mine.part", ".outer.1.0a.part"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"weights.safetensors", "config.json", REPORT}
+
+
+@pytest.mark.parametrize("part", [Weights(), Script(), Curves()])
+def test_a_disk_that_takes_no_more_is_named_whoever_writes(part: Part, tmp_path: Path) -> None:
+    made = source("vae")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))  # no file may grow beyond these bytes
+    try:
+        with pytest.raises(NotWritten, match=r"out was not written: File too large\. Nothing was left behind"):
+            write(made, [part], tmp_path / "out", quiet)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_export_that_had_gone_aside_comes_back(tmp_path: Path) -> None:

@@ -145,3 +145,14 @@ def test_an_export_is_imported_with_its_settings_and_samples_the_same(
             assert run.config == config
             drawn.append(subject.model.sample(5, Generator().manual_seed(1)))
     assert torch.equal(*drawn)
+
+    # a flipped bit leaves a number like any other: the checksum of the export tells
+    weights = out / "weights.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-3] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(BadWeights, match=r"weights\.safetensors is not the file that was exported"):
+        import_weights(project, config, dataset, weights)
+    assert len(project.runs) == 1
+    weights.rename(tmp_path / "edited.safetensors")
+    import_weights(project, config, dataset, tmp_path / "edited.safetensors")
