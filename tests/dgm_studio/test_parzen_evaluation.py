@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from dgm_studio.datasets.base import Dataset, Provenance, Split
+from dgm_studio.evaluations.base import decimals_of
 from dgm_studio.evaluations.parzen import EVALUATION
 from dgm_studio.reports import Curves, Note, Report, Table
 from dgm_studio.subject import Subject
@@ -132,3 +134,19 @@ def test_symbols_and_levels_have_no_distance_and_are_not_admitted() -> None:
         assert not EVALUATION.admits(Copies, Learned, spec)
     assert EVALUATION.admits(Copies, Learned, DataSpec((2,), Support.REALS, Layout.POINTS))
     assert not EVALUATION.admits(Learned, Learned, DataSpec((2,), Support.REALS, Layout.POINTS))
+
+
+@pytest.mark.parametrize(
+    ("intervals", "decimals"),
+    [
+        ([(0.6, 0.7), (-20.0, 30.0)], 3),
+        ([(25.1, 29.6)], 1),
+        ([(47552.0, 55579.0)], 0),
+        ([(1.0, 1.0), (0.5, math.inf)], 4),
+        ([(math.nan, math.nan), (0.0, 1e-9)], 4),
+    ],
+)
+def test_numbers_have_the_decimals_that_their_narrowest_interval_gives_sense_to(
+    intervals: list[tuple[float, float]], decimals: int
+) -> None:
+    assert decimals_of(intervals) == decimals
