@@ -74,7 +74,10 @@ def test_the_life_of_a_project(start: Start) -> None:
     assert (again["runs"], again["kept"], again["evaluations"]) == (first["runs"], first["kept"], ["copies"])
     studio.key("F5")
     studio.until(lambda state: state["phase"] == "TRAINING" and state["step"] > first["kept"] + 20)
-    studio.until(lambda state: state["kept"] > first["kept"])
+    more = studio.until(lambda state: state["kept"] > first["kept"])
+    studio.until(
+        lambda state: state["kept"] > more["kept"]
+    )  # states are written in turn: the one before is on the disk
     studio.shot("7-goes-on")
     studio.kill()
 
