@@ -50,6 +50,11 @@ class DataCache:
                 del self._sets[older.pop(0)]
         return dataset
 
+    def clear(self) -> None:
+        """Let go of all of them: the project is closed."""
+        with self._lock:
+            self._sets.clear()
+
     def close(self) -> None:
         """Call off what is being read or downloaded, at its next report."""
         self._closed.set()

@@ -23,7 +23,7 @@ class KeptStates(QObject):
         super().__init__(parent)
         self._thread = Background("states", self)
         self._states: OrderedDict[tuple[str, int], Snapshot] = OrderedDict()
-        self._forgotten: dict[str, int] = {}  # run -> how often
+        self._forgotten = 0  # how often something was
 
     def at(self, run: Run, step: int) -> Snapshot | None:
         """The state of `step`, if it is in memory."""
@@ -36,13 +36,13 @@ class KeptStates(QObject):
         self, run: Run, step: int, done: Callable[[Snapshot], None], failed: Callable[[Problem], None] | None = None
     ) -> None:
         """Bring the state kept at `step` into memory, then call `done` with it, or `failed`."""
-        forgotten = self._forgotten.get(run.id, 0)
+        forgotten = self._forgotten
 
         def work() -> Snapshot:
             return Snapshot(step, learner_tensors(run.checkpoint(step, only=WEIGHTS)))
 
         def came(state: Snapshot) -> None:
-            if self._forgotten.get(run.id, 0) == forgotten:
+            if self._forgotten == forgotten:
                 self._remember(run.id, state)
             done(state)
 
@@ -56,9 +56,14 @@ class KeptStates(QObject):
 
     def forget(self, run_id: str) -> None:
         """The run may hold other states of the same steps from now on."""
-        self._forgotten[run_id] = self._forgotten.get(run_id, 0) + 1
+        self._forgotten += 1
         for key in [key for key in self._states if key[0] == run_id]:
             del self._states[key]
+
+    def clear(self) -> None:
+        """Nobody looks at any of these runs any more: their project is closed."""
+        self._forgotten += 1
+        self._states.clear()
 
     def close(self) -> None:
         """End the thread."""

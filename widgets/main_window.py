@@ -198,6 +198,7 @@ class MainWindow(QMainWindow):
             if self._pages.currentWidget() is self.desk.area:
                 self._remember(self.desk)
             self.desk.arrangement.hide()
+            look.wardrobe.forget()
         self._notices.clear()
         self.start_page.show_recent(self.preferences.recent)
         self._pages.setCurrentWidget(self.start_page)

@@ -106,6 +106,11 @@ class Viewing(QObject):
         else:
             self._pulse.stop()
 
+    def clear(self) -> None:
+        """Let go of the states and the data of all runs: the project is closed."""
+        self.states.clear()
+        self._data.clear()
+
     def close(self) -> None:
         """End all threads of this object."""
         self._pulse.stop()

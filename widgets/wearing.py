@@ -53,6 +53,15 @@ class Wardrobe(QObject):
         while self.waiting:
             self._go_on()
 
+    def forget(self) -> None:
+        """Let go of what Qt has looked up in the sheet; it looks up again what is drawn. It keeps such things by the
+        address of a widget, and not only until it dies: what was asked while Qt made the parts of a spin box, a combo
+        box or a list stays, about 1 kB each. There is no other way to it."""
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        if app.styleSheet():
+            app.style().unpolish(app)
+
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.Show and isinstance(watched, QWidget) and not watched.testAttribute(POLISHED):
             _dress(watched)

@@ -238,6 +238,7 @@ class Workspace(QObject):
     def _project_changed(self) -> None:
         if self.project is None:
             self.shown.clear()
+            self.viewing.clear()
             self.edits.clear()
         elif self.run is not None:  # the project has another path
             self._keep_thumbnail(self.run.id)

@@ -38,3 +38,10 @@ def test_each_domain_of_two_is_kept_by_itself() -> None:
     assert cache.newest(choice(1)) is both.other
     assert cache.newest(of_domains(choice(1), choice(0))) is not None
     assert cache.newest(of_domains(choice(0), choice(2))) is None
+
+
+def test_none_is_kept_of_a_project_that_was_closed() -> None:
+    cache = DataCache()
+    cache.load(choice(0))
+    cache.clear()
+    assert cache.newest(choice(0)) is None

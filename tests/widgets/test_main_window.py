@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -237,6 +239,26 @@ def test_a_project_that_is_opened_again_shows_what_it_learned_without_training(p
     person.until(lambda: desk.area.explore.current is not None)
     assert person.phase is Phase.IDLE
     assert person.preferences.recent[0] == path
+
+
+def test_a_project_that_was_left_takes_no_memory(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    forgotten: list[bool] = []
+    monkeypatch.setattr(look.wardrobe, "forget", lambda: forgotten.append(True))
+    person.train_a_little()
+    project = person.desk.workspace.project
+    assert project is not None
+    person.do("start")
+    person.until(lambda: person.desk.workspace.project is None)
+    person.window.open(project.path)
+    viewing = person.desk.workspace.viewing
+    person.until(lambda: viewing.live is not None and viewing.live.newest is not None)
+    state, data = ref(viewing.live.newest), ref(viewing.live.dataset)  # that were read
+    assert viewing.states._states
+    forgotten.clear()
+    person.do("start")
+    person.until(lambda: person.desk.workspace.project is None)
+    assert len(forgotten) == 1
+    person.until(lambda: gc.collect() >= 0 and state() is None and data() is None)
 
 
 def test_closing_while_training_stops_keeps_and_saves(person: Person) -> None:

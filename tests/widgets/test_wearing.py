@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
 
 import pytest
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QLabel,
+    QPushButton,
+    QSpinBox,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
+from shiboken6 import delete
 
 from widgets.building import label
 from widgets.theme import DARK, LIGHT, Theme, look
@@ -30,6 +41,23 @@ def pages(qtbot: QtBot, qapp: QApplication) -> Iterator[QStackedWidget]:
     look.apply(qapp, DARK)
     look.wardrobe.finish()
     qapp.setStyleSheet("")
+
+
+class MallocInfo(ctypes.Structure):
+    """What glibc's mallinfo2 gives."""
+
+    FIELDS = (
+        "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost",
+    )  # fmt: skip
+    _fields_ = tuple((name, ctypes.c_size_t) for name in FIELDS)
+
+
+def in_use() -> int:
+    """Bytes that were allocated and not freed."""
+    mallinfo2 = ctypes.CDLL(None).mallinfo2
+    mallinfo2.restype = MallocInfo
+    info = mallinfo2()
+    return int(info.uordblks + info.hblkhd)
 
 
 def ground(button: QPushButton) -> str:
@@ -97,3 +125,22 @@ def test_the_style_sheet_is_one_for_all_themes(qapp: QApplication, pages: QStack
     dark = qapp.styleSheet()
     look.apply(qapp, LIGHT)
     assert qapp.styleSheet() == dark
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="glibc counts what is in use")
+def test_what_the_style_has_looked_up_for_widgets_that_died_is_forgotten(
+    qapp: QApplication, pages: QStackedWidget
+) -> None:
+    def in_use_after_many_widgets() -> int:
+        for widget in [make() for make in (QComboBox, QSpinBox) for _ in range(500)]:
+            delete(widget)
+        return in_use()
+
+    seen = pages.grab().toImage()
+    in_use_after_many_widgets()
+    look.wardrobe.forget()
+    before = in_use()
+    assert in_use_after_many_widgets() > before + 500_000  # if not, Qt has mended it, and nothing need be forgotten
+    look.wardrobe.forget()
+    assert in_use() < before + 50_000
+    assert pages.grab().toImage() == seen
