@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QPixmap
+from PySide6.QtGui import QAction, QPixmap
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSizePolicy, QToolButton, QWidget
 
 from dgm_studio import ROOT
@@ -14,6 +14,24 @@ from widgets.readout import Readout
 from widgets.theme import SPACE
 
 LOGO = ROOT / "resources" / "icons" / "logo.svg"
+
+
+class _Button(QToolButton):
+    def follow(self, action: QAction) -> None:
+        """Show and do what an action does. Qt's setDefaultAction (6.11) connects the action once more at each change of
+        it: the thousandth change is then followed a thousand times, and the memory of that stays."""
+        self._action = action
+        action.changed.connect(self._show_action)
+        self.clicked.connect(action.trigger)
+        self._show_action()
+
+    def _show_action(self) -> None:
+        action = self._action
+        self.setText(action.iconText())
+        self.setIcon(action.icon())
+        self.setToolTip(action.toolTip())
+        self.setStatusTip(action.statusTip())
+        self.setEnabled(action.isEnabled())
 
 
 class Header(QWidget):
@@ -37,7 +55,7 @@ class Header(QWidget):
         row.addWidget(self._project, 1)
         self.buttons: dict[str, QToolButton] = {}
         for key in ("train", "step", "stop", "discard"):
-            self._button(row, key).setDefaultAction(actions[key])
+            self._button(row, key).follow(actions[key])
         self.buttons["discard"].setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
         self.buttons["train"].setProperty("primary", True)
         dress(actions["train"], "train", "on_accent")
@@ -53,7 +71,7 @@ class Header(QWidget):
             button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
             dress(button, icon)
         theme = self._button(row, "theme")
-        theme.setDefaultAction(actions["theme"])
+        theme.follow(actions["theme"])
         theme.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
 
     def show_project(self, name: str, state: str) -> None:
@@ -72,8 +90,8 @@ class Header(QWidget):
         dress(actions["train"], icon, "on_accent")
         set_role(self.buttons["train"], "primary", True)
 
-    def _button(self, row: QHBoxLayout, key: str) -> QToolButton:
-        button = QToolButton()
+    def _button(self, row: QHBoxLayout, key: str) -> _Button:
+        button = _Button()
         button.setObjectName(f"button-{key}")
         button.setProperty("framed", True)
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
