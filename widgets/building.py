@@ -165,6 +165,16 @@ def dialog(parent: QWidget, title: str, content: QWidget, width: int, height: in
     return result
 
 
+def empty(layout: QLayout) -> None:
+    """Delete the widgets of a layout. Not by takeAt: what that gives is never freed (PySide 6.11), 96 bytes each."""
+    items = [layout.itemAt(index) for index in range(layout.count())]
+    for widget in [item.widget() for item in items if item is not None]:
+        if widget is not None:
+            layout.removeWidget(widget)
+            widget.hide()
+            widget.deleteLater()
+
+
 class Flow(QLayout):
     """Items of one width in rows, as many in each as fit, stretched to fill the width. Those of a row are equally
     high."""

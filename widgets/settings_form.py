@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from models.settings import Settings, SettingsError, read_settings
-from widgets.building import label, set_role
+from widgets.building import empty, label, set_role
 from widgets.editors import Editor, bounds
 from widgets.icons import dress
 from widgets.theme import SPACE
@@ -98,10 +98,7 @@ class SettingsForm(QWidget):
         self._edit(field, value)
 
     def _build(self, schema: type[Settings], hidden: Sequence[str], texts: Mapping[Any, str]) -> None:
-        while (item := self._grid.takeAt(0)) is not None:
-            if item.widget() is not None:
-                item.widget().hide()
-                item.widget().deleteLater()
+        empty(self._grid)
         for editor in self._editors.values():
             editor.deleteLater()
         self._schema, self._hidden = schema, tuple(hidden)

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from dgm_studio.lessons.reading import lessons, unreadable
 from dgm_studio.presets import Preset
-from widgets.building import Card, Flow, headed, label, scrolled, section
+from widgets.building import Card, Flow, empty, headed, label, scrolled, section
 from widgets.cover import CARD_WIDTH, PICTURE_HEIGHT, Cover
 from widgets.icons import dress
 from widgets.lesson.gallery import Gallery
@@ -83,9 +83,7 @@ class StartPage(QWidget):
 
     def show_recent(self, paths: Sequence[Path]) -> None:
         """List these projects, the newest first."""
-        while (item := self._recent_box.takeAt(0)) is not None:
-            item.widget().hide()
-            item.widget().deleteLater()
+        empty(self._recent_box)
         for path in paths:
             self._recent_box.addWidget(self._recent_card(path))
         if not paths:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterator
 
 import pytest
+from memory import counted, in_use
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
     QApplication,
@@ -41,23 +41,6 @@ def pages(qtbot: QtBot, qapp: QApplication) -> Iterator[QStackedWidget]:
     look.apply(qapp, DARK)
     look.wardrobe.finish()
     qapp.setStyleSheet("")
-
-
-class MallocInfo(ctypes.Structure):
-    """What glibc's mallinfo2 gives."""
-
-    FIELDS = (
-        "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost",
-    )  # fmt: skip
-    _fields_ = tuple((name, ctypes.c_size_t) for name in FIELDS)
-
-
-def in_use() -> int:
-    """Bytes that were allocated and not freed."""
-    mallinfo2 = ctypes.CDLL(None).mallinfo2
-    mallinfo2.restype = MallocInfo
-    info = mallinfo2()
-    return int(info.uordblks + info.hblkhd)
 
 
 def ground(button: QPushButton) -> str:
@@ -127,7 +110,7 @@ def test_the_style_sheet_is_one_for_all_themes(qapp: QApplication, pages: QStack
     assert qapp.styleSheet() == dark
 
 
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="glibc counts what is in use")
+@counted
 def test_what_the_style_has_looked_up_for_widgets_that_died_is_forgotten(
     qapp: QApplication, pages: QStackedWidget
 ) -> None:
