@@ -52,6 +52,11 @@ from models.settings import Settings  # noqa: E402
 
 STEPS = 13
 BATCH = TRAIN // 3  # so that an epoch has three steps, or fewer
+ON = {  # settings without which something would make no difference so early
+    "layer_steps": 4,  # so that what follows greedy layers is reached
+    "greedy_rate": 2.0,  # so that layers above are given other bits for another example
+    "labels_per_class": TRAIN,  # more than there are: what they are kept in goes on filling
+}
 LEFT_AT = 7  # inside an epoch: where the state is that lacks something
 
 Drive = Callable[[TrainingSession, Event], None]
@@ -133,7 +138,9 @@ def switched(settings: type[Settings], on: bool) -> dict[str, Any]:
         lowest, highest = (
             next((getattr(m, end) for m in item.metadata if hasattr(m, end)), None) for end in ("ge", "le")
         )
-        if get_origin(item.annotation) is Literal and on:
+        if on and name in ON:
+            changed[name] = ON[name]
+        elif get_origin(item.annotation) is Literal and on:
             changed[name] = get_args(item.annotation)[-1]
         elif isinstance(default, bool) or not isinstance(default, int | float):
             continue
@@ -248,22 +255,20 @@ def differences(a: Any, b: Any) -> list[str]:
 
 
 def curves_differ(case: Case, a: Curves, b: Curves) -> list[str]:
-    """Quantities whose curves differ. Held-out figures are measured when there is time for it: where both runs did, and
-    both did at the end."""
+    """Quantities whose curves differ. Held-out figures are measured at the end, and before when there is time for it:
+    they are compared where both runs did, which may be nowhere for those of a phase that ended early."""
+    none = (np.empty(0, int), np.empty(0))
+    last = max((steps[-1] for curves in (a, b) for steps, _ in curves.values()), default=0)
     found = []
     for quantity in case.recipe.learning.learner.quantities:
         for key in (quantity.key, f"valid/{quantity.key}"):
-            if (key in a) != (key in b):
-                found.append(f"{key}: only one has it")
-            if key not in a or key not in b:
-                continue
-            (steps, values), (other_steps, other_values) = a[key], b[key]
-            if key == quantity.key and not np.array_equal(steps, other_steps):
-                found.append(f"{key}: other steps")
-                continue
+            (steps, values), (other_steps, other_values) = a.get(key, none), b.get(key, none)
             both, mine, others = np.intersect1d(steps, other_steps, return_indices=True)
-            same = values[mine].tobytes() == other_values[others].tobytes()
-            if not same or steps[-1] != other_steps[-1] or not len(both):
+            if key == quantity.key and not len(both) == len(steps) == len(other_steps):
+                found.append(f"{key}: other steps")
+            elif (last in steps) != (last in other_steps):
+                found.append(f"{key}: only one has its end")
+            elif values[mine].tobytes() != other_values[others].tobytes():
                 found.append(key)
     return found
 
