@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtGui import QPixmapCache
 from PySide6.QtWidgets import QApplication, QWidget
 from shiboken6 import isValid
 
@@ -56,7 +57,9 @@ class Wardrobe(QObject):
     def forget(self) -> None:
         """Let go of what Qt has looked up in the sheet; it looks up again what is drawn. It keeps such things by the
         address of a widget, and not only until it dies: what was asked while Qt made the parts of a spin box, a combo
-        box or a list stays, about 1 kB each. There is no other way to it."""
+        box or a list stays, about 1 kB each. There is no other way to it. Nor does it know which of the icons that it
+        has scaled are still there; it would keep 10 MB of them."""
+        QPixmapCache.clear()
         app = QApplication.instance()
         assert isinstance(app, QApplication)
         if app.styleSheet():

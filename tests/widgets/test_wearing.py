@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from memory import counted, in_use
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QPixmap, QPixmapCache
 from PySide6.QtWidgets import (
     QApplication,
     QComboBox,
@@ -127,3 +127,11 @@ def test_what_the_style_has_looked_up_for_widgets_that_died_is_forgotten(
     look.wardrobe.forget()
     assert in_use() < before + 50_000
     assert pages.grab().toImage() == seen
+
+
+def test_icons_that_were_scaled_are_forgotten(qapp: QApplication, pages: QStackedWidget) -> None:
+    QPixmapCache.insert("scaled", QPixmap(8, 8))
+    kept = QPixmap()
+    assert QPixmapCache.find("scaled", kept)
+    look.wardrobe.forget()
+    assert not QPixmapCache.find("scaled", kept)
