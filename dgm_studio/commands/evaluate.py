@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,8 +20,10 @@ from dgm_studio.datasets.base import Dataset
 from dgm_studio.evaluation import Fraction, Measured, Result, Unmeasured, admitted
 from dgm_studio.evaluation import evaluate as measure
 from dgm_studio.reports import Note, Pictures, Report, Table
-from dgm_studio.store import Project, Run
+from dgm_studio.store import Run
 from dgm_studio.table_texts import cell_text
+
+SAVE_EVERY = 20.0  # seconds, at least: what is measured is lost at most for so long if the process is killed
 
 
 def evaluate(
@@ -59,8 +63,25 @@ def evaluate(
     with writing(file) as project:
         chosen = run_of(project, run)
         dataset = data_of(chosen, data_path, project)
-        results, failures = _measured(chosen, dataset, what, set_ or [], seed, device, output)
-        _keep(project, chosen, results)
+        results: list[Result] = []
+        failures: list[Unmeasured] = []
+        saved, whole = time.monotonic(), False
+        try:
+            for measured in _measured(chosen, dataset, what, set_ or [], seed, device, output):
+                if isinstance(measured, Unmeasured):
+                    failures.append(measured)
+                    continue
+                results.append(measured)
+                chosen.add_evaluation(measured.key, measured.step, measured.tree())
+                if time.monotonic() - saved > SAVE_EVERY:
+                    project.save()
+                    saved = time.monotonic()
+            whole = True
+        finally:  # also when it is interrupted
+            if project.modified:  # by a result, or by where the data lies
+                project.save()
+            if results and not whole:
+                output.say(f"Kept what was measured until then: {', '.join(result.key for result in results)}.")
     output.document(
         {
             "project": str(file),
@@ -83,7 +104,8 @@ def _measured(
     seed: int,
     device: str,
     output: Output,
-) -> tuple[list[Result], list[Unmeasured]]:
+) -> Iterator[Result | Unmeasured]:
+    """Print the reports of each result, and hand it on."""
     recipe = recipe_of(config_of(run))
     possible = [entry.key for entry in admitted(recipe, dataset.spec)]
     keys = what or possible
@@ -94,7 +116,6 @@ def _measured(
     for assignment in assignments:
         key, field, value = parse_assignment(assignment, keys)
         settings.setdefault(key, {})[field] = value
-    results, failures = [], []
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         tasks = {key: bar.add_task(key, total=1.0) for key in keys}
         for event in measure(recipe, dataset, state_of(run), keys, devices.resolve(device), seed, settings):
@@ -102,19 +123,11 @@ def _measured(
                 case Fraction():
                     bar.update(tasks[event.key], completed=event.fraction)
                 case Measured():
-                    results.append(event.result)
                     for report in event.result.reports:
                         _print(report, output)
+                    yield event.result
                 case Unmeasured():
-                    failures.append(event)
-    return results, failures
-
-
-def _keep(project: Project, run: Run, results: list[Result]) -> None:
-    for result in results:
-        run.add_evaluation(result.key, result.step, result.tree())
-    if project.modified:  # by a result, or by where the data lies
-        project.save()
+                    yield event
 
 
 def _print(report: Report, output: Output) -> None:

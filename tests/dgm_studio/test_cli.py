@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from dgm_studio.cli import run
+from dgm_studio.commands import evaluate
 from dgm_studio.commands.album import Album
 from dgm_studio.commands.configure import configure
 from dgm_studio.commands.output import Output
-from dgm_studio.evaluation import evaluation
+from dgm_studio.evaluation import Measured, evaluation
+from dgm_studio.evaluation import evaluate as measure
 from dgm_studio.store import Project
 from models.catalog import FAMILIES, Recipe
 from models.settings import SettingsError
@@ -314,6 +317,42 @@ def test_an_evaluation_is_printed_and_kept(command: Command, answer: Any, copied
     code, out, _ = command("evaluate", copied, "--what", "likelihood", "samples", *QUICK)
     assert code == 0
     assert "ELBO" in out
+
+
+def test_what_was_measured_before_an_interruption_is_kept(
+    command: Command, copied: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*asked: Any) -> Iterator[Any]:
+        for event in measure(*asked):
+            yield event
+            if isinstance(event, Measured):
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluate, "measure", interrupted)
+    code, out, _ = command("evaluate", copied, "--what", "samples", "likelihood", *QUICK)
+    assert code == 130
+    assert "Kept what was measured until then: samples." in out
+    with Project.open(Path(copied), read_only=True) as opened:
+        assert [kept.key for kept in next(iter(opened.runs.values())).evaluations] == ["samples"]
+
+
+def test_what_is_measured_is_saved_on_the_way(
+    command: Command, copied: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    there: list[list[str]] = []
+
+    def watched(*asked: Any) -> Iterator[Any]:
+        for event in measure(*asked):
+            yield event
+            if isinstance(event, Measured):  # what a killed process would leave behind now
+                shutil.copy(copied, tmp_path / "left.dgm")
+                with Project.open(tmp_path / "left.dgm", read_only=True) as left:
+                    there.append([kept.key for run in left.runs.values() for kept in run.evaluations])
+
+    monkeypatch.setattr(evaluate, "measure", watched)
+    monkeypatch.setattr(evaluate, "SAVE_EVERY", 0.0)
+    assert command("evaluate", copied, "--what", "samples", "likelihood", *QUICK)[0] == 0
+    assert there == [["samples"], ["samples", "likelihood"]]
 
 
 def test_brackets_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
