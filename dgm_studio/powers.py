@@ -20,11 +20,16 @@ def thousands(number: float) -> str:
     return f"{number:,.0f}".replace(",", THIN)
 
 
+def _grouped(number: int) -> str:
+    """As `thousands`, from five figures on: protocols name four as 1439."""
+    return thousands(number) if number >= 10_000 else str(number)
+
+
 def typeset(text: str) -> str:
     """A sentence with its numbers as a book has them: −0.06, 12 345, 5 % and 2¹⁰, of which no line breaks one. What
     stands between letters and digits, as in a checksum, stays as it is."""
     text = _NEGATIVE.sub("−", text)
-    text = _WHOLE.sub(lambda found: thousands(int(found[0].replace(",", ""))), text)
+    text = _WHOLE.sub(lambda found: _grouped(int(found[0].replace(",", ""))), text)
     text = _PERCENT.sub("\N{NO-BREAK SPACE}%", text)
     return _RAISED.sub(lambda found: found[1].translate(SUPERSCRIPTS), text)
 

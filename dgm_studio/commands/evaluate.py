@@ -19,6 +19,7 @@ from dgm_studio.commands.projects import config_of, data_of, recipe_of, run_of, 
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.evaluation import Fraction, Measured, Result, Unmeasured, admitted
 from dgm_studio.evaluation import evaluate as measure
+from dgm_studio.powers import typeset
 from dgm_studio.reports import Note, Pictures, Report, Table
 from dgm_studio.store import Run
 from dgm_studio.table_texts import cell_text
@@ -136,14 +137,14 @@ def _print(report: Report, output: Output) -> None:
         case Table():
             _print_table(report, output)
         case Note():
-            output.say(f"{report.title}: {report.text}" if report.title else report.text)
+            output.say(typeset(f"{report.title}: {report.text}" if report.title else report.text))
         case Pictures():
             output.say(f"{report.title}: {len(report.pictures)} pictures (the window shows them)")
         case _:
             output.say(f"{report.title}: a plot (the window shows it)")
     note = getattr(report, "note", "")
     if note:
-        output.say(note)
+        output.say(typeset(note))
     output.say("")
 
 
@@ -159,4 +160,4 @@ def _print_table(report: Table, output: Output) -> None:
             if row[index]:
                 details.setdefault(row[index], []).append(row[0])
         for text, names in details.items():
-            output.say(f"{report.columns[index].head} ({', '.join(names)}): {text}")
+            output.say(f"{report.columns[index].head} ({', '.join(names)}): {typeset(text)}")
