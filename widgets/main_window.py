@@ -173,7 +173,7 @@ class MainWindow(QMainWindow):
         desk.worked.connect(self.tour.project_opened)
         desk.left.connect(self._show_start)
         desk.left.connect(self.tour.leave)
-        desk.workspace.project_file.stays_open.connect(lambda: self.setEnabled(True))
+        desk.workspace.project_file.stays_open.connect(self._stay_open)
         self.start_page.say_loading("")
 
     def _moved_in(self, seconds: float) -> None:
@@ -306,6 +306,11 @@ class MainWindow(QMainWindow):
         self.setEnabled(False)
         self.status.show_text("Stopping, keeping and saving …", None)
         self.desk.shut_down(self._end)
+
+    def _stay_open(self) -> None:
+        """Something could not be saved."""
+        self.setEnabled(True)
+        self.status.show_nothing()
 
     def _end(self) -> None:
         self._may_close = True

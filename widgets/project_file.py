@@ -94,6 +94,7 @@ class ProjectFile(QObject):
             )
             text = f"{project.path.name} stays open: your last changes are not on the disk."
             self._log.say_problem(text, problem, *remedies)
+            self._say_if_displaced(project, problem)
             self.stays_open.emit()
 
         self._files.submit(lambda: project.save() if keep and project.modified else None, saved, failed)
@@ -105,14 +106,18 @@ class ProjectFile(QObject):
             return
 
         def failed(problem: Problem) -> None:
-            code = problem.error.code if isinstance(problem.error, ProjectError) else ""
-            if code in ("conflict", "missing") and project is self.project:
-                self.displaced.emit(code)
-            else:
+            if not self._say_if_displaced(project, problem):
                 text = "The project was not saved; the file on disk is as it was."
                 self._log.say_problem(text, problem, Remedy("Try again", self.save))
 
         self._files.submit(lambda: project.save() if project.modified else None, self._saved, failed)
+
+    def _say_if_displaced(self, project: Project, problem: Problem) -> bool:
+        code = problem.error.code if isinstance(problem.error, ProjectError) else ""
+        displaced = code in ("conflict", "missing") and project is self.project
+        if displaced:
+            self.displaced.emit(code)
+        return displaced
 
     def save_soon(self) -> None:
         """Write the project file when nothing has changed for a moment."""

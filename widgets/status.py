@@ -114,6 +114,10 @@ class StatusLine(Card):
             self._bar.setValue(round(1000 * fraction))
         self._text.set_text(text)
 
+    def show_nothing(self) -> None:
+        """That nothing trains."""
+        self.show_text("Nothing is in training")
+
     def show_place(self, device: str, memory: int) -> None:
         """Where the training runs, and the memory in use there in bytes."""
         self._place.set_text(f"memory {size(memory)}  ·  {device}" if memory else device)

@@ -27,7 +27,7 @@ class TrainingStatus(QObject):
         if phase in SAID:
             self._status.show_text(SAID[phase], None)
         elif phase is Phase.IDLE:
-            self._status.show_text("Nothing is in training")
+            self._status.show_nothing()
 
     def _show_reading(self, run_id: str, fraction: float, text: str) -> None:
         self._status.show_text(text, fraction)

@@ -88,6 +88,9 @@ def test_what_cannot_be_saved_keeps_the_project_and_the_window_open(person: Pers
     bar = person.bar("stays open")
     assert person.window.isVisible()
     assert person.window.isEnabled()
+    assert person.window.status._bar.maximum() > 0, "nothing is being done"
+    offered = person.bar("Another program has changed").findChildren(QPushButton, "remedy")
+    assert "Save as …" in [button.text() for button in offered]
     assert [run.name for run in project_of(person).runs.values()] == ["unsaved"]
     person.choose(bar, "Close without saving")
     window = person.window
