@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+import signal
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from dgm_studio import __version__
 from widgets.crash import NativeCrashes, of_native, state_folder
@@ -74,6 +76,19 @@ def application(argv: list[str]) -> QApplication:
     return app
 
 
+def close_when_told(window: QWidget) -> None:
+    """Ctrl+C in the terminal and a request to terminate, as a session that ends sends it, close the window as a person
+    does: what trains is stopped and kept. The second time they end the process at once. Python acts on signals between
+    two of its own instructions, so within `Collector.EVERY` when nothing else happens."""
+
+    def close(number: int, _: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        QTimer.singleShot(0, window.close)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, close)
+
+
 def main(argv: list[str]) -> int:
     """Open the window, on the project that `argv[1]` names if there is one. Returns the exit code."""
     app = application(argv[:1])
@@ -96,6 +111,7 @@ def main(argv: list[str]) -> int:
     window.show()
     app.setQuitOnLastWindowClosed(False)  # one that was closed while it loads is hidden first, and Qt counts it no more
     window.ended.connect(app.quit)
+    close_when_told(window)
     window.appeared.connect(window.load)
     QTimer.singleShot(LOAD_AFTER, window.load)  # a window that starts minimised is not painted
     if len(argv) > 1:

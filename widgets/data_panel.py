@@ -20,7 +20,7 @@ from models.learning.base import Feed
 from models.settings import SettingsError
 from models.spec import DataSpec, UnsuitableData
 from widgets.background import Background, Problem
-from widgets.building import label
+from widgets.building import empty, label
 from widgets.data_cache import DataCache
 from widgets.domain_panel import DomainPanel
 from widgets.draft import Draft
@@ -187,9 +187,7 @@ class DataPanel(QWidget):
         """Say what is wrong, and offer what would fit data that is `given`."""
         self._problem.setText(text)
         self._problem.setVisible(bool(text))
-        while (item := self._remedies.takeAt(0)) is not None:
-            item.widget().hide()
-            item.widget().deleteLater()
+        empty(self._remedies)
         for remedy in remedies(self._draft.config, given) if given is not None else ():
             button = QPushButton(remedy.text, objectName="dataRemedy")
             button.clicked.connect(lambda _=False, remedy=remedy: self._apply(remedy))

@@ -22,7 +22,7 @@ from dgm_studio.config import RunConfig
 from dgm_studio.powers import typeset
 from dgm_studio.store.records import Noted
 from dgm_studio.treatment import begins_anew, title_of, treated
-from widgets.building import label, scrolled
+from widgets.building import empty, label, scrolled
 from widgets.icons import dress
 from widgets.status import thousands
 from widgets.theme import SPACE
@@ -52,6 +52,7 @@ class FindingsView(QWidget):
         self._column = QVBoxLayout(content)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(SPACE // 2)
+        self._column.addStretch(1)
         self._area = _Tall(content)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -80,11 +81,7 @@ class FindingsView(QWidget):
         )  # fmt: skip
         self._line.setToolTip(f"It looks for {', '.join(watched)}." if watched else "")
         dress(self._picture, "warn" if noted else "check", "warn" if noted else "good")
-        while self._column.count():
-            part = self._column.takeAt(0).widget()
-            if part is not None:
-                part.hide()
-                part.deleteLater()
+        empty(self._column)
         self.cards = []
         for finding in noted:
             ways = {way: changes for way, changes in finding.changes.items() if can_train and config is not None}
@@ -92,8 +89,7 @@ class FindingsView(QWidget):
             card.way_chosen.connect(self.way_chosen)
             card.opened.connect(self._open_only)
             self.cards.append(card)
-            self._column.addWidget(card)
-        self._column.addStretch(1)
+            self._column.insertWidget(self._column.count() - 1, card)
         self._area.setVisible(bool(noted))
         self.setVisible(bool(noted or watched))
         if self.cards:

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QPushButton, QVBoxLayout, QW
 
 from dgm_studio.store import Project, Recovery
 from widgets.background import Problem
-from widgets.building import Card, label, scrolled, section
+from widgets.building import Card, empty, label, scrolled, section
 from widgets.editors import ChoiceBox
 from widgets.run_changes import RunChanges
 from widgets.status import thousands
@@ -91,9 +91,7 @@ class RecoveryDialog(QDialog):
             for recovery in aside:
                 column.addWidget(self._aside(recovery))
         column.addStretch(1)
-        while (item := self._body.takeAt(0)) is not None:
-            item.widget().hide()
-            item.widget().deleteLater()
+        empty(self._body)
         self._body.addWidget(scrolled(content))
 
     def _card(self, found: _Found) -> Card:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import threading
 import weakref
 from collections.abc import Iterator
 
 import pytest
+from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from widgets.app import Collector, LastResort
+from widgets.app import Collector, LastResort, close_when_told
 from widgets.notices import Log
 
 
@@ -72,3 +75,22 @@ def test_an_exception_in_any_thread_is_said_in_the_window(qtbot: QtBot, capsys: 
     assert "ZeroDivisionError" in notice.details
     assert notice.lasting
     assert "division by zero" in "\n".join(log.lines)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_request_to_terminate_closes_the_window_and_the_second_ends_the_process(
+    qtbot: QtBot, collector: Collector, number: signal.Signals
+) -> None:
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.show()
+    try:
+        close_when_told(window)
+        assert window.isVisible()
+        os.kill(os.getpid(), number)
+        qtbot.waitUntil(lambda: not window.isVisible(), timeout=5 * Collector.EVERY)
+        assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -15,14 +15,14 @@ from dgm_studio.store import Run
 from models import catalog
 from widgets.background import Problem
 from widgets.building import label, scrolled
-from widgets.compare.asking import effective, job
-from widgets.compare.asking import newest_step as step_measured_so
 from widgets.compare.chips import Swatch
 from widgets.compare.chosen import Chosen
 from widgets.compare.part import Part
 from widgets.compare.progress_strip import Strip, trouble
 from widgets.how_form import HowForm
 from widgets.measuring import Job, Measuring
+from widgets.measuring_jobs import effective, job
+from widgets.measuring_jobs import newest_step as step_measured_so
 from widgets.report_views import TableView, text_label
 from widgets.saving import Choice, more_button, table_choices
 from widgets.status import thousands

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QScrollArea, QVBox
 
 from dgm_studio.store import Run
 from widgets.background import Problem
-from widgets.building import label
+from widgets.building import empty, label
 from widgets.compare.chips import Swatch
 from widgets.compare.chosen import Chosen
 from widgets.explorers.base import Explorer
@@ -157,8 +157,7 @@ class Side(QWidget):
     def _offer_moments(self, step: int | None) -> None:
         run = self.run
         assert run is not None
-        while self._swatch.count():
-            self._swatch.takeAt(0).widget().deleteLater()
+        empty(self._swatch)
         self._swatch.addWidget(Swatch(self._chosen.colour(run)))
         steps = run.checkpoint_steps()
         self.moments.clear()

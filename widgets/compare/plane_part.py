@@ -18,13 +18,13 @@ from models import catalog
 from models.estimation.likelihood import has_bound
 from widgets.background import Problem
 from widgets.building import label
-from widgets.compare.asking import job
 from widgets.compare.chosen import Chosen
 from widgets.compare.part import Part
 from widgets.compare.progress_strip import Strip, trouble
 from widgets.empty import Empty
 from widgets.how_form import HowForm
 from widgets.measuring import Job, Measuring
+from widgets.measuring_jobs import job
 from widgets.plots import Plot, pen
 from widgets.readout import Readout
 from widgets.saving import more_button

@@ -20,8 +20,8 @@ from dgm_studio.lessons.plan import Job, Measure, Train, jobs, run_name
 from dgm_studio.store import Run
 from dgm_studio.training import Order
 from widgets import measuring
-from widgets.compare.asking import job as to_measure
 from widgets.measuring import How, Measuring
+from widgets.measuring_jobs import job as to_measure
 from widgets.status import thousands
 from widgets.trainer import Phase
 from widgets.workspace import Workspace
