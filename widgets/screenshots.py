@@ -85,8 +85,9 @@ def make(project: Path, steps: int = STEPS) -> None:
 
 
 def representatives() -> list[str]:
-    """A few presets that together admit every explorer, the studio's first one among them."""
-    from dgm_studio.datasets.sources import load
+    """A few presets that together admit every explorer, the studio's first one among them. Nothing is downloaded for
+    it."""
+    from dgm_studio.datasets.sources import load, source
     from dgm_studio.presets import presets
     from models.catalog import Recipe
     from widgets.explorers.catalog import EXPLORERS
@@ -95,6 +96,8 @@ def representatives() -> list[str]:
     seen: set[str] = set()
     for preset in presets():
         config = preset.config
+        if not all(source(domain.source).at_hand() for domain in config.data.domains):
+            continue
         recipe = Recipe.read(config.family, config.learner, config.model, config.learning)
         spec = load(config.data).spec
         shows = {e.key for e in EXPLORERS if e.admits(recipe.family.model, recipe.learning.learner, spec)}
