@@ -240,7 +240,7 @@ class ReceptiveFieldView(Explorer):
         self._working.setText(self.working("field"))
 
     def _heat_card(self) -> Card:
-        card = Card("Influence", "on the marked pixel d")
+        card = Card("Influence", "on the marked pixel k")
         self._working = Caption(name="working")
         card.head.addWidget(self._working)
         card.column.addWidget(self.heat, 1)
