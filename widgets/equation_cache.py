@@ -65,6 +65,11 @@ class Typesetter(QObject):
                 self._thread.start()
         return wanted
 
+    @property
+    def busy(self) -> bool:
+        """Whether some are still to be set."""
+        return self._thread is not None
+
     def _work(self) -> None:
         while True:
             with self._lock:

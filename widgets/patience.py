@@ -10,6 +10,7 @@ from PySide6.QtCore import QEventLoop, QTimer
 
 from widgets.background import Background
 from widgets.desk import Desk
+from widgets.equation_cache import typesetter
 from widgets.live import Live
 
 PATIENCE = 120.0  # seconds
@@ -18,7 +19,7 @@ PLAYS = 8  # questions on one channel within one wait: it goes on by itself, and
 
 
 def settle(desk: Desk, quiet: float = QUIET) -> None:
-    """Let the window work until all that its views have asked is answered, and nothing is read or measured."""
+    """Let the window work until all that its views have asked is answered, and nothing is read, measured or set."""
     since = time.monotonic()
     seen: dict[tuple[Live, str], set[int]] = defaultdict(set)
 
@@ -32,7 +33,7 @@ def settle(desk: Desk, quiet: float = QUIET) -> None:
     def settled() -> bool:
         nonlocal since
         workspace = desk.workspace
-        reads = any(thread.busy for thread in workspace.findChildren(Background))
+        reads = typesetter.busy or any(thread.busy for thread in workspace.findChildren(Background))
         if reads or any(waits(live) for live in workspace.viewing.findChildren(Live)):
             since = time.monotonic()
         return time.monotonic() - since > quiet

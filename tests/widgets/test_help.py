@@ -22,7 +22,7 @@ from dgm_studio.pages import parse_page
 from dgm_studio.presets import Preset, presets
 from models.catalog import FAMILIES
 from widgets import equation_cache
-from widgets.equation_cache import equation
+from widgets.equation_cache import equation, typesetter
 from widgets.explorers.catalog import EXPLORERS
 from widgets.page_document import OBJECT
 from widgets.text_page import TextPage
@@ -132,10 +132,12 @@ def test_a_page_is_there_at_once_and_its_equations_when_they_are_set(
     shown.show_page(page)
     assert f"It is {name}, not \\nonsense." in shown.text.toPlainText()
     assert f"y + {name}" in shown.text.toPlainText()
+    assert typesetter.busy  # what takes pictures waits for it
     with qtbot.waitSignal(shown.text.completed, timeout=20_000):
         go_on.set()
     text = shown.text.document().toRawText()
     assert text.count(OBJECT) == 2
+    qtbot.waitUntil(lambda: not typesetter.busy)
     assert "\\nonsense" in text  # it is no LaTeX, and not asked for again
     assert shown.text._waits_for == []
     shown.text.selectAll()
