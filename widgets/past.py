@@ -26,7 +26,7 @@ class Past(Generic[T]):
 
     def leave(self, value: T) -> None:
         """A person changes this value: it can be had back, and what was taken back can no longer be done again."""
-        self._before = [*self._before[1 - self._kept :], value]
+        self._before = [*self._before, value][-self._kept :]
         self._after = []
 
     def undo(self, value: T) -> T:

@@ -87,9 +87,8 @@ def told(value: float, decimals: int) -> str:
         if abs(value) < 0.5 * 10**-decimals:
             return power(value)
         decimals = max(0, min(decimals, 5 - math.floor(math.log10(abs(value)))))
-    from dgm_studio.table_texts import (
-        number,  # and numpy with it, for which the first paint of the window need not wait
-    )
+    # here, as numpy comes with it, for which the first paint of the window need not wait
+    from dgm_studio.table_texts import number
 
     return number(value, decimals)
 
