@@ -288,6 +288,10 @@ def test_a_run_that_trains_is_live_and_what_lacks_is_measured_in_the_background(
     person.until(lambda: person.phase is Phase.IDLE)
     person.until(lambda: all(one.live.step == new.checkpoint_steps()[-1] for one in (left, right)))  # type: ignore[union-attr]
     assert "in training" not in left._said.text()
+    linked._admitted = list  # type: ignore[method-assign]  # as of two runs that fit no explorer
+    linked._offer()
+    said = [one.text() for one in linked.findChildren(QLabel) if one.isVisible() and one.text()]
+    assert said.count("There is no explorer that both of these runs can be shown in together.") == 1
     show(page, "plane")
     assert not left.isVisible()
     project = workspace.project

@@ -94,11 +94,11 @@ class LinkedPart(Part):
         kind = next((one for one in self._admitted() if one.key == self.kinds.currentData()), None)
         for side in self.sides:
             side.show_explorer(kind if side.live is not None else None)
-        ready = all(side.live is not None for side in self.sides)
-        if kind is None and ready:
-            for side in self.sides:
-                side.say_none("There is no explorer that both of these runs can be shown in together.")
         self._link()
+        if kind is None and all(side.live is not None for side in self.sides):
+            for side in self.sides:
+                side.say_none("")
+            self._said.setText("There is no explorer that both of these runs can be shown in together.")
 
     def _lead(self, side: Side, key: str, thing: object) -> None:
         """An explorer leads to another: both sides go there."""
