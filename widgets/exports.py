@@ -14,10 +14,12 @@ from dgm_studio.device import resolve
 from dgm_studio.evaluation import subject_from
 from dgm_studio.exporting.weights import CONFIG
 from dgm_studio.exporting.whole import Source, source_of, source_without_data
-from dgm_studio.importing import SUFFIXES, DoesNotFit, Fit, config_beside, import_weights
+from dgm_studio.importing import SUFFIXES, BadWeights, DoesNotFit, Fit, config_beside, import_weights
 from dgm_studio.state import WEIGHTS
 from dgm_studio.store import Run
-from models.catalog import Recipe
+from models.catalog import Recipe, UnknownKey
+from models.settings import SettingsError
+from models.spec import UnsuitableData
 from widgets.actions import Actions
 from widgets.background import Problem
 from widgets.draft import Draft
@@ -26,6 +28,8 @@ from widgets.export_thread import wait_for_all
 from widgets.notices import Notice, Remedy
 from widgets.trainer import Phase
 from widgets.workspace import Workspace
+
+FORESEEN = (BadWeights, BadData, SettingsError, UnknownKey, UnsuitableData)  # what may be wrong with a file of weights
 
 
 class Exports(QObject):
@@ -141,5 +145,7 @@ class Exports(QObject):
             if not beside:
                 text += " Set the form as that model was, or put the config.json of its export beside it."
             self._workspace.log.say(Notice("bad", text, "\n".join(error.fit.lines()), remedies))
+        elif isinstance(error, FORESEEN):  # its sentence says all
+            self._workspace.log.say(Notice("bad", f"{path.name} was not imported. {problem.text}"))
         else:
             self._workspace.log.say_problem(f"{path.name} was not imported.", problem)

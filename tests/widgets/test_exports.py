@@ -124,4 +124,5 @@ def test_a_run_is_exported_and_its_weights_come_back(
     person.bar("begins with the weights of partly.safetensors, by the settings of the form")
     (tmp_path / "text.npz").write_text("no weights")
     exports.take(tmp_path / "text.npz")
-    person.bar("text.npz cannot be read as weights")
+    refused = person.bar("text.npz cannot be read as weights")
+    assert refused.notice.details == ""  # its sentence says all
