@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from html import escape
 from typing import Any
 
+import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QContextMenuEvent, QFont, QPaintEngine, QPainter, QRegion, QTextDocument
@@ -26,6 +27,7 @@ MOST_FIGURES = 10  # on a vertical axis, however high it is
 HALF_FIGURE = 6  # px: what stands above the highest tick of a vertical axis
 END = 14  # px: what a figure at the end of a horizontal axis takes beyond it; longer ones are left out
 START = 2  # px that letters of a title beside the plot reach out of its place
+BELOW_ZERO = 0.03  # of an axis that has nothing negative on it
 DESCENT = 3  # px that letters of the title below reach out of its place
 
 
@@ -196,6 +198,16 @@ class Plot(pg.PlotWidget):
     def _clicked(self, event: object) -> None:
         if event.button() is Qt.MouseButton.RightButton:  # type: ignore[attr-defined]
             open_menu(self, event.screenPos().toPoint())  # type: ignore[attr-defined]
+
+
+def framed(values: np.ndarray, least: float, margin: float) -> tuple[float, float]:
+    """The ends of an axis that has all `values` in sight: they span at least `least` of the largest, with `margin` of
+    their span beyond them. Where none is negative, the axis ends a little below 0, for no figure but for the sign of
+    what lies there."""
+    span = max(float(np.ptp(values)), least * float(np.abs(values).max()), 1e-3)
+    middle, half = float(values.max() + values.min()) / 2, (0.5 + margin) * span
+    low, high = middle - half, middle + half
+    return (max(low, -BELOW_ZERO * high) if values.min() >= 0 else low), high
 
 
 def colour(role: str, opacity: float = 1.0) -> QColor:

@@ -15,7 +15,7 @@ from dgm_studio.report_values import values_of
 from dgm_studio.reports import Bars, Curves, HeatMap, Points, Series, StackedBars
 from dgm_studio.table_texts import number
 from widgets.colormaps import rgba, viridis
-from widgets.plots import Plot, pen
+from widgets.plots import Plot, framed, pen
 from widgets.saving import Choice, open_menu
 from widgets.theme import CATEGORICAL, look, px
 
@@ -196,9 +196,7 @@ class PointsPlot(ReportPlot):
     def _frame(self, x: np.ndarray, y: np.ndarray) -> None:
         for values, set_range in ((x, self.plot.setXRange), (y, self.plot.setYRange)):
             if len(values):
-                span = max(float(np.ptp(values)), 0.2 * float(np.abs(values).max()), 1e-3)
-                middle = float(values.max() + values.min()) / 2
-                set_range(middle - 0.65 * span, middle + 0.65 * span, padding=0)
+                set_range(*framed(values, 0.2, 0.15), padding=0)
 
     def _square(self) -> None:
         """One scale for both axes, in a plot that is no wider than what it shows, nor narrower than it is high."""

@@ -7,6 +7,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from dgm_studio.reports import Points, Series
+from widgets.plots import framed
 from widgets.report_plots import PointsPlot
 
 
@@ -31,3 +32,11 @@ def test_one_point_on_a_plane_of_one_scale_is_seen_with_what_is_around_it(qtbot:
     view.resize(300, 300)
     view.show()
     qtbot.waitUntil(lambda: view.plot.width() > 200)
+
+
+def test_an_axis_of_what_is_never_negative_has_no_room_for_a_negative_figure() -> None:
+    assert framed(np.array([0.0, 10.0]), 0.2, 0.15) == pytest.approx((-0.345, 11.5))
+    assert framed(np.array([4.0, 6.0]), 0.2, 0.15) == pytest.approx((3.7, 6.3))
+    assert framed(np.array([-1.0, 9.0]), 0.2, 0.15) == pytest.approx((-2.5, 10.5))
+    low, high = framed(np.zeros(2), 0.2, 0.15)
+    assert low < 0 < high

@@ -25,7 +25,7 @@ from widgets.empty import Empty
 from widgets.how_form import HowForm
 from widgets.measuring import Job, Measuring
 from widgets.measuring_jobs import job
-from widgets.plots import Plot, pen
+from widgets.plots import Plot, framed, pen
 from widgets.readout import Readout
 from widgets.saving import more_button
 from widgets.status import thousands
@@ -90,9 +90,7 @@ class PlanePlot(Plot):
             (np.array([p.rate for p in self._points]), self.box.setXRange),
             (np.array([p.distortion for p in self._points]), self.box.setYRange),
         ):
-            span = max(float(np.ptp(values)), 0.1 * float(np.abs(values).max()), 1e-3)
-            middle = float(values.max() + values.min()) / 2
-            set_range(middle - 0.58 * span, middle + 0.58 * span, padding=0)
+            set_range(*framed(values, 0.1, 0.08), padding=0)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         self.show_all()
