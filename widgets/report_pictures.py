@@ -96,7 +96,7 @@ class PictureGroups(QWidget):
         flags = Qt.TextFlag.TextWordWrap
         explained = self.fontMetrics().boundingRect(QRect(0, 0, max(width, group.width()), 9999), flags, key).height()
         explained = explained + GAP if key else 0
-        head = explained + CAPTION + 2 if size > 1 else 0
+        head = explained + CAPTION + 2 if any(heads) else 0
         return _Places(picture, columns, group, heads, key, explained, head, GAP if stacked else SPACE)
 
     def _heads(self, width: int) -> tuple[tuple[str, ...], str]:

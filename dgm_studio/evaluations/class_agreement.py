@@ -152,8 +152,11 @@ def _pictures(subject: Subject, drawn: Tensor, taken: Tensor, label: Tensor, sam
     pairs = zip(label[chosen].tolist(), taken[chosen].tolist(), strict=True)
     captions = tuple(names[y] if y == said else f"{names[y]}→{names[said]}" for y, said in pairs)
     pictures = as_bytes(drawn[chosen.to(drawn.device)].float().cpu().numpy(), subject.spec)
-    note = f"The first {count} of each class: the class, and what the classifier took it for where that is another."
-    return Pictures("Samples of each class", pictures, captions=captions, note=note)
+    note = (
+        f"A row of {count} for each class, the first that were drawn: the class, and what the classifier took it for "
+        "where that is another."
+    )
+    return Pictures("Samples of each class", pictures, ("",) * count, captions, note, stacked=True)
 
 
 EVALUATION = Evaluation(

@@ -67,6 +67,8 @@ def test_the_share_of_samples_that_are_of_their_class_is_found_with_its_interval
     assert [row[-1] for row in classes] == [f"most often for {NAMES[(k + 1) % 3]}" for k in range(3)]
     assert isinstance(pictures, Pictures)
     assert len(pictures.pictures) == 3 * 8
+    assert pictures.stacked
+    assert len(pictures.group) == 8  # a row of them for each class
     assert pictures.captions[:5] == ("top→middle", "top", "top", "top", "top→middle")
 
 
