@@ -65,7 +65,7 @@ from dgm_studio.evaluations import (
 )
 from dgm_studio.evaluations.base import Evaluation
 from dgm_studio.events import Snapshot
-from dgm_studio.reports import Report, Tree, from_tree, to_tree
+from dgm_studio.reports import Note, Report, Tree, from_tree, to_tree
 from dgm_studio.state import load_tensors
 from dgm_studio.subject import Subject
 from models.capabilities import TooLarge
@@ -273,6 +273,9 @@ def _evaluate(
                 else:
                     reports.append(item)
                     yield Reported(entry.key, item)
+        except TooLarge as error:  # no failure: it is known, and will be so each time
+            reports.append(Note("Not measured", str(error)))
+            yield Reported(entry.key, reports[-1])
         except Exception as error:
             yield Unmeasured(entry.key, _sentence(entry, error), "".join(traceback.format_exception(error)))
             continue
@@ -290,8 +293,6 @@ def _named(dataset: Dataset) -> str:
 
 
 def _sentence(entry: Evaluation, error: Exception) -> str:
-    if isinstance(error, TooLarge):
-        return str(error)
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return f"{entry.title} ran out of memory. The run is untouched; choose smaller settings or measure on the CPU."
     what = (str(error) or type(error).__name__).splitlines()[0].rstrip(" .:")

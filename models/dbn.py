@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 
 from models.belief_layers import BeliefLayers
 from models.distributions import bernoulli, bernoulli_log_prob
-from models.estimation.enumeration import all_states, log_marginal_in_parts, require_enumerable
+from models.estimation.enumeration import LIMIT, all_states, log_marginal_in_parts, require_enumerable
 from models.estimation.progress import finish
 from models.family import Family
 from models.label_rbm import LabelRbm
@@ -161,7 +161,9 @@ class Dbn(BeliefLayers):
         """log P(x), summed over all states of the hidden layers below the top. Raises TooLarge."""
         inner = self.widths[: self.layers() - 1]
         require_enumerable(
-            sum(inner), f"log p(x) of a deep belief network with {' and '.join(map(str, inner))} units below the top"
+            sum(inner),
+            f"log p(x) of a deep belief network with {' and '.join(map(str, inner))} units below the top",
+            f"Use at most {LIMIT} units below the top, or the bound with annealed importance sampling.",
         )
         top = self._topmost()
         log_partition = self.log_partition()

@@ -92,7 +92,7 @@ def evaluate(
         }
     )
     if failures:
-        raise CommandError("\n".join(failure.text for failure in failures), code=1)
+        raise CommandError("\n".join(typeset(failure.text) for failure in failures), code=1)
     output.say(f"Kept with run {chosen.name!r} in {project.path}.")
     return 0
 

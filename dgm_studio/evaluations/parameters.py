@@ -9,7 +9,7 @@ import torch
 from dgm_studio.evaluations.base import Evaluation
 from dgm_studio.reports import Cell, Column, Report, Table
 from dgm_studio.subject import Subject
-from models.capabilities import ScoresExactly
+from models.capabilities import HasFreeEnergy, ScoresExactly
 from models.estimation.measure import Kind
 from models.settings import Settings, setting
 from models.spec import DataSpec, Support
@@ -22,7 +22,7 @@ class ParametersSettings(Settings):
         200,
         title="Examples",
         help="Made of fair coins, whose gradient says which parameters matter.",
-        ge=1,
+        ge=2,
         le=100_000,
     )
 
@@ -33,19 +33,24 @@ def _admits(model: type, learner: type, spec: DataSpec) -> bool:
 
 def _run(subject: Subject, settings: ParametersSettings) -> Iterator[float | Report]:
     """Of each parameter, whether log p(x) of any example changes with it. Fair coins, because a pixel that is never on
-    would hide the weights that hear it."""
+    would hide the weights that hear it.
+
+    Probabilities sum to 1, so that a parameter in use changes some differences of log p(x) between examples: with
+    weights that sum to 0 the gradient is that of such differences. They are those of -F(x) too, where the model has
+    it, and log Z is not asked for: it is a sum over more states than can be visited for all but small machines."""
     model = subject.model
     named = dict(model.named_parameters())
     used = {name: torch.zeros_like(value, dtype=torch.bool) for name, value in named.items()}
+    log_score = (lambda v: -model.free_energy(v)) if isinstance(model, HasFreeEnergy) else model.log_prob
     half = torch.full((settings.examples, *subject.spec.event_shape), 0.5, device=subject.device)
     x = torch.bernoulli(half, generator=subject.generator)
     for begin in range(0, len(x), AT_ONCE):
         part = x[begin : begin + AT_ONCE]
         with torch.enable_grad():
-            # weighed at random, so that no two examples' gradients cancel: of a normaliser they all but do
+            # at random, so that no two examples' gradients cancel
             weight = torch.rand(len(part), generator=subject.generator, device=subject.device)
-            log_p = (weight * model.log_prob(part)).sum()
-            gradients = torch.autograd.grad(log_p, list(named.values()), allow_unused=True)
+            differences = ((weight - weight.mean()) * log_score(part)).sum()
+            gradients = torch.autograd.grad(differences, list(named.values()), allow_unused=True)
         for name, gradient in zip(named, gradients, strict=True):
             if gradient is not None:
                 used[name] |= gradient != 0

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dgm_studio.evaluations.base import Evaluation, describe, stage
-from dgm_studio.reports import Cell, Column, Curves, Note, Report, Series, Table
+from dgm_studio.reports import Cell, Column, Curves, Report, Series, Table
 from dgm_studio.subject import Subject
-from models.capabilities import HasFreeEnergy, ScoresExactly, SumsExactly, TooLarge
+from models.capabilities import HasFreeEnergy, ScoresExactly, SumsExactly
 from models.estimation.enumeration import LIMIT, all_states
 from models.estimation.measure import Kind
 from models.settings import NoSettings
@@ -36,11 +36,7 @@ def _has_energy(model: type) -> bool:
 
 
 def _run(subject: Subject, settings: NoSettings) -> Iterator[float | Report]:
-    try:
-        log_p, log_partition = yield from stage(scores(subject), 0.0, 0.95)
-    except TooLarge as error:
-        yield Note("Not measured", str(error))
-        return
+    log_p, log_partition = yield from stage(scores(subject), 0.0, 0.95)
     yield _sums(log_p, log_partition, subject.spec.dimensions)
     yield from _divergences(subject, log_p)
 

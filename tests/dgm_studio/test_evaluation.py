@@ -794,6 +794,22 @@ def test_an_evaluation_that_fails_says_so_and_the_next_one_runs(monkeypatch: pyt
     assert isinstance(events[-1], Measured)
 
 
+def test_what_cannot_be_summed_is_a_result_that_says_so_and_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def vast(subject: Subject, settings: Any) -> Iterator[float | Report]:
+        yield Note("First", "something")
+        raise TooLarge("It is a sum over 2^500 states. Use fewer.")
+
+    monkeypatch.setattr(
+        "dgm_studio.evaluation.EVALUATIONS", (Evaluation("vast", "Vast", "", NoSettings, lambda *_: True, vast),)
+    )
+    dataset = datasets()["bits"]
+    recipe, weights = made(FAMILIES[0].key, FAMILIES[0].learners[0], dataset)
+    *reported, measured = evaluate(recipe, dataset, weights, ["vast"], CPU)
+    assert isinstance(measured, Measured)
+    assert measured.result.reports[1:] == (Note("Not measured", "It is a sum over 2^500 states. Use fewer."),)
+    assert [event.report for event in reported if isinstance(event, Reported)] == list(measured.result.reports)
+
+
 def test_the_mode_of_gradients_is_the_callers_between_two_events() -> None:
     dataset = datasets()["bits"]
     recipe, weights = made(FAMILIES[0].key, FAMILIES[0].learners[0], dataset)

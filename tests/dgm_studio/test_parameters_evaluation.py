@@ -12,6 +12,8 @@ from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.evaluations import parameters
 from dgm_studio.reports import Table
 from dgm_studio.subject import Subject
+from models.capabilities import TooLarge
+from models.dbn import Dbn, DbnSettings
 from models.fvbn import Fvbn, FvbnSettings
 from models.nade import Nade, NadeSettings
 from models.rbm import Rbm, RbmSettings
@@ -20,13 +22,14 @@ from models.vae import Vae
 
 D = 6
 SPEC = DataSpec((1, 2, 3), Support.BITS, Layout.IMAGE)
+LARGE = DataSpec((25,), Support.BITS, Layout.VECTOR)
 
 
-def of_all(model: nn.Module) -> tuple[Any, ...]:
-    split = Split(torch.zeros(4, 1, 2, 3), torch.full((4,), -1))
+def of_all(model: nn.Module, spec: DataSpec = SPEC) -> tuple[Any, ...]:
+    split = Split(torch.zeros(4, *spec.event_shape), torch.full((4,), -1))
     learner: Any = nn.Module()
     learner.model, learner.sampler = model, lambda: model
-    subject = Subject(learner, Dataset(SPEC, split, split, split, Provenance("off")), 0, Generator().manual_seed(0))
+    subject = Subject(learner, Dataset(spec, split, split, split, Provenance("off")), 0, Generator().manual_seed(0))
     with torch.no_grad():
         *_, table = parameters.EVALUATION.run(subject, parameters.ParametersSettings())
     assert isinstance(table, Table)
@@ -52,6 +55,16 @@ def of_all(model: nn.Module) -> tuple[Any, ...]:
 def test_parameters_in_use_are_those_that_masks_leave(model: Any, stored: int, used: int) -> None:
     torch.manual_seed(0)
     assert of_all(model()) == ("all", "", stored, used)
+
+
+def test_a_free_energy_is_enough_where_its_normaliser_cannot_be_summed() -> None:
+    many = 64 * 25 + 25 + 64
+    assert of_all(Rbm(RbmSettings(hidden=64), LARGE), LARGE) == ("all", "", many, many)
+
+
+def test_a_sum_over_too_many_states_is_refused_with_what_to_do() -> None:
+    with pytest.raises(TooLarge, match=r"2\^30 states.* Use at most 20 units below the top"):
+        of_all(Dbn(DbnSettings(first=30, second=4), SPEC))
 
 
 def test_it_is_for_exact_likelihoods_of_bits() -> None:
