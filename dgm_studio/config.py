@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from models.settings import Settings, setting
+from models.settings import Names, Settings, setting
 
 if TYPE_CHECKING:
     from models.catalog import Family
 
 MAX_STEPS = 100_000_000
 
-Binarization = Literal["none", "threshold", "fixed", "dynamic"]
-
-BINARIZATION_TEXT: dict[Binarization, str] = {
+BINARIZATION_TEXT = {
     "none": "values as they are",
     "threshold": "bits: value > 0.5",
     "fixed": "bits drawn once with the split's seed",
     "dynamic": "bits drawn anew at each visit (held-out bits drawn once)",
 }
+
+Binarization = Annotated[Literal["none", "threshold", "fixed", "dynamic"], Names(BINARIZATION_TEXT)]
 
 
 class DataChoice(Settings):
@@ -40,6 +40,7 @@ class DataChoice(Settings):
         help="Values in 0…1 become this many whole levels, 256 for bytes, for models of discrete colours; 0 keeps them "
         "as they are.",
         reference="van den Oord et al. (2016), section 3",
+        zero="off",
         ge=0,
         le=256,
     )

@@ -36,6 +36,7 @@ class BoltzmannSettings(ChainSettings):
         title="Hidden units",
         help="Binary hidden units; 0 leaves visible units alone. Up to 20 units in all, everything is summed exactly.",
         reference="Ackley et al. (1985)",
+        zero="none",
         ge=0,
         le=4096,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Generator, Tensor, nn
@@ -11,10 +11,10 @@ from torch.nn import functional as F
 from models.capabilities import Completion
 from models.distributions import require_temperature
 from models.family import Family
-from models.settings import Settings, setting
+from models.settings import Names, Settings, setting
 from models.spec import DataSpec, Layout, Support, UnsuitableData, require, require_layout
 
-Cell = Literal["lstm", "gru"]
+Cell = Annotated[Literal["lstm", "gru"], Names({"lstm": "LSTM", "gru": "GRU"})]
 
 
 class CharRnnSettings(Settings):
@@ -35,6 +35,7 @@ class CharRnnSettings(Settings):
         title="Embedding",
         help="A symbol enters as a vector of this many learned numbers; 0: as one of K switches (one-hot).",
         reference="Bengio et al. (2003), m",
+        zero="one-hot",
         ge=0,
         le=1024,
     )

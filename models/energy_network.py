@@ -50,11 +50,10 @@ class EnergyNetworkSettings(Settings):
     )
     jumps: float = setting(
         0.1,
-        title="Chain jumps",
+        title="Chain jump probability",
         help="How often a move is a jump as far as the data are spread, instead of a step. In the plane that is how "
         "chains come from one mode to another; in many dimensions hardly a jump is accepted.",
         reference="Metropolis et al. (1953)",
-        unit="probability",
         ge=0,
         le=1,
     )

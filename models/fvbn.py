@@ -32,6 +32,7 @@ class FvbnSettings(Settings):
         help="0 makes every conditional a logistic regression. Otherwise each has a net of its own with so many hidden "
         "units, and shares nothing with the others: what NADE does away with.",
         reference="Bengio & Bengio (2000)",
+        zero="none",
         ge=0,
         le=1024,
     )

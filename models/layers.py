@@ -45,6 +45,7 @@ class LayerSettings(HiddenWidths, ChainSettings):
         help="Binary units above the second layer; 0 leaves this layer out.",
         unit="units",
         reference="Hinton, Osindero & Teh (2006); Salakhutdinov & Hinton (2009)",
+        zero="none",
         ge=0,
         le=8192,
     )
@@ -68,6 +69,7 @@ class BeliefSettings(HiddenWidths):
         help="Binary units above the first layer; 0 leaves this layer out.",
         unit="units",
         reference="Mnih & Gregor (2014), section 4.2",
+        zero="none",
         ge=0,
         le=8192,
     )
@@ -77,6 +79,7 @@ class BeliefSettings(HiddenWidths):
         help="Binary units above the second layer; 0 leaves this layer out.",
         unit="units",
         reference="Mnih & Gregor (2014), section 4.2",
+        zero="none",
         ge=0,
         le=8192,
     )

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
-from typing import Literal
+from typing import Annotated, Literal
 
 from torch import Tensor, nn
 
 from models.normalisation import Normalisation, normalisation_layers
+from models.settings import Names
 
-Activation = Literal["relu", "tanh", "softplus", "leaky relu", "silu"]
+Activation = Annotated[
+    Literal["relu", "tanh", "softplus", "leaky relu", "silu"],
+    Names({"relu": "ReLU", "leaky relu": "leaky ReLU", "silu": "SiLU"}),
+]
 
 _ACTIVATIONS: dict[Activation, type[nn.Module]] = {
     "relu": nn.ReLU,

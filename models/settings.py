@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.config import JsonDict
+from pydantic.fields import FieldInfo
 
 SHOWN = 5  # problems that a sentence names
 NAME = 100  # characters of a name that are shown
@@ -24,15 +26,49 @@ class NoSettings(Settings):
     """For a model or learner that has nothing to set."""
 
 
+@dataclass(frozen=True, eq=False)  # so that a type with names has a hash, as types have
+class Names:
+    """What values of a choice are called where people read them, and not the file or the command line:
+    `Annotated[Literal["relu", "tanh"], Names({"relu": "ReLU"})]`. Those that are left out are called what they are."""
+
+    of: Mapping[Any, str]
+
+
 def setting(
-    default: Any, *, title: str, help: str, unit: str = "", reference: str = "", log: bool = False, **bounds: Any
+    default: Any,
+    *,
+    title: str,
+    help: str,
+    unit: str = "",
+    reference: str = "",
+    log: bool = False,
+    zero: str = "",
+    **bounds: Any,
 ) -> Any:
     """Declare one field: what it is called, what it does, unit, where the literature defines it, bounds.
 
-    `log` says that the value spans decades (a learning rate), so that an editor steps by factors.
+    `log` says that the value spans decades (a learning rate), so that an editor steps by factors. `zero` is what a 0
+    is called that is no amount: "off", "all".
     """
-    extra: JsonDict = {"unit": unit, "reference": reference, "log": log}
+    extra: JsonDict = {"unit": unit, "reference": reference, "log": log, "zero": zero}
     return Field(default, title=title, description=help, json_schema_extra=extra, **bounds)
+
+
+def unit_of(info: FieldInfo) -> str:
+    """The unit that a field was declared with, or nothing."""
+    return str(info.json_schema_extra.get("unit", "")) if isinstance(info.json_schema_extra, dict) else ""
+
+
+def names_of(info: FieldInfo) -> dict[Any, str]:
+    """The values of a field that have a name of their own, and that name."""
+    names = {value: name for rule in info.metadata if isinstance(rule, Names) for value, name in rule.of.items()}
+    zero = info.json_schema_extra.get("zero") if isinstance(info.json_schema_extra, dict) else ""
+    return {**names, 0: str(zero)} if zero else names
+
+
+def name_of(info: FieldInfo, value: Any) -> str | None:
+    """What this value of a field is called; None where its own text says it."""
+    return next((name for named, name in names_of(info).items() if named == value), None)
 
 
 class SettingsError(ValueError):

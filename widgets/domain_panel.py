@@ -7,7 +7,7 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
 
-from dgm_studio.config import BINARIZATION_TEXT, DataChoice
+from dgm_studio.config import DataChoice
 from dgm_studio.datasets import sources
 from dgm_studio.datasets.preview import DataPreview
 from models.settings import read_settings
@@ -125,4 +125,4 @@ class DomainPanel(QWidget):
             defaults = DataChoice()
             hidden += [f for f in ("binarization", "levels") if getattr(choice, f) == getattr(defaults, f)]
         values = choice.model_dump(exclude={"other"})
-        self._choice.show_settings(DataChoice, values, hidden=tuple(hidden), texts=BINARIZATION_TEXT)
+        self._choice.show_settings(DataChoice, values, hidden=tuple(hidden))

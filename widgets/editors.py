@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QPaintEvent, QValidator, QWheelEvent
 from PySide6.QtWidgets import (
+    QAbstractItemView,
     QCheckBox,
     QComboBox,
     QDoubleSpinBox,
@@ -24,6 +25,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from models.settings import names_of, unit_of
 from widgets.asking import ask_file, ask_folder
 from widgets.icons import dress
 from widgets.theme import SPACE, tabular
@@ -69,6 +71,8 @@ class NumberBox(_Figures, QDoubleSpinBox):
         return f"{value:.6g}"
 
     def valueFromText(self, text: str) -> float:
+        if text and text == self.specialValueText():
+            return self.minimum()
         return float(text.removesuffix(self.suffix()).strip().replace(",", "."))
 
     def validate(self, text: str, place: int) -> object:
@@ -89,6 +93,12 @@ class NumberBox(_Figures, QDoubleSpinBox):
         self.setValue(value)
 
 
+def whole(names: QAbstractItemView) -> int:
+    """How wide a list that opens below a field has to be for its longest name, if the field has no room for it."""
+    around = names.verticalScrollBar().sizeHint().width() + 2 * names.frameWidth() + SPACE
+    return names.sizeHintForColumn(0) + around
+
+
 class ChoiceBox(_NoScroll, QComboBox):
     """One of a few values, each with its text."""
 
@@ -102,6 +112,10 @@ class ChoiceBox(_NoScroll, QComboBox):
     def choose(self, value: Any) -> None:
         """Show the choice with this value."""
         self.setCurrentIndex(self.findData(value))
+
+    def showPopup(self) -> None:
+        self.view().window().setMinimumWidth(whole(self.view()))
+        super().showPopup()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """A text that does not fit ends in …, where Qt would cut through a letter."""
@@ -156,12 +170,11 @@ class Editor(QObject):
 
     edited = Signal(object)
 
-    def __init__(self, field: str, info: FieldInfo, texts: Mapping[Any, str], parent: QObject) -> None:
+    def __init__(self, field: str, info: FieldInfo, parent: QObject) -> None:
         super().__init__(parent)
         self.show: Callable[[Any], None]
         kind, extra = info.annotation, dict(info.json_schema_extra or {})  # type: ignore[arg-type]
-        limits = bounds(info)
-        unit = str(extra.get("unit", ""))
+        limits, names = bounds(info), names_of(info)
         if kind is bool:
             check = QCheckBox()
             check.toggled.connect(self.edited.emit)
@@ -172,13 +185,13 @@ class Editor(QObject):
             lowest, highest = limits.get("ge", limits.get("gt", -LARGEST) + ("gt" in limits)), limits.get("le", LARGEST)
             whole.setRange(lowest, min(highest, LARGEST))
             whole.setStepType(QSpinBox.StepType.AdaptiveDecimalStepType)
-            self._numbers(whole, unit)
+            self._numbers(whole, info)
         elif kind is float:
             self.widget = number = NumberBox(bool(extra.get("log")))
             number.setRange(limits.get("ge", limits.get("gt", -1e12)), limits.get("le", limits.get("lt", 1e12)))
-            self._numbers(number, unit)
+            self._numbers(number, info)
         elif get_origin(kind) is Literal:
-            choice = ChoiceBox([(value, texts.get(value, str(value))) for value in get_args(kind)])
+            choice = ChoiceBox([(value, names.get(value, str(value))) for value in get_args(kind)])
             choice.activated.connect(lambda _: self.edited.emit(choice.currentData()))
             self.widget, self.show = choice, choice.choose
         elif kind is str and field == "path":
@@ -197,9 +210,11 @@ class Editor(QObject):
         self.widget.setAccessibleName(info.title or field)
         self.widget.setAccessibleDescription(info.description or "")
 
-    def _numbers(self, box: QSpinBox | QDoubleSpinBox, unit: str) -> None:
+    def _numbers(self, box: QSpinBox | QDoubleSpinBox, info: FieldInfo) -> None:
         box.setKeyboardTracking(False)
+        unit = unit_of(info)
         box.setSuffix(f" {unit}" if unit else "")
+        box.setSpecialValueText(names_of(info).get(0, ""))  # of the least value, which is 0 where 0 has a name
         box.valueChanged.connect(self.edited.emit)
         # what was typed has become a value: from here on Ctrl+Z takes back the setting
         box.editingFinished.connect(lambda: box.lineEdit().setText(box.lineEdit().text()))

@@ -20,6 +20,7 @@ from dgm_studio.evaluation import Evaluation, Fraction, Result
 from dgm_studio.powers import typeset
 from dgm_studio.reports import Report
 from dgm_studio.result_changes import changes
+from models.settings import name_of
 from widgets.how_form import HowForm
 from widgets.kept_results import Stored
 from widgets.measuring import How, Measuring
@@ -281,8 +282,10 @@ def _made_how(result: Result, evaluation: Evaluation | None, hidden: Sequence[st
     settings = ""
     for key, value in result.settings.items():
         if key not in hidden:
-            title = (fields[key].title if key in fields else None) or key.replace("_", " ")
+            info = fields.get(key)
+            title = (info.title if info is not None else None) or key.replace("_", " ")
             said = {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+            said = (name_of(info, value) if info is not None else None) or said
             settings += f"{title[:1].lower()}{title[1:]} {said}, "
     on = f"on {result.data}, " if result.data else ""
     return f"{on}{settings}seed {result.seed}  ·  measured in {duration(result.seconds)} on {result.made_with}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
@@ -24,7 +24,7 @@ from models import catalog
 from widgets.building import Card, label, scrolled
 from widgets.data_panel import DataPanel
 from widgets.draft import Draft
-from widgets.editors import ChoiceBox
+from widgets.editors import ChoiceBox, whole
 from widgets.icons import dress
 from widgets.settings_form import SettingsForm
 from widgets.theme import SPACE
@@ -69,7 +69,9 @@ class FamilyBox(QComboBox):
         completer.setFilterMode(Qt.MatchFlag.MatchContains)
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
-        completer.popup().setProperty("popup", True)
+        self._found = completer.popup()
+        self._found.setProperty("popup", True)
+        self._found.installEventFilter(self)
         self.lineEdit().setPlaceholderText("search")
         self.lineEdit().setTextMargins(-2, 0, 0, 0)  # words begin where those of other boxes do
         self.activated.connect(lambda index: self.chosen.emit(self.itemData(index)))
@@ -79,6 +81,18 @@ class FamilyBox(QComboBox):
         self.setCurrentIndex(self.findData(key))
         self.setToolTip(self.currentText())
         self.lineEdit().setCursorPosition(0)
+
+    def showPopup(self) -> None:
+        self.view().window().setMinimumWidth(whole(self.view()))
+        super().showPopup()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        # Qt makes what was found as wide as the field; wider, it would reach beyond the field's right edge
+        if watched is self._found and event.type() in (QEvent.Type.Show, QEvent.Type.Move):
+            self._found.setMinimumWidth(whole(self.view()))
+            end = self.mapToGlobal(self.rect().topRight()).x()
+            self._found.move(end + 1 - self._found.width(), self._found.y())
+        return super().eventFilter(watched, event)
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from models.settings import Settings, SettingsError, read_settings
+from models.settings import Settings, SettingsError, read_settings, unit_of
 from widgets.building import empty, label, set_role
 from widgets.editors import Editor, bounds
 from widgets.icons import dress
@@ -47,16 +47,10 @@ class SettingsForm(QWidget):
         self._grid.setColumnStretch(0, 5)
         self._grid.setColumnStretch(2, 7)
 
-    def show_settings(
-        self,
-        schema: type[Settings],
-        values: Mapping[str, Any],
-        hidden: Sequence[str] = (),
-        texts: Mapping[Any, str] | None = None,
-    ) -> None:
-        """Edit `values` of `schema`; fields in `hidden` have no editor; `texts` names values of choices."""
+    def show_settings(self, schema: type[Settings], values: Mapping[str, Any], hidden: Sequence[str] = ()) -> None:
+        """Edit `values` of `schema`; fields in `hidden` have no editor."""
         if schema is not self._schema or tuple(hidden) != self._hidden:
-            self._build(schema, hidden, texts or {})
+            self._build(schema, hidden)
         try:
             self._values = read_settings(schema, values, "settings").model_dump()
         except SettingsError as error:
@@ -97,7 +91,7 @@ class SettingsForm(QWidget):
             editor.show(value)
         self._edit(field, value)
 
-    def _build(self, schema: type[Settings], hidden: Sequence[str], texts: Mapping[Any, str]) -> None:
+    def _build(self, schema: type[Settings], hidden: Sequence[str]) -> None:
         empty(self._grid)
         for editor in self._editors.values():
             editor.deleteLater()
@@ -105,7 +99,7 @@ class SettingsForm(QWidget):
         self._editors, self._resets, self._errors = {}, {}, {}
         shown = {name: info for name, info in schema.model_fields.items() if name not in hidden}
         for row, (field, info) in enumerate(shown.items()):
-            editor = Editor(field, info, texts, self)
+            editor = Editor(field, info, self)
             editor.edited.connect(lambda value, field=field: self._edit(field, value))
             tip = _tip(field, info)
             name = label(
@@ -160,12 +154,12 @@ class SettingsForm(QWidget):
 
 
 def _tip(field: str, info: FieldInfo) -> str:
-    extra = dict(info.json_schema_extra or {})  # type: ignore[arg-type]
+    extra, unit = dict(info.json_schema_extra or {}), unit_of(info)  # type: ignore[arg-type]
     lines = [f"<b>{info.title or field}</b>", info.description or ""]
     signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
     limits = [f"{signs[name]} {bound:g}" for name, bound in bounds(info).items()]
     if limits:
-        lines.append(", ".join(limits) + (f" {extra['unit']}" if extra.get("unit") else ""))
+        lines.append(", ".join(limits) + (f" {unit}" if unit else ""))
     if extra.get("reference"):
         lines.append(f"<i>{extra['reference']}</i>")
     return "<br>".join(line for line in lines if line)

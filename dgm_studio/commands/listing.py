@@ -133,7 +133,7 @@ def _fields(settings: type[Settings]) -> dict[str, dict[str, Any]]:
     fields = {}
     for name, described in schema.get("properties", {}).items():
         entry = {"title": described.get("title", name), "help": described.get("description", "")}
-        for key in ("default", "type", "unit", "reference"):
+        for key in ("default", "type", "unit", "reference", "zero"):
             entry[key] = described.get(key)
         for key in ("enum", *_SIGNS):
             if key in described:
@@ -147,4 +147,6 @@ def _bounds(field: dict[str, Any]) -> str:
     if "enum" in field:
         return f" ({', '.join(map(str, field['enum']))})"
     sides = [f"{sign} {field[key]:g}" for key, sign in _SIGNS.items() if key in field]
+    if field["zero"]:
+        sides.append(f"0: {field['zero']}")
     return f" ({', '.join(sides)})" if sides else ""

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dgm_studio.config import BINARIZATION_TEXT, DataChoice, RunConfig, TrainingSettings
+from pydantic.fields import FieldInfo
+
+from dgm_studio.config import DataChoice, RunConfig, TrainingSettings
 from dgm_studio.datasets.base import BadData
 from dgm_studio.datasets.sources import source
 from dgm_studio.reports import Cell, Column, Table
 from models import catalog
-from models.settings import Settings, SettingsError, read_settings
+from models.settings import Settings, SettingsError, name_of, read_settings, unit_of
 
 GROUPS = ("Model", "Learning", "Data", "Training")
 NONE = "–"  # a run that has no such setting
@@ -82,14 +84,8 @@ def _data(choice: DataChoice, before: str) -> Iterator[tuple[tuple[str, str, str
         fields = [_one("Data", key, f"{before}{key}", "", _text(value)) for key, value in choice.settings.items()]
     yield _one("Data", f"{before}source", f"{before}Data", "Where the examples come from.", title)
     yield from fields
-    own = DataChoice.model_fields
-    for key, text in (
-        ("binarization", BINARIZATION_TEXT[choice.binarization]),
-        ("levels", _text(choice.levels)),
-        ("split_seed", _text(choice.split_seed)),
-    ):
-        title = f"{before}{own[key].title}"
-        yield _one("Data", f"{before}{key}", title, own[key].description or "", text)
+    for key in ("binarization", "levels", "split_seed"):
+        yield _field("Data", key, DataChoice.model_fields[key], getattr(choice, key), before)
 
 
 def _fields(
@@ -100,12 +96,16 @@ def _fields(
     except SettingsError:  # written by another version of the studio: what is there is shown
         values = dict(given)
     for key, value in values.items():
-        info = schema.model_fields.get(key)
-        extra = info.json_schema_extra if info is not None else None
-        unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
-        title = f"{before}{(info.title if info is not None else None) or key}"
-        said = f"{_text(value)} {unit}".rstrip()
-        yield _one(group, f"{before}{key}", title, (info.description if info is not None else None) or "", said)
+        yield _field(group, key, schema.model_fields.get(key), value, before)
+
+
+def _field(
+    group: str, key: str, info: FieldInfo | None, value: Any, before: str
+) -> tuple[tuple[str, str, str], _Value]:
+    if info is None:
+        return _one(group, f"{before}{key}", f"{before}{key}", "", _text(value))
+    said = name_of(info, value) or f"{_text(value)} {unit_of(info)}".rstrip()
+    return _one(group, f"{before}{key}", f"{before}{info.title or key}", info.description or "", said)
 
 
 def _one(group: str, key: str, title: str, help_: str, text: str) -> tuple[tuple[str, str, str], _Value]:

@@ -54,9 +54,8 @@ class BarsSettings(Settings):
     side: int = setting(4, title="Side", help="Pixels of a side.", unit="pixels", ge=2, le=8)
     noise: float = setting(
         0.0,
-        title="Noise",
-        help="Probability with which each bit is flipped at the end.",
-        unit="probability",
+        title="Flip probability",
+        help="Probability with which each bit is flipped at the end: noise.",
         ge=0,
         le=0.5,
     )

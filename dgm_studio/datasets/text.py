@@ -42,6 +42,7 @@ class WindowSettings(Settings):
         help="How far apart training windows begin; less than T lets them overlap each other. 0: T. Held-out windows "
         "never overlap.",
         unit="characters",
+        zero="T",
         ge=0,
         le=10_000,
     )

@@ -29,6 +29,7 @@ class ClassificationSettings(Settings):
         24,
         title="Mistakes",
         help="How many wrongly classified images are shown, the surest first; 0 shows none.",
+        zero="none",
         ge=0,
         le=400,
     )

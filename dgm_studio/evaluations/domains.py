@@ -30,6 +30,7 @@ class DomainSettings(Settings):
         title="Steps of the others",
         help="Updates of the networks that this run is compared with; 0 compares with none.",
         unit="steps",
+        zero="none",
         ge=0,
         le=1_000_000,
     )

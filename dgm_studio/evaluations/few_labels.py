@@ -24,6 +24,7 @@ class LabelEfficiencySettings(Settings):
         0,
         title="Most labels",
         help="Labelled examples of each class that the curve ends at; 0 takes all of the smallest class.",
+        zero="all",
         ge=0,
         le=1_000_000,
     )

@@ -41,6 +41,7 @@ class GradientSettings(Settings):
         title="Part of the baseline",
         help="How much of a baseline is taken from the learning signal. 0 switches baselines off: their rows are then "
         "those without.",
+        zero="off",
         ge=0,
         le=1,
     )

@@ -102,6 +102,7 @@ class LikelihoodSettings(Settings):
         20,
         title="Examples with an annealed code",
         help="Test examples, drawn at random, whose codes are annealed; 0 anneals none. As many simulated ones follow.",
+        zero="none",
         ge=0,
         le=1_000_000,
     )

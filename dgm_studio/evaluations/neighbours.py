@@ -27,11 +27,12 @@ class NeighboursSettings(Settings):
         10_000,
         title="Training examples",
         help="Labelled training examples at most among which the nearest is looked for; 0 takes all.",
+        zero="all",
         ge=0,
         le=1_000_000,
     )
     tested: int = setting(
-        2000, title="Test examples", help="Labelled test examples at most; 0 takes all.", ge=0, le=1_000_000
+        2000, title="Test examples", help="Labelled test examples at most; 0 takes all.", zero="all", ge=0, le=1_000_000
     )
 
 

@@ -21,9 +21,11 @@ LARGE = 2000  # values of an example, from which on so many examples have to do
 
 
 class ReconstructionSettings(Settings):
-    tested: int = setting(2000, title="Test examples", help="Test examples at most; 0 takes all.", ge=0, le=1_000_000)
+    tested: int = setting(
+        2000, title="Test examples", help="Test examples at most; 0 takes all.", zero="all", ge=0, le=1_000_000
+    )
     shown: int = setting(
-        24, title="Shown", help="Images shown beside their reconstruction; 0 shows none.", ge=0, le=400
+        24, title="Shown", help="Images shown beside their reconstruction; 0 shows none.", zero="none", ge=0, le=400
     )
 
 

@@ -27,6 +27,7 @@ class SamplesSettings(Settings):
         3,
         title="Neighbours",
         help="Nearest training examples shown beside each sample; 0 shows samples alone.",
+        zero="none",
         ge=0,
         le=8,
     )

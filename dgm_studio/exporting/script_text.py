@@ -17,6 +17,13 @@ class NoSettings(Settings):
     """For a model that has nothing to set."""
 
 
+class Names:
+    """What values are called in the studio, which nothing here asks for."""
+
+    def __init__(self, of):
+        pass
+
+
 def setting(default, **described):
     return default
 '''

@@ -49,6 +49,7 @@ class ProbabilitySettings(GameSettings):
         help="The discriminator shall be no surer of data than one minus this; of samples it may be. A sure "
         "discriminator has no gradient left. 0 lets it be sure of both.",
         reference="Salimans et al. (2016), section 3.4, one-sided; 1 − α",
+        zero="off",
         ge=0,
         le=0.5,
     )

@@ -26,6 +26,7 @@ class DecaySettings(AdamSettings):
         "a run can be continued; 0 keeps it.",
         unit="steps",
         reference="Loshchilov & Hutter (2017), equation (5)",
+        zero="off",
         ge=0,
         le=100_000_000,
     )
@@ -37,6 +38,7 @@ class AscentSettings(DecaySettings):
         title="Largest gradient norm",
         help="Longer gradients are scaled down to this norm, a remedy for jumps of recurrent nets; 0 leaves them.",
         reference="Pascanu, Mikolov & Bengio (2013), algorithm 1",
+        zero="off",
         ge=0,
         le=1e6,
     )

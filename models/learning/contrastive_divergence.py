@@ -48,6 +48,7 @@ class ContrastiveDivergenceSettings(Settings):
         help="The learning rate falls linearly to a fiftieth over this many steps, and stays there; 0 keeps it.",
         unit="steps",
         reference="Tieleman (2008), section 3",
+        zero="off",
         ge=0,
         le=100_000_000,
     )
@@ -72,6 +73,7 @@ class ContrastiveDivergenceSettings(Settings):
         title="Weight decay",
         help="Pulls weights (not biases) towards zero.",
         reference="Hinton (2012), section 10",
+        zero="off",
         ge=0,
         le=1,
         log=True,
@@ -81,6 +83,7 @@ class ContrastiveDivergenceSettings(Settings):
         title="Sparsity cost",
         help="How strongly the activity of hidden units is pulled towards the sparsity target; 0 leaves them alone.",
         reference="Hinton (2012), section 11",
+        zero="off",
         ge=0,
         le=100,
     )

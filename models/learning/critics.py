@@ -75,6 +75,7 @@ class CriticSettings(Settings):
         help="Numbers that tell the discriminator how near an example is to the others of its minibatch, so that it "
         "sees a collapse. 0 lets it judge each for itself.",
         reference="Salimans et al. (2016), section 3.2",
+        zero="off",
         ge=0,
         le=256,
     )

@@ -38,6 +38,7 @@ class CycleConsistencySettings(GameSettings):
         help="How much it matters that an example comes back when it is translated there and back. 0 leaves two games "
         "that have nothing to do with each other.",
         reference="Zhu et al. (2017), equation 3, λ",
+        zero="off",
         ge=0,
         le=1000,
     )
@@ -47,6 +48,7 @@ class CycleConsistencySettings(GameSettings):
         help="How much it matters that a generator leaves an example as it is that is already of the domain it "
         "translates to. For domains of one shape.",
         reference="Zhu et al. (2017), section 5.2: half of λ, for colours",
+        zero="off",
         ge=0,
         le=1000,
     )
@@ -56,6 +58,7 @@ class CycleConsistencySettings(GameSettings):
         help="Earlier translations that are kept for each discriminator. Half of those that it is shown are exchanged "
         "for one of them, at most as many as are kept; 0 shows it new ones only.",
         reference="Zhu et al. (2017), section 4; Shrivastava et al. (2017)",
+        zero="off",
         ge=0,
         le=1000,
     )

@@ -32,6 +32,7 @@ class DiscreteGameSettings(ProbabilitySettings):
         help="How much the discriminator may not change around the data. Data lie on points apart from each other, "
         "between which it could become steeper for ever; 0 lets it.",
         reference="Mescheder, Geiger & Nowozin (2018), R₁",
+        zero="off",
         ge=0,
         le=1000,
     )
@@ -96,6 +97,7 @@ class GumbelGanSettings(TemperatureSettings, DiscreteGameSettings):
         title="Cooling steps",
         help="Over how many steps the temperature falls; 0 keeps that of the start.",
         unit="steps",
+        zero="off",
         ge=0,
         le=100_000_000,
     )

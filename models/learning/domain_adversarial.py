@@ -27,6 +27,7 @@ class DomainAdversarialSettings(DecaySettings):
         help="Weight of the reversed gradient, once it has grown. 0 learns from the source alone: what adaptation is "
         "compared with.",
         reference="Ganin et al. (2016), λ",
+        zero="off",
         ge=0,
         le=100,
     )
@@ -37,6 +38,7 @@ class DomainAdversarialSettings(DecaySettings):
         "with all of it.",
         unit="steps",
         reference="Ganin et al. (2016), section 5.2.2",
+        zero="off",
         ge=0,
         le=10_000_000,
     )

@@ -18,6 +18,7 @@ class ExpectationMaximizationSettings(Settings):
         title="Examples at once",
         help="The E-step goes through the training set in parts of this many examples, which bounds its memory and "
         "changes nothing but the last bits; 0 takes all together.",
+        zero="all",
         ge=0,
         le=100_000_000,
     )

@@ -62,6 +62,7 @@ class PlayerSettings(Settings):
         help="Samples are shown from a moving average of the generator's weights with this decay; 0 shows the "
         "generator itself. The game circles its solution, and the average lies nearer to it.",
         reference="Yazıcı et al. (2019), β",
+        zero="off",
         ge=0,
         lt=1,
     )

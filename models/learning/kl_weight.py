@@ -32,6 +32,7 @@ class KlSettings(Settings):
         "cyclical, a cycle has this many.",
         unit="steps",
         reference="Bowman et al. (2016)",
+        zero="off",
         ge=0,
         le=10_000_000,
     )
@@ -57,6 +58,7 @@ class KlSettings(Settings):
         "counts as this, and is not lowered. Compare them with the KL of each dimension; 0 counts all as they are.",
         unit="nats",
         reference="Kingma et al. (2016), λ, equation (15)",
+        zero="off",
         ge=0,
         le=1000,
     )

@@ -17,6 +17,7 @@ class LabelBudgetSettings(Settings):
         help="How many labelled examples of each class the classifier may learn from; 0 takes all. They are the first "
         "that the run comes across, so that the seed decides, and a smaller number takes a part of a larger one.",
         unit="examples",
+        zero="all",
         ge=0,
         le=1000,
     )

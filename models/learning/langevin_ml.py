@@ -21,6 +21,7 @@ class LangevinMlSettings(AscentSettings):
         title="Largest gradient norm",
         help="Longer gradients are scaled down to this norm; 0 leaves them.",
         reference="Pascanu, Mikolov & Bengio (2013), algorithm 1",
+        zero="off",
         ge=0,
         le=1e6,
     )
@@ -61,11 +62,10 @@ class LangevinMlSettings(AscentSettings):
     )
     jumps: float = setting(
         0.1,
-        title="Jumps",
+        title="Jump probability",
         help="How often a tested move is a jump as far as the data are spread, instead of a step. In the plane that is "
         "how chains come from one mode to another; in many dimensions hardly a jump is accepted.",
         reference="Metropolis et al. (1953)",
-        unit="probability",
         ge=0,
         le=1,
     )
@@ -100,6 +100,7 @@ class LangevinMlSettings(AscentSettings):
         title="Energy regularisation",
         help="Weight of the squared energies of data and chains, which keeps them near 0.",
         reference="Du & Mordatch (2019), α",
+        zero="off",
         ge=0,
         le=100,
         log=True,

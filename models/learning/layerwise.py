@@ -27,6 +27,7 @@ class LayerwiseSettings(ContrastiveDivergenceSettings):
         "there; 0 keeps it.",
         unit="steps",
         reference="Tieleman (2008), section 3",
+        zero="off",
         ge=0,
         le=100_000_000,
     )
@@ -35,6 +36,7 @@ class LayerwiseSettings(ContrastiveDivergenceSettings):
         title="Weight decay",
         help="Pulls weights (not biases) towards zero.",
         reference="Hinton (2012), section 10",
+        zero="off",
         ge=0,
         le=1,
         log=True,
@@ -72,6 +74,7 @@ class LayerwiseSettings(ContrastiveDivergenceSettings):
         "starts the chains at the data in every step. Slower to settle, and leaves no modes far from the data: a layer "
         "above that begins as the one below would inherit them.",
         reference="Tieleman (2008), section 3",
+        zero="none",
         ge=0,
         le=100_000,
     )
@@ -91,6 +94,7 @@ class GreedyStartSettings(Settings):
         help="First each layer learns alone for so many steps, on top of those before; 0 begins from random weights.",
         unit="steps",
         reference="Hinton, Osindero & Teh (2006), section 4",
+        zero="none",
         ge=0,
         le=100_000_000,
     )
@@ -108,6 +112,7 @@ class GreedyStartSettings(Settings):
         title="Weight decay",
         help="Pulls weights (not biases) of machines that learn by contrastive divergence towards zero.",
         reference="Hinton (2012), section 10",
+        zero="off",
         ge=0,
         le=1,
         log=True,

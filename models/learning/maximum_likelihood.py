@@ -29,6 +29,7 @@ class MaximumLikelihoodSettings(AscentSettings):
         "at 0, a remedy for learning by heart. Not on biases, nor anything else that is a plain vector. 0 leaves all "
         "free.",
         reference="Tibshirani (1996), λ",
+        zero="off",
         ge=0,
         le=1,
     )

@@ -20,6 +20,7 @@ class MeanFieldPcdSettings(PersistentCdSettings):
         "learn together; 0 begins with small random weights.",
         unit="steps",
         reference="Salakhutdinov & Hinton (2009), section 3.1",
+        zero="none",
         ge=0,
         le=100_000_000,
     )

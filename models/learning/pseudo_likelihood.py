@@ -28,6 +28,7 @@ class PseudoLikelihoodSettings(AscentSettings):
         help="Of each example so many coordinates, drawn anew in every step, stand for all; the gradient is right on "
         "average. 0 takes all, which costs as many passes as an example has values.",
         reference="Besag (1975)",
+        zero="all",
         ge=0,
         le=100_000,
     )

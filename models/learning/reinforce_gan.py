@@ -48,6 +48,7 @@ class ReinforceGanSettings(DiscreteGameSettings):
         help="How often each beginning of a sample is completed to find what it is worth, so that every symbol has a "
         "reward of its own: what it changed. Costs T samples each; 0 gives all symbols that of the whole sample.",
         reference="Yu et al. (2017), equation (4), N",
+        zero="none",
         ge=0,
         le=100,
     )
@@ -58,6 +59,7 @@ class ReinforceGanSettings(DiscreteGameSettings):
         "have nearly the same reward, so that from the start there is little to learn from.",
         unit="steps",
         reference="Yu et al. (2017), algorithm 1",
+        zero="none",
         ge=0,
         le=100_000_000,
     )

@@ -46,6 +46,7 @@ class ReparameterizedElboSettings(KlSettings, BoundSettings):
         help="Weight of the log-likelihood of a second, simple decoder, which knows x through z alone, so that z "
         "cannot stay empty, however strong the model's own decoder is. 0 does without.",
         reference="Goyal et al. (2017), section 3; Lucas & Verbeek (2018), λ",
+        zero="off",
         ge=0,
         le=100,
     )
@@ -64,6 +65,7 @@ class ReparameterizedElboSettings(KlSettings, BoundSettings):
         "takes the encoder's word.",
         unit="steps",
         reference="Kim et al. (2018), K; Hjelm et al. (2016)",
+        zero="off",
         ge=0,
         le=1000,
     )

@@ -35,6 +35,7 @@ class SemiSupervisedSettings(LabelBudgetSettings, PlayerSettings):
         "that the run comes across, so that the seed decides. Of all other examples only the values are used.",
         unit="examples",
         reference="Salimans et al. (2016), section 6.1",
+        zero="all",
         ge=0,
         le=1000,
     )
@@ -44,6 +45,7 @@ class SemiSupervisedSettings(LabelBudgetSettings, PlayerSettings):
         help="How much it counts that data are told from samples, beside classes from each other. With 0 only labels "
         "are learned from.",
         reference="Salimans et al. (2016), L_unsupervised; ½ in their code",
+        zero="off",
         ge=0,
         le=100,
     )
@@ -79,6 +81,7 @@ class SemiSupervisedSettings(LabelBudgetSettings, PlayerSettings):
         title="Noise on examples",
         help="Standard deviation of what is added to examples and samples while the classifier learns.",
         reference="Salimans et al. (2016), in their code",
+        zero="off",
         ge=0,
         le=10,
     )
@@ -87,6 +90,7 @@ class SemiSupervisedSettings(LabelBudgetSettings, PlayerSettings):
         title="Noise on hidden layers",
         help="Standard deviation of what is added to each hidden layer while the classifier learns.",
         reference="Salimans et al. (2016), in their code",
+        zero="off",
         ge=0,
         le=10,
     )
@@ -95,6 +99,7 @@ class SemiSupervisedSettings(LabelBudgetSettings, PlayerSettings):
         title="Classifier average",
         help="Classes are told by a moving average of the classifier's weights with this decay; 0 takes the latest.",
         reference="0.9999 in the code of Salimans et al. (2016)",
+        zero="off",
         ge=0,
         lt=1,
     )

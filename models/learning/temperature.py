@@ -45,6 +45,7 @@ class TemperatureSettings(Settings):
         title="Cooling steps",
         help="Over how many steps it does; 0 keeps the temperature of the start.",
         unit="steps",
+        zero="off",
         ge=0,
         le=100_000_000,
     )

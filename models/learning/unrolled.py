@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from models.learning.adversarial import MINIMAX, NON_SATURATING, ProbabilityGame
 from models.learning.base import Learning, Ways
 from models.learning.critics import judge
 from models.learning.game import Game
-from models.settings import setting
+from models.settings import Names, setting
 from models.spec import DataSpec
 
 Parameters = Mapping[str, Tensor]  # of the discriminator, by name
@@ -28,6 +28,7 @@ class UnrolledSettings(ProbabilitySettings):
         help="Updates of the discriminator that the generator looks ahead. A step costs about this many more; 0 is the "
         "plain game.",
         reference="Metz et al. (2017), K, equation (7)",
+        zero="off",
         ge=0,
         le=100,
     )
@@ -38,7 +39,7 @@ class UnrolledSettings(ProbabilitySettings):
         "Non-saturating: −log D(G(z)).",
         reference="Metz et al. (2017), equation (8)",
     )
-    inner: Literal["adam", "gradient ascent"] = setting(
+    inner: Annotated[Literal["adam", "gradient ascent"], Names({"adam": "Adam"})] = setting(
         "adam",
         title="Steps ahead by",
         help="Adam: as the discriminator would move, with its own moments and step size. Gradient ascent: plain steps "

@@ -33,6 +33,7 @@ class UpDownSettings(GreedyStartSettings):
         help="The learning rate falls linearly to a fiftieth over this many steps after the greedy ones, and stays "
         "there; 0 keeps it.",
         unit="steps",
+        zero="off",
         ge=0,
         le=100_000_000,
     )

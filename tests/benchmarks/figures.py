@@ -14,14 +14,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import get_args
 
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from dgm_studio import device as devices
-from dgm_studio.config import Binarization, RunConfig
+from dgm_studio.config import BINARIZATION_TEXT, Binarization, RunConfig
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.datasets.sources import load
 from dgm_studio.evaluation import Measured, Unmeasured, admitted, evaluate
@@ -50,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; the exit code is 1 when a preset could not be trained or measured."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("presets", nargs="*", help="presets by key; without any, all on the digits")
-    parser.add_argument("--binarization", choices=get_args(Binarization), help="instead of each preset's own")
+    parser.add_argument("--binarization", choices=BINARIZATION_TEXT, help="instead of each preset's own")
     parser.add_argument("--steps", type=int, help="instead of each preset's own")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     given = parser.parse_args(arguments)

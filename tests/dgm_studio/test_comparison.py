@@ -31,7 +31,7 @@ from dgm_studio.comparison.rates import as_table as rates_table
 from dgm_studio.comparison.rates import iso_values, planes, points_of
 from dgm_studio.comparison.settings import as_table as settings_table
 from dgm_studio.comparison.settings import compared
-from dgm_studio.config import DataChoice, RunConfig, TrainingSettings
+from dgm_studio.config import BINARIZATION_TEXT, DataChoice, RunConfig, TrainingSettings
 from dgm_studio.evaluations.base import basis_of
 from dgm_studio.reports import Column, Points, Series, Table, from_tree, to_tree
 from dgm_studio.store import Project
@@ -174,6 +174,12 @@ def test_settings_are_compared_by_title_and_what_one_family_lacks_is_missing() -
         "Data",
         "Training",
     ]
+    assert {row.title: row.values[0] for row in rows.values()}.items() >= {
+        "Activation": "ReLU",  # by their names, and not as files have them
+        "Grey levels": "off",
+        "Learning-rate decay": "off",
+        "Binarisation": BINARIZATION_TEXT[first.data.binarization],
+    }.items()
     mixed = {row.title: row for row in compared([first, config("rbm"), None])}
     assert mixed["Family"].values[2] is None
     assert mixed["Family"].differs

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal, get_args
+
 import pytest
+from annotated_types import Ge
 
 from models import catalog
-from models.settings import NoSettings, Settings, SettingsError, read_settings, setting
+from models.settings import (
+    Names,
+    NoSettings,
+    Settings,
+    SettingsError,
+    name_of,
+    names_of,
+    read_settings,
+    setting,
+    unit_of,
+)
 
 EVERY = sorted(
     {entry.settings for entry in (*catalog.FAMILIES, *catalog.LEARNINGS)} - {NoSettings}, key=lambda cls: cls.__name__
@@ -41,7 +54,33 @@ def test_settings_cannot_be_changed_after_the_check() -> None:
 def test_the_declaration_carries_what_a_form_shows() -> None:
     field = Example.model_fields["size"]
     assert (field.title, field.description) == ("Size", "How many.")
-    assert field.json_schema_extra == {"unit": "units", "reference": "Someone (2000)", "log": False}
+    assert field.json_schema_extra == {"unit": "units", "reference": "Someone (2000)", "log": False, "zero": ""}
+    assert unit_of(field) == "units"
+
+
+def test_values_have_names_where_they_are_declared_to() -> None:
+    class Named(Settings):
+        layer: Annotated[Literal["relu", "tanh"], Names({"relu": "ReLU"})] = setting(
+            "relu", title="Layer", help="What."
+        )
+        cost: float = setting(0.0, title="Cost", help="How much.", zero="off", ge=0)
+        count: int = setting(0, title="Count", help="How many.", ge=0)
+
+    layer, cost, count = Named.model_fields.values()
+    assert [name_of(layer, value) for value in ("relu", "tanh")] == ["ReLU", None]
+    assert [name_of(cost, value) for value in (0.0, 0.5)] == ["off", None]
+    assert name_of(count, 0) is None
+    assert Named(layer="relu").model_dump() == {"layer": "relu", "cost": 0.0, "count": 0}  # files hold values
+
+
+@pytest.mark.parametrize("settings", EVERY, ids=lambda cls: cls.__name__)
+def test_names_are_of_values_that_can_be_chosen(settings: type[Settings]) -> None:
+    for field, info in settings.model_fields.items():
+        for value in names_of(info):
+            if value == 0:
+                assert [rule.ge for rule in info.metadata if isinstance(rule, Ge)] == [0], field  # what a form calls it
+            else:
+                assert value in get_args(info.annotation), field
 
 
 @pytest.mark.parametrize("settings", EVERY, ids=lambda cls: cls.__name__)

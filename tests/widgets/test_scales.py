@@ -11,6 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QMenuBar, QPushButton
 from pytestqt.qtbot import QtBot
 
+from models.catalog import FAMILIES
 from widgets.building import label
 from widgets.explorers.slider_row import SliderRow
 from widgets.main_window import MainWindow
@@ -109,6 +110,8 @@ def test_a_family_is_found_by_any_part_of_its_name(qtbot: QtBot) -> None:
     QTest.keyClicks(box.lineEdit(), "regressive density")
     found = box.completer().popup()
     qtbot.waitUntil(found.isVisible)
+    longest = max(box.fontMetrics().horizontalAdvance(family.title) for family in FAMILIES)
+    assert found.width() > longest  # however narrow the field is
     with qtbot.waitSignal(box.chosen) as chosen:
         QTest.keyClick(found, Qt.Key.Key_Down)
         QTest.keyClick(found, Qt.Key.Key_Return)

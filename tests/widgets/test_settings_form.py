@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import model_validator
@@ -15,7 +15,7 @@ from dgm_studio.config import DataChoice, TrainingSettings
 from dgm_studio.datasets.sources import SOURCES
 from dgm_studio.evaluation import EVALUATIONS
 from models.catalog import FAMILIES, LEARNINGS
-from models.settings import Settings, setting
+from models.settings import Names, Settings, setting
 from widgets.editors import NumberBox, PathBox
 from widgets.settings_form import SettingsForm
 
@@ -157,6 +157,38 @@ def test_units_bounds_and_references_are_shown(form: SettingsForm) -> None:
     assert "≥ 1" in count.toolTip()
     assert "≤ 9" in count.toolTip()
     assert "Somebody (2015)" in rate.toolTip()
+
+
+def test_values_are_shown_by_their_names_and_a_zero_that_is_no_amount_by_what_it_means(qtbot: QtBot) -> None:
+    class Named(Settings):
+        kind: Annotated[Literal["relu", "tanh"], Names({"relu": "ReLU"})] = setting("relu", title="Kind", help="What.")
+        steps: int = setting(0, title="Steps", help="0 keeps it.", unit="steps", zero="off", ge=0, le=99)
+        cost: float = setting(0.5, title="Cost", help="0 does without.", zero="off", ge=0, le=9)
+        plain: int = setting(0, title="Plain", help="None is none.", ge=0, le=9)
+
+    form = SettingsForm("test")
+    qtbot.addWidget(form)
+    form.show_settings(Named, {})
+    kind, steps, cost, plain = (form.editor(field) for field in Named.model_fields)
+    assert isinstance(kind, QComboBox)
+    assert isinstance(cost, NumberBox)
+    assert isinstance(steps, QSpinBox)
+    assert [kind.itemText(i) for i in range(2)] == ["ReLU", "tanh"]
+    assert (steps.text(), cost.text(), plain.text()) == ("off", "0.5", "0")  # type: ignore[attr-defined]
+    for box, typed, value, text in (
+        (steps, "7", 7, "7 steps"),
+        (steps, "0", 0, "off"),
+        (steps, "off", 0, "off"),
+        (cost, "0", 0.0, "off"),
+        (cost, "2", 2.0, "2"),
+        (cost, "off", 0.0, "off"),
+    ):
+        box.selectAll()
+        qtbot.keyClicks(box, typed)
+        qtbot.keyClick(box, Qt.Key.Key_Return)
+        assert (form.value(box.objectName()), box.text()) == (value, text)
+    cost.stepBy(1)
+    assert cost.value() > 0
 
 
 def test_a_type_without_an_editor_is_refused_by_name(qtbot: QtBot) -> None:

@@ -14,6 +14,7 @@ from dgm_studio.evaluation import EVALUATIONS
 from dgm_studio.help_pages import listed
 from dgm_studio.presets import Preset, presets
 from models import catalog
+from models.settings import name_of, names_of
 from widgets.explorers.catalog import EXPLORERS
 from widgets.palette.items import Item
 from widgets.palette.offers import of_menu, of_presets
@@ -69,7 +70,7 @@ class DeskOffers:
                     info.title or field,
                     partial(self._show_setting, form, field),
                     key=f"{form.objectName()}.{field}",
-                    about=f"{title}  ·  {shown(form.value(field))}",
+                    about=f"{title}  ·  {shown(info, form.value(field))}",
                     icon="sliders",
                     also=f"{field} {title} {info.description or ''}",
                     take=partial(_take, form, field, info),
@@ -167,8 +168,10 @@ class DeskOffers:
         self._desk.area.evaluate.measure(key)
 
 
-def shown(value: Any) -> str:
+def shown(info: FieldInfo, value: Any) -> str:
     """A value of a setting as a person writes it."""
+    if (name := name_of(info, value)) is not None:
+        return name
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, float):
@@ -178,26 +181,32 @@ def shown(value: Any) -> str:
 
 def _take(form: SettingsForm, field: str, info: FieldInfo, text: str) -> Item | None:
     """What sets the field to a typed value; None where the text is no value of its kind."""
-    value = read(info.annotation, text)
+    value = read(info, text)
     if value is None:
         return None
     problem = form.problem(field, value)
     now = form.value(field)
     return Item(
         "",
-        f"{info.title or field} = {shown(value)}",
+        f"{info.title or field} = {shown(info, value)}",
         partial(form.set_value, field, value),
-        about=f"now {shown(now)}" if value != now else "as it is now",
+        about=f"now {shown(info, now)}" if value != now else "as it is now",
         icon="sliders",
         why_not=f"{problem[:1].upper()}{problem[1:]}." if problem else "",
     )
 
 
-def read(kind: Any, text: str) -> Any:
-    """The value of this kind that the text means, or None: 1e4 and 10 000 are whole numbers, "dyn" is a beginning."""
-    text = text.casefold()
-    if get_origin(kind) is Literal:
-        return next((choice for choice in get_args(kind) if str(choice).casefold().startswith(text)), None)
+def read(info: FieldInfo, text: str) -> Any:
+    """The value of a field that the text means, or None: 1e4 and 10 000 are whole numbers, "dyn" is a beginning, and so
+    is "of" of what is called off."""
+    text, kind, names = text.casefold(), info.annotation, names_of(info)
+    choices = get_args(kind) if get_origin(kind) is Literal else ()
+    known = [(str(choice), choice) for choice in choices] + [(name, value) for value, name in names.items()]
+    for name, value in known:
+        if name.casefold().startswith(text):
+            return value
+    if choices:
+        return None
     if kind is bool:
         return True if text in YES else False if text in NO else None
     if kind not in (int, float):
