@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from widgets.building import label
 from widgets.icons import dress
@@ -29,7 +29,11 @@ class Empty(QWidget):
         column.addStretch(1)
         for part in (picture, self.title):
             column.addWidget(part, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addWidget(self.text)  # over the whole width: a layout gives aligned text no room for a second line
+        line = QHBoxLayout()  # between stretches: a layout gives aligned text no room for a second line
+        line.addStretch(1)
+        line.addWidget(self.text, 1000)
+        line.addStretch(1)
+        column.addLayout(line)
         column.addStretch(1)
 
     def offer(self, button: QPushButton) -> None:
@@ -39,5 +43,4 @@ class Empty(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        beside = max(0, (self.width() - READABLE * self.fontMetrics().averageCharWidth()) // 2)
-        self.text.setContentsMargins(beside, 0, beside, 0)
+        self.text.setMaximumWidth(READABLE * self.fontMetrics().averageCharWidth())
