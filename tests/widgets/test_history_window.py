@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from person import Person
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
-from pytestqt.qtbot import QtBot
 
 from dgm_studio.store import Project
 from widgets import moments as moments_module
 from widgets.explorers.latent_map import LatentMap
-from widgets.preferences import Preferences
 from widgets.trainer import Phase
 
 
 def test_a_run_is_looked_back_at_while_it_trains_and_branched_from_there(
-    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(moments_module, "PLAY_EVERY", 10)
-    preferences = Preferences()
-    preferences._settings.clear()
-    person = Person(qtbot, tmp_path)
-    person.click_card()
     desk = person.desk
+    desk.workspace.project_file.create("Some")
+    person.until(lambda: desk.docks["showModel"].isVisible())
+    desk.draft.set_field("training", "steps", 1_000_000)  # it trains for as long as this looks at it
+    person.do("train")
     workspace, bar = desk.workspace, desk.area.moments
     moments, viewing = workspace.viewing.moments, workspace.viewing
     person.until(lambda: len(moments.marks.states) > 5 and len(moments.marks.frames) > 5 and viewing.live)
