@@ -35,6 +35,8 @@ START = 4096  # examples that are partitioned to start from
 
 
 class GaussianMixtureSettings(Settings):
+    """Priors are bounded from below so that single floats hold what the data leave of them in an empty component."""
+
     components: int = setting(
         10,
         title="Components",
@@ -48,7 +50,7 @@ class GaussianMixtureSettings(Settings):
         title="Concentration",
         help="Prior examples in each component. Below 1, few components with many examples are preferred.",
         reference="Bishop (2006), equation 10.39, α₀",
-        gt=0,
+        ge=1e-12,
         le=1000,
         log=True,
     )
@@ -57,7 +59,7 @@ class GaussianMixtureSettings(Settings):
         title="Strength of the means' prior",
         help="How many examples the prior of a mean counts for; it lies at the mean of the data.",
         reference="Bishop (2006), equation 10.40, β₀",
-        gt=0,
+        ge=1e-12,
         le=1e6,
         log=True,
     )
@@ -66,7 +68,7 @@ class GaussianMixtureSettings(Settings):
         title="Strength of the covariances' prior",
         help="How many examples the prior of a covariance counts for, beyond one more than there are dimensions.",
         reference="Bishop (2006), equation 10.40, ν₀ - D - 1",
-        gt=0,
+        ge=1e-3,
         le=1e6,
         log=True,
     )
@@ -75,7 +77,7 @@ class GaussianMixtureSettings(Settings):
         title="Prior width of a component",
         help="Standard deviation expected of a component in every coordinate, as a share of the data's.",
         reference="Bishop (2006), equation 10.40, W₀",
-        gt=0,
+        ge=1e-4,
         le=10,
         log=True,
     )
@@ -182,16 +184,20 @@ class GaussianMixture(nn.Module):
         alpha, beta, degrees = (wide(p) for p in (self.concentration, self.strength, self.degrees))
         centre, factor = wide(self.mean) - wide(self.prior_mean), wide(self.factor)
         settings = self.settings
-        old = beta[:, None, None] * _outer(centre) + factor @ factor.mT
-        new = second + wide(self.prior_variance).diag()
         beta_now = beta + rate * (settings.mean_strength + count - beta)
         centre_now = (beta[:, None] * centre * (1 - rate) + rate * first) / beta_now[:, None]
+        # W⁻¹ about the new mean, as sums of what is positive: as a difference of moments about the prior's mean, that
+        # of an empty component would drown in their rounding
+        cross = first[:, :, None] * centre_now[:, None, :]
+        batch = second - cross - cross.mT + count[:, None, None] * _outer(centre_now)
+        old = factor @ factor.mT + beta[:, None, None] * _outer(centre - centre_now)
+        new = batch + settings.mean_strength * _outer(centre_now) + wide(self.prior_variance).diag()
         self._set(
             alpha + rate * (settings.concentration + count - alpha),
             beta_now,
             degrees + rate * (self.prior_degrees + count - degrees),
             centre_now,
-            old + rate * (new - old) - beta_now[:, None, None] * _outer(centre_now),
+            (1 - rate) * old + rate * new,
         )
 
     def evidence_bound(self, local_bound: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from models.conjugate import dirichlet_kl, expected_log_determinant, features, m
 from models.gaussian_mixture import GaussianMixture, GaussianMixtureSettings
 from models.learning.conjugate_vi import CoordinateAscent, StochasticVi, StochasticViSettings
 from models.learning.frames import FrameStore
-from models.settings import NoSettings
+from models.settings import NoSettings, SettingsError, read_settings
 from models.spec import Batch, DataSpec, Layout, Support, UnsuitableData
 
 
@@ -343,6 +343,25 @@ def test_a_stochastic_step_over_all_data_at_full_rate_is_one_of_coordinate_ascen
     b.update_posterior(half, 2.0, 1.0)
     fresh.update_posterior({key: 2 * value for key, value in half.items()})
     assert torch.allclose(b.factor, fresh.factor)
+
+
+@pytest.mark.parametrize("batch", [100, 600])
+def test_the_weakest_priors_leave_empty_components_numbers_in_single_precision(batch: int) -> None:
+    lowest = {"concentration": 1e-12, "mean_strength": 1e-12, "covariance_strength": 1e-3, "spread": 1e-4}
+    for field, value in lowest.items():
+        with pytest.raises(SettingsError, match="greater than or equal"):
+            read_settings(GaussianMixtureSettings, {field: 0.9 * value}, "model")
+    x = clusters()
+    model = mixture(x, components=40, **lowest).float()
+    spec, generator = DataSpec((2,), Support.REALS, Layout.VECTOR), Generator().manual_seed(0)
+    learner = StochasticVi(model, StochasticViSettings(), spec, len(x))
+    for _ in range(80):
+        index = torch.randperm(len(x), generator=generator)[:batch]
+        elbo = learner.step(Batch(x[index], index * 0 - 1, index))["elbo"]
+        learner.steps += 1
+        assert elbo.isfinite()
+    assert model.sample(50, generator).isfinite().all()
+    assert model.log_prob(x).isfinite().all()
 
 
 def test_units_do_not_matter() -> None:
