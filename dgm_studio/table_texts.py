@@ -31,7 +31,7 @@ def cell_text(column: Column, cell: Cell) -> str:
     if isinstance(cell, tuple):
         low, high = cell
         return "–" if math.isnan(low) else f"{number(low, column.decimals)} … {number(high, column.decimals)}"
-    return number(cell, column.decimals)
+    return number(cell, 0 if isinstance(cell, int) else column.decimals)  # a count among values stays whole
 
 
 def to_csv(table: Table) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from dgm_studio.files import file_name
 from dgm_studio.reports import Note, Points, Report, Series, Table
@@ -67,10 +67,9 @@ class ReportColumn(QWidget):
             column.addWidget(text_label(report.note, "small"))
         return section
 
-    def _export_button(self, report: Report, view: QWidget) -> QToolButton:
-        button = QToolButton()
-        button.setText("Export")
-        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+    def _export_button(self, report: Report, view: QWidget) -> QPushButton:
+        button = QPushButton("Export")
+        button.setProperty("quiet", True)
         dress(button, "save", "muted")
         button.setObjectName(f"export-{file_name(report.title)}")
         button.setToolTip(f"Write “{report.title}” to a file, or copy it")

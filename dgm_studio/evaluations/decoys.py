@@ -116,8 +116,10 @@ def _run(subject: Subject, settings: DecoySettings) -> Iterator[float | Report]:
     yield _picture(rows)
     cost = (ours.double() - mixed_log_prob(ours, noise, share)).mean().item()
     text = (
-        f"To draw noise in {1 - share:.4%} of all cases costs {cost:.2f} nats, at most {-math.log(share):.2f}, however "
-        f"many bits an example has. To draw what cannot be told from data costs {(ours.double() - exact).mean():.1f}."
+        f"To draw noise in {100 * (1 - share):.6g} % of all cases costs {cost:.2f} nats, "
+        f"at most {-math.log(share):.2f}, "
+        "however many bits an example has. To draw what cannot be told from data costs "
+        f"{(ours.double() - exact).mean():.1f} nats."
     )
     yield Note("Likelihood is not quality", text, "plain")
 

@@ -69,8 +69,8 @@ def _ascent(frames: Frames) -> Table:
         Column("Value", "number", decimals=6),
     )
     rows = (
-        ("intervals between kept steps", float(len(rises))),
-        ("intervals in which it fell", float(fell.sum())),
+        ("intervals between kept steps", len(rises)),
+        ("intervals in which it fell", int(fell.sum())),
         ("share of intervals in which it fell", float(fell.double().mean())),
         ("largest fall, nats per example", float((-rises).clamp(min=0).max())),
         ("rise from first to last, nats per example", float(values[-1] - values[0])),

@@ -52,6 +52,11 @@ def test_text_in_a_number_column_is_printed_as_it_is() -> None:
     assert cell_text(Column("Modes", "number"), "7 of 8") == "7 of 8"
 
 
+def test_a_count_among_values_is_printed_whole() -> None:
+    column = Column("Value", "number", decimals=4)
+    assert [cell_text(column, cell) for cell in (99, 0, 0.5)] == ["99", "0", "0.5000"]
+
+
 def test_latex_is_a_table_with_units_in_its_head_and_nothing_that_latex_would_read_as_commands() -> None:
     columns = (
         Column("A & B_c", "text"),

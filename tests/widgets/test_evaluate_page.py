@@ -20,7 +20,6 @@ from PySide6.QtWidgets import (
     QProgressBar,
     QPushButton,
     QScrollArea,
-    QToolButton,
     QWidget,
 )
 from pytestqt.qtbot import QtBot
@@ -444,7 +443,7 @@ def test_results_are_there_after_the_project_was_reopened(
 
 
 def _exported(page: QWidget, report: str, choice: str) -> None:
-    part(page, QToolButton, f"export-{report}").click()
+    part(page, QPushButton, f"export-{report}").click()
     menu = next(menu for menu in page.findChildren(QMenu) if menu.objectName() == "saveMenu" and menu.isVisible())
     next(action for action in menu.actions() if action.objectName() == choice).trigger()
     menu.hide()
