@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -47,6 +48,7 @@ TRACED, CHECKED = 3, 8  # inputs that a network is traced with, and that it is c
 FAR = 1e-3  # from torch, relative where values are beyond 1: networks that are written rightly are below 1e-4 (tests)
 NEEDED = ("onnx", "onnxscript")
 CHECKER = "onnxruntime"
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it tells its maker of every process that imports it, else
 _alone = Lock()  # the exporter changes what belongs to the process
 IN_TURN = (
     "decoder.onnx is not there: a code is decoded coordinate after coordinate, which as a fixed graph would be a copy "

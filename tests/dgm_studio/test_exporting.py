@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -373,6 +374,17 @@ def test_why_a_network_is_not_written_is_a_sentence(
     monkeypatch.setattr(onnx_nets, "_written", refused)
     notes = Onnx().write(source("fvbn"), tmp_path, silent)
     assert f"conditionals.onnx is not there: torch cannot write this as a fixed graph ({reason}" in notes[0]
+
+
+def test_nobody_is_told_of_an_export(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    lines = "import dgm_studio.exporting.onnx_nets, onnxruntime; print(onnxruntime.__version__)"
+    home = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "ORT_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", lines], env={**home, "HOME": str(tmp_path)}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip()
+    assert not list(tmp_path.iterdir()), "the number of this device, and what is to be told"
 
 
 @pytest.mark.slow
