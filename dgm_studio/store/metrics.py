@@ -48,14 +48,15 @@ class Metrics:
 
     def __init__(self, stored: Mapping[str, Item]) -> None:
         """`stored`: "step/KEY" and "value/KEY", as `items` gives them."""
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # for a moment: a save takes it, and the window waits for that
+        self._reading = threading.Lock()  # while the file is read; taken first
         self._stored = dict(stored)
         self._series: dict[str, _Series] | None = None
 
     def append(self, new: Mapping[str, Curve]) -> None:
         """Add to the ends of the curves; a step that comes again replaces what followed from it before."""
+        series = self._loaded()
         with self._lock:
-            series = self._loaded()
             for key, (steps, values) in new.items():
                 if len(steps):
                     empty = _Series(np.zeros(0, np.int64), np.zeros(0, np.float32))
@@ -64,14 +65,16 @@ class Metrics:
 
     def cut(self, after: int) -> None:
         """Forget what was measured after step `after`."""
+        loaded = self._loaded()
         with self._lock:
-            for series in self._loaded().values():
+            for series in loaded.values():
                 series.cut(after + 1)
             self._stored = {}
 
     def curves(self) -> dict[str, Curve]:
+        loaded = self._loaded()
         with self._lock:
-            return {key: series.curve() for key, series in self._loaded().items() if series.length}
+            return {key: series.curve() for key, series in loaded.items() if series.length}
 
     def items(self) -> dict[str, Item]:
         """What is to be saved: the datasets as they are stored, or the arrays where something changed."""
@@ -90,16 +93,23 @@ class Metrics:
             self._stored = {path: stored[path] for path in self._stored}
 
     def _loaded(self) -> dict[str, _Series]:
-        if self._series is None:
-            series: dict[str, _Series] = {}
-            shared: np.ndarray | None = None  # most curves of a run have the same steps
-            for path, item in self._stored.items():
-                kind, name = path.split("/", 1)
-                if kind == "step":
-                    steps, values = array_of(item), array_of(self._stored[f"value/{name}"])
-                    if shared is not None and np.array_equal(shared, steps):
-                        steps = shared
-                    shared = steps
-                    series[fmt.unescaped(name)] = _Series(steps, values)
-            self._series = series
-        return self._series
+        with self._reading:
+            if self._series is None:
+                with self._lock:
+                    stored = dict(self._stored)
+                self._series = _read(stored)
+            return self._series
+
+
+def _read(stored: Mapping[str, Item]) -> dict[str, _Series]:
+    series: dict[str, _Series] = {}
+    shared: np.ndarray | None = None  # most curves of a run have the same steps
+    for path, item in stored.items():
+        kind, name = path.split("/", 1)
+        if kind == "step":
+            steps, values = array_of(item), array_of(stored[f"value/{name}"])
+            if shared is not None and np.array_equal(shared, steps):
+                steps = shared
+            shared = steps
+            series[fmt.unescaped(name)] = _Series(steps, values)
+    return series

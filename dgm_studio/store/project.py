@@ -207,20 +207,24 @@ class Project(Runs):
             for run_id, run in self._runs.items():
                 items[f"runs/{run_id}/config"] = fmt.document(run.record.model_dump(mode="json"))
                 items.update({f"runs/{run_id}/{place}": item for place, item in inner[run_id].items()})
-        with replacement(path, items, fmt.PROJECT) as new, self.lock:
-            if path == self.path and not over:
+        with replacement(path, items, fmt.PROJECT) as new:
+            replaces = path == self.path and not over
+            if replaces:
                 self._file.require_unchanged()
-                self._file.keep_backup()
-            contents = new.commit()
-            stored = contents.items()
-            self._file.saved(contents)
-            self._saved_changes = changes
-            self._record = record.model_copy(update={"notes": self._record.notes})
-            self._other = {place: stored[place] for place in self._other}
-            for run_id, before in inner.items():
-                if run_id in self._runs:
-                    after: dict[str, Item] = {place: stored[f"runs/{run_id}/{place}"] for place in before}
-                    self._runs[run_id].moved(before, after)
+                self._file.keep_backup()  # which may be a copy of all of it
+            with self.lock:
+                if replaces:
+                    self._file.require_unchanged()
+                contents = new.commit()
+                stored = contents.items()
+                self._file.saved(contents)
+                self._saved_changes = changes
+                self._record = record.model_copy(update={"notes": self._record.notes})
+                self._other = {place: stored[place] for place in self._other}
+                for run_id, before in inner.items():
+                    if run_id in self._runs:
+                        after: dict[str, Item] = {place: stored[f"runs/{run_id}/{place}"] for place in before}
+                        self._runs[run_id].moved(before, after)
 
     def lasting(self, items: Mapping[str, Item]) -> dict[str, Item]:
         """The same datasets, in memory where their file may go before the next save: those of the work folder.

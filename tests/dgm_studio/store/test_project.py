@@ -57,6 +57,32 @@ def test_any_hdf5_tool_reads_the_numbers(project_path: Path):
         assert file.attrs["schema"] == fmt.SCHEMA
 
 
+def test_curves_that_are_being_read_keep_nobody_waiting(project_path: Path, monkeypatch: pytest.MonkeyPatch):
+    begun, go = threading.Event(), threading.Event()
+    read = Stored.read
+
+    def slowly(stored: Stored) -> np.ndarray:
+        begun.set()
+        assert go.wait(20)
+        return read(stored)
+
+    with Project.open(project_path) as project:
+        (run,) = project.runs.values()
+        monkeypatch.setattr(Stored, "read", slowly)
+        found: list[object] = []
+        reader = threading.Thread(target=lambda: found.append(run.metrics))
+        saver = threading.Thread(target=lambda: found.append(run.items()))  # as a save does
+        reader.start()
+        assert begun.wait(20)
+        saver.start()
+        saver.join(20)
+        assert not saver.is_alive(), "it holds the lock that the window asks for the names of runs with"
+        assert list(project.runs) == [run.id]
+        go.set()
+        reader.join(20)
+        assert len(found) == 2
+
+
 def test_names_are_made_unique(tmp_path: Path):
     with Project.create(tmp_path / "a.dgm") as project:
         runs = [project.new_run(CONFIG), project.new_run(CONFIG), project.new_run(CONFIG, name="vae-1")]
