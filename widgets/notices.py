@@ -102,9 +102,11 @@ class Log(QObject):
         self.entries.append(Said(datetime.now(), notice))
         self.said.emit(notice)
 
-    def say_problem(self, what: str, problem: Problem, *remedies: Remedy) -> None:
-        """What was not done, why, and what can be done about it."""
-        self.say(Notice("bad", f"{what} {problem.text}", problem.details, remedies))
+    def say_problem(self, what: str, problem: Problem, *remedies: Remedy) -> Notice:
+        """What was not done, why, and what can be done about it. Returns what was said."""
+        notice = Notice("bad", f"{what} {problem.text}", problem.details, remedies)
+        self.say(notice)
+        return notice
 
     def take_back(self, notice: Notice) -> None:
         """What it says is over. The log still has it."""
@@ -126,6 +128,7 @@ class NoticeBar(QFrame):
     def __init__(self, notice: Notice, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.notice = notice
+        self.leaving = False
         self.setObjectName("notice")
         self.setProperty("message", notice.kind)
         self.setAccessibleName(notice.text)
@@ -158,8 +161,14 @@ class NoticeBar(QFrame):
         close.setObjectName("dismiss")
         close.setAccessibleName("Dismiss this message")
         dress(close, "discard", "muted")
-        close.clicked.connect(self.deleteLater)
+        close.clicked.connect(self.leave)
         row.addWidget(close)
+
+    def leave(self) -> None:
+        """Be seen no more."""
+        self.leaving = True
+        self.hide()
+        self.deleteLater()
 
     def _details(self, layout: QVBoxLayout) -> QPushButton:
         shown = QPlainTextEdit(self.notice.details, readOnly=True, visible=False)
@@ -177,7 +186,7 @@ class NoticeBar(QFrame):
         return button
 
     def _choose(self, remedy: Remedy) -> None:
-        self.deleteLater()
+        self.leave()
         remedy.do()
 
 
@@ -195,12 +204,12 @@ class Notices(QWidget):
         log.taken_back.connect(self._taken_back)
 
     def bars(self) -> list[NoticeBar]:
-        return self.findChildren(NoticeBar)
+        return [bar for bar in self.findChildren(NoticeBar) if not bar.leaving]
 
     def clear(self) -> None:
         """What was said about one project does not belong to the next."""
         for bar in self.bars():
-            bar.deleteLater()
+            bar.leave()
 
     def _said(self, notice: Notice) -> None:
         if not notice.lasting:
@@ -209,10 +218,10 @@ class Notices(QWidget):
         if any(bar.notice.text == notice.text for bar in bars):
             return
         for bar in bars[: max(0, len(bars) - self.KEPT + 1)]:
-            bar.deleteLater()
+            bar.leave()
         self._layout.addWidget(NoticeBar(notice))
 
     def _taken_back(self, notice: Notice) -> None:
         for bar in self.bars():
             if bar.notice.text == notice.text:
-                bar.deleteLater()
+                bar.leave()

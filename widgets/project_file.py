@@ -11,15 +11,16 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from dgm_studio import device as devices
 from dgm_studio.store import Project, ProjectError, look_at_unfamiliar
 from widgets.background import Background, Problem
-from widgets.notices import Log, Remedy
+from widgets.notices import Log, Notice, Remedy
 from widgets.preferences import Preferences, free_path
 
 SAVE_AFTER = 1500  # ms from a change of names or notes
+AGAIN_AFTER = 10_000  # ms from a save for which the disk had no room
 
 
 class ProjectFile(QObject):
     """Makes, opens, saves and closes a project, in the thread `files`. One is open at a time, and one that cannot be
-    saved stays open.
+    saved stays open. Where the disk had no room, saving is tried again until it has.
 
     Signals: `replaced()` another project, none, or another path; `opened(Project)` after that; `leaving()` the
     project is about to be none; `writable_changed()`; `saved()`; `displaced(code)` a save found another file, or none,
@@ -41,6 +42,9 @@ class ProjectFile(QObject):
         self.closing = False  # the project is being saved for the last time
         self._saver = QTimer(self, singleShot=True, interval=SAVE_AFTER)
         self._saver.timeout.connect(self.save)
+        self._again = QTimer(self, singleShot=True, interval=AGAIN_AFTER)
+        self._again.timeout.connect(self._try_again)
+        self._unsaved: list[Notice] = []  # what was said of saves that failed, and still holds
 
     @property
     def writable(self) -> bool:
@@ -76,6 +80,7 @@ class ProjectFile(QObject):
             then()
             return
         self._saver.stop()
+        self._again.stop()
         self._set_closing(True)
 
         def saved(_: None) -> None:
@@ -93,7 +98,7 @@ class ProjectFile(QObject):
                 Remedy("Close without saving", lambda: self.close(then, keep=False)),
             )
             text = f"{project.path.name} stays open: your last changes are not on the disk."
-            self._log.say_problem(text, problem, *remedies)
+            self._say_unsaved(text, problem, *remedies)
             self._say_if_displaced(project, problem)
             self.stays_open.emit()
 
@@ -108,12 +113,32 @@ class ProjectFile(QObject):
         def failed(problem: Problem) -> None:
             if not self._say_if_displaced(project, problem):
                 text = "The project was not saved; the file on disk is as it was."
-                self._log.say_problem(text, problem, Remedy("Try again", self.save))
+                self._say_unsaved(text, problem, Remedy("Try again", self.save))
 
         self._files.submit(lambda: project.save() if project.modified else None, self._saved, failed)
 
+    def keep_trying(self) -> None:
+        """Save as soon as the disk has room; that it has none was said."""
+        self._again.start()
+
+    def _try_again(self) -> None:
+        project = self.project
+        if project is None or self.closing or not project.modified:
+            return
+
+        def failed(problem: Problem) -> None:
+            if not self._say_if_displaced(project, problem):
+                self.keep_trying()
+
+        self._files.submit(project.save, self._saved, failed)
+
+    def _say_unsaved(self, text: str, problem: Problem, *remedies: Remedy) -> None:
+        self._unsaved.append(self._log.say_problem(text, problem, *remedies))
+        if _code(problem) == "full":
+            self.keep_trying()
+
     def _say_if_displaced(self, project: Project, problem: Problem) -> bool:
-        code = problem.error.code if isinstance(problem.error, ProjectError) else ""
+        code = _code(problem)
         displaced = code in ("conflict", "missing") and project is self.project
         if displaced:
             self.displaced.emit(code)
@@ -146,6 +171,11 @@ class ProjectFile(QObject):
     def _saved(self, _: None = None) -> None:
         if self.project is not None:
             self._preferences.know(self.project.recognition)
+            unsaved, self._unsaved = self._unsaved, []
+            for notice in unsaved:
+                self._log.take_back(notice)
+            if unsaved:
+                self._log.say(Notice("good", f"All of {self.project.path.name} is on the disk.", lasting=False))
         self.saved.emit()
 
     def _replace(self, work: Callable[[], Project], then: Callable[[], None], failure: str, keep: bool = True) -> None:
@@ -166,7 +196,7 @@ class ProjectFile(QObject):
         """Have no project, and let go of the file."""
         self._preferences.know(project.recognition)  # trainings have saved it too
         self.leaving.emit()
-        self.project, self.closing = None, False
+        self.project, self.closing, self._unsaved = None, False, []
         self.replaced.emit()
         self._files.submit(project.close, lambda _: then())
         self._files.submit(devices.give_back)
@@ -174,3 +204,7 @@ class ProjectFile(QObject):
     def _set_closing(self, closing: bool) -> None:
         self.closing = closing
         self.writable_changed.emit()
+
+
+def _code(problem: Problem) -> str:
+    return problem.error.code if isinstance(problem.error, ProjectError) else ""

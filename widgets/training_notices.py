@@ -17,7 +17,7 @@ class TrainingNotices(QObject):
     def __init__(self, workspace: Workspace, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._workspace, self._log = workspace, workspace.log
-        self._not_on_disk: dict[str, list[Notice]] = {}  # by run: what was said of it and still holds
+        self._not_on_disk: dict[str, Notice] = {}  # by run: what was said of it and still holds
         workspace.training_ended.connect(self._ended)
         workspace.trainer.unkept.connect(self._unkept)
         workspace.trainer.relieved.connect(self._relieved)
@@ -50,8 +50,12 @@ class TrainingNotices(QObject):
             self._log.say(notice)
 
     def _unkept(self, run_id: str, text: str, details: str) -> None:
+        said = self._not_on_disk.get(run_id)
+        if said is not None and said.text == text:
+            return
+        self._take_back(run_id)  # what is said now holds: a training that has ended does not go on
         notice = Notice("bad", text, details, (Remedy("Save again", self._workspace.project_file.save),))
-        self._not_on_disk.setdefault(run_id, []).append(notice)
+        self._not_on_disk[run_id] = notice
         self._log.say(notice)
 
     def _relieved(self, run_id: str, text: str) -> None:
@@ -67,5 +71,5 @@ class TrainingNotices(QObject):
         self._not_on_disk.clear()
 
     def _take_back(self, run_id: str) -> None:
-        for notice in self._not_on_disk.pop(run_id, []):
-            self._log.take_back(notice)
+        if run_id in self._not_on_disk:
+            self._log.take_back(self._not_on_disk.pop(run_id))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, QThread, QTimer, Signal
 from PySide6.QtGui import QUndoStack
 
 from dgm_studio import device as devices
@@ -171,11 +171,11 @@ class Workspace(QObject):
         if self.run is run:
             self.viewing.select(run)
 
-    def close(self) -> None:
-        """End all threads. Nothing may train and the project must be closed."""
+    def end(self) -> list[QThread]:
+        """Have all threads end. Nothing may train and the project must be closed. Returns them."""
         assert self.trainer.phase is Phase.IDLE
-        self.viewing.close()
-        self.files.close()
+        self.files.end()
+        return [*self.viewing.end(), self.files]
 
     # Training.
 
@@ -214,6 +214,8 @@ class Workspace(QObject):
         assert project is not None
         run = project.runs.get(run_id)
         self.training_ended.emit(run, event)
+        if project.modified:  # the disk had no room for its end
+            self.project_file.keep_trying()
         if run is None:  # a run that was discarded before it had a state is gone
             self.forget(run_id, unlearned=True)
             return

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 from full_disk import FullDisk
-from person import Person
+from person import PATIENCE, Person
 
 from dgm_studio import backlog, recording
 from dgm_studio.store import Project, Run
+from widgets import project_file
 from widgets.trainer import Phase
 
 WAITING = "cannot be written to the disk"
@@ -17,6 +18,7 @@ WAITING = "cannot be written to the disk"
 def disk(monkeypatch: pytest.MonkeyPatch) -> FullDisk:
     monkeypatch.setattr(backlog, "RETRY_EVERY", 0.05)
     monkeypatch.setattr(recording, "WRITE_EVERY", 0.02)
+    monkeypatch.setattr(project_file, "AGAIN_AFTER", 50)
     return FullDisk(monkeypatch)
 
 
@@ -68,17 +70,66 @@ def test_a_disk_that_is_full_for_a_while_is_said_and_what_was_said_goes_when_it_
     assert not person.bars()
 
 
-def test_a_disk_that_is_full_to_the_end_costs_nothing_once_there_is_room(person: Person, disk: FullDisk) -> None:
+def test_a_disk_that_is_full_to_the_end_costs_nothing_once_there_is_room(
+    person: Person, disk: FullDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(project_file, "AGAIN_AFTER", 1000 * PATIENCE)  # the person is quicker
     run = begin(person)
     fill(person, disk)
     person.do("stop")
     person.until(lambda: person.phase is Phase.IDLE)
-    assert waiting(person)
+    assert not waiting(person)  # to be written by a training that goes on
+    person.bar("there is no room on the disk")
     project = person.desk.workspace.project
     assert project is not None
     assert project.modified
     disk.full = False
     person.choose(person.bar("there is no room on the disk"), "Save again")
-    person.until(lambda: not waiting(person))
+    person.until(lambda: not project.modified)
+    assert not person.bars()
     again = stored(person, run)
     assert (again.status, again.checkpoint_steps()) == ("stopped", run.checkpoint_steps())
+
+
+def test_what_could_not_be_saved_is_saved_by_itself_once_there_is_room(person: Person, disk: FullDisk) -> None:
+    person.train_a_little()
+    run, log = person.desk.workspace.run, person.desk.workspace.log
+    assert run is not None
+    disk.full = True
+    person.desk.workspace.rename(run, "renamed")
+    person.bar("The project was not saved")
+    said = len(log.entries)
+    person.qtbot.wait(500)
+    assert len(log.entries) == said  # it is tried again without a word
+    disk.full = False
+    person.until(lambda: not person.bars())
+    assert any("is on the disk" in line for line in log.lines)
+    assert stored(person, run).name == "renamed"
+
+
+def test_the_end_of_a_training_is_saved_by_itself_once_there_is_room(person: Person, disk: FullDisk) -> None:
+    run = begin(person)
+    fill(person, disk)
+    person.do("stop")
+    person.until(lambda: person.phase is Phase.IDLE)
+    person.bar("there is no room on the disk")
+    disk.full = False
+    person.until(lambda: not person.bars())
+    assert stored(person, run).checkpoint_steps() == run.checkpoint_steps()
+
+
+def test_a_window_that_could_not_be_closed_stays_and_says_no_longer_why_when_that_is_over(
+    person: Person, disk: FullDisk
+) -> None:
+    person.train_a_little()
+    run = person.desk.workspace.run
+    assert run is not None
+    disk.full = True
+    person.desk.workspace.rename(run, "renamed")
+    person.window.close()
+    person.bar("stays open: your last changes are not on the disk")
+    disk.full = False
+    person.until(lambda: not person.bars())
+    assert person.window.isEnabled()
+    assert person.window.isVisible()
+    assert stored(person, run).name == "renamed"

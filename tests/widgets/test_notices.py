@@ -1,4 +1,4 @@
-"""The bar above the pages keeps its text readable, however many buttons it has."""
+"""The bars above the pages: their texts can be read, and what holds is among them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtWidgets import QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
-from widgets.notices import Notice, NoticeBar, Remedy
+from widgets.notices import Log, Notice, NoticeBar, Notices, Remedy
 
 WIDTH = 640  # px, of the pages in a window of 1280 with both docks open
 
@@ -28,3 +28,16 @@ def test_remedies_of_a_long_text_stand_below_it_and_within_its_width(qtbot: QtBo
     assert all(button.y() >= text.geometry().bottom() for button in buttons)
     places = [button.geometry() for button in buttons]
     assert not any(one.intersects(other) for one in places for other in places if one is not other)
+
+
+def test_what_was_taken_back_is_shown_when_it_is_said_again_at_once(qtbot: QtBot) -> None:
+    log = Log()
+    notices = Notices(log)
+    qtbot.addWidget(notices)
+    notices.show()
+    notice = Notice("bad", "The disk is full.")
+    log.say(notice)
+    log.take_back(notice)
+    assert notices.bars() == []
+    log.say(notice)
+    assert [bar.notice for bar in notices.bars()] == [notice]
