@@ -76,17 +76,23 @@ def application(argv: list[str]) -> QApplication:
     return app
 
 
+SIGHUP = getattr(signal, "SIGHUP", None)  # not on Windows
+TOLD = [number for number in (signal.SIGINT, signal.SIGTERM, SIGHUP) if number is not None]
+
+
 def close_when_told(window: QWidget) -> None:
-    """Ctrl+C in the terminal and a request to terminate, as a session that ends sends it, close the window as a person
-    does: what trains is stopped and kept. The second time they end the process at once. Python acts on signals between
-    two of its own instructions, so within `Collector.EVERY` when nothing else happens."""
+    """Ctrl+C in the terminal, a terminal that is closed, and a request to terminate, as a session that ends sends it,
+    close the window as a person does: what trains is stopped and kept. The second time they end the process at once,
+    but for the terminal, whose shell says so as well. What is not to be heard (nohup) is not. Python acts on signals
+    between two of its own instructions, so within `Collector.EVERY` when nothing else happens."""
 
     def close(number: int, _: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, signal.SIG_IGN if number == SIGHUP else signal.SIG_DFL)
         QTimer.singleShot(0, window.close)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, close)
+    for number in TOLD:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, close)
 
 
 def main(argv: list[str]) -> int:

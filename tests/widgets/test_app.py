@@ -13,7 +13,7 @@ import pytest
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from widgets.app import Collector, LastResort, close_when_told
+from widgets.app import SIGHUP, TOLD, Collector, LastResort, close_when_told
 from widgets.notices import Log
 
 
@@ -77,20 +77,33 @@ def test_an_exception_in_any_thread_is_said_in_the_window(qtbot: QtBot, capsys: 
     assert "division by zero" in "\n".join(log.lines)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """Those of signals are put back."""
+    before = {number: signal.getsignal(number) for number in TOLD}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", TOLD)
 def test_a_request_to_terminate_closes_the_window_and_the_second_ends_the_process(
-    qtbot: QtBot, collector: Collector, number: signal.Signals
+    qtbot: QtBot, collector: Collector, handlers: None, number: signal.Signals
 ) -> None:
-    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     window = QWidget()
     qtbot.addWidget(window)
     window.show()
-    try:
-        close_when_told(window)
-        assert window.isVisible()
-        os.kill(os.getpid(), number)
-        qtbot.waitUntil(lambda: not window.isVisible(), timeout=5 * Collector.EVERY)
-        assert signal.getsignal(number) is signal.SIG_DFL
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+    close_when_told(window)
+    assert window.isVisible()
+    os.kill(os.getpid(), number)
+    qtbot.waitUntil(lambda: not window.isVisible(), timeout=5 * Collector.EVERY)
+    # of a terminal both the system and the shell may tell
+    assert signal.getsignal(number) is (signal.SIG_IGN if number == SIGHUP else signal.SIG_DFL)
+
+
+def test_a_window_that_is_to_outlive_its_terminal_does(qtbot: QtBot, handlers: None) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    signal.signal(TOLD[-1], signal.SIG_IGN)  # as nohup does
+    close_when_told(window)
+    assert signal.getsignal(TOLD[-1]) is signal.SIG_IGN
