@@ -62,10 +62,14 @@ class Background(QThread):
         self._jobs.append(_Job(work, done, failed or _raise))
         self._work.put(work)
 
-    def close(self) -> None:
-        """Finish the jobs given so far and end the thread. Their results are no longer delivered."""
+    def end(self) -> None:
+        """Have the thread end after the jobs given so far. Their results are no longer delivered."""
         self._closed = True
         self._work.put(None)
+
+    def close(self) -> None:
+        """The same, and wait for it: for tests."""
+        self.end()
         self.wait()
         self._jobs.clear()
 

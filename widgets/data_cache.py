@@ -5,11 +5,19 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
+from PySide6.QtCore import QThread
+
 from dgm_studio.config import DataChoice
 from dgm_studio.datasets import sources
 from dgm_studio.datasets.base import BadData, Dataset, Report, joined
 
 KEPT, KEPT_BYTES = 3, 256 * 2**20  # of the older ones, beside the newest
+
+
+def while_wanted(fraction: float, text: str) -> None:
+    """A report that ends the reading when the thread that reads, one of Qt's, has been asked to end."""
+    if QThread.currentThread().isInterruptionRequested():
+        raise BadData("Reading was called off.")
 
 
 class DataCache:

@@ -19,6 +19,8 @@ from widgets.arrangement import Arrangement
 from widgets.data_panel import DataPanel
 from widgets.dock import Dock
 from widgets.draft import Draft, default_config
+from widgets.ending import Ending
+from widgets.export_thread import exporting
 from widgets.exports import Exports
 from widgets.header import Header
 from widgets.help_guide import HelpGuide
@@ -183,12 +185,13 @@ class Desk(QObject):
 
     def shut_down(self, then: Callable[[], None]) -> None:
         """Stop and keep, save, end all threads; then do `then`."""
+        leave = self.area.evaluate.leave
 
         def closed() -> None:
-            self.workspace.close()
-            then()
+            threads = [*self.workspace.end(), *exporting()]
+            leave(lambda: Ending(threads, then, self))  # once more: a training that ended may have had it go on
 
-        self.area.evaluate.leave(lambda: self.projects.stop_all(lambda: self.workspace.project_file.close(closed)))
+        leave(lambda: self.projects.stop_all(lambda: self.workspace.project_file.close(closed)))
 
     # Runs.
 

@@ -193,7 +193,7 @@ class ExportDialog(QDialog):
         """Write what is chosen."""
         parts = [part for part in PARTS if self._boxes[part.key].isChecked()]
         run, step, samples = self._run, self._state.currentData(), self._samples.value()
-        self._thread = ExportThread(lambda: self._prepare(run, step, samples), parts, self.target, self)
+        self._thread = ExportThread(lambda: self._prepare(run, step, samples), parts, self.target)
         self._thread.told.connect(self._tell)
         self._thread.done.connect(self._done)
         self._thread.failed.connect(self._failed)
@@ -202,7 +202,7 @@ class ExportDialog(QDialog):
         self._bar.setValue(0)
         self._say("Reading the run and its data …", "muted")
         self._follow()
-        self._thread.start()
+        self._thread.begin()
 
     def _tell(self, fraction: float, what: str) -> None:
         self._bar.setValue(round(1000 * fraction))
@@ -222,9 +222,6 @@ class ExportDialog(QDialog):
         self._end("Cancelled. Nothing was written.", "muted")
 
     def _end(self, text: str, role: str) -> None:
-        assert self._thread is not None
-        self._thread.wait()
-        self._thread.deleteLater()
         self._thread = None
         self._say(text, role)
         self._follow()
@@ -279,7 +276,7 @@ class ExportDialog(QDialog):
         """Closed in any way. What is being written is called off."""
         self.stop()
         if self._thread is not None:
-            self._thread.wait()  # for a moment: it is putting the folder in its place
+            self._thread.leave()  # it is putting the folder in its place
         super().done(result)
 
     def stop(self) -> None:

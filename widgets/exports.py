@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog, QMainWindow
 
 from dgm_studio.config import RunConfig
-from dgm_studio.datasets.base import BadData
+from dgm_studio.datasets.base import BadData, Dataset
 from dgm_studio.device import resolve
 from dgm_studio.evaluation import subject_from
 from dgm_studio.exporting.weights import CONFIG
@@ -22,9 +23,9 @@ from models.settings import SettingsError
 from models.spec import UnsuitableData
 from widgets.actions import Actions
 from widgets.background import Problem
+from widgets.data_cache import while_wanted
 from widgets.draft import Draft
 from widgets.export_dialog import ExportDialog
-from widgets.export_thread import wait_for_all
 from widgets.notices import Notice, Remedy
 from widgets.trainer import Phase
 from widgets.workspace import Workspace
@@ -77,7 +78,6 @@ class Exports(QObject):
             self._project = self._workspace.project
             for dialog in list(self._dialogs):
                 dialog.done(0)
-            wait_for_all()
         self._follow()
 
     def _remember(self, folder: Path) -> None:
@@ -89,7 +89,7 @@ class Exports(QObject):
         assert config is not None
         recipe = Recipe.read(config.family, config.learner, config.model, config.learning)
         try:
-            dataset = self._workspace.data.load(config.data)
+            dataset = self._workspace.data.load(config.data, while_wanted)
         except BadData as error:
             return source_without_data(run, step, str(error))
         state = {**run.checkpoint(step, WEIGHTS), "step": step}
@@ -119,21 +119,32 @@ class Exports(QObject):
         project = workspace.project
         assert project is not None
 
-        def work() -> tuple[Run, Fit, RunConfig | None]:
+        def read() -> tuple[RunConfig | None, Dataset]:
             beside = config_beside(path)
-            config = beside or draft
-            run, fit = import_weights(project, config, workspace.data.load(config.data), path, partly)
-            return run, fit, beside
+            return beside, workspace.data.load((beside or draft).data)
 
-        def done(result: tuple[Run, Fit, RunConfig | None]) -> None:
-            run, fit, beside = result
-            by = "the settings beside it" if beside is not None else "the settings of the form"
-            self._added([run])
-            text = f"{run.name} begins with the weights of {path.name}, by {by}. Continue it to train it."
-            kind = "good" if fit.whole else "warn"
-            workspace.log.say(Notice(kind, text, "\n".join(fit.lines())))
+        def add(found: tuple[RunConfig | None, Dataset]) -> None:
+            beside, dataset = found
+            if workspace.project is not project:
+                return  # it was closed meanwhile
+            if workspace.trainer.phase is not Phase.IDLE:
+                text = f"{path.name} was not imported: a training has begun meanwhile. Import it when that has ended."
+                workspace.log.say(Notice("bad", text))
+                return
 
-        workspace.files.submit(work, done, lambda problem: self._refused(path, problem))
+            def done(result: tuple[Run, Fit]) -> None:
+                run, fit = result
+                by = "the settings beside it" if beside is not None else "the settings of the form"
+                self._added([run])
+                text = f"{run.name} begins with the weights of {path.name}, by {by}. Continue it to train it."
+                kind = "good" if fit.whole else "warn"
+                workspace.log.say(Notice(kind, text, "\n".join(fit.lines())))
+
+            work = partial(import_weights, project, beside or draft, dataset, path, partly)
+            workspace.files.submit(work, done, refused)
+
+        refused = partial(self._refused, path)
+        workspace.viewing.readers.submit(read, add, refused)  # a download does not keep files from being saved
 
     def _refused(self, path: Path, problem: Problem) -> None:
         error = problem.error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, QThread
 
 from dgm_studio.events import Preview, Snapshot
 from dgm_studio.state import WEIGHTS, learner_tensors
@@ -65,10 +65,11 @@ class KeptStates(QObject):
         self._forgotten += 1
         self._states.clear()
 
-    def close(self) -> None:
-        """End the thread."""
-        self._thread.close()
+    def end(self) -> QThread:
+        """Have the thread end after what was asked for. Returns it."""
+        self._thread.end()
         self._states.clear()
+        return self._thread
 
     def _remember(self, run_id: str, state: Snapshot) -> None:
         self._states[run_id, state.step] = state

@@ -122,10 +122,14 @@ class Live(QObject):
             self.can_step = possible
             self.steerable.emit(possible)
 
-    def close(self) -> None:
-        """End the thread and wait for it: for the end of the window, and for tests."""
+    def end(self) -> QThread:
+        """Have the thread end after the question in work. Returns it."""
         self.inference.close()
-        self._thread.wait()
+        return self._thread
+
+    def close(self) -> None:
+        """The same, and wait for it: for tests."""
+        self.end().wait()
 
     def retire(self) -> None:
         """End the thread without waiting for the question in work, and say nothing more, not even what is on its way;

@@ -165,8 +165,9 @@ class MainWindow(QMainWindow):
             desk.arrangement.reset()
             desk.arrangement.hide()
             yield
-        except GeneratorExit:  # the window closes
-            desk.workspace.close()
+        except GeneratorExit:  # the window closes, and is hidden
+            for thread in desk.workspace.end():
+                thread.wait()  # they have nothing to do
             raise
         self.desk = desk
         desk.worked.connect(self._show_work)
@@ -293,7 +294,7 @@ class MainWindow(QMainWindow):
             self.ended.emit()
             return
         event.ignore()
-        if self._may_close:
+        if self._may_close or not self.isEnabled():  # it is being closed
             return
         self.preferences.geometry = self.saveGeometry()
         if self.desk is None:

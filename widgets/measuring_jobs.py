@@ -14,7 +14,7 @@ from dgm_studio.state import WEIGHTS, learner_tensors
 from dgm_studio.store import Project, Run
 from models import catalog
 from models.catalog import Recipe
-from widgets.data_cache import DataCache
+from widgets.data_cache import DataCache, while_wanted
 from widgets.measuring import How, Job
 
 
@@ -52,4 +52,4 @@ def _prepare(run: Run, data: DataCache, step: int) -> tuple[Recipe, Dataset, Sna
     except devices.NoSuchDevice:
         device = devices.resolve("auto")
     weights = Snapshot(step, learner_tensors(run.checkpoint(step, only=WEIGHTS)))
-    return recipe, data.load(config.data), weights, device
+    return recipe, data.load(config.data, while_wanted), weights, device

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, QThread, QTimer, Signal
 
 from dgm_studio.config import RunConfig
 from dgm_studio.datasets.base import BadData, Dataset
@@ -111,15 +111,14 @@ class Viewing(QObject):
         self.states.clear()
         self._data.clear()
 
-    def close(self) -> None:
-        """End all threads of this object."""
+    def end(self) -> list[QThread]:
+        """Have all threads of this object end. Returns them."""
         self._pulse.stop()
         self._drop_live()
-        for live in self.findChildren(Live):  # also those that were retired inside a long question
-            live.close()
         self._data.close()
-        self.readers.close()
-        self.states.close()
+        self.readers.end()
+        lines = [live.end() for live in self.findChildren(Live)]  # also those that were retired inside a long question
+        return [*lines, self.readers, self.states.end()]
 
     def open_live(self) -> None:
         """Make the selected run answer, unless it does: from the session if it trains, from its checkpoint if not."""

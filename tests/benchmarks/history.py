@@ -145,8 +145,9 @@ def scrub(project: Project, run: Run) -> bool:
         )
         missed = missed or p95 > GOAL or bool(lost)
     view.close()
-    viewing.close()
     files.close()
+    for thread in viewing.end():
+        thread.wait()
     return missed
 
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
+from PySide6.QtCore import QThread
+from pytestqt.qtbot import QtBot
 
 from dgm_studio.config import DataChoice, of_domains
+from dgm_studio.datasets import sources
+from dgm_studio.datasets.base import BadData, Report
 from widgets import data_cache
-from widgets.data_cache import DataCache
+from widgets.data_cache import DataCache, while_wanted
 
 
 def choice(seed: int) -> DataChoice:
@@ -45,3 +52,30 @@ def test_none_is_kept_of_a_project_that_was_closed() -> None:
     cache.load(choice(0))
     cache.clear()
     assert cache.newest(choice(0)) is None
+
+
+def test_a_download_ends_when_the_thread_that_waits_for_it_is_to_end(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, ended = threading.Event(), threading.Event()
+
+    def trickle(chosen: DataChoice, report: Report) -> None:
+        while True:
+            report(0.5, "downloading")
+            reading.set()
+            time.sleep(0.001)
+
+    class Reader(QThread):
+        def run(self) -> None:
+            with pytest.raises(BadData, match="called off"):
+                DataCache().load(choice(0), while_wanted)
+            ended.set()
+
+    monkeypatch.setattr(sources, "load", trickle)
+    reader = Reader()
+    reader.start()
+    assert reading.wait(20)
+    assert not ended.is_set()
+    reader.requestInterruption()
+    assert reader.wait(20_000)
+    assert ended.is_set()

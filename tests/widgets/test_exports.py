@@ -19,7 +19,8 @@ from dgm_studio.store import Project
 from models.catalog import FAMILIES, Recipe
 from tests.widgets.person import Person
 from widgets.export_dialog import ExportDialog
-from widgets.export_thread import wait_for_all
+from widgets.export_thread import exporting
+from widgets.trainer import Phase
 
 FAMILY = next(family for family in FAMILIES if family.data == "digits")
 
@@ -98,7 +99,7 @@ def test_a_run_is_exported_and_its_weights_come_back(
     assert "Nothing was measured yet" in part(dialog, QLabel, "note-curves").text()
     go.set()
     person.until(ended.is_set)
-    wait_for_all()
+    person.until(lambda: not exporting())
     assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".out")] == []
     start.click()  # back to the choices
     assert start.text() == "Export"
@@ -126,3 +127,23 @@ def test_a_run_is_exported_and_its_weights_come_back(
     exports.take(tmp_path / "text.npz")
     refused = person.bar("text.npz cannot be read as weights")
     assert refused.notice.details == ""  # its sentence says all
+
+
+def test_an_import_does_not_draw_between_the_steps_of_a_training_that_began_meanwhile(
+    person: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = project_with_a_run(tmp_path)
+    person.window.open(path)
+    person.until(lambda: person.desk.workspace.run is not None)
+    workspace, go = person.desk.workspace, threading.Event()
+    load = workspace.data.load
+    monkeypatch.setattr(workspace.data, "load", lambda *given: load(*given) if go.wait(30) else None)
+    runs = len(workspace.project.runs)
+    person.desk.exports.take(tmp_path / "first.safetensors")
+    person.desk.control.train_draft()  # files are not kept waiting either: it is added
+    person.until(lambda: person.phase is Phase.TRAINING)
+    go.set()
+    person.bar("was not imported: a training has begun meanwhile")
+    assert len(workspace.project.runs) == runs + 1
+    person.do("stop")
+    person.until(lambda: person.phase is Phase.IDLE)

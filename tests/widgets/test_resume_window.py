@@ -86,7 +86,8 @@ class Windowed:
         closed: list[bool] = []
         self.workspace.project_file.close(lambda: closed.append(True))
         self.until(lambda: closed)
-        self.workspace.close()
+        for thread in self.workspace.end():
+            thread.wait()
         if self.area is not None:
             self.area.deleteLater()
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import torch
 from explorer_runs import Bench, pictures, recipe
-from PySide6.QtCore import QEvent, QObject, QThread
+from PySide6.QtCore import QEvent, QObject, QThread, QTimer
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 from shiboken6 import isValid
@@ -29,6 +29,7 @@ from dgm_studio.datasets import sources
 from dgm_studio.datasets.base import BadData, Dataset, Report
 from dgm_studio.datasets.sources import load
 from dgm_studio.events import CLOSING, Cancelled, Event, Failed, Finished, Preview, Progress, Snapshot, Started
+from dgm_studio.exporting.weights import Weights
 from dgm_studio.recording import Recorder
 from dgm_studio.store import Project, ProjectError, Run
 from dgm_studio.subject import Subject
@@ -39,6 +40,8 @@ from models.learning.base import Learner
 from models.spec import Batch
 from models.vae import Vae, VaeSettings
 from widgets.background import Background, Problem
+from widgets.export_dialog import ExportDialog
+from widgets.export_thread import exporting
 from widgets.live import Live
 from widgets.loading import warm_up
 from widgets.preferences import Preferences
@@ -533,11 +536,12 @@ def test_a_job_that_fails_keeps_nothing_of_its_frames_alive(qtbot: QtBot, withou
     assert alive[0]() is None
 
 
-def test_the_window_closes_with_a_training_a_queue_an_evaluation_a_download_and_a_long_question_at_once(
+def test_the_window_closes_with_everything_at_once_and_waits_for_no_thread(
     qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A training, a queue, an evaluation, an export, a download and a long question."""
     endless = DataChoice(split_seed=77)
-    reading, asked, leave = threading.Event(), threading.Event(), threading.Event()
+    reading, asked, written, leave = (threading.Event() for _ in range(4))
     read = sources.load
 
     def slow(choice: DataChoice, report: Report) -> Dataset:
@@ -549,9 +553,15 @@ def test_the_window_closes_with_a_training_a_queue_an_evaluation_a_download_and_
 
     def long_question(subject: Subject) -> None:
         asked.set()
-        leave.wait(20)
+        leave.wait(PATIENCE / 1000)
+
+    def long_part(*given: object) -> list[str]:
+        written.set()
+        leave.wait(PATIENCE / 1000)
+        return []
 
     monkeypatch.setattr(sources, "load", slow)
+    monkeypatch.setattr(Weights, "write", long_part)
     preferences = Preferences()
     preferences._settings.clear()
     person = Person(qtbot, tmp_path)
@@ -573,13 +583,23 @@ def test_the_window_closes_with_a_training_a_queue_an_evaluation_a_download_and_
     assert line is not None
     line.ask("long", long_question)
     person.until(lambda: reading.is_set() and asked.is_set())
+    desk.exports.take(tmp_path / "none.safetensors")  # waits behind the download
+    person.until(lambda: first.checkpoint_steps())
+    person.do("export")
+    dialog = person.window.findChild(ExportDialog)
+    dialog._name.setText("out")
+    dialog.begin()
+    person.until(written.is_set)
     workspace.select(list(workspace.project.runs.values())[-1])  # retires the line inside its question
-    threading.Timer(0.5, leave.set).start()
     path = workspace.project.path
-    threads = person.window.findChildren(QThread)
-    assert sum(thread.isRunning() for thread in threads) >= 5
+    threads = [*person.window.findChildren(QThread), *exporting()]
+    assert sum(thread.isRunning() for thread in threads) >= 6
+    # what takes long ends when the window says so, which it cannot while it waits
+    workspace.project_file.replaced.connect(lambda: QTimer.singleShot(300, leave.set))
     person.close()
+    assert leave.is_set()
     assert not any(isValid(thread) and thread.isRunning() for thread in threads)
+    assert sorted(each.name for each in path.parent.iterdir()) == [path.name]
     with Project.open(path) as project:
         assert not project.recoveries
         trained, waited = project.runs.values()
