@@ -66,6 +66,8 @@ class Camera:
 
     def _keep(self, name: str, size: tuple[int, int]) -> None:
         self._window.status.findChild(Readout, "lastMessage").set_text("")  # it fades by the clock
+        self._window.grab()  # the first time it is painted, an axis learns how wide its figures are
+        QApplication.processEvents()
         seen = self._window.grab()
         for front in self._in_front():
             paste(front, seen, self._window)

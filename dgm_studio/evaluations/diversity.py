@@ -13,7 +13,7 @@ from dgm_studio.reports import Cell, Column, Note, Report, Table
 from dgm_studio.subject import Subject
 from models.capabilities import Samples
 from models.estimation.diversity import distinct, n_gram_divergence, total_variation
-from models.estimation.measure import wilson
+from models.estimation.measure import Kind, wilson
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support
 
@@ -45,8 +45,9 @@ def _run(subject: Subject, settings: DiversitySettings) -> Iterator[float | Repo
     yield 0.85
     test, spec = subject.dataset.test.x, subject.spec
     orders = tuple(order for order in ORDERS if spec.support is Support.SYMBOLS and order <= spec.dimensions)
+    kind = str(Kind.ESTIMATE)
     cells = tuple(
-        (name, *_measured(drawn, density), *(n_gram_divergence(drawn, test, order, values) for order in orders))
+        (name, *_measured(drawn, density), *(n_gram_divergence(drawn, test, order, values) for order in orders), kind)
         for name, drawn in rows.items()
     )
     yield Table("Possible and different examples", _columns(density is not None, orders), cells, _note(subject, n))
@@ -83,7 +84,7 @@ def _columns(known: bool, orders: tuple[int, ...]) -> tuple[Column, ...]:
     )
     runs = tuple(Column(f"Runs of {order}", "number", "JS, nats", 3) for order in orders)
     different = (Column("Different", "number", "%", 1), Column("Entropy of shares", "number", "nats"))
-    return (Column("Drawn from"), *(valid if known else ()), *different, *runs)
+    return (Column("Drawn from"), *(valid if known else ()), *different, *runs, Column("Kind", "kind"))
 
 
 def _note(subject: Subject, n: int) -> str:

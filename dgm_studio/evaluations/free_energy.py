@@ -19,6 +19,7 @@ from dgm_studio.evaluations.base import (
 from dgm_studio.reports import Column, Curves, Note, Report, Series, Table
 from dgm_studio.subject import Subject
 from models.capabilities import HasFreeEnergy
+from models.estimation.measure import Kind
 from models.settings import NoSettings
 from models.spec import DataSpec
 
@@ -46,11 +47,12 @@ def _run(subject: Subject, settings: NoSettings) -> Iterator[float | Report]:
             Column("Examples"),
             Column("Mean F(x)", "number", "nats"),
             Column("95 % interval", "interval", "nats"),
+            Column("Kind", "kind"),
         ),
         (
-            ("training", *mean_interval(trained)),
-            ("held out", *mean_interval(held)),
-            ("gap: held out − training", gap, (low, high)),
+            ("training", *mean_interval(trained), str(Kind.ESTIMATE)),
+            ("held out", *mean_interval(held), str(Kind.ESTIMATE)),
+            ("gap: held out − training", gap, (low, high), str(Kind.ESTIMATE)),
         ),
         f"{describe(subject.dataset, test)}, and the first {len(train)} training examples.",
     )

@@ -16,6 +16,7 @@ from dgm_studio.questions.chains import joint_energy, move
 from dgm_studio.reports import Column, Curves, Note, Report, Series, Table
 from dgm_studio.subject import Subject
 from models.capabilities import NOTHING_HELD, ChainState, HasFreeEnergy, LearnsInPhases, RunsChain, TooLarge
+from models.estimation.measure import Kind
 from models.estimation.mixing import SHORTEST, Mixing, mixing
 from models.settings import Settings, setting
 from models.spec import DataSpec
@@ -198,9 +199,10 @@ def _table(subject: Subject, settings: MixingSettings, judged: list[tuple[_Follo
         Column("Effective samples", "number", "of all", 0),
         Column("Effective samples", "number", "per second", 0),
         Column("R̂", "number", decimals=3),
+        Column("Kind", "kind"),
     )
     rows = tuple(
-        (chain.name, name, m.time, m.effective, m.effective / chain.seconds, m.r_hat)
+        (chain.name, name, m.time, m.effective, m.effective / chain.seconds, m.r_hat, str(Kind.ESTIMATE))
         for chain, of_each in judged
         for name, m in of_each.items()
     )

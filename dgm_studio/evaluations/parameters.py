@@ -71,7 +71,8 @@ def _run(subject: Subject, settings: ParametersSettings) -> Iterator[float | Rep
     rows.append(("all", "", stored, in_use, str(Kind.EXACT)))
     note = (
         f"In use: log p(x) of at least one of {settings.examples} examples of fair coins changes with it. The others "
-        "are masked, so that no bit hears of itself or of later ones; or speak to units that are never on."
+        "are masked, so that no bit hears of itself or of later ones; speak to units that are never on; or are an "
+        "encoder's, for which the likelihood does not ask."
     )
     yield Table("Parameters", columns, tuple(rows), note)
 

@@ -13,7 +13,7 @@ from dgm_studio.reports import Cell, Column, Note, Pictures, Report, Table
 from dgm_studio.state import as_bytes
 from dgm_studio.subject import Subject
 from models.capabilities import Translates
-from models.estimation.measure import wilson
+from models.estimation.measure import Kind, wilson
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout
 
@@ -23,11 +23,13 @@ NOTE = (
     "A small cycle error says that nothing of an example is lost on the way, not that its translation is right: there "
     "are many ways to lose nothing."
 )
+KIND = str(Kind.ESTIMATE)  # each is a mean or a share over examples
 COLUMNS = (
     Column("Measured"),
     Column("Value", "number", decimals=3),
     Column("95 % interval", "interval", decimals=3),
     Column("For comparison", "number", decimals=3),
+    Column("Kind", "kind"),
     Column("How", "detail"),
 )
 
@@ -76,7 +78,7 @@ def _rows(subject: Subject, back: bool, x: Tensor, y: Tensor, made: Tensor, agai
     value, interval = mean_interval(_distance(again, x))
     unrelated = _distance(x.roll(1, 0), x).mean().item()
     how = f"mean absolute difference per value, the first {len(x)} of {describe(here, here.test)}"
-    yield "Cycle error", value, interval, unrelated, f"{how}; for comparison between two unrelated examples"
+    yield "Cycle error", value, interval, unrelated, KIND, f"{how}; for comparison between two unrelated examples"
     if here.spec.event_shape == there.spec.event_shape:
         own = there.test.x[: len(x)]
         left = subject.model.translate(own.to(subject.device), back).cpu()
@@ -87,6 +89,7 @@ def _rows(subject: Subject, back: bool, x: Tensor, y: Tensor, made: Tensor, agai
             value,
             interval,
             between,
+            KIND,
             f"what the generator changes of examples that are of the domain it translates to, {len(own)} of them; for "
             "comparison between two unrelated ones",
         )
@@ -96,11 +99,11 @@ def _rows(subject: Subject, back: bool, x: Tensor, y: Tensor, made: Tensor, agai
         value, interval = mean_interval(_distance(made, true))
         wrong = _distance(true.roll(1, 0), true).mean().item()
         text = "from the right translation, which is known of these data; for comparison of another example's"
-        yield "Distance from the right one", value, interval, wrong, text
+        yield "Distance from the right one", value, interval, wrong, KIND, text
         found = (torch.cdist(made.flatten(1), true.flatten(1)).argmin(1) == torch.arange(len(x))).double()
         share = found.mean().item()
         text = f"share whose nearest among the right translations of all {len(x)} is its own; for comparison chance"
-        yield "Pairs recovered", share, wilson(share, len(x)), 1 / len(x), text
+        yield "Pairs recovered", share, wilson(share, len(x)), 1 / len(x), KIND, text
     if here.spec.classes and here.spec.class_names == there.spec.class_names and (y >= 0).all():
         agreed = (_class_of(made, there) == y).double().mean().item()
         known = (_class_of(there.test.x, there) == there.test.y).double().mean().item()
@@ -108,7 +111,7 @@ def _rows(subject: Subject, back: bool, x: Tensor, y: Tensor, made: Tensor, agai
             f"share of the original's class, by {NEIGHBOURS} nearest training examples of the other domain; for "
             f"comparison of that domain's own {len(there.test)} test examples"
         )
-        yield "Class kept", agreed, wilson(agreed, len(y)), known, text
+        yield "Class kept", agreed, wilson(agreed, len(y)), known, KIND, text
 
 
 def _distance(a: Tensor, b: Tensor) -> Tensor:
