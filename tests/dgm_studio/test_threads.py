@@ -7,6 +7,7 @@ import gc
 import weakref
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,15 @@ from models.spec import Batch
 from widgets.loading import warm_up
 
 FILES = [path for room in ("dgm_studio", "widgets") for path in (ROOT / room).rglob("*.py")]
-SOURCES = {path: ast.parse(path.read_text()) for path in FILES}
+
+
+@cache
+def sources() -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text()) for path in FILES}
 
 
 def nodes(kind: type[ast.AST]) -> Iterator[tuple[Path, Any]]:
-    for path, tree in SOURCES.items():
+    for path, tree in sources().items():
         yield from ((path.relative_to(ROOT), node) for node in ast.walk(tree) if isinstance(node, kind))
 
 
@@ -48,7 +53,7 @@ def called(call: ast.Call) -> str:
 
 
 def test_no_thread_is_ever_terminated() -> None:
-    assert len(SOURCES) > 50
+    assert len(FILES) > 50
     assert not [path for path, call in nodes(ast.Call) if called(call) == "terminate"]
 
 

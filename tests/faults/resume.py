@@ -57,6 +57,7 @@ ON = {  # settings without which something would make no difference so early
     "greedy_rate": 2.0,  # so that layers above are given other bits for another example
     "labels_per_class": TRAIN,  # more than there are: what they are kept in goes on filling
 }
+APART = 7  # steps from one time that an evaluation is made to the next, while a run trains
 LEFT_AT = 7  # inside an epoch: where the state is that lacks something
 
 Drive = Callable[[TrainingSession, Event], None]
@@ -121,12 +122,10 @@ def cases() -> Iterator[Case]:
             yield Case(family, learner, "bits drawn at each visit", {}, drawn_bits())
 
 
-def read_cases() -> Iterator[Case]:
-    """Every family and learner of the catalogue, on the data of the family, which the run reads by itself."""
-    for family in catalog.FAMILIES:
-        choice = default_data(family)
-        for learner in family.learners:
-            yield Case(family.key, learner, "settings as they are", {}, load(choice), choice)
+def read_case(family: str, learner: str) -> Case:
+    """A family and a learner of it on the data of the family, which the run reads by itself."""
+    choice = default_data(catalog.family(family))
+    return Case(family, learner, "settings as they are", {}, load(choice), choice)
 
 
 def switched(settings: type[Settings], on: bool) -> dict[str, Any]:
@@ -300,6 +299,7 @@ def looked_at(case: Case) -> Iterator[tuple[Drive, Counter[str]]]:
     own, and evaluations are made, or begun and cancelled. Counts what was done."""
     done: Counter[str] = Counter()
     inference = Inference(case.recipe, case.dataset, CPU)
+    possible = admitted(case.recipe, case.dataset.spec)
     failed: list[str] = []
 
     def answer() -> None:
@@ -316,9 +316,7 @@ def looked_at(case: Case) -> Iterator[tuple[Drive, Counter[str]]]:
         if not isinstance(event, Snapshot):
             return
         inference.publish(event)
-        if event.step % 3:
-            return
-        for entry in admitted(case.recipe, case.dataset.spec):
+        for entry in possible[event.step % APART :: APART]:  # each of a few states of the run
             work = evaluate(case.recipe, case.dataset, event, [entry.key], CPU, 0, {entry.key: small(entry.settings)})
             for _, _ in zip(work, range(3 + event.step % 5), strict=False):
                 pass  # to its end, or not

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise, product
 from typing import Any, Literal, get_args, get_origin
 
@@ -239,6 +240,13 @@ def trained(family: str, learner: str, data: str, steps: int = 12, **changed: An
     train(made, data, steps)
     made.eval()
     return made
+
+
+@cache
+def looked_at(family: str, learner: str, data: str) -> tuple[Learner, dict[str, Tensor]]:
+    """A trained learner and its answers about held-out examples, made once for all tests that change nothing of it."""
+    made = trained(family, learner, data)
+    return made, answers(made, DATASETS[data].valid.x)
 
 
 def draws(seed: int = 0) -> Generator:

@@ -17,6 +17,7 @@ from dgm_studio import ROOT
 from dgm_studio.events import Event, Paused
 from dgm_studio.store import Run
 from dgm_studio.training import Order
+from models import catalog
 from widgets.notices import Log
 from widgets.preferences import Preferences
 from widgets.trainer import Phase
@@ -28,7 +29,7 @@ import resume
 from resume import STEPS, Case
 
 PATIENCE = 60_000  # ms
-CASES = list(resume.read_cases())
+LEARNERS = [(family.key, learner) for family in catalog.FAMILIES for learner in family.learners]
 
 
 class Windowed:
@@ -160,19 +161,19 @@ SLOW = pytest.mark.slow  # all but the first are
 
 
 @pytest.mark.parametrize(
-    "case",
-    [pytest.param(c, id=f"{c.family}-{c.learner}", marks=SLOW if c is not CASES[0] else ()) for c in CASES],
+    ("family", "learner"),
+    [pytest.param(*names, marks=SLOW if names is not LEARNERS[0] else ()) for names in LEARNERS],
 )
 def test_window_and_command_line_pass_a_run_to_each_other_bit_for_bit(
-    windowed: Callable[..., Windowed], case: Case, tmp_path: Path
+    windowed: Callable[..., Windowed], family: str, learner: str, tmp_path: Path
 ) -> None:
-    there_and_back(windowed, case, tmp_path)
+    there_and_back(windowed, resume.read_case(family, learner), tmp_path)
 
 
 def test_a_run_that_is_stopped_twice_in_the_window_is_resumed_there(
     windowed: Callable[..., Windowed], tmp_path: Path
 ) -> None:
-    case = CASES[0]
+    case = resume.read_case(*LEARNERS[0])
     straight = resume.stopped(tmp_path, case, ())
     window = windowed(tmp_path / "window.dgm")
     for stop in (0, 6, None):

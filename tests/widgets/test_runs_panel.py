@@ -62,6 +62,8 @@ class Person:
         preferences = Preferences()
         preferences._settings.clear()
         preferences.folder = path.parent
+        with Project.open(path, read_only=True) as project:
+            preferences.know(project.recognition)  # so that no other process looks at it first
         self.window = MainWindow(preferences, Log())
         self.window.resize(1280, 800)
         self.window.show()

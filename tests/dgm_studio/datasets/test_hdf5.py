@@ -142,7 +142,7 @@ def test_what_a_file_does_to_hdf5_it_does_to_the_other_process(tmp_path, monkeyp
         "arrays.walk = deed; preflight._main()"
     )
     monkeypatch.setattr(preflight, "_COMMAND", [sys.executable, "-c", program])
-    monkeypatch.setattr(preflight, "SECONDS", 60.0 if "sleep" not in deed else 4.0)
+    monkeypatch.setattr(preflight, "SECONDS", 60.0 if "sleep" not in deed else 1.0)
     path = tmp_path / "set.h5"
     with h5py.File(path, "w") as file:
         file["x"] = GREY
