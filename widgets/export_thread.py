@@ -63,9 +63,9 @@ class ExportThread(QThread):
         """Nobody listens any more; what is written, or about to be, stays."""
         self._heard = False
 
-    def _deliver(self, emit: Callable[[], None]) -> None:
+    def _deliver(self, tell: Callable[[], None]) -> None:
         if self._heard:
-            emit()
+            tell()
 
     def _forget(self) -> None:
         _threads.discard(self)
