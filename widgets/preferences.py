@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QByteArray, QSettings, QStandardPaths
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QSettings, QStandardPaths
 from PySide6.QtGui import QImage
+
+from dgm_studio.files import put
 
 Recognition = tuple[int, ...]  # what tells one state of a file from another
 
@@ -24,7 +27,7 @@ class Preferences:
     """Typed access to the application's settings file."""
 
     def __init__(self) -> None:
-        self._settings = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "DGM Studio", "DGM Studio")
+        self._settings = _settings()
 
     @property
     def theme(self) -> str:
@@ -205,9 +208,11 @@ class Preferences:
         """Remember them."""
         self._settings.setValue(_compared(project), runs) if runs else self._settings.remove(_compared(project))
 
-    def sync(self) -> None:
-        """Write now."""
-        self._settings.sync()
+    def sync(self) -> bool:
+        """Write now. Returns whether that could be."""
+        now = _settings()  # an older one says for ever that it could not once
+        now.sync()
+        return now.status() is QSettings.Status.NoError
 
     def _whole(self, key: str, default: int, bounds: tuple[int, int]) -> int:
         least, most = bounds
@@ -225,6 +230,10 @@ class Preferences:
         return value if isinstance(value, QByteArray) else QByteArray()
 
 
+def _settings() -> QSettings:
+    return QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "DGM Studio", "DGM Studio")
+
+
 def _compared(project: Path) -> str:
     return f"compared/{hashlib.sha256(str(project.absolute()).encode()).hexdigest()[:24]}"
 
@@ -236,13 +245,13 @@ def thumbnail_file(project: Path) -> Path:
 
 
 def keep_thumbnail(project: Path, picture: QImage) -> None:
-    """Cache the small picture of a project; a cache that cannot be written is done without."""
-    path = thumbnail_file(project)
-    try:
+    """Cache the small picture of a project; where that cannot be written, the one from before stays."""
+    path, buffer = thumbnail_file(project), QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    picture.save(buffer, "PNG")
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return
-    picture.save(str(path))
+        put(path, bytes(buffer.data().data()))
 
 
 def free_path(folder: Path, name: str) -> Path:

@@ -188,6 +188,10 @@ class ProjectFile(QObject):
             self.project = project
             self.replaced.emit()
             self.opened.emit(project)
+            if not self._preferences.sync():
+                text = f"{self._preferences.file} cannot be written: recent projects, panels and preferences will be "
+                text += "at the next start what they were. Make room on that disk, or let the file be written to."
+                self._log.say(Notice("warn", text))
             then()
 
         self.close(begin, keep)

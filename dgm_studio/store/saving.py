@@ -208,7 +208,7 @@ def _explained(path: Path, error: OSError | RuntimeError) -> ProjectError:
         return ProjectError(
             "full",
             path,
-            "there is no room on the disk. What was saved before is untouched; free some space and save again.",
+            "there is no room on the disk. What was saved before is untouched; free some space and try again.",
         )
     if number in (errno.EACCES, errno.EPERM, errno.EROFS):
         return ProjectError("read-only", path, f"the folder {path.parent} cannot be written to. Save it elsewhere.")

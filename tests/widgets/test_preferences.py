@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from person import Person
+from PySide6.QtCore import QSettings
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QCheckBox, QFileDialog, QLabel, QLineEdit, QPushButton, QSpinBox, QWidget
 from pytestqt.qtbot import QtBot
 
 from dgm_studio.training import CHECKPOINT_EVERY
 from widgets.editors import ChoiceBox
 from widgets.palette.offers import PREFERENCES
-from widgets.preferences import KEEP_EVERY, Preferences
+from widgets.preferences import KEEP_EVERY, Preferences, keep_thumbnail, thumbnail_file
 from widgets.preferences_dialog import PreferencesDialog
 
 
@@ -95,3 +101,46 @@ def test_a_file_is_familiar_until_it_changes(preferences: Preferences) -> None:
     for n in range(200):
         preferences.know((n, 0, 0, 0))
     assert (1, 2, 3, 4) not in preferences.familiar
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Callable[[Path], None]]:
+    """Settings are kept in another folder."""
+
+    def keep(folder: Path) -> None:
+        QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(folder))
+
+    yield keep
+    keep(Path(os.environ["XDG_CONFIG_HOME"]))
+
+
+def test_settings_that_cannot_be_written_are_said_when_a_project_opens(
+    person: Person, elsewhere: Callable[[Path], None], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no folder can be made in it")
+    elsewhere(tmp_path / "file")
+    person.window.preferences._settings = Preferences()._settings
+    person.preferences.folder = tmp_path / "projects"
+    person.desk.projects.new()
+    assert "recent projects, panels and preferences" in person.bar("cannot be written").notice.text
+    (tmp_path / "file").unlink()
+    assert person.preferences.sync()
+
+
+def test_the_picture_of_a_project_is_kept_where_a_newer_one_finds_no_room(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    project = tmp_path / "p.dgm"
+    first, second = QImage(9, 9, QImage.Format.Format_RGB32), QImage(8, 8, QImage.Format.Format_RGB32)
+    keep_thumbnail(project, first)
+    assert QImage(str(thumbnail_file(project))).size() == first.size()
+    monkeypatch.setattr(os, "fsync", _no_room)
+    keep_thumbnail(project, second)
+    assert QImage(str(thumbnail_file(project))).size() == first.size()
+    assert [path.name for path in thumbnail_file(project).parent.glob(f"*{thumbnail_file(project).stem}*")] == [
+        thumbnail_file(project).name
+    ]
+
+
+def _no_room(file: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
