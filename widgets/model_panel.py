@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
@@ -31,7 +31,19 @@ from widgets.theme import SPACE
 
 
 class _Name(QLineEdit):
-    """A name that ends in an ellipsis where it does not fit, until somebody types."""
+    """A name that ends in an ellipsis where it does not fit, until somebody types. A click selects it, to be typed over."""
+
+    _entered = False  # by the click that is not over yet
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self._entered = event.reason() is Qt.FocusReason.MouseFocusReason
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        super().mouseReleaseEvent(event)
+        if self._entered and not self.hasSelectedText():
+            self.selectAll()
+        self._entered = False
 
     def paintEvent(self, event: QPaintEvent) -> None:
         option = QStyleOptionFrame()
@@ -94,9 +106,19 @@ class FamilyBox(QComboBox):
             self._found.move(end + 1 - self._found.width(), self._found.y())
         return super().eventFilter(watched, event)
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape:
+            self._give_up()
+            self.lineEdit().selectAll()
+        super().keyPressEvent(event)
+
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)
-        self.setEditText(self.itemText(self.currentIndex()))  # a search that found nothing changes nothing
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """A search that found nothing changes nothing."""
+        self.setEditText(self.itemText(self.currentIndex()))
 
 
 class Fold(QWidget):

@@ -26,7 +26,7 @@ from models.spec import Batch
 sys.path.insert(0, str(ROOT / "tests" / "faults"))
 import resume
 from contract import DATASETS
-from resume import LEFT_AT, STEPS, Case, cases
+from resume import LEFT_AT, READ, STEPS, Case, cases
 
 ALL = list(cases())
 LEARNERS = sorted({(case.family, case.learner) for case in ALL})
@@ -187,7 +187,7 @@ def command(*words: str | Path) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("family", "learner"), LEARNERS)
+@pytest.mark.parametrize(("family", "learner"), READ)
 def test_processes_hand_a_run_to_each_other_bit_for_bit(family: str, learner: str, tmp_path: Path) -> None:
     case = resume.read_case(family, learner)
     straight = resume.stopped(tmp_path, case, ())

@@ -122,6 +122,15 @@ def cases() -> Iterator[Case]:
             yield Case(family, learner, "bits drawn at each visit", {}, drawn_bits())
 
 
+# Families and learners by name, on the data of the family: all but one that would sum log Z over 64 pixels.
+READ = [
+    (family.key, learner)
+    for family in catalog.FAMILIES
+    for learner in family.learners
+    if (family.key, learner) != ("conv-rbm", "maximum-likelihood")
+]
+
+
 def read_case(family: str, learner: str) -> Case:
     """A family and a learner of it on the data of the family, which the run reads by itself."""
     choice = default_data(catalog.family(family))

@@ -17,7 +17,6 @@ from dgm_studio import ROOT
 from dgm_studio.events import Event, Paused
 from dgm_studio.store import Run
 from dgm_studio.training import Order
-from models import catalog
 from widgets.notices import Log
 from widgets.preferences import Preferences
 from widgets.trainer import Phase
@@ -26,10 +25,9 @@ from widgets.workspace import Workspace
 
 sys.path.insert(0, str(ROOT / "tests" / "faults"))
 import resume
-from resume import STEPS, Case
+from resume import READ, STEPS, Case
 
 PATIENCE = 60_000  # ms
-LEARNERS = [(family.key, learner) for family in catalog.FAMILIES for learner in family.learners]
 
 
 class Windowed:
@@ -162,7 +160,7 @@ SLOW = pytest.mark.slow  # all but the first are
 
 @pytest.mark.parametrize(
     ("family", "learner"),
-    [pytest.param(*names, marks=SLOW if names is not LEARNERS[0] else ()) for names in LEARNERS],
+    [pytest.param(*names, marks=SLOW if names is not READ[0] else ()) for names in READ],
 )
 def test_window_and_command_line_pass_a_run_to_each_other_bit_for_bit(
     windowed: Callable[..., Windowed], family: str, learner: str, tmp_path: Path
@@ -173,7 +171,7 @@ def test_window_and_command_line_pass_a_run_to_each_other_bit_for_bit(
 def test_a_run_that_is_stopped_twice_in_the_window_is_resumed_there(
     windowed: Callable[..., Windowed], tmp_path: Path
 ) -> None:
-    case = resume.read_case(*LEARNERS[0])
+    case = resume.read_case(*READ[0])
     straight = resume.stopped(tmp_path, case, ())
     window = windowed(tmp_path / "window.dgm")
     for stop in (0, 6, None):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QFontInfo
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QMenuBar, QPushButton
@@ -106,6 +106,13 @@ def test_a_family_is_found_by_any_part_of_its_name(qtbot: QtBot) -> None:
     qtbot.addWidget(box)
     box.choose("vae")
     box.show()
+    with qtbot.waitActive(box):
+        box.activateWindow()
+    box.clearFocus()
+    QTest.mouseClick(box.lineEdit(), Qt.MouseButton.LeftButton, pos=QPoint(60, 10))
+    assert box.lineEdit().selectedText() == box.currentText()
+    QTest.mouseClick(box.lineEdit(), Qt.MouseButton.LeftButton, pos=QPoint(60, 10))  # a second one is for a place in it
+    assert not box.lineEdit().hasSelectedText()
     box.lineEdit().selectAll()
     QTest.keyClicks(box.lineEdit(), "regressive density")
     found = box.completer().popup()
@@ -116,3 +123,7 @@ def test_a_family_is_found_by_any_part_of_its_name(qtbot: QtBot) -> None:
         QTest.keyClick(found, Qt.Key.Key_Down)
         QTest.keyClick(found, Qt.Key.Key_Return)
     assert chosen.args == ["nade"]
+    box.choose("nade")
+    QTest.keyClicks(box.lineEdit(), "nothing of that name")
+    QTest.keyClick(box, Qt.Key.Key_Escape)
+    assert box.lineEdit().selectedText() == box.currentText() == box.itemText(box.currentIndex())
