@@ -12,7 +12,7 @@ from explorer_runs import Bench, cloud, pictures, recipe
 from latent_maps import PATIENCE, ShowMap, press
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QFileDialog, QLabel
 from pytestqt.qtbot import QtBot
 from torch import Generator
 
@@ -44,6 +44,7 @@ def choose(view: LatentMap, label: int) -> None:
 def test_the_picture_and_the_manifold_are_of_the_class_that_was_chosen(shown: Shown, qtbot: QtBot) -> None:
     bench, view = shown
     assert [view.classes.itemText(i) for i in range(3)] == ["class left", "class middle", "class right"]
+    assert any(label.text() == "x = G(z, y)" for label in view.findChildren(QLabel))
     view.move_to(np.array([0.4, -0.3]))
     for label in (2, 1):
         choose(view, label)

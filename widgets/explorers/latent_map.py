@@ -33,6 +33,7 @@ from widgets.explorers.latent_parts import DatumLine, DimensionSliders, Outcome,
 from widgets.explorers.latent_tools import ToolBench
 from widgets.explorers.map_card import MapCard
 from widgets.explorers.map_view import Bounds
+from widgets.explorers.parts import Card
 from widgets.explorers.steps import Steps
 from widgets.explorers.traversals import Traversals
 from widgets.explorers.walk import Walk
@@ -87,8 +88,10 @@ class LatentMap(Explorer):
         self._datum = DatumLine(self._is_picture)
         self.body.addWidget(self.card, 1)
         actions = (self._reset, self._random, self._snap, self._pin)
+        given = "z, y" if self._of_class else "z"
         generates = not self._encodes or issubclass(live.model_class, FacesDiscriminator)
-        self._side = side_card(self.outcome, self._datum, self.sliders, actions, self._encodes, generates)
+        card = Card("Generated", f"x = G({given})") if generates else Card("Decoded", f"p(x | {given})")
+        self._side = side_card(card, self.outcome, self._datum, self.sliders, actions, self._encodes)
         self.body.addWidget(self._side)
         self.setFocusProxy(self.map)
         look.changed.connect(self.card.repaint_layers)

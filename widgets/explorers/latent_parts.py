@@ -236,16 +236,14 @@ def around(plane: Plane, prior: PriorView, data: np.ndarray | None) -> Bounds:
 
 
 def side_card(
+    card: Card,
     outcome: Outcome,
     datum: DatumLine,
     sliders: DimensionSliders,
     actions: tuple[Callable[[], None], Callable[[], None], Callable[[], None], Callable[[], None]],
     encodes: bool,
-    generates: bool,
 ) -> Card:
-    """What stands beside the map. `actions`: reset, random, nearest, pin. `generates`: an example itself is what is
-    decoded, and not the mean of p(x | z)."""
-    card = Card("Generated", "x = G(z)") if generates else Card("Decoded", "p(x | z)")
+    """Fill `card` with what stands beside the map. `actions`: reset, random, nearest, pin."""
     card.setFixedWidth(px(SIDE))
     if outcome.is_picture:
         smooth = ("Smooth", "smooth", "Interpolate between pixels")
