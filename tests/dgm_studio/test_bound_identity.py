@@ -9,9 +9,9 @@ import torch
 from torch import Generator
 
 from dgm_studio.datasets.base import Dataset, Provenance, Split
-from dgm_studio.evaluation import Measured, Unmeasured, evaluate
+from dgm_studio.evaluation import Measured, evaluate
 from dgm_studio.events import Snapshot
-from dgm_studio.reports import StackedBars, Table
+from dgm_studio.reports import Note, StackedBars, Table
 from models.catalog import Recipe
 from models.spec import DataSpec, Layout, Support
 
@@ -53,5 +53,7 @@ def test_the_three_terms_are_apart_and_add_up_for_every_q() -> None:
 
 def test_a_net_with_too_many_states_says_so() -> None:
     _, events, _ = measured(13)
-    assert isinstance(events[-1], Unmeasured)
-    assert "2^12" in events[-1].text
+    assert isinstance(events[-1], Measured)
+    (note,) = events[-1].result.reports
+    assert isinstance(note, Note)
+    assert "2^12" in note.text

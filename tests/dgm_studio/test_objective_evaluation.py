@@ -10,7 +10,7 @@ from dgm_studio.datasets.base import Dataset, Provenance, Split
 from dgm_studio.evaluation import Measured, Unmeasured, evaluate
 from dgm_studio.evaluations import objective
 from dgm_studio.events import Snapshot
-from dgm_studio.reports import Curves, Table
+from dgm_studio.reports import Curves, Note, Table
 from models.catalog import Recipe, family, learning
 from models.spec import DataSpec, Layout, Support
 
@@ -55,5 +55,7 @@ def test_what_is_too_large_to_be_dreamed_of_is_not_offered() -> None:
     assert objective.EVALUATION.admits(model, learner, small)
     assert not objective.EVALUATION.admits(model, learner, large)
     refused = measured(13)
-    assert isinstance(refused, Unmeasured)
-    assert "2^16" in refused.text
+    assert isinstance(refused, Measured)
+    (note,) = refused.result.reports
+    assert isinstance(note, Note)
+    assert "2^16" in note.text
