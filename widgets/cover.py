@@ -8,8 +8,9 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from widgets.building import Card, label
 from widgets.icons import drawn
-from widgets.theme import look
+from widgets.theme import SPACE, look
 
 CARD_WIDTH = 208  # px, at least, of a card with a picture
 PICTURE_HEIGHT = 100
@@ -52,3 +53,19 @@ class Cover(QWidget):
             target = QRectF(0, 0, scaled.width(), scaled.height())
             target.moveCenter(area.center())
             painter.drawPixmap(target, self._pixmap, QRectF(self._pixmap.rect()))
+
+
+def picture_card(name: str, title: str, text: str, picture: Path | None) -> Card:
+    """A card to click: its picture, what it is called, and a text, which is read out as well."""
+    card = Card(clickable=True, margin=SPACE)
+    card.setObjectName(name)
+    card.setMinimumWidth(CARD_WIDTH)
+    card.setAccessibleName(title)
+    card.setAccessibleDescription(text)
+    card.setToolTip(text)
+    card.column.setSpacing(SPACE // 2)
+    card.column.addWidget(Cover(picture, PICTURE_HEIGHT))
+    card.column.addWidget(label(title, "strong", wrap=True))
+    card.column.addWidget(label(text, "small", wrap=True))
+    card.column.addStretch(1)
+    return card

@@ -205,10 +205,10 @@ class MainWindow(QMainWindow):
         self._pages.setCurrentWidget(self.start_page)
         self.header.show_project("", "")
         self.header.show_run_buttons(False)
-        self.setStatusBarShown(False)
+        self._show_status(False)
         self.setWindowTitle("DGM Studio")
-        for key, action in self.actions_:
-            if self.desk is None:
+        if self.desk is None:
+            for key, action in self.actions_:
                 action.setEnabled(key in ALWAYS)
 
     def _show_work(self) -> None:
@@ -220,10 +220,10 @@ class MainWindow(QMainWindow):
             return
         self._pages.setCurrentWidget(desk.area)
         self.header.show_run_buttons(True)
-        self.setStatusBarShown(True)
+        self._show_status(True)
         desk.arrangement.restore(self.preferences.layout)
 
-    def setStatusBarShown(self, shown: bool) -> None:
+    def _show_status(self, shown: bool) -> None:
         bar = self.statusBar()
         if self.status.parent() is not bar:
             bar.setSizeGripEnabled(False)

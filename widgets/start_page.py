@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 from dgm_studio.lessons.reading import lessons, unreadable
 from dgm_studio.presets import Preset
 from widgets.building import Card, Flow, empty, headed, label, scrolled, section
-from widgets.cover import CARD_WIDTH, PICTURE_HEIGHT, Cover
+from widgets.cover import Cover, picture_card
 from widgets.icons import dress
 from widgets.lesson.gallery import Gallery
 from widgets.preferences import thumbnail_file
@@ -177,17 +177,7 @@ class StartPage(QWidget):
         column.addLayout(flow)
 
     def _preset_card(self, preset: Preset) -> Card:
-        card = Card(clickable=True, margin=SPACE)
-        card.setObjectName(f"preset-{preset.key}")
-        card.setMinimumWidth(CARD_WIDTH)
-        card.setAccessibleName(preset.title)
-        card.setAccessibleDescription(preset.summary)
-        card.setToolTip(preset.summary)
-        card.column.setSpacing(SPACE // 2)
-        card.column.addWidget(Cover(preset.picture, PICTURE_HEIGHT))
-        card.column.addWidget(label(preset.title, "strong", wrap=True))
-        card.column.addWidget(label(preset.summary, "small", wrap=True))
-        card.column.addStretch(1)
+        card = picture_card(f"preset-{preset.key}", preset.title, preset.summary, preset.picture)
         card.clicked.connect(lambda: self.preset_chosen.emit(preset))
         return card
 

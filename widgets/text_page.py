@@ -17,6 +17,12 @@ NAVIGATION = {Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Up, Qt.Key.Key_Down,
 ZOOMS = (0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 
 
+def zoomed(zoom: float, steps: int) -> float:
+    """The size of text so many steps larger, or smaller, than `zoom`; 0 steps: the usual one."""
+    nearest = min(range(len(ZOOMS)), key=lambda i: abs(ZOOMS[i] - zoom))
+    return ZOOMS[min(max(nearest + steps, 0), len(ZOOMS) - 1)] if steps else 1.0
+
+
 class PageText(QTextBrowser):
     """The text itself. `zoom_wanted(steps)` from the wheel and the keys, 0 for the usual size; `find_wanted()`;
     `completed()` when the page can be filled again with all its equations."""
@@ -144,8 +150,7 @@ class TextPage(QWidget):
             self._show_again()
 
     def _zoom_by(self, steps: int) -> None:
-        nearest = min(range(len(ZOOMS)), key=lambda i: abs(ZOOMS[i] - self._zoom))
-        chosen = ZOOMS[min(max(nearest + steps, 0), len(ZOOMS) - 1)] if steps else 1.0
+        chosen = zoomed(self._zoom, steps)
         if chosen != self._zoom:
             self._zoom = chosen
             self._show_again()

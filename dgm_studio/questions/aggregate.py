@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from dgm_studio.questions.arrays import array, seeded
+from dgm_studio.questions.arrays import Bounds, array, seeded
 from dgm_studio.questions.examples import SplitName, split_of, spread_out
-from dgm_studio.questions.latent import Bounds, Plane
+from dgm_studio.questions.latent import Plane
 from dgm_studio.questions.parts import by_parts
 from dgm_studio.subject import InParts, Parts, Subject
 

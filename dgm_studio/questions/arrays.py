@@ -8,6 +8,8 @@ from torch import Generator, Tensor
 
 from dgm_studio.subject import Subject
 
+Bounds = tuple[float, float, float, float]  # of a part of a plane: left, bottom, right, top
+
 
 def tensor(subject: Subject, array: np.ndarray) -> Tensor:
     """`array` on the subject's device: bool stays bool, everything else becomes float32."""

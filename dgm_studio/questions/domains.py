@@ -9,12 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dgm_studio.questions.arrays import array, tensor
+from dgm_studio.questions.arrays import Bounds, array, tensor
 from dgm_studio.questions.examples import spread_out
 from dgm_studio.subject import Subject
 from models.capabilities import TellsDomains
 
-Bounds = tuple[float, float, float, float]  # left, bottom, right, top
 EXAMPLES = 500  # of each domain
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dgm_studio.questions.arrays import array, seeded, tensor
+from dgm_studio.questions.arrays import Bounds, array, seeded, tensor
 from dgm_studio.questions.examples import spread_out
 from dgm_studio.subject import Subject
 from models.capabilities import (
@@ -28,8 +28,6 @@ from models.capabilities import (
 from models.estimation.progress import finish
 from models.estimation.pushforward import warp_of
 from models.estimation.quadrature import normalised
-
-Bounds = tuple[float, float, float, float]  # left, bottom, right, top
 
 
 class Field(StrEnum):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dgm_studio.questions.arrays import array, seeded, tensor
+from dgm_studio.questions.arrays import Bounds, array, seeded, tensor
 from dgm_studio.questions.examples import SplitName, split_of, spread_out
 from dgm_studio.questions.parts import by_parts
 from dgm_studio.subject import InParts, Parts, Subject
@@ -131,9 +131,6 @@ class DrawPrior:
 
     def __call__(self, subject: Subject) -> np.ndarray:
         return array(subject.model.prior().sample(1, subject.generator)[0])
-
-
-Bounds = tuple[float, float, float, float]  # left, bottom, right, top in plane coordinates
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from torch import Generator, Tensor
 
 from dgm_studio.datasets.base import Dataset, Density
 from dgm_studio.evaluations.base import difference_interval
-from dgm_studio.questions.arrays import array, seeded
-from dgm_studio.questions.landscapes import Bounds, sampling
+from dgm_studio.questions.arrays import Bounds, array, seeded
+from dgm_studio.questions.landscapes import sampling
 from dgm_studio.subject import Subject
 from models.capabilities import HasCritic, HasDiscriminator, SamplesOfClass
 from models.estimation.divergence import Binned, Grid, optimal_value

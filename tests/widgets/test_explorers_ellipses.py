@@ -22,7 +22,7 @@ from models.learning.conjugate_vi import CoordinateAscent
 from models.learning.maximum_likelihood import MaximumLikelihood
 from models.linear_gaussian import LinearGaussian
 from models.spec import Batch, DataSpec, Layout, Support
-from widgets.explorers.ellipse_items import contours
+from widgets.explorers.ellipse_items import ellipses
 from widgets.explorers.ellipses import EllipsesView, coordinates
 
 PATIENCE = 20_000  # ms
@@ -144,7 +144,7 @@ def test_any_two_coordinates_of_a_picture_can_be_looked_at(show: Show, qtbot: Qt
 
 def test_a_contour_lies_two_deviations_from_its_mean() -> None:
     covariance = np.array([[[2.0, 0.7], [0.7, 0.5]]])
-    curve = contours(np.array([[1.0, -1.0]]), covariance)[0] - np.array([1.0, -1.0])
+    curve = ellipses(np.array([[1.0, -1.0]]), covariance)[0] - np.array([1.0, -1.0])
     distance = np.einsum("ni,ij,nj->n", curve, np.linalg.inv(covariance[0]), curve)
     assert np.allclose(distance, 4)
 

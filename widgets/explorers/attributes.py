@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QPointF, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QVBoxLayout
 
 from dgm_studio.questions.attributes import OVERALL, attribute, mean_code
 from dgm_studio.questions.latent import Embedding
 from widgets.explorers.latent_tools import LatentTool
 from widgets.explorers.parts import Caption, button, fill, row_of
+from widgets.explorers.picture_strip import PictureStrip
 from widgets.explorers.slider_row import SliderRow
-from widgets.picture_view import PictureView
-from widgets.pictures import tile
 from widgets.theme import SPACE
 
 MOST = 2.0  # times the vector, to each side
@@ -48,13 +47,10 @@ class Attributes(LatentTool):
         self.amount.setAccessibleName("How much of the attribute is added")
         self.amount.setToolTip("How much of the vector is added to the point. Arrow keys: a little more or less.")
         self.amount.changed.connect(self._add)
-        self.strip = PictureView(minimum=40)
-        self.strip.setObjectName("attributeStrip")
-        self.strip.setAccessibleName("Pictures along the attribute")
-        self.strip.setToolTip("From -2 to 2 times the vector. Click to go there.")
-        self.strip.setFixedHeight(44)
+        tip = "From -2 to 2 times the vector. Click to go there."
+        self.strip = PictureStrip("attributeStrip", "Pictures along the attribute", tip)
         self.strip.setVisible(with_pictures)
-        self.strip.pressed.connect(self._pick)
+        self.strip.picked.connect(self._pick)
         self.message = Caption(name="attributeMessage")
         self.message.setWordWrap(True)
         column = QVBoxLayout(self)
@@ -102,7 +98,7 @@ class Attributes(LatentTool):
         return self.at(STEPS) if self._with_pictures and self.vector is not None else None
 
     def show_decoded(self, x: np.ndarray) -> None:
-        self.strip.show_picture(tile(x, len(STEPS), gap=max(1, x.shape[-1] // 12)))
+        self.strip.show_pictures(x)
 
     def _turn(self) -> None:
         self._own = None  # the vector is added to where the handle is now
@@ -113,12 +109,9 @@ class Attributes(LatentTool):
         self._own = self.at(np.array([amount]))[0]
         self.moved.emit(self._own)
 
-    def _pick(self, place: QPointF) -> None:
-        if self.strip.picture is None or self.vector is None:
-            return
-        share = place.x() / self.strip.picture.shape[2]
-        if 0 <= share < 1:
-            amount = float(STEPS[int(share * len(STEPS))])
+    def _pick(self, step: int) -> None:
+        if self.vector is not None:
+            amount = float(STEPS[step])
             self.amount.set_value(amount)
             self._add(amount)
 

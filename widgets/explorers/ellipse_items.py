@@ -22,7 +22,7 @@ def shade(component: int) -> str:
     return CATEGORICAL[component % len(CATEGORICAL)]
 
 
-def contours(means: np.ndarray, covariances: np.ndarray, sigmas: float = SIGMAS) -> np.ndarray:
+def ellipses(means: np.ndarray, covariances: np.ndarray, sigmas: float = SIGMAS) -> np.ndarray:
     """Points on the contours `sigmas` standard deviations from the means: (K, 2), (K, 2, 2) -> (K, 73, 2)."""
     values, vectors = np.linalg.eigh(covariances)
     angle = np.linspace(0, 2 * np.pi, 73)
@@ -51,8 +51,8 @@ class EllipsesItem(pg.GraphicsObject):
         trails: np.ndarray | None = None,
     ) -> None:
         """(K,), (K, 2), (K, 2, 2) and, where they are to be shown, the same of the means and their way (F, K, 2)."""
-        self._weights, self._means, self._curves = weights, means, contours(means, covariances)
-        self._inner = None if mean_covariances is None else contours(means, mean_covariances)
+        self._weights, self._means, self._curves = weights, means, ellipses(means, covariances)
+        self._inner = None if mean_covariances is None else ellipses(means, mean_covariances)
         self._trails = trails
         self.update()
 

@@ -14,7 +14,7 @@ from dgm_studio.questions.components import AskPoints, AskWay, PlanePoints, Way
 from models.capabilities import HasComponents, KeepsFrames
 from models.spec import DataSpec, Layout
 from widgets.explorers.base import Explorer
-from widgets.explorers.ellipse_items import EllipsesItem, WeightBars, contours, shade
+from widgets.explorers.ellipse_items import EllipsesItem, WeightBars, ellipses, shade
 from widgets.explorers.map_points import PointGroup, PointsItem, class_groups
 from widgets.explorers.map_view import square_around, still_map
 from widgets.explorers.parts import Caption, Card, Choice, check, fill
@@ -137,7 +137,7 @@ class EllipsesView(Explorer):
         low, high = np.quantile(self._points.points, [0.002, 0.998], axis=0)
         if self._way is not None:
             heavy = self._way.weights[-1] > SMALL
-            ends = contours(self._way.means[-1, heavy], self._way.covariances[-1, heavy]).reshape(-1, 2)
+            ends = ellipses(self._way.means[-1, heavy], self._way.covariances[-1, heavy]).reshape(-1, 2)
             room = high - low  # an ellipse that is far larger than the data does not make them a dot
             low = np.minimum(low, np.maximum(ends.min(0, initial=np.inf), low - room))
             high = np.maximum(high, np.minimum(ends.max(0, initial=-np.inf), high + room))

@@ -6,15 +6,17 @@ from collections.abc import Callable
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QRect, QRectF, Qt
-from PySide6.QtGui import QBrush, QImage, QPainter, QPainterPath, QPen, QTransform
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QBrush, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from dgm_studio.questions.arrays import Bounds
 from dgm_studio.questions.landscapes import Warped
 from widgets.building import label
 from widgets.colormaps import rgba
+from widgets.explorers.drawn_item import DrawnItem
 from widgets.explorers.map_points import PointGroup, PointsItem
-from widgets.explorers.map_view import Bounds, MapView, still_map
+from widgets.explorers.map_view import MapView, still_map
 from widgets.plots import colour, pen
 from widgets.theme import CATEGORICAL, look, mixed
 
@@ -23,60 +25,26 @@ LEVELS = 8  # of opacity: each is one path, which is much faster than one polygo
 STRONGEST = 0.8
 
 
-class WarpItem(pg.GraphicsObject):
+class WarpItem(DrawnItem):
     """The cells of a latent grid where they have gone, as opaque as they are dense. Cells that lie over each other
-    add, as their densities do. Drawn once for each change into an image."""
+    add, as their densities do."""
 
     def __init__(self) -> None:
         super().__init__()
         self._warp: Warped | None = None
-        self._image: QImage | None = None
-        self._drawn_for: object = None
-        look.changed.connect(self._restyle)
+        look.changed.connect(self.renew)
 
     def show_warp(self, warp: Warped | None) -> None:
-        self._warp, self._image = warp, None
-        self.update()
+        self._warp = warp
+        self.renew()
 
-    def boundingRect(self) -> QRectF:
-        return self.viewRect()
+    @property
+    def has_content(self) -> bool:
+        return self._warp is not None
 
-    def viewTransformChanged(self) -> None:
-        self.prepareGeometryChange()
-        self._image = None
-
-    def dataBounds(self, axis: int, frac: float = 1.0, orthoRange: object = None) -> tuple[None, None]:
-        return (None, None)
-
-    def paint(self, painter: QPainter, option: object, widget: QWidget | None = None) -> None:
-        box = self.getViewBox()
-        if box is None or self._warp is None:
-            return
-        if widget is None:  # for a file, of another size or a drawing
-            painter.save()
-            self._draw_on(painter, self._warp)
-            painter.restore()
-            return
-        area = box.mapRectToScene(box.boundingRect()).toAlignedRect()
-        ratio = widget.devicePixelRatioF()
-        if self._image is None or self._drawn_for != (area, ratio):
-            self._image, self._drawn_for = self._draw(self._warp, area, ratio), (area, ratio)
-        painter.save()
-        painter.resetTransform()
-        painter.drawImage(area.topLeft(), self._image)
-        painter.restore()
-
-    def _draw(self, warp: Warped, area: QRect, ratio: float) -> QImage:
-        image = QImage(area.size() * ratio, QImage.Format.Format_ARGB32_Premultiplied)
-        image.setDevicePixelRatio(ratio)
-        image.fill(0)
-        painter = QPainter(image)
-        painter.setTransform(self.sceneTransform() * QTransform.fromTranslate(-area.x(), -area.y()))
-        self._draw_on(painter, warp)
-        painter.end()
-        return image
-
-    def _draw_on(self, painter: QPainter, warp: Warped) -> None:
+    def draw(self, painter: QPainter) -> None:
+        warp = self._warp
+        assert warp is not None
         quads, level = quadrilaterals(warp.corners), opacity_levels(warp)
         painter.setPen(Qt.PenStyle.NoPen)
         for k in np.unique(level[level > 0]).tolist():
@@ -90,10 +58,6 @@ class WarpItem(pg.GraphicsObject):
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(pen(look.theme.text, 1, 0.45)))
         painter.drawPath(lines_path(warp.corners))
-
-    def _restyle(self) -> None:
-        self._image = None
-        self.update()
 
 
 def full_density(warp: Warped) -> float:

@@ -10,6 +10,7 @@ from PySide6.QtGui import QHideEvent, QKeyEvent
 from PySide6.QtWidgets import QWidget
 
 from dgm_studio.inference import Answer
+from dgm_studio.questions.arrays import Bounds
 from dgm_studio.questions.examples import ExamplesAt
 from dgm_studio.questions.landscapes import AskLandscape, DataPoints
 from dgm_studio.questions.latent import (
@@ -32,7 +33,6 @@ from widgets.explorers.film_export import FilmExport
 from widgets.explorers.latent_parts import DatumLine, DimensionSliders, Outcome, side_card
 from widgets.explorers.latent_tools import ToolBench
 from widgets.explorers.map_card import MapCard
-from widgets.explorers.map_view import Bounds
 from widgets.explorers.parts import Card
 from widgets.explorers.steps import Steps
 from widgets.explorers.traversals import Traversals

@@ -18,9 +18,10 @@ from PySide6.QtWidgets import (
 )
 
 from dgm_studio.powers import indexed
+from dgm_studio.questions.arrays import Bounds
 from dgm_studio.questions.latent import Plane, PriorView
 from widgets.explorers.map_points import PointGroup
-from widgets.explorers.map_view import Bounds, MapView
+from widgets.explorers.map_view import MapView
 from widgets.explorers.parts import Caption, Card, button, check, fill
 from widgets.explorers.slider_row import SliderRow
 from widgets.picture_view import PictureView

@@ -8,8 +8,8 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QTransform
-from PySide6.QtWidgets import QWidget
 
+from widgets.explorers.drawn_item import DrawnItem
 from widgets.plots import colour, pen
 from widgets.theme import CATEGORICAL, look, px
 
@@ -35,9 +35,8 @@ def class_groups(points: np.ndarray, labels: np.ndarray, names: tuple[str, ...])
     return groups
 
 
-class PointsItem(pg.GraphicsObject):
-    """Many points. They are drawn once for each change of the data or of the view into an image, so that moving
-    something over them costs no more than copying a few pixels of it."""
+class PointsItem(DrawnItem):
+    """Many points."""
 
     def __init__(self, size: float = 5.0, opacity: float = 0.9, hollow: bool = False) -> None:
         """`hollow`: rings in place of dots."""
@@ -46,50 +45,24 @@ class PointsItem(pg.GraphicsObject):
         self._groups: list[PointGroup] = []
         self._shown: object = []
         self._size, self._opacity = size, opacity
-        self._image: QImage | None = None
-        self._drawn_for: object = None
 
     def set_groups(self, groups: list[PointGroup]) -> None:
         """Draw these. The same arrays in the same colours are not drawn again."""
         groups = [group for group in groups if len(group.points)]
         shown = [(id(group.points), group.colour, group.tag, look.theme) for group in groups]
         if shown != self._shown:
-            self._groups, self._shown, self._image = groups, shown, None
-            self.update()
+            self._groups, self._shown = groups, shown
+            self.renew()
 
-    def boundingRect(self) -> QRectF:
-        return self.viewRect()
+    @property
+    def has_content(self) -> bool:
+        return bool(self._groups)
 
-    def viewTransformChanged(self) -> None:
-        self.prepareGeometryChange()
-        self._image = None
-
-    def dataBounds(self, axis: int, frac: float = 1.0, orthoRange: object = None) -> tuple[None, None]:
-        return (None, None)  # the map chooses its own range
-
-    def paint(self, painter: QPainter, option: object, widget: QWidget | None = None) -> None:
-        box = self.getViewBox()
-        if box is None or not self._groups:
-            return
-        if widget is None:  # for a file, of another size or a drawing
-            self._draw_each(painter)
-            return
-        area = box.mapRectToScene(box.boundingRect()).toAlignedRect()
-        ratio = widget.devicePixelRatioF()
-        if self._image is None or self._drawn_for != (area, ratio):
-            self._image = self._draw(area, ratio)
-            self._drawn_for = (area, ratio)
-        painter.save()
-        painter.resetTransform()
-        painter.drawImage(area.topLeft(), self._image)
-        painter.restore()
-
-    def _draw_each(self, painter: QPainter) -> None:
+    def draw(self, painter: QPainter) -> None:
         """Each point as a circle of the painter's."""
         transform = painter.transform()
         places, shown = self._places(transform), transform.mapRect(self.viewRect())
         radius = (self._size - LINE if self._hollow else self._size) / 2
-        painter.save()
         painter.resetTransform()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for group, place in zip(self._groups, places, strict=True):
@@ -100,7 +73,6 @@ class PointsItem(pg.GraphicsObject):
                 if shown.contains(x, y):
                     painter.drawEllipse(QPointF(x, y), radius, radius)
         self._draw_tags(painter, places)
-        painter.restore()
 
     def _places(self, transform: QTransform) -> list[np.ndarray]:
         """The points of each group, (N, 2), where `transform` puts them."""
@@ -113,7 +85,8 @@ class PointsItem(pg.GraphicsObject):
             if group.tag:
                 draw_tag(painter, QPointF(*np.median(place, axis=0)), group.tag, group.colour)
 
-    def _draw(self, area: QRect, ratio: float) -> QImage:
+    def draw_image(self, area: QRect, ratio: float) -> QImage:
+        # all dots at once, where `draw` takes each as a circle
         to_area = self.sceneTransform() * QTransform.fromTranslate(-area.x(), -area.y())
         places = self._places(to_area)
         shape = (round(area.height() * ratio), round(area.width() * ratio))

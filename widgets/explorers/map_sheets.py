@@ -6,9 +6,8 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QColor
 
+from dgm_studio.questions.arrays import Bounds
 from widgets.theme import look
-
-Bounds = tuple[float, float, float, float]  # left, bottom, right, top
 
 
 def manifold_image(cells: np.ndarray, strength: float = 0.38) -> np.ndarray:

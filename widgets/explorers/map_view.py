@@ -8,11 +8,11 @@ from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter
 from PySide6.QtWidgets import QGraphicsItem, QWidget
 
+from dgm_studio.questions.arrays import Bounds
+from widgets.explorers.ellipse_items import ellipses
 from widgets.explorers.map_points import PointGroup, PointsItem
 from widgets.plots import Plot, pen, rectangle
 from widgets.theme import look
-
-Bounds = tuple[float, float, float, float]
 
 
 class VeilItem(pg.ImageItem):
@@ -142,10 +142,7 @@ class MapView(Plot):
 
     def set_ellipse(self, centre: np.ndarray, covariance: np.ndarray, sigmas: float = 2.0) -> None:
         """The contour `sigmas` standard deviations from `centre` (2,) of a Gaussian with `covariance` (2, 2)."""
-        values, vectors = np.linalg.eigh(covariance)
-        angle = np.linspace(0, 2 * np.pi, 73)
-        circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        curve = centre + sigmas * circle * np.sqrt(np.maximum(values, 0)) @ vectors.T
+        [curve] = ellipses(centre[None], covariance[None], sigmas)
         self.ellipse.setData(curve[:, 0], curve[:, 1])
 
     def set_direction(self, line: np.ndarray) -> None:

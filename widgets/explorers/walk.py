@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from PySide6.QtCore import QElapsedTimer, QPointF, Qt, QTimer, Signal
+from PySide6.QtCore import QElapsedTimer, Qt, QTimer, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from dgm_studio.animation import KINDS, PER_SECOND
@@ -14,10 +14,9 @@ from widgets.editors import DecimalBox
 from widgets.explorers.key_frames import KeyFrameRow
 from widgets.explorers.latent_tools import LatentTool
 from widgets.explorers.parts import Caption, Choice, button, check, fill, row_of
+from widgets.explorers.picture_strip import PictureStrip
 from widgets.icons import dress
 from widgets.past import Past
-from widgets.picture_view import PictureView
-from widgets.pictures import tile
 from widgets.theme import SPACE, px
 
 PICTURES = 10
@@ -55,13 +54,10 @@ class Walk(LatentTool):
         self.row = KeyFrameRow()
         self.row.chosen.connect(self._choose)
         self.row.removed.connect(self._remove)
-        self.strip = PictureView(minimum=40)
-        self.strip.setObjectName("strip")
-        self.strip.setAccessibleName("Pictures on the way")
-        self.strip.setToolTip("What the way between the pins decodes to. With two pins or more: click to go there.")
-        self.strip.setFixedHeight(44)
+        tip = "What the way between the pins decodes to. With two pins or more: click to go there."
+        self.strip = PictureStrip("strip", "Pictures on the way", tip)
         self.strip.setVisible(with_pictures)
-        self.strip.pressed.connect(self._pick)
+        self.strip.picked.connect(self._pick)
         self.message = Caption(name="walkMessage")
         self.message.setWordWrap(True)
         column = QVBoxLayout(self)
@@ -186,7 +182,7 @@ class Walk(LatentTool):
         if self._with_pictures:
             pins, stations = x[:-PICTURES], x[-PICTURES:]
             self.row.show_pictures(pins)
-            self.strip.show_picture(tile(stations, PICTURES, gap=max(1, x.shape[-1] // 12)))
+            self.strip.show_pictures(stations)
 
     def follow(self, z: np.ndarray) -> None:
         super().follow(z)
@@ -265,13 +261,10 @@ class Walk(LatentTool):
         self.frames[self.index] = replace(frame, seconds=self._seconds.value(), easing=self._easing.currentData())
         self._changed()
 
-    def _pick(self, place: QPointF) -> None:
-        if len(self.frames) < 2 or self.strip.picture is None:
-            return
-        share = place.x() / self.strip.picture.shape[2]
-        if 0 <= share < 1:
+    def _pick(self, station: int) -> None:
+        if len(self.frames) > 1:
             self.pause()
-            self.moved.emit(self.stations()[int(share * PICTURES)])
+            self.moved.emit(self.stations()[station])
 
     def _changed(self) -> None:
         if self.path() is None:

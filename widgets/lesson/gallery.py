@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from dgm_studio.lessons.format import Lesson, LessonError
 from widgets.building import Card, Flow, headed, label
-from widgets.cover import CARD_WIDTH, PICTURE_HEIGHT, Cover
+from widgets.cover import picture_card
 from widgets.lesson.marks import Mark, Sign, minutes
 from widgets.theme import SPACE
 
@@ -46,17 +46,7 @@ class Gallery(QWidget):
             text.setText(found.text)
 
     def _card(self, lesson: Lesson) -> Card:
-        card = Card(clickable=True, margin=SPACE)
-        card.setObjectName(f"lesson-{lesson.key}")
-        card.setMinimumWidth(CARD_WIDTH)
-        card.setAccessibleName(lesson.title)
-        card.setAccessibleDescription(lesson.claim)
-        card.setToolTip(lesson.claim)
-        card.column.setSpacing(SPACE // 2)
-        card.column.addWidget(Cover(lesson.picture, PICTURE_HEIGHT))
-        card.column.addWidget(label(lesson.title, "strong", wrap=True))
-        card.column.addWidget(label(lesson.claim, "small", wrap=True))
-        card.column.addStretch(1)
+        card = picture_card(f"lesson-{lesson.key}", lesson.title, lesson.claim, lesson.picture)
         foot = QHBoxLayout()
         foot.setSpacing(SPACE // 2)
         foot.addWidget(label(minutes(lesson), "small"))

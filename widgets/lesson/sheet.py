@@ -18,7 +18,7 @@ from widgets.lesson.article import Article, Figure
 from widgets.lesson.checks import CheckCard
 from widgets.lesson.runner import Runner
 from widgets.lesson.runs import LessonRuns, Tries
-from widgets.text_page import ZOOMS
+from widgets.text_page import zoomed
 from widgets.theme import SPACE
 from widgets.workspace import Workspace
 
@@ -124,7 +124,6 @@ class Sheet(Anchored):
 
     def _zoom(self, steps: int) -> None:
         preferences = self._workspace.preferences
-        nearest = min(range(len(ZOOMS)), key=lambda i: abs(ZOOMS[i] - preferences.help_zoom))
-        preferences.help_zoom = ZOOMS[min(max(nearest + steps, 0), len(ZOOMS) - 1)] if steps else 1.0
+        preferences.help_zoom = zoomed(preferences.help_zoom, steps)
         if self._article is not None:
             self._article.zoom(preferences.help_zoom)
