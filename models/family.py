@@ -17,8 +17,8 @@ class Family:
 
     key: str
     title: str
-    group: str
-    lecture: str
+    group: str  # a word by which it is found, with others like it
+    lecture: str  # the chapter that it belongs to
     summary: str
     look_for: str  # what to watch while it learns
     model: type[nn.Module]

@@ -44,6 +44,13 @@ def test_modules_that_the_architecture_names_are_there() -> None:
     assert not {name for name in named if not any(path.endswith(f"/{name}") for path in paths)}
 
 
+@pytest.mark.parametrize("room", ["dgm_studio", "widgets"])
+def test_modules_that_lie_in_a_room_itself_are_named_by_the_architecture(room: str) -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    lying = {path.name for path in (ROOT / room).glob("*.py") if not path.name.startswith("__")}
+    assert not {name for name in lying if f"`{name}`" not in text and f"/{name}`" not in text}
+
+
 # a key that is also an English word, where it stands as that: when an evaluation was made, what draws
 WORDS = {
     "dgm_studio/store/run.py": {"made"},
