@@ -31,7 +31,8 @@ from widgets.theme import SPACE
 
 
 class _Name(QLineEdit):
-    """A name that ends in an ellipsis where it does not fit, until somebody types. A click selects it, to be typed over."""
+    """A name that ends in an ellipsis where it does not fit, until somebody types. A click selects it, to be typed
+    over."""
 
     _entered = False  # by the click that is not over yet
 
