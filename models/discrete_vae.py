@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from models.capabilities import Elbo, PosteriorDraw, TooLarge
 from models.concrete import Bits, Categories, DiscreteUnits
-from models.estimation.enumeration import LIMIT
+from models.estimation.enumeration import LIMIT, power
 from models.estimation.progress import finish
 from models.family import Family
 from models.likelihoods import LikelihoodSettings, check_likelihood, chosen_likelihood
@@ -159,8 +159,8 @@ class DiscreteVae(nn.Module):
         total = self.values ** self.code_shape[0]
         if total * x.numel() > SUMMED:
             raise TooLarge(
-                f"The bound is a sum over {self.values}^{self.code_shape[0]} states of the code for each of {len(x)} "
-                "examples. Use fewer units, or fewer values of each."
+                f"The bound is a sum over {power(self.values, self.code_shape[0])} states of the code for each of "
+                f"{len(x)} examples. Use fewer units, or fewer values of each."
             )
         posterior, h = self._posterior(x), self._states(0, total)
         log_q = posterior.log_prob(h.unsqueeze(1).expand(-1, len(x), *self.code_shape))
@@ -177,8 +177,8 @@ class DiscreteVae(nn.Module):
         units, total = self.code_shape[0], self.values ** self.code_shape[0]
         if total > 2**LIMIT:
             raise TooLarge(
-                f"log p(x) is a sum over {self.values}^{units} states of the code; up to 2^{LIMIT} are summed exactly. "
-                "Use fewer units, or fewer values of each."
+                f"log p(x) is a sum over {power(self.values, units)} states of the code; up to {power(2, LIMIT)} are "
+                "summed exactly. Use fewer units, or fewer values of each."
             )
         together = max(1, CELLS // x.numel())
         log_p = x.new_full((len(x),), -math.inf)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from models.capabilities import TooLarge
-from models.estimation.enumeration import all_states
+from models.estimation.enumeration import all_states, power
 
 MOST = 16  # bits of an example and of its latent state together
 POINTS = 180  # on a circle: once round, sums over them are exact to rounding, as the field is smooth and periodic
@@ -136,8 +136,8 @@ def _latent_states(model: Any, bits: int) -> Tensor:
     hidden = states.shape[1]
     if bits + hidden > MOST:
         raise TooLarge(
-            f"Every example meets every latent state, which makes 2^{bits + hidden} pairs here; up to 2^{MOST} are "
-            f"looked at. Use at most {max(1, MOST - bits)} hidden units in all."
+            f"Every example meets every latent state, which makes {power(2, bits + hidden)} pairs here; up to "
+            f"{power(2, MOST)} are looked at. Use at most {max(1, MOST - bits)} hidden units in all."
         )
     return states
 

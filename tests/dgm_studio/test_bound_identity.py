@@ -56,4 +56,4 @@ def test_a_net_with_too_many_states_says_so() -> None:
     assert isinstance(events[-1], Measured)
     (note,) = events[-1].result.reports
     assert isinstance(note, Note)
-    assert "2^12" in note.text
+    assert "2¹²" in note.text

@@ -58,4 +58,4 @@ def test_what_is_too_large_to_be_dreamed_of_is_not_offered() -> None:
     assert isinstance(refused, Measured)
     (note,) = refused.result.reports
     assert isinstance(note, Note)
-    assert "2^16" in note.text
+    assert "2¹⁶" in note.text

@@ -63,7 +63,7 @@ def test_a_free_energy_is_enough_where_its_normaliser_cannot_be_summed() -> None
 
 
 def test_a_sum_over_too_many_states_is_refused_with_what_to_do() -> None:
-    with pytest.raises(TooLarge, match=r"2\^30 states.* Use at most 20 units below the top"):
+    with pytest.raises(TooLarge, match=r"2³⁰ states.* Use at most 20 units below the top"):
         of_all(Dbn(DbnSettings(first=30, second=4), SPEC))
 
 

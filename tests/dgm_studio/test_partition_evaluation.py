@@ -99,5 +99,5 @@ def test_a_sum_that_does_not_fit_is_said() -> None:
     learner: Any = nn.Module()
     learner.model, learner.sampler = model, lambda: model
     subject = Subject(learner, Dataset(wide, split, split, split, Provenance("off")), 0, Generator().manual_seed(0))
-    with pytest.raises(TooLarge, match=r"2\^25 states"):
+    with pytest.raises(TooLarge, match=r"2²⁵ states"):
         list(partition.EVALUATION.run(subject, partition.PartitionSettings()))

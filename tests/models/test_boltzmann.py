@@ -30,6 +30,7 @@ from models.capabilities import (
     TooLarge,
 )
 from models.estimation.annealing import annealed_log_partition, reverse_log_prob
+from models.estimation.enumeration import power
 from models.estimation.progress import finish
 from models.learning.contrastive_divergence import (
     ContrastiveDivergence,
@@ -156,12 +157,12 @@ def test_sums_visit_only_units_that_do_not_sum_out(d: int, m: int, r: bool, s: b
 )
 def test_too_many_units_are_refused_with_the_limit(d: int, m: int, r: bool, s: bool, states: int) -> None:
     model = make(r, s, m, spec=DataSpec((d,), Support.BITS, Layout.VECTOR))
-    with pytest.raises(TooLarge, match=rf"{d} visible and {m} hidden units .* 2\^{states} states; up to 2\^20"):
+    with pytest.raises(TooLarge, match=rf"{d} visible and {m} hidden units .* {power(2, states)} states; up to 2²⁰"):
         model.log_partition()
 
 
 def test_a_free_energy_over_too_many_connected_hidden_units_is_refused_with_the_limit() -> None:
-    with pytest.raises(TooLarge, match=r"21 hidden units with connections .* up to 2\^20"):
+    with pytest.raises(TooLarge, match=r"21 hidden units with connections .* up to 2²⁰"):
         make(hidden=21).free_energy(torch.zeros(1, *SHAPE).double())
     learner = MaximumLikelihood(make(hidden=21), MaximumLikelihoodSettings(), SPEC, 10)
     with pytest.raises(TooLarge, match=r"persistent contrastive divergence"):

@@ -122,9 +122,7 @@ def test_centres_change_how_a_machine_is_written_and_not_what_it_is() -> None:
 
 
 def test_what_is_too_large_or_not_of_bits_is_refused_with_what_would_fit() -> None:
-    with pytest.raises(
-        TooLarge, match=r"layers of 30, 21, 22 units is a sum over 2\^21.*at most 20 units in the first"
-    ):
+    with pytest.raises(TooLarge, match=r"layers of 30, 21, 22 units is a sum over 2²¹.*at most 20 units in the first"):
         make((21, 22), spec=DataSpec((30,), Support.BITS, Layout.VECTOR)).log_prob(torch.zeros(1, 30).double())
     with pytest.raises(UnsuitableData, match="binarisation"):
         Dbm.check(DbmSettings(), DataSpec(SHAPE, Support.UNIT, Layout.IMAGE))

@@ -107,7 +107,7 @@ def test_log_prob_is_the_sum_over_every_hidden_unit(third: int, labels: bool) ->
 
 
 def test_too_many_units_below_the_top_are_refused() -> None:
-    with pytest.raises(TooLarge, match=r"10 and 11 units below the top is a sum over 2\^21"):
+    with pytest.raises(TooLarge, match=r"10 and 11 units below the top is a sum over 2²¹"):
         make(10, 11, 3).log_prob(all_x())
 
 

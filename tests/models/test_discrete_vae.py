@@ -40,7 +40,7 @@ def test_a_learned_prior_is_what_codes_are_drawn_from() -> None:
 
 def test_a_code_that_is_too_large_to_sum_says_how_large_it_is() -> None:
     model = DiscreteVae(DiscreteVaeSettings(units=21, values=2), SPEC)
-    with pytest.raises(TooLarge, match=r"2\^21 states of the code; up to 2\^20.*fewer units"):
+    with pytest.raises(TooLarge, match=r"2²¹ states of the code; up to 2²⁰.*fewer units"):
         model.log_prob(X.float())
 
 

@@ -122,7 +122,7 @@ def test_the_free_energy_sums_out_the_hidden_units() -> None:
 
 
 def test_too_many_hidden_units_are_refused_with_the_limit() -> None:
-    with pytest.raises(TooLarge, match=r"21 hidden units is a sum over 2\^21.*at most 20 hidden"):
+    with pytest.raises(TooLarge, match=r"21 hidden units is a sum over 2²¹.*at most 20 hidden"):
         make(21).log_partition()
 
 

@@ -193,5 +193,5 @@ def test_means_go_down_from_every_layer_and_up_to_every_layer() -> None:
 
 def test_what_cannot_be_summed_is_refused_with_what_can() -> None:
     model = SigmoidBelief(SigmoidBeliefSettings(first=15, second=10), SPEC)
-    with pytest.raises(TooLarge, match=r"belief net with 15 and 10 hidden units.*2\^25.*importance-weighted"):
+    with pytest.raises(TooLarge, match=r"belief net with 15 and 10 hidden units.*2²⁵.*importance-weighted"):
         model.log_prob(torch.zeros(1, 2, 2))
