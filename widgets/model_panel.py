@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
@@ -61,6 +61,16 @@ class _Name(QLineEdit):
             painter.drawText(room, side | Qt.AlignmentFlag.AlignVCenter, text)
 
 
+NAMES = Qt.ItemDataRole.UserRole + 1  # what a family is found by: its title, and the short name that it goes by
+
+
+class _Titles(QCompleter):
+    """Finds by all names and shows titles."""
+
+    def pathFromIndex(self, index: QModelIndex) -> str:
+        return str(index.data(Qt.ItemDataRole.DisplayRole))
+
+
 class FamilyBox(QComboBox):
     """Families of models, searched by typing any part of a name. `chosen(key)` when a person picked one."""
 
@@ -76,17 +86,21 @@ class FamilyBox(QComboBox):
         self.setMinimumContentsLength(8)
         for entry in catalog.FAMILIES:
             self.addItem(entry.title, entry.key)
+            self.setItemData(self.count() - 1, f"{entry.title} {entry.key}", NAMES)
             self.setItemData(self.count() - 1, f"{entry.summary}\n{entry.lecture}", Qt.ItemDataRole.ToolTipRole)
         self.setLineEdit(_Name())
-        completer = self.completer()  # which comes with the line
+        completer = _Titles(self.model(), self)
+        completer.setCompletionRole(NAMES)
         completer.setFilterMode(Qt.MatchFlag.MatchContains)
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
+        self.setCompleter(completer)
         self._found = completer.popup()
         self._found.setProperty("popup", True)
         self._found.installEventFilter(self)
         self.lineEdit().setPlaceholderText("search")
         self.lineEdit().setTextMargins(-2, 0, 0, 0)  # words begin where those of other boxes do
+        self.lineEdit().returnPressed.connect(self._take_first)
         self.activated.connect(lambda index: self.chosen.emit(self.itemData(index)))
 
     def choose(self, key: str) -> None:
@@ -112,6 +126,19 @@ class FamilyBox(QComboBox):
             self._give_up()
             self.lineEdit().selectAll()
         super().keyPressEvent(event)
+
+    def _take_first(self) -> None:
+        """What is typed is a short name, or a part of one or more: the first of those below the field. A whole title is
+        taken by Qt."""
+        text = self.lineEdit().text().strip()
+        if not text or self.findText(text, Qt.MatchFlag.MatchFixedString) >= 0:
+            return
+        first = self.findData(text.lower())
+        if first < 0:
+            first = self.findData(text, NAMES, Qt.MatchFlag.MatchContains)
+        if first >= 0:
+            self.setCurrentIndex(first)
+            self.activated.emit(first)
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)

@@ -32,7 +32,8 @@ class TrainingNotices(QObject):
             self._log.say(Notice("info", f"{name} was discarded at step {thousands(event.step)}.", lasting=False))
         else:
             how = "was stopped at" if event.stopped else "finished"
-            text = f"{name} {how} step {thousands(event.step)} and was kept."
+            kept = "is not on the disk yet" if run is not None and run.id in self._not_on_disk else "was kept"
+            text = f"{name} {how} step {thousands(event.step)} and {kept}."
             self._log.say(Notice("good", text, lasting=False))
 
     def _say_failure(self, run: Run | None, event: Failed) -> None:

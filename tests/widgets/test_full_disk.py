@@ -113,6 +113,7 @@ def test_the_end_of_a_training_is_saved_by_itself_once_there_is_room(person: Per
     person.do("stop")
     person.until(lambda: person.phase is Phase.IDLE)
     person.bar("there is no room on the disk")
+    assert "and is not on the disk yet" in person.desk.workspace.log.lines[-1]
     disk.full = False
     person.until(lambda: not person.bars())
     assert stored(person, run).checkpoint_steps() == run.checkpoint_steps()

@@ -127,3 +127,27 @@ def test_a_family_is_found_by_any_part_of_its_name(qtbot: QtBot) -> None:
     QTest.keyClicks(box.lineEdit(), "nothing of that name")
     QTest.keyClick(box, Qt.Key.Key_Escape)
     assert box.lineEdit().selectedText() == box.currentText() == box.itemText(box.currentIndex())
+
+
+def test_return_takes_the_family_that_was_found_first(qtbot: QtBot) -> None:
+    box = FamilyBox()
+    qtbot.addWidget(box)
+    box.choose("vae")
+    box.show()
+    heard: list[str] = []
+    box.chosen.connect(heard.append)
+    for typed in ("nothing of that name", ""):
+        box.lineEdit().setText(typed)
+        QTest.keyClick(box.lineEdit(), Qt.Key.Key_Return)
+        assert heard == []
+    for typed, key in (("regressive density", "nade"), ("VAE", "vae"), ("orderless", "eonade"), ("nade", "nade")):
+        box.lineEdit().selectAll()
+        QTest.keyClicks(box.lineEdit(), typed)
+        found = box.completer().popup()
+        qtbot.waitUntil(found.isVisible)
+        titles = [found.model().index(row, 0).data() for row in range(found.model().rowCount())]
+        QTest.keyClick(found, Qt.Key.Key_Return)
+        assert heard.pop() == key
+        assert heard == []
+        assert box.currentData() == key
+        assert box.lineEdit().text() == box.currentText() in titles  # by short names too, and by no other text
