@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dgm_studio.basis import HIGHER, NOTHING, Basis
 from dgm_studio.datasets.base import Dataset, Split
-from dgm_studio.reports import Column, Report, Table
+from dgm_studio.reports import Column, Note, Report, Table
 from dgm_studio.subject import Subject
 from models.capabilities import Samples, SamplesMeans
 from models.distributions import bernoulli
@@ -68,15 +68,17 @@ def samples_can_be_compared(model: type, spec: DataSpec) -> bool:
     return issubclass(model, Samples) and spec.layout in layouts and spec.support in supports
 
 
-def draw(subject: Subject, n: int, means: bool = False) -> Generator[float, None, tuple[Tensor, str]]:
+def draw(
+    subject: Subject, n: int, means: bool = False, at_once: int = CHUNK
+) -> Generator[float, None, tuple[Tensor, str]]:
     """n samples (n, *event), and what is to be said about them: means of p(x | latent state) where `means` and the
     model has them, draws otherwise."""
     means = means and isinstance(subject.model, SamplesMeans)
     sample = subject.model.sample_mean if means else subject.model.sample
     parts = []
-    for begin in range(0, n, CHUNK):
-        parts.append(sample(min(CHUNK, n - begin), subject.generator))
-        yield min(1.0, (begin + CHUNK) / n)
+    for begin in range(0, n, at_once):
+        parts.append(sample(min(at_once, n - begin), subject.generator))
+        yield min(1.0, (begin + at_once) / n)
     return torch.cat(parts), ", as means" if means else ""
 
 
@@ -89,9 +91,11 @@ def shuffled(x: Tensor, subject: Subject) -> Tensor:
     return x[torch.randperm(len(x), generator=subject.generator, device=x.device)]
 
 
-def finite(x: Tensor) -> Tensor:
-    """Whether all values of each sample are numbers: (N, *event) -> (N,)."""
-    return x.flatten(1).isfinite().all(1)
+def broken(samples: Tensor) -> Note | None:
+    """What stands in place of figures where not all samples (N, *event) are finite numbers; None where they are."""
+    count = int((~samples.flatten(1).isfinite().all(1)).sum())
+    text = f"{count} of {len(samples)} samples are not finite numbers: training has diverged."
+    return Note("Not measured", text, "bad") if count else None
 
 
 def small_print(measure: Measure) -> str:

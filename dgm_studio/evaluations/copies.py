@@ -9,9 +9,9 @@ from torch import Tensor
 
 from dgm_studio.evaluations.base import (
     Evaluation,
+    broken,
     describe,
     draw,
-    finite,
     samples_can_be_compared,
     small_print,
     stage,
@@ -59,10 +59,8 @@ def _run(subject: Subject, settings: CopiesSettings) -> Iterator[float | Report]
     spec, dataset = subject.spec, subject.dataset
     means = settings.means and spec.support is Support.UNIT
     samples, how = yield from stage(draw(subject, settings.samples, means), 0.0, 0.4)
-    broken = int((~finite(samples)).sum())
-    if broken:
-        text = f"{broken} of {len(samples)} samples are not finite numbers: training has diverged."
-        yield Note("Not measured", text, "bad")
+    if wrong := broken(samples):
+        yield wrong
         return
     train = training_examples(dataset, subject)
     ours, places = yield from stage(_to_training(samples, train, spec), 0.4, 0.3)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from dgm_studio.datasets.base import Density
-from dgm_studio.evaluations.base import Evaluation, small_print, stage
+from dgm_studio.evaluations.base import Evaluation, draw, small_print, stage
 from dgm_studio.reports import NO_INTERVAL, Cell, Column, Note, Points, Report, Series, Table
 from dgm_studio.subject import Subject
 from models.capabilities import Samples
@@ -41,7 +41,8 @@ def _admits(model: type, learner: type, spec: DataSpec) -> bool:
 def _run(subject: Subject, settings: CoverageSettings) -> Iterator[float | Report]:
     density = subject.dataset.density
     wanted = max(settings.samples, settings.histogram if density is not None else 0)
-    x = yield from stage(_draw(subject, wanted), 0.0, 0.8)
+    x, _ = yield from stage(draw(subject, wanted, at_once=DRAWN_AT_ONCE), 0.0, 0.8)
+    x = x.cpu()
     data = subject.dataset.test.x[:SHOWN]
     series = (_series("held-out data", data), _series("samples", x[:SHOWN]))
     yield Points("Samples on held-out data", "x₁", "x₂", series, square=True)
@@ -54,14 +55,6 @@ def _run(subject: Subject, settings: CoverageSettings) -> Iterator[float | Repor
     if mixture is not None:
         yield _modes(x[: settings.samples], perfect[: settings.samples], mixture)
     yield _divergences(x[: settings.histogram], perfect[: settings.histogram], density, subject.dataset.train.x)
-
-
-def _draw(subject: Subject, n: int) -> Generator[float, None, Tensor]:
-    parts: list[Tensor] = []
-    for begin in range(0, n, DRAWN_AT_ONCE):
-        parts.append(subject.model.sample(min(DRAWN_AT_ONCE, n - begin), subject.generator).cpu())
-        yield min(1.0, (begin + DRAWN_AT_ONCE) / n)
-    return torch.cat(parts)
 
 
 def _modes(x: Tensor, perfect: Tensor, mixture: Mixture) -> Table:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from dgm_studio.datasets.base import Density
-from dgm_studio.evaluations.base import CHUNK, Evaluation, describe, stage, training_examples
+from dgm_studio.evaluations.base import Evaluation, describe, draw, stage, training_examples
 from dgm_studio.reports import Cell, Column, Note, Report, Table
 from dgm_studio.subject import Subject
 from models.capabilities import Samples
@@ -35,7 +35,8 @@ def _admits(model: type, learner: type, spec: DataSpec) -> bool:
 def _run(subject: Subject, settings: DiversitySettings) -> Iterator[float | Report]:
     data, density = training_examples(subject.dataset, subject, settings.samples).cpu(), subject.dataset.density
     n = min(settings.samples, len(data))
-    x = yield from stage(_draw(subject, n), 0.0, 0.8)
+    x, _ = yield from stage(draw(subject, n), 0.0, 0.8)
+    x = x.cpu()
     generator = torch.Generator().manual_seed(subject.generator.initial_seed())
     rows = {"Model": x, "Training data": data[:n]}
     if density is not None:
@@ -52,14 +53,6 @@ def _run(subject: Subject, settings: DiversitySettings) -> Iterator[float | Repo
     )
     yield Table("Possible and different examples", _columns(density is not None, orders), cells, _note(subject, n))
     yield _said(x, data[:n])
-
-
-def _draw(subject: Subject, n: int) -> Generator[float, None, Tensor]:
-    parts: list[Tensor] = []
-    for begin in range(0, n, CHUNK):
-        parts.append(subject.model.sample(min(CHUNK, n - begin), subject.generator).cpu())
-        yield min(1.0, (begin + CHUNK) / n)
-    return torch.cat(parts)
 
 
 def _measured(x: Tensor, density: Density | None) -> tuple[Cell, ...]:

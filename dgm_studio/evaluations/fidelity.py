@@ -10,10 +10,10 @@ from torch import Tensor
 
 from dgm_studio.evaluations.base import (
     Evaluation,
+    broken,
     chunks,
     describe,
     draw,
-    finite,
     held_out_examples,
     samples_can_be_compared,
     shuffled,
@@ -89,9 +89,8 @@ def _run(subject: Subject, settings: FidelitySettings) -> Iterator[float | Repor
         return
     means = settings.means and subject.spec.support is Support.UNIT
     samples, how = yield from stage(draw(subject, n, means), 0.0, 0.4)
-    broken = int((~finite(samples)).sum())
-    if broken:
-        yield Note("Not measured", f"{broken} of {n} samples are not finite numbers: training has diverged.", "bad")
+    if wrong := broken(samples):
+        yield wrong
         return
     spaces = yield from stage(_spaces(subject, settings, train, learned), 0.4, 0.3)
     for i, (name, network) in enumerate(spaces):

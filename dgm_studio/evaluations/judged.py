@@ -12,9 +12,9 @@ from torch import Tensor
 from dgm_studio.evaluations.base import (
     CHUNK,
     Evaluation,
+    broken,
     describe,
     draw,
-    finite,
     mean_interval,
     stage,
     training_examples,
@@ -43,10 +43,8 @@ def _admits(model: type, learner: type, spec: DataSpec) -> bool:
 
 def _run(subject: Subject, settings: JudgedSettings) -> Iterator[float | Report]:
     x, _ = yield from stage(draw(subject, settings.samples), 0.0, 0.5)
-    broken = int((~finite(x)).sum())
-    if broken:
-        text = f"{broken} of {len(x)} samples are not finite numbers: training has diverged."
-        yield Note("Not measured", text, "bad")
+    if wrong := broken(x):
+        yield wrong
         return
     critic = isinstance(subject.learner, HasCritic)
     letter = "f(x)" if critic else "D(x)"

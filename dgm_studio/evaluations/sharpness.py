@@ -9,9 +9,9 @@ from torch import Tensor
 
 from dgm_studio.evaluations.base import (
     Evaluation,
+    broken,
     describe,
     draw,
-    finite,
     mean_interval,
     samples_can_be_compared,
     stage,
@@ -43,10 +43,8 @@ def _run(subject: Subject, settings: SharpnessSettings) -> Iterator[float | Repo
     energies: dict[str, Tensor] = {}
     for i, (name, means) in enumerate(kinds):
         x, _ = yield from stage(draw(subject, settings.samples, means), i * 0.9 / len(kinds), 0.9 / len(kinds))
-        broken = int((~finite(x)).sum())
-        if broken:
-            text = f"{broken} of {len(x)} samples are not finite numbers: training has diverged."
-            yield Note("Not measured", text, "bad")
+        if wrong := broken(x):
+            yield wrong
             return
         energies[name] = gradient_energy(x / scale).cpu()
     test = gradient_energy(dataset.test.x / scale)

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from dgm_studio.evaluations.base import (
     Evaluation,
+    broken,
     difference_interval,
     draw,
-    finite,
     held_out_examples,
     samples_can_be_compared,
     shuffled,
@@ -19,7 +19,7 @@ from dgm_studio.evaluations.base import (
     training_examples,
 )
 from dgm_studio.evaluations.fidelity import describe_held_out
-from dgm_studio.reports import NO_INTERVAL, Column, Note, Report, Table
+from dgm_studio.reports import NO_INTERVAL, Column, Report, Table
 from dgm_studio.subject import Subject
 from models.capabilities import FacesDiscriminator, HasCritic
 from models.estimation.measure import Kind, Measure
@@ -53,9 +53,8 @@ def _run(subject: Subject, settings: TransportSettings) -> Iterator[float | Repo
     data = shuffled(held_out_examples(subject), subject)
     n = min(settings.samples, len(data), len(train))
     samples, _ = yield from stage(draw(subject, n), 0.0, 0.2)
-    broken = int((~finite(samples)).sum())
-    if broken:
-        yield Note("Not measured", f"{broken} of {n} samples are not finite numbers: training has diverged.", "bad")
+    if wrong := broken(samples):
+        yield wrong
         return
     where, theirs = describe_held_out(subject), data[:n].flatten(1)
     found: list[tuple[str, Measure]] = []
