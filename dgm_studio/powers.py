@@ -20,6 +20,15 @@ def thousands(number: float) -> str:
     return f"{number:,.0f}".replace(",", THIN)
 
 
+def bytes_text(count: float) -> str:
+    """So many bytes in a unit that keeps the number small: 524 kB, 1.2 MB."""
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if count < 1000 or unit == "TB":
+            return f"{count:.0f} {unit}" if unit == "bytes" or count >= 10 else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError
+
+
 def _grouped(number: int) -> str:
     """As `thousands`, from five figures on: protocols name four as 1439."""
     return thousands(number) if number >= 10_000 else str(number)

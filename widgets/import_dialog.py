@@ -18,13 +18,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from dgm_studio.powers import bytes_text
 from models import catalog
 from widgets.actions import Actions
 from widgets.building import label
 from widgets.notices import Notice, voice
 from widgets.preferences import PROJECT_FILES, Preferences
 from widgets.run_changes import Listed, RunChanges
-from widgets.status import size
 from widgets.theme import SPACE
 
 RUN = Qt.ItemDataRole.UserRole
@@ -70,7 +70,7 @@ class ImportDialog(QDialog):
         self._list.setAccessibleName(f"Runs of {path.name}")
         titles = {family.key: family.title for family in catalog.FAMILIES}
         for run in runs:
-            parts = (titles.get(run.family, run.family), run.status, ", ".join(run.tags), size(run.nbytes))
+            parts = (titles.get(run.family, run.family), run.status, ", ".join(run.tags), bytes_text(run.nbytes))
             item = QListWidgetItem(f"{run.name}  —  {' · '.join(part for part in parts if part)}")
             item.setData(RUN, run.id)
             item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsUserCheckable)
@@ -116,7 +116,7 @@ class ImportDialog(QDialog):
         checked = self.checked()
         nbytes = sum(self._runs[run_id].nbytes for run_id in checked)
         runs = f"{len(checked)} run{'' if len(checked) == 1 else 's'}"
-        self._import.setText(f"Import {runs} ({size(nbytes)})" if checked else "Import")
+        self._import.setText(f"Import {runs} ({bytes_text(nbytes)})" if checked else "Import")
         self._import.setEnabled(bool(checked))
         self._all.setChecked(len(checked) == len(self._runs))
 

@@ -12,11 +12,12 @@ from typing import TypeVar
 from PySide6.QtCore import QObject, Signal
 
 from dgm_studio.config import RunConfig
+from dgm_studio.powers import bytes_text
 from dgm_studio.store import Project, Recovery, Run, branch, duplicate, import_runs, look_at_unfamiliar
 from widgets.background import Problem
 from widgets.notices import Notice, Remedy
 from widgets.run_edits import Deletion
-from widgets.status import size, thousands
+from widgets.status import thousands
 from widgets.workspace import Workspace
 
 T = TypeVar("T")
@@ -114,7 +115,7 @@ class RunChanges(QObject):
         if not runs:
             return
         ids, nbytes = [run.id for run in runs], sum(run.nbytes for run in runs)
-        text = f"Remove {_counted(len(runs), 'deleted run')} ({size(nbytes)}) for good? This cannot be undone."
+        text = f"Remove {_counted(len(runs), 'deleted run')} ({bytes_text(nbytes)}) for good? This cannot be undone."
         remedy = Remedy("Remove for good", lambda: self._clean_up(project, ids, nbytes))
         self._workspace.log.say(Notice("warn", text, ", ".join(run.name for run in runs), (remedy,)))
 
@@ -168,7 +169,7 @@ class RunChanges(QObject):
 
         def done(_: None) -> None:
             self._workspace.changed()
-            self._say(f"The deleted runs were removed for good; saving the project frees {size(nbytes)}.")
+            self._say(f"The deleted runs were removed for good; saving the project frees {bytes_text(nbytes)}.")
 
         self._work(lambda: project.clean_up(run_ids), done, "The deleted runs are still there.")
 

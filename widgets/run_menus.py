@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from PySide6.QtWidgets import QMenu, QWidget
 
+from dgm_studio.powers import bytes_text
 from dgm_studio.store import Run
 from widgets.actions import Actions
 from widgets.run_changes import RunChanges
-from widgets.status import size, thousands
+from widgets.status import thousands
 from widgets.workspace import Workspace
 
 
@@ -49,7 +50,7 @@ class RunMenus:
         for run in reversed(runs):
             steps = run.checkpoint_steps()
             at = f" · step {thousands(steps[-1])}" if steps else ""
-            text = f"Restore {run.name}{at} · {size(run.nbytes)}"
+            text = f"Restore {run.name}{at} · {bytes_text(run.nbytes)}"
             action = self.deleted.addAction(text, lambda run=run: self._changes.restore(run.id, project))
             action.setObjectName(f"restore-{run.id}")
         self.deleted.addSeparator()

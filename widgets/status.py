@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QToolButton, QWidget
 
+from dgm_studio.powers import bytes_text
 from dgm_studio.powers import thousands as thousands  # for all that writes counts
 from widgets.building import Card
 from widgets.icons import dress
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from dgm_studio.events import Progress  # torch comes with it, and the window is up before torch is
 
 FADE_AFTER = 8000  # ms that a message stays in the line; the log keeps it
-UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def percent(share: float, decimals: int = 0) -> str:
@@ -45,15 +45,6 @@ def duration(seconds: float) -> str:
 def rate(steps_per_second: float) -> str:
     """Steps per second, with figures that matter."""
     return f"{thousands(steps_per_second) if steps_per_second >= 10 else format(steps_per_second, '.2g')} it/s"
-
-
-def size(count: float) -> str:
-    """Bytes in a unit that keeps the number small."""
-    for unit in UNITS:
-        if count < 1000 or unit == UNITS[-1]:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    raise AssertionError
 
 
 class StatusLine(Card):
@@ -120,7 +111,7 @@ class StatusLine(Card):
 
     def show_place(self, device: str, memory: int) -> None:
         """Where the training runs, and the memory in use there in bytes."""
-        self._place.set_text(f"memory {size(memory)}  ·  {device}" if memory else device)
+        self._place.set_text(f"memory {bytes_text(memory)}  ·  {device}" if memory else device)
 
     def _said(self, notice: Notice) -> None:
         self._message.set_text(notice.text)

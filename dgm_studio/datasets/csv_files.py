@@ -14,7 +14,6 @@ import numpy as np
 from dgm_studio.datasets.base import BadData, Provenance, RawData, Report, Source
 from dgm_studio.datasets.files import (
     ShapeSettings,
-    bytes_text,
     check_packing,
     check_size,
     existing,
@@ -23,6 +22,7 @@ from dgm_studio.datasets.files import (
     within,
 )
 from dgm_studio.datasets.values import CLASSES, LARGEST, classes, examples, symbol_names
+from dgm_studio.powers import bytes_text
 from models.settings import setting
 
 LINE = 2**21  # bytes a line may have

@@ -21,7 +21,8 @@ from urllib.parse import urlsplit
 
 from dgm_studio.datasets.base import BadData, Report
 from dgm_studio.datasets.connection import LOOK, Line, Unreachable
-from dgm_studio.datasets.files import bytes_text, reading
+from dgm_studio.datasets.files import reading
+from dgm_studio.powers import bytes_text
 
 PATIENCE = 15.0  # seconds in which something must arrive
 ROOM = 2**24  # bytes that are left free on the disk

@@ -20,6 +20,7 @@ import numpy as np
 
 from dgm_studio.datasets import memory
 from dgm_studio.datasets.base import BadData, Report
+from dgm_studio.powers import bytes_text
 from models.settings import Settings, setting
 
 LIMIT = 2**31  # bytes that a data set may take in memory as float32
@@ -186,14 +187,6 @@ def check_packing(unpacked: int, packed: int, what: str) -> None:
             f"{what} would unpack {bytes_text(packed)} to {bytes_text(unpacked)}: it is damaged, or made to fill the "
             f"memory. Get it again from a source you trust."
         )
-
-
-def bytes_text(count: float) -> str:
-    for unit in ("bytes", "kB", "MB", "GB", "TB"):
-        if count < 1000 or unit == "TB":
-            return f"{count:.0f} {unit}" if unit == "bytes" or count >= 10 else f"{count:.1f} {unit}"
-        count /= 1000
-    raise AssertionError
 
 
 def numbered(shape: Iterable[int]) -> str:

@@ -17,8 +17,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from dgm_studio.datasets.base import BadData, Provenance, RawData, Report, Source
-from dgm_studio.datasets.files import FileSettings, bytes_text, check_size, existing
+from dgm_studio.datasets.files import FileSettings, check_size, existing
 from dgm_studio.datasets.values import CLASSES, examples
+from dgm_studio.powers import bytes_text
 from models.settings import setting
 
 FORMATS = {

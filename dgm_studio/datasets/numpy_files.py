@@ -16,7 +16,6 @@ from numpy.lib import format as npy
 
 from dgm_studio.datasets.base import BadData, RawData, Report, Source
 from dgm_studio.datasets.files import (
-    bytes_text,
     check_packing,
     check_size,
     existing,
@@ -24,6 +23,7 @@ from dgm_studio.datasets.files import (
     reading,
 )
 from dgm_studio.datasets.selection import ArraySettings, Entry, read_selected
+from dgm_studio.powers import bytes_text
 
 MAX_ARRAYS = 1000
 AXES = 32

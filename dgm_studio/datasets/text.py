@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from dgm_studio.datasets.base import PARTS, BadData, Provenance, RawData, Report, Source
-from dgm_studio.datasets.files import BLOCK, PathSettings, bytes_text, check_size, existing, opened, reading, within
+from dgm_studio.datasets.files import BLOCK, PathSettings, check_size, existing, opened, reading, within
+from dgm_studio.powers import bytes_text
 from models.settings import Settings, setting
 from models.spec import Layout, Support
 
