@@ -15,7 +15,7 @@ from dgm_studio.report_values import values_of
 from dgm_studio.reports import Bars, Curves, HeatMap, Points, Series, StackedBars
 from dgm_studio.table_texts import number
 from widgets.colormaps import rgba, viridis
-from widgets.plots import Plot, framed, pen
+from widgets.plots import BELOW_ZERO, Plot, framed, pen
 from widgets.saving import Choice, open_menu
 from widgets.theme import CATEGORICAL, look, px
 
@@ -179,7 +179,11 @@ class PointsPlot(ReportPlot):
             self._names.append((colour, one.name))
         if cloud:
             self.plot.setFixedHeight(CLOUD_HEIGHT)
-        self._frame(np.concatenate([s.x for s in series]), np.concatenate([s.y for s in series]))
+        every = [np.concatenate(values) for values in ([s.x for s in series], [s.y for s in series])]
+        self._ends = [framed(values, 0.2, 0.15) if len(values) else (0.0, 1.0) for values in every]
+        self._positive = [len(values) > 0 and values.min() >= 0 for values in every]
+        self.plot.setXRange(*self._ends[0], padding=0)
+        self.plot.setYRange(*self._ends[1], padding=0)
         if report.square:
             self._square()
         self._iso: list[tuple[float, pg.PlotCurveItem, pg.TextItem]] = []
@@ -193,18 +197,28 @@ class PointsPlot(ReportPlot):
         look.changed.connect(self._restyle)
         self._restyle()
 
-    def _frame(self, x: np.ndarray, y: np.ndarray) -> None:
-        for values, set_range in ((x, self.plot.setXRange), (y, self.plot.setYRange)):
-            if len(values):
-                set_range(*framed(values, 0.2, 0.15), padding=0)
-
     def _square(self) -> None:
         """One scale for both axes, in a plot that is no wider than what it shows, nor narrower than it is high."""
-        (left, right), (bottom, top) = self.plot.box.viewRange()
-        self.plot.setAspectLocked(True)
+        (left, right), (bottom, top) = self._ends
         inside = (self.plot.maximumHeight() - px(AXIS)) * max(1.0, (right - left) / (top - bottom))
         self.plot.setMaximumWidth(round(inside) + px(AXIS))
         self.layout().setAlignment(self.plot, Qt.AlignmentFlag.AlignLeft)
+        self.plot.box.sigResized.connect(self._scale_alike)
+
+    def _scale_alike(self) -> None:
+        """One of the axes shows more than its values span: around them, or above where they are never negative. A
+        lock of the aspect (pyqtgraph) would take it from both sides."""
+        pixels = self.plot.box.width(), self.plot.box.height()
+        if min(pixels) <= 0:
+            return
+        unit = max((high - low) / count for (low, high), count in zip(self._ends, pixels, strict=True))
+        shown = []
+        for (low, high), positive, count in zip(self._ends, self._positive, pixels, strict=True):
+            span = unit * count
+            start = (low + high - span) / 2
+            start = max(start, -BELOW_ZERO * span) if positive else start
+            shown.append((start, start + span))
+        self.plot.box.setRange(xRange=shown[0], yRange=shown[1], padding=0)
 
     def _restyle(self) -> None:
         lines = [(look.theme.muted, f"constant {self._report.iso_title}")] if self._iso else []

@@ -7,7 +7,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from dgm_studio.reports import Points, Series
-from widgets.plots import framed
+from widgets.plots import BELOW_ZERO, framed
 from widgets.report_plots import PointsPlot
 
 
@@ -32,6 +32,10 @@ def test_one_point_on_a_plane_of_one_scale_is_seen_with_what_is_around_it(qtbot:
     view.resize(300, 300)
     view.show()
     qtbot.waitUntil(lambda: view.plot.width() > 200)
+    (left, right), (bottom, top) = view.plot.box.viewRange()
+    assert left == pytest.approx(-BELOW_ZERO * (right - left))  # a rate is never negative
+    assert left < 0.11 < right
+    assert bottom < 24.7 < top
 
 
 def test_an_axis_of_what_is_never_negative_has_no_room_for_a_negative_figure() -> None:
