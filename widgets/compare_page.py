@@ -17,7 +17,7 @@ from widgets.compare.curves_part import CurvesPart
 from widgets.compare.likelihood_part import LikelihoodPart
 from widgets.compare.linked_part import LinkedPart
 from widgets.compare.part import Part
-from widgets.compare.plane_part import PlanePart
+from widgets.compare.rate_distortion_part import RateDistortionPart
 from widgets.compare.samples_part import SamplesPart
 from widgets.compare.settings_part import SettingsPart
 from widgets.empty import Empty
@@ -42,7 +42,7 @@ class ComparePage(QWidget):
             CurvesPart: partial(CurvesPart, chosen, workspace),
             SamplesPart: partial(SamplesPart, chosen, workspace),
             LikelihoodPart: partial(LikelihoodPart, chosen, workspace, measuring),
-            PlanePart: partial(PlanePart, chosen, workspace, measuring),
+            RateDistortionPart: partial(RateDistortionPart, chosen, workspace, measuring),
             LinkedPart: partial(LinkedPart, chosen, workspace),
         }
         self._made: dict[int, Part] = {}

@@ -22,7 +22,7 @@ from widgets.compare.curves_part import CurvesPart
 from widgets.compare.frames import Moments, ticks
 from widgets.compare.likelihood_part import LikelihoodPart
 from widgets.compare.linked_part import LinkedPart
-from widgets.compare.plane_part import PlanePart
+from widgets.compare.rate_distortion_part import RateDistortionPart
 from widgets.compare.samples_part import SamplesPart
 from widgets.compare.settings_part import SettingsPart
 from widgets.compare_page import ComparePage
@@ -177,7 +177,7 @@ def test_a_person_compares_runs(person: Person, page: ComparePage) -> None:
     assert table._buttons == {}  # nothing is kept that could be measured
 
     plane = show(page, "plane")
-    assert isinstance(plane, PlanePart)
+    assert isinstance(plane, RateDistortionPart)
     person.until(lambda: len(plane.table().rows) == 4)
     assert "nade: no evidence lower bound" in texts(page)
     assert plane.plot.values() == plane.table()
@@ -217,7 +217,7 @@ def test_a_run_that_trains_is_live_and_what_lacks_is_measured_in_the_background(
     person.do("stop")
     person.until(lambda: person.phase is Phase.IDLE)
     plane = show(page, "plane")
-    assert isinstance(plane, PlanePart)
+    assert isinstance(plane, RateDistortionPart)
     person.until(lambda: plane._missing())
     count = len(plane._missing())
     plane._compute.click()

@@ -73,9 +73,10 @@ class Frames(QObject):
 
     def forget(self, run_id: str = "") -> None:
         """Ignore what still comes and keep nothing, of one run or of all: it may hold other frames from now on."""
-        for kept in (self._wanted, self._kept):
-            for key in [key for key in kept if not run_id or run_id in (key, key[0])]:
-                del kept[key]
+        for one in [one for one in self._wanted if run_id in ("", one)]:
+            del self._wanted[one]
+        for one, step in [key for key in self._kept if run_id in ("", key[0])]:
+            del self._kept[one, step]
 
     def _read(self, run: Run, step: int) -> None:
         self._reading[run.id] = step

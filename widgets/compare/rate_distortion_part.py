@@ -36,7 +36,7 @@ NEAR = 14  # px from a point that still means it
 LINES = 10  # of constant ELBO, about
 
 
-class PlanePlot(Plot):
+class RateDistortionPlot(Plot):
     """Points of each run, joined in the order of steps; the newest is large. Between dashed lines the ELBO changes by a
     round amount. A person's mouse near a point names it."""
 
@@ -157,7 +157,7 @@ class PlanePlot(Plot):
                 text.setPos(x, value - x)
 
 
-class PlanePart(Part):
+class RateDistortionPart(Part):
     """Kept states that were not measured yet are, on demand, in the background; what is done meanwhile is kept."""
 
     key, title = "plane", "Rate–distortion"
@@ -168,7 +168,7 @@ class PlanePart(Part):
         super().__init__(chosen, workspace, parent)
         self._asked = 0
         self._points: dict[str, list[RatePoint]] = {}
-        self.plot = PlanePlot()
+        self.plot = RateDistortionPlot()
         self.plot.title, self.plot.values = "Rate and distortion", self.table
         self._compute = QPushButton("Measure")
         self._compute.setObjectName("measureStates")
