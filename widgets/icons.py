@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import weakref
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-from PySide6.QtCore import QByteArray, QRectF, Qt, QTemporaryDir
+from PySide6.QtCore import QByteArray, QRectF, QStandardPaths, Qt, QTemporaryDir
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 from shiboken6 import isValid
 
 from dgm_studio import ROOT
+from dgm_studio.files import put
 from widgets.theme import look, mixed
 
 FOLDER = ROOT / "resources" / "icons"
@@ -58,14 +60,25 @@ def drawn(name: str, colour: str, size: int) -> QPixmap:
 
 @cache
 def icon_file(name: str, colour: str) -> Path:
-    """The icon in one colour as a file that lives as long as the process: style sheets take nothing else."""
-    path = Path(_folder().path()) / f"{name}-{QColor(colour).name()[1:]}.svg"
-    path.write_bytes(_coloured(name, colour))
-    return path
+    """The icon in one colour as a file that lives as long as the process: style sheets take nothing else. Where every
+    disk is full, the icon as it is, in black."""
+    for folder in _folders():
+        path = folder / f"{name}-{QColor(colour).name()[1:]}.svg"
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            put(path, _coloured(name, colour))
+            return path
+    return FOLDER / f"{name}.svg"
+
+
+def _folders() -> list[Path]:
+    kept = Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.GenericCacheLocation))
+    temporary = [Path(_temporary().path())] if _temporary().isValid() else []
+    return [*temporary, kept / "dgm-studio" / "icons"]
 
 
 @cache
-def _folder() -> QTemporaryDir:
+def _temporary() -> QTemporaryDir:
     return QTemporaryDir()
 
 

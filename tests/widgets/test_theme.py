@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from itertools import combinations
 from pathlib import Path
@@ -122,3 +123,20 @@ def test_every_icon_that_is_named_in_the_code_is_drawn(qapp: QApplication) -> No
 def test_an_unknown_preference_falls_back_to_what_the_system_says(qapp: QApplication) -> None:
     assert chosen_theme("system") in THEMES.values()
     assert chosen_theme("light") is LIGHT
+
+
+def test_the_window_opens_with_its_marks_where_there_is_no_room_for_temporary_files(
+    qapp: QApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, put = [icons._folders()[0]], icons.put
+
+    def put_where_there_is_room(path: Path, data: bytes) -> None:
+        if path.parent in full:
+            raise OSError(errno.ENOSPC, "no room")
+        put(path, data)
+
+    monkeypatch.setattr(icons, "put", put_where_there_is_room)
+    made = icons.icon_file.__wrapped__("check", "#123456")
+    assert "#123456" in made.read_text(encoding="utf-8")
+    full += icons._folders()
+    assert icons.icon_file.__wrapped__("check", "#654321") == icons.FOLDER / "check.svg"
