@@ -459,7 +459,8 @@ def test_a_cut_off_training_is_announced_and_brought_back(command: Command, answ
     assert answer("recover", "p.dgm")["recovered"] == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+# one handler hears both signals: the other one each time is among what takes minutes
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interrupt_stops_a_training_and_keeps_it(command: Command, number: signal.Signals) -> None:
     trained = start_training("p.dgm")
     wait_for_line(trained, "step")
@@ -472,7 +473,7 @@ def test_an_interrupt_stops_a_training_and_keeps_it(command: Command, number: si
         assert [made.status for made in opened.runs.values()] == ["stopped"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_an_export_that_is_interrupted_leaves_nothing(command: Command, number: signal.Signals) -> None:
     assert command("train", "--family", "gsn", "--steps", "1", "--project", "p.dgm")[0] == 0
     before = {path.name for path in Path().iterdir()}
