@@ -44,7 +44,7 @@ class ProjectFile(QObject):
         self._saver.timeout.connect(self.save)
         self._again = QTimer(self, singleShot=True, interval=AGAIN_AFTER)
         self._again.timeout.connect(self._try_again)
-        self._unsaved: list[Notice] = []  # what was said of saves that failed, and still holds
+        self._unsaved: Notice | None = None  # what was said of a save that failed, while it holds
 
     @property
     def writable(self) -> bool:
@@ -133,9 +133,17 @@ class ProjectFile(QObject):
         self._files.submit(project.save, self._saved, failed)
 
     def _say_unsaved(self, text: str, problem: Problem, *remedies: Remedy) -> None:
-        self._unsaved.append(self._log.say_problem(text, problem, *remedies))
+        self._take_back()  # one bar says it
+        self._unsaved = self._log.say_problem(text, problem, *remedies)
         if _code(problem) == "full":
             self.keep_trying()
+
+    def _take_back(self) -> bool:
+        """Whether there was something to take back."""
+        unsaved, self._unsaved = self._unsaved, None
+        if unsaved is not None:
+            self._log.take_back(unsaved)
+        return unsaved is not None
 
     def _say_if_displaced(self, project: Project, problem: Problem) -> bool:
         code = _code(problem)
@@ -171,10 +179,7 @@ class ProjectFile(QObject):
     def _saved(self, _: None = None) -> None:
         if self.project is not None:
             self._preferences.know(self.project.recognition)
-            unsaved, self._unsaved = self._unsaved, []
-            for notice in unsaved:
-                self._log.take_back(notice)
-            if unsaved:
+            if self._take_back():
                 self._log.say(Notice("good", f"All of {self.project.path.name} is on the disk.", lasting=False))
         self.saved.emit()
 
@@ -200,7 +205,7 @@ class ProjectFile(QObject):
         """Have no project, and let go of the file."""
         self._preferences.know(project.recognition)  # trainings have saved it too
         self.leaving.emit()
-        self.project, self.closing, self._unsaved = None, False, []
+        self.project, self.closing, self._unsaved = None, False, None
         self.replaced.emit()
         self._files.submit(project.close, lambda _: then())
         self._files.submit(devices.give_back)

@@ -127,8 +127,11 @@ def test_a_window_that_could_not_be_closed_stays_and_says_no_longer_why_when_tha
     assert run is not None
     disk.full = True
     person.desk.workspace.rename(run, "renamed")
+    person.do("save")
+    person.bar("The project was not saved")
     person.window.close()
     person.bar("stays open: your last changes are not on the disk")
+    assert len(person.bars()) == 1
     disk.full = False
     person.until(lambda: not person.bars())
     assert person.window.isEnabled()
