@@ -8,6 +8,7 @@ from collections.abc import Generator as Yields
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from models.capabilities import Elbo, PosteriorDraw, TooLarge
 from models.concrete import Bits, Categories, DiscreteUnits
@@ -181,12 +182,19 @@ class DiscreteVae(nn.Module):
                 "summed exactly. Use fewer units, or fewer values of each."
             )
         together = max(1, CELLS // x.numel())
+
+        def log_sum(start: int, end: int) -> Tensor:
+            h = self._states(start, end)
+            of_each = self.likelihood.log_prob_of_each(x, self._output(h)) + self._prior().log_prob(h).unsqueeze(1)
+            return of_each.logsumexp(0)
+
         log_p = x.new_full((len(x),), -math.inf)
         for start in range(0, total, together):
-            h = self._states(start, min(start + together, total))
-            of_each = self.likelihood.log_prob_of_each(x, self._output(h)) + self._prior().log_prob(h).unsqueeze(1)
-            log_p = torch.logaddexp(log_p, of_each.logsumexp(0))
-            yield min(start + together, total) / total
+            end = min(start + together, total)
+            # computed again on the way back: a gradient of all states would hold gigabytes
+            part = checkpoint(log_sum, start, end, use_reentrant=False, preserve_rng_state=False)
+            log_p = torch.logaddexp(log_p, part)
+            yield end / total
         return log_p
 
     def _states(self, start: int, end: int) -> Tensor:

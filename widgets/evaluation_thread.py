@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from PySide6.QtCore import QObject, QThread, Signal
 
+from dgm_studio import device as devices
 from dgm_studio.datasets.base import BadData, Dataset
 from dgm_studio.device import NoSuchDevice
 from dgm_studio.evaluation import Fraction, Unmeasured, evaluate
@@ -42,6 +43,10 @@ class EvaluationThread(QThread):
 
     def run(self) -> None:
         torch.set_num_threads(1)  # a core stays with the window and with training
+        self._measure()
+        devices.give_back()  # an evaluation may have needed gigabytes for a moment
+
+    def _measure(self) -> None:
         last = -PROGRESS_EVERY
         try:
             recipe, dataset, weights, device = self._prepare()

@@ -9,19 +9,21 @@ import torch
 from dgm_studio.evaluations.base import Evaluation
 from dgm_studio.reports import Cell, Column, Report, Table
 from dgm_studio.subject import Subject
-from models.capabilities import HasFreeEnergy, ScoresExactly
+from models.capabilities import HasFreeEnergy, ScoresExactly, SumsLatent
 from models.estimation.measure import Kind
 from models.settings import Settings, setting
 from models.spec import DataSpec, Support
 
 AT_ONCE = 50  # examples whose gradient is recorded together
+FEW = 4  # examples that are enough where each meets every state of the latent variables: no pixel hides a weight then
 
 
 class ParametersSettings(Settings):
     examples: int = setting(
         200,
         title="Examples",
-        help="Made of fair coins, whose gradient says which parameters matter.",
+        help="Made of fair coins, whose gradient says which parameters matter. Four are enough, and no more are taken, "
+        "where log p(x) is summed over latent states.",
         ge=2,
         le=100_000,
     )
@@ -42,7 +44,9 @@ def _run(subject: Subject, settings: ParametersSettings) -> Iterator[float | Rep
     named = dict(model.named_parameters())
     used = {name: torch.zeros_like(value, dtype=torch.bool) for name, value in named.items()}
     log_score = (lambda v: -model.free_energy(v)) if isinstance(model, HasFreeEnergy) else model.log_prob
-    half = torch.full((settings.examples, *subject.spec.event_shape), 0.5, device=subject.device)
+    sums = isinstance(model, SumsLatent) and not isinstance(model, HasFreeEnergy)
+    examples = min(settings.examples, FEW) if sums else settings.examples
+    half = torch.full((examples, *subject.spec.event_shape), 0.5, device=subject.device)
     x = torch.bernoulli(half, generator=subject.generator)
     for begin in range(0, len(x), AT_ONCE):
         part = x[begin : begin + AT_ONCE]
@@ -70,7 +74,7 @@ def _run(subject: Subject, settings: ParametersSettings) -> Iterator[float | Rep
         stored, in_use = stored + of_it, in_use + count
     rows.append(("all", "", stored, in_use, str(Kind.EXACT)))
     note = (
-        f"In use: log p(x) of at least one of {settings.examples} examples of fair coins changes with it. The others "
+        f"In use: log p(x) of at least one of {examples} examples of fair coins changes with it. The others "
         "are masked, so that no bit hears of itself or of later ones; speak to units that are never on; or are an "
         "encoder's, for which the likelihood does not ask."
     )

@@ -74,10 +74,14 @@ def log_marginal_in_parts(
     log p, (S,): v (B, D), bits -> (B,). Yields the fraction done after each chunk of states."""
     size = max(1, min(CHUNK, ENTRIES // max(1, len(v))))
     total, done = torch.full_like(v[:, 0], -torch.inf), 0
-    for some, weights in zip(states.split(size), log_p.split(size), strict=True):
+
+    def log_sum(some: Tensor, weights: Tensor) -> Tensor:
         logits = logits_given(some)  # (states, D)
-        scores = torch.addmm(weights - F.softplus(logits).sum(1), v, logits.t())
-        total = torch.logaddexp(total, scores.logsumexp(1))
+        return torch.addmm(weights - F.softplus(logits).sum(1), v, logits.t()).logsumexp(1)
+
+    for some, weights in zip(states.split(size), log_p.split(size), strict=True):
+        part = checkpoint(log_sum, some, weights, use_reentrant=False, preserve_rng_state=False)  # as above
+        total = torch.logaddexp(total, part)
         done += len(some)
         yield done / len(states)
     return total

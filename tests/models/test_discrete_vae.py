@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Generator
+from torch import Generator, Tensor
+from torch.autograd.graph import saved_tensors_hooks
 
+from models import discrete_vae
 from models.capabilities import Decodes, Encodes, TooLarge
 from models.discrete_vae import DiscreteVae, DiscreteVaeSettings
 from tests.models.small_code import SPEC, X, enumerated_bound, small
@@ -22,6 +24,26 @@ def test_likelihood_and_bound_are_the_sums_over_all_states(units: int, values: i
         assert ((drawn.mean(1) - bound).abs() < 5 * drawn.std(1) / 5000**0.5).all()
         weights = model.log_weights(X, 5000, generator).exp()
         assert ((weights.mean(0) - evidence.exp()).abs() < 5 * weights.std(0) / 5000**0.5).all()
+
+
+def test_a_gradient_of_the_likelihood_holds_no_more_the_more_states_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is that of the sum over all states at once."""
+    held: list[int] = []
+
+    def hold(value: Tensor) -> Tensor:
+        held.append(value.numel())
+        return value
+
+    model = small(units=8, values=2)
+    gradients = []
+    for cells in (2**8 * X.numel(), 2**4 * X.numel()):  # at once, and in 16 parts
+        monkeypatch.setattr(discrete_vae, "CELLS", cells)
+        held.clear()
+        with saved_tensors_hooks(hold, lambda value: value):
+            evidence = model.log_prob(X).sum()
+        gradients.append(torch.autograd.grad(evidence, list(model.decoder.parameters())))
+        assert sum(held) < 2**8 * X.numel() / 4  # less than one number for each state and coordinate
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(*gradients, strict=True))
 
 
 def test_two_values_make_bits_and_more_make_rows_with_one_value_on() -> None:
