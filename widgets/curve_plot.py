@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from models.learning.base import Quantity
 
 TRAINING, HELD_OUT = CATEGORICAL[0], CATEGORICAL[1]
+LEAST = 44  # px, the height of a plot: six of them, and a notice above, fit a window of 800
 
 
 class CurvePlot(Plot):
@@ -41,7 +42,7 @@ class CurvePlot(Plot):
         self.legend = ((TRAINING, "training"), (HELD_OUT, "held-out"))
         self.values = self._table
         self.setObjectName(f"curve-{quantity.key}")
-        self.setMinimumHeight(44)  # six of them, and a notice above, fit a window of 800 pixels
+        self.setMinimumHeight(LEAST)
         self.seconds = 0.0  # spent on painting so far
         self._history = History()
         self._axis = StepAxis()

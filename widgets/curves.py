@@ -7,13 +7,13 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPointF, Qt, QTimer
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QSlider, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QObject, QPointF, QSize, Qt, QTimer
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QScrollArea, QSlider, QVBoxLayout, QWidget
 
 from dgm_studio.modes import PROTOCOL
 from dgm_studio.powers import power
-from widgets.building import label
-from widgets.curve_plot import HELD_OUT, TRAINING, CurvePlot
+from widgets.building import frameless, label
+from widgets.curve_plot import HELD_OUT, LEAST, TRAINING, CurvePlot
 from widgets.history import History
 from widgets.plots import END, HALF_FIGURE
 from widgets.readout import Readout
@@ -32,7 +32,7 @@ LEGEND = (
     f'<span style="color:{HELD_OUT}">■</span> held-out &nbsp;<span style="color:{HELD_OUT}">●</span> best'
 )
 WIDEST = 240  # px that the values beside a name take at most
-EMPTY = 4  # plots at most before there is anything to plot: more would ask for a higher window
+FEW = 4  # plots for which the window keeps room, and as many before there is anything to plot; more may scroll
 
 
 class QuantityView(QWidget):
@@ -75,6 +75,33 @@ class QuantityView(QWidget):
             self._values.setMinimumWidth(wanted)
         if plot.perfect is not None:
             self.plot.setToolTip(f"Dashed: a perfect sampler, {significant(plot.perfect)}; {PROTOCOL}")
+
+
+class _Column(QScrollArea):
+    """Plots one below the other: all where there is room, a few to scroll through where there is not."""
+
+    def __init__(self) -> None:
+        super().__init__(widgetResizable=True, objectName="curvesScroll")
+        frameless(self)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the plots have it, and come into sight with it
+        content = QWidget()
+        content.setProperty("plain", True)
+        self.plots = QVBoxLayout(content)
+        self.plots.setContentsMargins(0, 0, 0, 0)
+        self.plots.setSpacing(SPACE)
+        self.setWidget(content)
+        content.installEventFilter(self)
+
+    def minimumSizeHint(self) -> QSize:
+        least, count = self.widget().minimumSizeHint(), self.plots.count()
+        if count <= FEW:
+            return least
+        return QSize(least.width() + self.verticalScrollBar().sizeHint().width(), least.height() * FEW // count)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() is QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
 
 
 class Curves(QWidget):
@@ -120,13 +147,13 @@ class Curves(QWidget):
         self._head = head = QHBoxLayout()
         head.addWidget(label(LEGEND, "muted"))
         head.addWidget(self._step, 1)
-        self._plots = QVBoxLayout()
-        self._plots.setSpacing(SPACE)
+        area = _Column()
+        self._plots = area.plots
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE)
         column.addLayout(head)
-        column.addLayout(self._plots, 1)
+        column.addWidget(area, 1)
         column.addLayout(bar)
         self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self.draw)
@@ -139,7 +166,7 @@ class Curves(QWidget):
     def show_quantities(self, quantities: Sequence[Quantity]) -> None:
         """One plot for each, in this order, on one axis; of those that the run reports, once it has reported any."""
         self._quantities = tuple(quantities)
-        self._build(self._quantities[:EMPTY])
+        self._build(self._quantities[:FEW])
 
     def _build(self, quantities: Sequence[Quantity]) -> None:
         for view in self.views:
@@ -156,8 +183,11 @@ class Curves(QWidget):
             view.plot.zoomed.connect(self._zoom)
         if self.views:
             self.views[-1].plot.set_titles(self._axis.title)
+        many = len(self.views) > FEW
+        if many:  # the one with an axis below it keeps as much for its curve as the others, where all are low
+            last = self.views[-1].plot
+            last.setMinimumHeight(LEAST + round(last.getAxis("bottom").minimumHeight()))
         for view in self.views[:-1]:  # where there are many, the room is the curves'
-            many = len(self.views) > EMPTY
             view.plot.getAxis("bottom").setStyle(showValues=not many)
             view.plot.getPlotItem().layout.setContentsMargins(0, HALF_FIGURE, END, HALF_FIGURE if many else 0)
 
@@ -217,7 +247,7 @@ class Curves(QWidget):
         """The quantities with values; the first few while there are none. A learner may know one and the same objective
         by several names, of which a run reports one."""
         filled = {key.removeprefix("valid/") for key, series in history.series.items() if series}
-        return [q for q in self._quantities if q.key in filled] or list(self._quantities[:EMPTY])
+        return [q for q in self._quantities if q.key in filled] or list(self._quantities[:FEW])
 
     def _choose_axis(self, history: History) -> None:
         """The axis that was asked for, or that of steps where the history knows no times."""

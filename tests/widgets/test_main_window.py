@@ -15,7 +15,7 @@ import pytest
 from person import Person
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication, QDialog, QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QPushButton, QScrollArea, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from dgm_studio import ROOT
@@ -23,6 +23,8 @@ from dgm_studio.config import DataChoice
 from dgm_studio.events import Failed
 from dgm_studio.presets import presets
 from dgm_studio.store import Project, preflight
+from models.learning.base import Quantity
+from widgets.history import History
 from widgets.main_window import MainWindow
 from widgets.menus import MENUS
 from widgets.preferences import Preferences, thumbnail_file
@@ -443,6 +445,26 @@ def test_everything_fits_at_1280_by_800(person: Person) -> None:
         least = person.window.minimumSizeHint()
         assert least.width() <= 1280, page
         assert least.height() <= 800, page
+
+
+def test_seven_curves_fit_at_1280_by_800_with_the_messages_open_and_are_scrolled_through(person: Person) -> None:
+    person.train_a_little()
+    person.do("log")
+    curves = person.desk.area.train.curves
+    quantities = [Quantity(f"q{number}", f"Quantity {number}") for number in range(7)]
+    curves.show_quantities(quantities)
+    curves.show_history(History({one.key: (np.arange(9), np.arange(9.0)) for one in quantities}))
+    bar = curves.findChild(QScrollArea, "curvesScroll").verticalScrollBar()
+    person.until(lambda: bar.maximum() > 0)
+    assert person.window.minimumSizeHint().height() <= 800
+    assert person.window.minimumSizeHint().width() <= 1280
+    assert (person.window.width(), person.window.height()) == (1280, 800)
+    bar.setValue(bar.maximum())
+    assert not curves.views[-1].visibleRegion().isEmpty()
+    assert curves.views[0].visibleRegion().isEmpty()
+    assert max(view.plot.box.height() for view in curves.views) < 2 * curves.views[-1].plot.box.height()
+    person.do("log")
+    person.until(lambda: bar.maximum() == 0)  # all of them, now that there is room
 
 
 def test_every_action_has_a_help_text_and_no_two_share_a_shortcut(person: Person) -> None:
