@@ -65,7 +65,7 @@ from dgm_studio.evaluations import (
 )
 from dgm_studio.evaluations.base import Evaluation
 from dgm_studio.events import Snapshot
-from dgm_studio.reports import Note, Report, Tree, from_tree, to_tree
+from dgm_studio.reports import NOT_MEASURED, Note, Report, Tree, from_tree, to_tree
 from dgm_studio.state import load_tensors
 from dgm_studio.subject import Subject
 from models.capabilities import TooLarge
@@ -274,7 +274,7 @@ def _evaluate(
                     reports.append(item)
                     yield Reported(entry.key, item)
         except TooLarge as error:  # no failure: it is known, and will be so each time
-            reports.append(Note("Not measured", str(error)))
+            reports.append(Note(NOT_MEASURED, str(error)))
             yield Reported(entry.key, reports[-1])
         except Exception as error:
             yield Unmeasured(entry.key, _sentence(entry, error), "".join(traceback.format_exception(error)))

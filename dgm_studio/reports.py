@@ -257,6 +257,9 @@ class HeatMap:
         return cls(tree["title"], np.asarray(tree["values"]), tree["unit"], tree["note"], *names)
 
 
+NOT_MEASURED = "Not measured"  # the title of a note that says why there is no report of what was asked for
+
+
 @dataclass(frozen=True)
 class Note:
     """A sentence that reads the other reports, or stands where there is nothing to draw."""

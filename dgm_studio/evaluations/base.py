@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dgm_studio.basis import HIGHER, NOTHING, Basis
 from dgm_studio.datasets.base import Dataset, Split
-from dgm_studio.reports import Column, Note, Report, Table
+from dgm_studio.reports import NOT_MEASURED, Column, Note, Report, Table
 from dgm_studio.subject import Subject
 from models.capabilities import Samples, SamplesMeans
 from models.distributions import bernoulli
@@ -95,7 +95,7 @@ def broken(samples: Tensor) -> Note | None:
     """What stands in place of figures where not all samples (N, *event) are finite numbers; None where they are."""
     count = int((~samples.flatten(1).isfinite().all(1)).sum())
     text = f"{count} of {len(samples)} samples are not finite numbers: training has diverged."
-    return Note("Not measured", text, "bad") if count else None
+    return Note(NOT_MEASURED, text, "bad") if count else None
 
 
 def small_print(measure: Measure) -> str:

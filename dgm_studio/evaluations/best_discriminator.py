@@ -13,7 +13,7 @@ from torch import Tensor
 from dgm_studio.datasets.base import Density
 from dgm_studio.evaluations.base import Evaluation, chunks, mean_interval, stage
 from dgm_studio.questions.landscapes import sampling
-from dgm_studio.reports import NO_INTERVAL, Cell, Column, Note, Pictures, Points, Report, Series, Table
+from dgm_studio.reports import NO_INTERVAL, NOT_MEASURED, Cell, Column, Note, Pictures, Points, Report, Series, Table
 from dgm_studio.subject import Subject
 from models.capabilities import HasDiscriminator, Samples, SamplesOfClass
 from models.estimation.discrimination import Discrimination, discrimination
@@ -45,10 +45,10 @@ def _admits(model: type, learner: type, spec: DataSpec) -> bool:
 def _run(subject: Subject, settings: BestDiscriminatorSettings) -> Iterator[float | Report]:
     density = subject.dataset.density
     if density is None:
-        yield Note("Not measured", "The density of this data is not known, and so the best discriminator is not.")
+        yield Note(NOT_MEASURED, "The density of this data is not known, and so the best discriminator is not.")
         return
     if isinstance(subject.model, SamplesOfClass) and subject.model.conditional_classes():
-        yield Note("Not measured", "This discriminator is told classes: it judges pairs of a point and a class.")
+        yield Note(NOT_MEASURED, "This discriminator is told classes: it judges pairs of a point and a class.")
         return
     n = settings.samples
     samples, other = yield from stage(_samples(subject, n), 0.0, 0.4)
@@ -58,7 +58,7 @@ def _run(subject: Subject, settings: BestDiscriminatorSettings) -> Iterator[floa
     try:
         target = Binned(density, Grid.around(subject.dataset.train.x, settings.cells))
     except ValueError as error:
-        yield Note("Not measured", str(error), "warn")
+        yield Note(NOT_MEASURED, str(error), "warn")
         return
     found = discrimination(target, data, samples, on_data, on_samples)
     half = torch.full((n,), 0.5)

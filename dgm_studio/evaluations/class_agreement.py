@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, chunks, describe, stage, training_examples
-from dgm_studio.reports import Column, Note, Pictures, Report, Table
+from dgm_studio.reports import NOT_MEASURED, Column, Note, Pictures, Report, Table
 from dgm_studio.state import as_bytes
 from dgm_studio.subject import Subject
 from models.capabilities import SamplesOfClass
@@ -59,10 +59,10 @@ class _Classifier:
 def _run(subject: Subject, settings: ClassAgreementSettings) -> Iterator[float | Report]:
     classes, train, test = subject.model.conditional_classes(), subject.dataset.train, subject.dataset.test
     if not classes:
-        yield Note("Not measured", "This model does not condition on the class: its settings say so.")
+        yield Note(NOT_MEASURED, "This model does not condition on the class: its settings say so.")
         return
     if not (train.y >= 0).any() or not (test.y >= 0).any():
-        yield Note("Not measured", "No training example, or no test example, has a label.")
+        yield Note(NOT_MEASURED, "No training example, or no test example, has a label.")
         return
     classifier = yield from stage(_learned(subject, settings), 0.0, 0.7)
     held, y = test.x[test.y >= 0], test.y[test.y >= 0]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dgm_studio.datasets.base import Split
 from dgm_studio.evaluations.base import Evaluation, chunks, describe, mean_interval, training_examples
-from dgm_studio.reports import Column, Note, Pictures, Report, Table
+from dgm_studio.reports import NOT_MEASURED, Column, Note, Pictures, Report, Table
 from dgm_studio.state import as_bytes
 from dgm_studio.subject import Subject
 from models.capabilities import Classifies, HasLabelUnits
@@ -43,7 +43,7 @@ def _admits(model: type, learner: type, spec: DataSpec) -> bool:
 def _run(subject: Subject, settings: ClassificationSettings) -> Iterator[float | Report]:
     found = _classifier(subject)
     if found is None:
-        yield Note("Not measured", "This model has no label units: it was built without them, by its settings.")
+        yield Note(NOT_MEASURED, "This model has no label units: it was built without them, by its settings.")
         return
     classify, how = found
     test, train = subject.dataset.test, subject.dataset.train
@@ -51,7 +51,7 @@ def _run(subject: Subject, settings: ClassificationSettings) -> Iterator[float |
     trained = yield from _classified(subject, classify, learned, 0.0)
     held = yield from _classified(subject, classify, test, 0.5)
     if held is None:
-        yield Note("Not measured", "No test example has a label.")
+        yield Note(NOT_MEASURED, "No test example has a label.")
         return
     log_prob, y, _ = held
     said = log_prob.argmax(1)

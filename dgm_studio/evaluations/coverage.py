@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dgm_studio.datasets.base import Density
 from dgm_studio.evaluations.base import Evaluation, draw, small_print, stage
-from dgm_studio.reports import NO_INTERVAL, Cell, Column, Note, Points, Report, Series, Table
+from dgm_studio.reports import NO_INTERVAL, NOT_MEASURED, Cell, Column, Note, Points, Report, Series, Table
 from dgm_studio.subject import Subject
 from models.capabilities import Samples
 from models.estimation.coverage import Mixture, as_mixture, coverage_of, perfect_quality
@@ -90,7 +90,7 @@ def _divergences(x: Tensor, perfect: Tensor, density: Density, data: Tensor) -> 
     try:
         ours, theirs = divergences_of(x, density, grid), divergences_of(perfect, density, grid)
     except ValueError as error:
-        return Note("Not measured", f"Divergences: {error}", "warn")
+        return Note(NOT_MEASURED, f"Divergences: {error}", "warn")
     rows = tuple(
         (
             f"{a.name} ({a.unit})",

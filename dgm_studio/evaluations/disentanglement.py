@@ -11,7 +11,7 @@ from torch import Tensor
 from dgm_studio.datasets.base import Split
 from dgm_studio.evaluations.base import Evaluation, chunks, describe, training_examples
 from dgm_studio.powers import indexed
-from dgm_studio.reports import Column, HeatMap, Note, Report, Table
+from dgm_studio.reports import NOT_MEASURED, Column, HeatMap, Note, Report, Table
 from dgm_studio.subject import Subject
 from models.capabilities import Encodes
 from models.estimation.disentanglement import (
@@ -66,7 +66,7 @@ def _run(subject: Subject, settings: DisentanglementSettings) -> Iterator[float 
     learned, test = _known(dataset.train, settings.examples), _known(dataset.test, None)
     if min(len(learned), len(test)) < FEWEST:
         text = f"{len(learned)} training and {len(test)} test examples have known factors or labels; {FEWEST} are few."
-        yield Note("Not measured", text)
+        yield Note(NOT_MEASURED, text)
         return
     x = training_examples(dataset, subject, int(learned[-1]) + 1)[learned.to(subject.device)]
     codes, drawn = yield from _codes(subject, x, 0.0, 0.3)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from dgm_studio.datasets.base import Dataset, Split
 from dgm_studio.evaluations.base import Evaluation, chunks, describe, stage, training_examples
-from dgm_studio.reports import Column, Note, Report, Table
+from dgm_studio.reports import NOT_MEASURED, Column, Note, Report, Table
 from dgm_studio.subject import Subject
 from models.capabilities import Classifies, ExtractsFeatures, TellsDomains
 from models.estimation.measure import Kind, wilson
@@ -77,7 +77,7 @@ def _run(subject: Subject, settings: DomainSettings) -> Iterator[float | Report]
     yield Table("Accuracy on both domains", columns, tuple(rows), note)
     yield _distances(distances)
     if not (target.test.y >= 0).any():
-        yield Note("Not measured", "No test example of the target has a label: its accuracy is not known.", "warn")
+        yield Note(NOT_MEASURED, "No test example of the target has a label: its accuracy is not known.", "warn")
 
 
 def _rows(name: str, model: Any, subject: Subject, domains: tuple[Dataset, Dataset], how: str) -> list[tuple[Any, ...]]:

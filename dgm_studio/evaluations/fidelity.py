@@ -21,7 +21,7 @@ from dgm_studio.evaluations.base import (
     stage,
     training_examples,
 )
-from dgm_studio.reports import NO_INTERVAL, Cell, Column, Note, Report, Table
+from dgm_studio.reports import NO_INTERVAL, NOT_MEASURED, Cell, Column, Note, Report, Table
 from dgm_studio.subject import Subject
 from models.capabilities import SamplesMeans
 from models.estimation.features import WIDTH, Classifier, features_of, trained_classifier
@@ -85,7 +85,7 @@ def _run(subject: Subject, settings: FidelitySettings) -> Iterator[float | Repor
     n = min(settings.samples, len(data), len(perfect))
     if n <= settings.neighbours:
         text = f"{n} samples and held-out examples are too few for balls to the {settings.neighbours}. neighbour."
-        yield Note("Not measured", text)
+        yield Note(NOT_MEASURED, text)
         return
     means = settings.means and subject.spec.support is Support.UNIT
     samples, how = yield from stage(draw(subject, n, means), 0.0, 0.4)
@@ -99,7 +99,7 @@ def _run(subject: Subject, settings: FidelitySettings) -> Iterator[float | Repor
         found = yield from stage(work, 0.7 + 0.3 * i / len(spaces), 0.3 / len(spaces))
         yield _table(found, name, how, n, settings.neighbours)
     if not spaces:
-        yield Note("Not measured", "These data have no classes that a network could learn: compare values instead.")
+        yield Note(NOT_MEASURED, "These data have no classes that a network could learn: compare values instead.")
 
 
 def _spaces(

@@ -14,7 +14,7 @@ from dgm_studio.datasets.base import Split
 from dgm_studio.evaluations import labels_alone
 from dgm_studio.evaluations.base import Evaluation, describe, stage, training_examples
 from dgm_studio.evaluations.few_labels import LabelEfficiencySettings, draw, error_after, fresh, interval
-from dgm_studio.reports import Column, Curves, Note, Report, Series, Table
+from dgm_studio.reports import NOT_MEASURED, Column, Curves, Note, Report, Series, Table
 from dgm_studio.subject import Subject
 from models.capabilities import HasLabelUnits, HasRecognition, LearnsFromLabels
 from models.perceptron import Perceptron, perceptron_for
@@ -35,7 +35,7 @@ def _run(subject: Subject, settings: LabelEfficiencySettings) -> Iterator[float 
     held = test.y >= 0
     if smallest < settings.fewest or not held.any():
         text = f"A class has {smallest} labelled training examples, fewer than {settings.fewest}."
-        yield Note("Not measured", text if held.any() else "No test example has a label.")
+        yield Note(NOT_MEASURED, text if held.any() else "No test example has a label.")
         return
     most = max(settings.fewest, min(settings.most or smallest, smallest))
     counts = sorted({settings.fewest, *[n for n in COUNTS if settings.fewest < n < most], most})

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dgm_studio.datasets.base import Split
 from dgm_studio.evaluations.base import Evaluation, describe, training_examples
-from dgm_studio.reports import NO_INTERVAL, Cell, Column, Note, Report, Table
+from dgm_studio.reports import NO_INTERVAL, NOT_MEASURED, Cell, Column, Note, Report, Table
 from dgm_studio.subject import Subject
 from models.capabilities import Encodes, HasEncoderFeatures
 from models.estimation.measure import Kind, wilson
@@ -44,7 +44,7 @@ def _run(subject: Subject, settings: NeighboursSettings) -> Iterator[float | Rep
     dataset = subject.dataset
     learned, held = _labelled(dataset.train, settings.examples), _labelled(dataset.test, settings.tested)
     if not len(learned) or not len(held):
-        yield Note("Not measured", "The nearest labelled example is looked for, and there is none with a label.")
+        yield Note(NOT_MEASURED, "The nearest labelled example is looked for, and there is none with a label.")
         return
     x = training_examples(dataset, subject)[learned.to(subject.device)]
     known, asked = Split(x, dataset.train.y[learned]), Split(dataset.test.x[held], dataset.test.y[held])

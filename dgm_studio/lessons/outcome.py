@@ -16,7 +16,7 @@ from dgm_studio.lessons.format import Check, Lesson
 from dgm_studio.lessons.found import Found
 from dgm_studio.lessons.predictions import Spread
 from dgm_studio.lessons.shows import reports
-from dgm_studio.reports import Report, Table
+from dgm_studio.reports import NOT_MEASURED, Note, Report, Table
 from dgm_studio.store import Run
 
 
@@ -65,7 +65,8 @@ class Outcome:
 
 
 def outcome(lesson: Lesson, seeds: int, found: Found) -> Outcome:
-    """What came of the lesson so far. Raises LessonError where a quantity names what no evaluation reports."""
+    """What came of the lesson so far. Raises LessonError where a quantity names what no evaluation reports, or
+    what could not be measured."""
     values: dict[Value, dict[int, float]] = {}
     for key, run in lesson.values():
         known = values.setdefault((key, run), {})
@@ -126,8 +127,13 @@ def _cell(lesson: Lesson, key: str, quantity: Cell, found: Sequence[Report]) -> 
     tables = [report for report in found if isinstance(report, Table)]
     wanted = [table for table in tables if table.title == quantity.table]
     if not wanted:
+        reasons = " ".join(report.text for report in found if isinstance(report, Note) and report.title == NOT_MEASURED)
         there = "; ".join(table.title for table in tables) or "none"
-        problem = f"{quantity.evaluation} has no table {quantity.table!r} (it has: {there})"
+        problem = (
+            f"the table {quantity.table!r} could not be measured: {reasons}"
+            if reasons
+            else f"{quantity.evaluation} has no table {quantity.table!r} (it has: {there})"
+        )
         raise lesson.error((*place, "table"), problem)
     begins = (quantity.row,) if isinstance(quantity.row, str) else tuple(quantity.row)
     for table in wanted:

@@ -15,7 +15,7 @@ from dgm_studio.lessons.format import Lesson
 from dgm_studio.lessons.found import Found
 from dgm_studio.lessons.predictions import Spread
 from dgm_studio.lessons.settings_titles import title_of
-from dgm_studio.reports import Cell, Column, Curves, Pictures, Points, Report, Series, Table
+from dgm_studio.reports import NOT_MEASURED, Cell, Column, Curves, Pictures, Points, Report, Series, Table
 
 Values = Mapping[Value, Mapping[int, float]]
 
@@ -45,7 +45,8 @@ def _reports(lesson: Lesson, show: Show, seeds: int, values: Values, found: Foun
             result = found.result(lesson.runs[show.run].config(), show.evaluation, show.settings)
             if result is None:
                 return ()
-            chosen = [report for report in result.reports if report.title == show.report]
+            of = {title: [one for one in result.reports if one.title == title] for title in (show.report, NOT_MEASURED)}
+            chosen = of[show.report] or of[NOT_MEASURED]  # or why there is none
             if not chosen:
                 number = list(lesson.shows).index(show.key)
                 there = "; ".join(report.title for report in result.reports)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from dgm_studio.cli import run
+from dgm_studio.config import RunConfig
+from dgm_studio.evaluation import Result
 from dgm_studio.lessons import reading
 from dgm_studio.lessons.checking import check
 from dgm_studio.lessons.entries import Cell
-from dgm_studio.lessons.expressions import BadExpression, Expression
+from dgm_studio.lessons.expressions import BadExpression, Expression, Value
 from dgm_studio.lessons.format import Lesson, LessonError
 from dgm_studio.lessons.found import Found
 from dgm_studio.lessons.outcome import _number, outcome
@@ -23,8 +26,8 @@ from dgm_studio.lessons.predictions import BadPrediction, Prediction, Spread, to
 from dgm_studio.lessons.reading import FOLDER, lessons, parse_lesson, read_lesson, unreadable
 from dgm_studio.lessons.running import Beginning, carry_out
 from dgm_studio.lessons.settings_titles import title_of
-from dgm_studio.lessons.shows import curve_of, growing
-from dgm_studio.reports import Curves, Points, Table
+from dgm_studio.lessons.shows import curve_of, growing, reports
+from dgm_studio.reports import NOT_MEASURED, Curves, Note, Points, Table
 from dgm_studio.store import Project
 from dgm_studio.training import Order
 
@@ -196,6 +199,23 @@ def test_a_count_of_so_many_is_a_number_and_other_text_is_none(cell: object, val
             _number(entry, key, quantity, cell)
     else:
         assert _number(entry, key, quantity, cell) == value
+
+
+class _Unmeasurable(Found):
+    """Every evaluation says why it could not measure."""
+
+    def result(self, config: RunConfig, key: str, settings: dict[str, Any]) -> Result:
+        note = Note(NOT_MEASURED, "It is a sum over 2^500 states. Use fewer.")
+        return Result(key, 40, settings, 0, 1.0, "", (note,))
+
+
+def test_what_could_not_be_measured_says_why() -> None:
+    with pytest.raises(LessonError, match=r"Log-likelihood of the test set' could not be measured: .* 2\^500 states"):
+        outcome(read_lesson(TINY), 1, _Unmeasurable(None))
+    show = 'run = "long"\nevaluation = "likelihood"\nreport = "Log-likelihood of the test set"'
+    entry = changed('curve = "log_prob"', show)
+    values: dict[Value, dict[int, float]] = {value: {} for value in entry.values()}
+    assert reports(entry, 1, values, _Unmeasurable(None))["curve"][0].title.startswith(NOT_MEASURED)
 
 
 def test_a_claim_that_holds_without_its_effect_too_does_not_hold(tmp_path: Path) -> None:
