@@ -14,6 +14,7 @@ from dgm_studio.reports import Column, Curves, Report, Series, Table
 from dgm_studio.subject import Subject
 from models.capabilities import RunsChain
 from models.estimation.enumeration import CHUNK, all_states
+from models.estimation.measure import Kind
 from models.settings import Settings, setting
 from models.spec import DataSpec
 
@@ -62,12 +63,13 @@ def _run(subject: Subject, settings: ExpectationsSettings) -> Iterator[float | R
         if k in moments:
             found.append((k, _size(_expectations(x.flatten(1).double().cpu(), every) - exact)))
         yield 0.4 + 0.6 * k / settings.transitions
-    rows = tuple((f"{k} transitions", error, by_draws, error / by_draws) for k, error in found)
+    rows = tuple((f"{k} transitions", error, by_draws, error / by_draws, str(Kind.ESTIMATE)) for k, error in found)
     columns = (
         Column("Chains after"),
         Column("Error", "number", decimals=4),
         Column("Of exact draws", "number", decimals=4),
         Column("Ratio", "number", decimals=2),
+        Column("Kind", "kind"),
     )
     note = (
         f"Root mean square over all E[x_i] and E[x_i x_j] of {n} chains that began without data, against sums over all "

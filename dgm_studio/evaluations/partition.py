@@ -93,6 +93,7 @@ def _errors(exact: float, found: dict[int, list[LogPartition]], settings: Partit
         Column("Intervals that hold log Z", "number", "%", 0),
         Column("Naive intervals that do", "number", "%", 0),
         Column("Effective samples", "number", f"of {settings.chains}", 1),
+        Column("Kind", "kind"),
     )
     rows: list[tuple[Cell, ...]] = []
     for n, estimates in found.items():
@@ -107,6 +108,7 @@ def _errors(exact: float, found: dict[int, list[LogPartition]], settings: Partit
             100 * float(held),
             100 * float((abs(error) <= naive).mean()),
             float(np.mean([one.effective_samples for one in estimates])),
+            str(Kind.ESTIMATE),  # each is a mean or a share over the repeats
         )
         rows.append((str(n), *cells))
     note = (

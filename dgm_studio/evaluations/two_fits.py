@@ -15,10 +15,12 @@ from dgm_studio.subject import Subject
 from models.capabilities import Samples, ScoresExactly, SumsBound
 from models.estimation.gaussian_fits import Fit, Lattice, covering, lattice, reverse_divergence, seeking
 from models.estimation.mean_field import contour
+from models.estimation.measure import Kind
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support
 
 SHOWN = 1000  # samples
+KIND = str(Kind.ESTIMATE)  # sums over a lattice stand for integrals, and a search for the smallest of all
 COVERING, SEEKING = "smallest KL(P‖Q)", "smallest KL(Q‖P)"
 
 
@@ -72,10 +74,15 @@ def _apart(samples: Tensor, n: int) -> list[Tensor]:
 
 def _divergences(fits: dict[str, Fit], p: Lattice, log_density: object) -> Table:
     rows = tuple(
-        (name, p.divergence_to(fit), float(reverse_divergence(fit, log_density)))  # type: ignore[arg-type]
+        (name, p.divergence_to(fit), float(reverse_divergence(fit, log_density)), KIND)  # type: ignore[arg-type]
         for name, fit in fits.items()
     )
-    columns = Column("Gaussian of"), Column("KL(P‖Q)", "number", "nats", 4), Column("KL(Q‖P)", "number", "nats", 4)
+    columns = (
+        Column("Gaussian of"),
+        Column("KL(P‖Q)", "number", "nats", 4),
+        Column("KL(Q‖P)", "number", "nats", 4),
+        Column("Kind", "kind"),
+    )
     note = (
         f"P is the density of the model at this step, Q any Gaussian. KL(P‖Q) by a lattice that holds "
         f"{p.mass:.6f} of P, its smallest value at P's own mean and covariance; KL(Q‖P) by a lattice about Q."
@@ -87,7 +94,7 @@ def _shapes(fits: dict[str, Fit]) -> Table:
     rows = []
     for name, fit in fits.items():
         axes = torch.linalg.eigvalsh(fit.covariance).sqrt()
-        rows.append((name, *fit.mean.tolist(), axes[1].item(), axes[0].item(), fit.area))
+        rows.append((name, *fit.mean.tolist(), axes[1].item(), axes[0].item(), fit.area, KIND))
     columns = (
         Column("Gaussian of"),
         Column("Mean x", "number", decimals=3),
@@ -95,6 +102,7 @@ def _shapes(fits: dict[str, Fit]) -> Table:
         Column("σ along", "number", decimals=3),
         Column("σ across", "number", decimals=3),
         Column("Area within 2σ", "number", decimals=3),
+        Column("Kind", "kind"),
     )
     return Table("Place and width of the fits", columns, tuple(rows))
 
