@@ -108,10 +108,11 @@ def describe(dataset: Dataset, split: Split, name: str = "test") -> str:
     return f"{dataset.provenance.title}{protocol}, {len(split)} {name} examples"
 
 
-def mean_interval(values: Tensor) -> tuple[float, tuple[float, float]]:
-    """The mean of per-example values and the ends of its normal 95 % interval."""
+def mean_interval(values: Tensor, least: float = -math.inf) -> tuple[float, tuple[float, float]]:
+    """The mean of per-example values and the ends of its normal 95 % interval. No value can be below `least`: neither
+    can the mean, and the interval ends there, which takes nothing from how often it holds the mean."""
     measured = mean_measure("", values, Kind.ESTIMATE, "")
-    return measured.value, (measured.low, measured.high)
+    return measured.value, (max(measured.low, least), measured.high)
 
 
 def decimals_of(intervals: Iterable[tuple[float, float]], most: int = 4) -> int:

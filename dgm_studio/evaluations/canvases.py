@@ -58,7 +58,7 @@ def _what_steps_do(canvases: Tensor, white: float) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for t in range(canvases.shape[1]):
         before = canvases[:, t - 1] if t else canvases[:, 0] * 0
-        changed, interval = mean_interval((canvases[:, t] - before).abs().flatten(1).mean(1) / white)
+        changed, interval = mean_interval((canvases[:, t] - before).abs().flatten(1).mean(1) / white, 0.0)
         left, _ = mean_interval((canvases[:, -1] - canvases[:, t]).abs().flatten(1).mean(1) / white)
         rows.append((str(t + 1), changed, interval, left, str(Kind.ESTIMATE)))
     columns = (
@@ -77,7 +77,7 @@ def _towards_examples(drawn: list[DrawnInSteps], x: Tensor, spec: DataSpec, wher
     canvases = torch.cat([part.canvases for part in drawn])
     rows: list[tuple[Cell, ...]] = []
     for t in range(canvases.shape[1]):
-        away, interval = mean_interval(_error(canvases[:, t], x, spec))
+        away, interval = mean_interval(_error(canvases[:, t], x, spec), 0.0)
         other, _ = mean_interval(_error(canvases[:, t], x.roll(1, 0), spec))
         rows.append((str(t + 1), away, interval, other, str(Kind.ESTIMATE)))
     columns = (

@@ -103,7 +103,7 @@ def _errors(subject: Subject, how: str, held: Classified, trained: Classified | 
         log_prob, y, _ = found
         wrong = (log_prob.argmax(1) != y).double().mean().item()
         low, high = wilson(wrong, len(y))
-        surprise, interval = mean_interval(-log_prob.gather(1, y[:, None]).squeeze(1))
+        surprise, interval = mean_interval(-log_prob.gather(1, y[:, None]).squeeze(1), 0.0)
         kind = str(Kind.ESTIMATE)
         rows.append((name, float(len(y)), 100 * wrong, (100 * low, 100 * high), surprise, interval, kind))
     columns = (

@@ -125,7 +125,7 @@ def _run(subject: Subject, settings: DecoySettings) -> Iterator[float | Report]:
 
 
 def _row(name: str, log_p: Tensor | None, samples: Tensor, test: Tensor, how: str) -> tuple[Cell, ...]:
-    away, interval = mean_interval(nearest(samples, test))
+    away, interval = mean_interval(nearest(samples, test), 0.0)
     if log_p is None:
         return name, math.nan, (math.nan, math.nan), away, interval, str(Kind.ESTIMATE), how
     value, ends = mean_interval(log_p)

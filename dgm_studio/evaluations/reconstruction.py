@@ -55,7 +55,7 @@ def _run(subject: Subject, settings: ReconstructionSettings) -> Iterator[float |
         ("the mean of all training examples", mean),
         ("another example, encoded and decoded", made.roll(1, 0)),
     ):
-        rows.append((name, *mean_interval(_squared(x, other)), str(Kind.ESTIMATE)))
+        rows.append((name, *mean_interval(_squared(x, other), 0.0), str(Kind.ESTIMATE)))
     columns = (
         Column("Beside each example"),
         Column("Squared error", "number", "per value", 4),

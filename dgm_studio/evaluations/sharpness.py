@@ -59,7 +59,7 @@ def _run(subject: Subject, settings: SharpnessSettings) -> Iterator[float | Repo
 def _table(energies: dict[str, Tensor], found: dict[str, Measure], where: str) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for name, values in energies.items():
-        mean, interval = mean_interval(values)
+        mean, interval = mean_interval(values, 0.0)
         ratio = found[name] if name in found else relative_sharpness(values, energies["Test examples"], where)
         rows.append((name, mean, interval, ratio.value, str(Kind.ESTIMATE), ratio.protocol if name in found else ""))
     columns = (

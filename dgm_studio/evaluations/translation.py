@@ -75,14 +75,14 @@ Row = tuple[Cell, ...]
 
 def _rows(subject: Subject, back: bool, x: Tensor, y: Tensor, made: Tensor, again: Tensor) -> Iterator[Row]:
     here, there = subject.dataset.domains[::-1] if back else subject.dataset.domains
-    value, interval = mean_interval(_distance(again, x))
+    value, interval = mean_interval(_distance(again, x), 0.0)
     unrelated = _distance(x.roll(1, 0), x).mean().item()
     how = f"mean absolute difference per value, the first {len(x)} of {describe(here, here.test)}"
     yield "Cycle error", value, interval, unrelated, KIND, f"{how}; for comparison between two unrelated examples"
     if here.spec.event_shape == there.spec.event_shape:
         own = there.test.x[: len(x)]
         left = subject.model.translate(own.to(subject.device), back).cpu()
-        value, interval = mean_interval(_distance(left, own))
+        value, interval = mean_interval(_distance(left, own), 0.0)
         between = _distance(own.roll(1, 0), own).mean().item()
         yield (
             "Identity error",
@@ -96,7 +96,7 @@ def _rows(subject: Subject, back: bool, x: Tensor, y: Tensor, made: Tensor, agai
     right = counterparts(subject.dataset, back)
     if right is not None:
         true = right(x)
-        value, interval = mean_interval(_distance(made, true))
+        value, interval = mean_interval(_distance(made, true), 0.0)
         wrong = _distance(true.roll(1, 0), true).mean().item()
         text = "from the right translation, which is known of these data; for comparison of another example's"
         yield "Distance from the right one", value, interval, wrong, KIND, text

@@ -41,7 +41,7 @@ from dgm_studio.evaluations import (
     samples,
     texts,
 )
-from dgm_studio.evaluations.base import stage
+from dgm_studio.evaluations.base import mean_interval, stage
 from dgm_studio.events import Snapshot
 from dgm_studio.powers import indexed
 from dgm_studio.reports import Bars, Note, Pictures, Points, Report, Table, from_tree, to_tree
@@ -889,6 +889,14 @@ def test_a_subject_is_a_twin_that_shares_no_tensor() -> None:
     for key, value in subject.learner.state_dict().items():
         assert torch.equal(value, weights.tensors[key])
         assert value.numel() == 0 or value.data_ptr() != weights.tensors[key].data_ptr()
+
+
+def test_the_interval_of_a_mean_ends_where_no_value_can_be() -> None:
+    values = torch.tensor([0.0, 0.0, 0.0, 8.0])
+    value, (low, high) = mean_interval(values)
+    assert low < 0
+    assert mean_interval(values, 0.0) == (value, (0.0, high))
+    assert mean_interval(values + 100, 0.0) == mean_interval(values + 100)
 
 
 def test_a_stage_gives_the_result_of_its_work() -> None:
