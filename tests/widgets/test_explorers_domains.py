@@ -9,7 +9,7 @@ import pytest
 import torch
 from explorer_runs import Bench, pictures, recipe
 from PySide6.QtCore import QPointF
-from PySide6.QtWidgets import QCheckBox, QLabel, QPushButton
+from PySide6.QtWidgets import QApplication, QCheckBox, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 from torch import Generator
 
@@ -19,7 +19,7 @@ from models.domain_network import DomainNetwork, DomainNetworkSettings
 from models.learning.domain_adversarial import DomainAdversarial, DomainAdversarialSettings
 from models.spec import DataSpec, Layout, Support
 from widgets.explorers.domains import CLASSES, DOMAIN, DomainsView
-from widgets.explorers.map_points import dots
+from widgets.explorers.map_points import dots, tag_places
 from widgets.plots import colour
 from widgets.status import percent
 
@@ -187,3 +187,14 @@ def test_only_classifiers_by_features_of_two_domains_are_admitted() -> None:
     assert not DomainsView.admits(DomainNetwork, DomainAdversarial, points(0, 0.0).spec)
     assert AskDomains() == AskDomains()
     assert AskPlane((0, 0, 1, 1), "classes") != AskPlane((0, 0, 1, 1), "domain")
+
+
+def test_tags_of_near_classes_do_not_hide_one_another(qapp: QApplication) -> None:
+    centres = [QPointF(50, 40), QPointF(52, 38), QPointF(50, 40), QPointF(300, 40), QPointF(51, 75)]
+    places = tag_places(centres, ["first", "second", "third", "alone", "below"])
+    for number, place in enumerate(places):
+        assert not any(place.intersects(other) for other in places[:number])
+        assert place.center().x() == pytest.approx(centres[number].x())
+    assert places[1].center().y() == 38, "the highest stays"
+    assert places[3].center().y() == 40, "what hides nothing stays"
+    assert max(place.bottom() for place in places) < 38 + 5 * 20

@@ -14,6 +14,7 @@ from widgets.plots import colour, pen
 from widgets.theme import CATEGORICAL, look, px
 
 LINE = 1.6  # px, of rings
+TAG = 18  # px, the height of a tag
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,12 @@ class PointsItem(DrawnItem):
         return [group.points.astype(np.float64) @ matrix + shift for group in self._groups]
 
     def _draw_tags(self, painter: QPainter, places: list[np.ndarray]) -> None:
-        for group, place in zip(self._groups, places, strict=True):
-            if group.tag:
-                draw_tag(painter, QPointF(*np.median(place, axis=0)), group.tag, group.colour)
+        tagged = [(group, place) for group, place in zip(self._groups, places, strict=True) if group.tag]
+        metrics = QFontMetricsF(_tag_font())
+        texts = [metrics.elidedText(group.tag, Qt.TextElideMode.ElideRight, 88) for group, _ in tagged]
+        spots = tag_places([QPointF(*np.median(place, axis=0)) for _, place in tagged], texts)
+        for (group, _), spot, text in zip(tagged, spots, texts, strict=True):
+            draw_tag(painter, spot, text, group.colour)
 
     def draw_image(self, area: QRect, ratio: float) -> QImage:
         # all dots at once, where `draw` takes each as a circle
@@ -138,18 +142,32 @@ def dots(
     return np.ascontiguousarray(pixels.reshape(rows, columns)[reach:-reach, reach:-reach])
 
 
-def draw_tag(painter: QPainter, centre: QPointF, text: str, shade: str) -> None:
+def draw_tag(painter: QPainter, place: QRectF, text: str, shade: str) -> None:
     """A class name on its colour."""
+    painter.setFont(_tag_font())
+    painter.setPen(pen(look.theme.panel, 1))
+    painter.setBrush(QColor(shade))
+    painter.drawRoundedRect(place, 3, 3)
+    dark = QColor(shade).lightnessF() > 0.62
+    painter.setPen(QColor("#16181d" if dark else "#ffffff"))
+    painter.drawText(place, Qt.AlignmentFlag.AlignCenter, text)
+
+
+def tag_places(centres: list[QPointF], texts: list[str]) -> list[QRectF]:
+    """Where tags of these texts lie: about their centres, but for those that another would hide, which lie below it."""
+    metrics = QFontMetricsF(_tag_font())
+    places: dict[int, QRectF] = {}
+    for number in sorted(range(len(texts)), key=lambda n: centres[n].y()):
+        width = max(17.0, metrics.horizontalAdvance(texts[number]) + 8)
+        place = QRectF(centres[number].x() - width / 2, centres[number].y() - TAG / 2, width, TAG)
+        while hiding := [other for other in places.values() if other.intersects(place)]:
+            place.moveTop(max(other.bottom() for other in hiding) + 1)
+        places[number] = place
+    return [places[number] for number in range(len(texts))]
+
+
+def _tag_font() -> QFont:
     font = QFont()
     font.setPixelSize(px(12))
     font.setBold(True)
-    painter.setFont(font)
-    text = QFontMetricsF(font).elidedText(text, Qt.TextElideMode.ElideRight, 88)
-    width = max(17.0, QFontMetricsF(font).horizontalAdvance(text) + 8)
-    rect = QRectF(centre.x() - width / 2, centre.y() - 9, width, 18)
-    painter.setPen(pen(look.theme.panel, 1))
-    painter.setBrush(QColor(shade))
-    painter.drawRoundedRect(rect, 3, 3)
-    dark = QColor(shade).lightnessF() > 0.62
-    painter.setPen(QColor("#16181d" if dark else "#ffffff"))
-    painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
+    return font
