@@ -198,3 +198,8 @@ def test_tags_of_near_classes_do_not_hide_one_another(qapp: QApplication) -> Non
     assert places[1].center().y() == 38, "the highest stays"
     assert places[3].center().y() == 40, "what hides nothing stays"
     assert max(place.bottom() for place in places) < 38 + 5 * 20
+
+
+def test_rings_hide_no_name_of_a_class(show: Show) -> None:
+    _, view = show(joined(points(0, 0.0), points(1, 1.0)))
+    assert view.rings.zValue() < view.map.points.zValue()

@@ -44,7 +44,7 @@ class DomainsView(Explorer):
         self._meant: int | None = None  # the example under the pointer
         self.map = still_map("domainsMap", "Map of both domains")
         self.rings = PointsItem(size=8.0, hollow=True)
-        self.rings.setZValue(2)
+        self.rings.setZValue(-1)  # around dots, below the tags of these
         self.map.addItem(self.rings, ignoreBounds=True)
         self.map.scene().sigMouseMoved.connect(self._point)
         self.map.looked_elsewhere.connect(self._ask_field)
