@@ -69,7 +69,7 @@ def _scored(subject: Subject) -> Generator[float, None, Tensor]:
 def _contributions(scored: Tensor, spec: DataSpec, where: str) -> Iterator[Report]:
     """The mean of -log p(x_d | before) of each coordinate: together they are the mean of -log p(x)."""
     each = -scored.mean(0)
-    total, (low, high) = mean_interval(-scored.sum(1))
+    total, (low, high) = mean_interval(-scored.sum(1), 0.0)
     share = each.sort(descending=True).values[: max(1, len(each) // 10)].sum().item() / max(total, 1e-12)
     title = "What each coordinate costs, given those before it"
     note = (
