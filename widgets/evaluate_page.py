@@ -141,6 +141,7 @@ class EvaluatePage(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self._moved(self._newest_step())
+        self._refresh()
 
     def _newest_step(self) -> int:
         return self._live.step if self._live is not None else -1
@@ -195,7 +196,7 @@ class EvaluatePage(QWidget):
 
     def _card(self, job: Job) -> EvaluationCard | None:
         """The card of the job, if its run is shown."""
-        return self.cards.by_key.get(job.evaluation.key) if job.run is self._run else None
+        return self.cards.filled(job.evaluation.key) if job.run is self._run else None
 
     def _progressed(self, job: Job, event: Fraction) -> None:
         card = self._card(job)
@@ -228,7 +229,7 @@ class EvaluatePage(QWidget):
     def _refresh(self) -> None:
         """Cards, strip and heading say what is being measured and what waits."""
         active = self.measuring.job
-        for key, card in self.cards.by_key.items():
+        for key, card in self.cards.made.items():
             running = active is not None and active.is_of(self._run, key)
             waits = any(job.is_of(self._run, key) for job in self.measuring.waiting)
             card.set_state("Measuring …" if running else "Waiting …" if waits else "")
@@ -242,7 +243,7 @@ class EvaluatePage(QWidget):
     def _refresh_heading(self) -> None:
         run, live, step = self._run, self._live, self._newest_step()
         self._list_states()
-        self._all.setVisible(live is not None and bool(self.cards.by_key))
+        self._all.setVisible(live is not None and bool(self.cards.made))
         self._all.setEnabled(step >= 0 and not self.busy)
         if run is None or live is None:
             self._heading.setText(run.name if run is not None else "")

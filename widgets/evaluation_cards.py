@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from dgm_studio.evaluation import EVALUATIONS, admitted
@@ -23,6 +24,9 @@ from widgets.theme import SPACE
 class EvaluationCards(QScrollArea):
     """One card for each evaluation that the shown run is admitted to or was put through, one below the other.
 
+    They are made when they are first seen or asked for; what was measured before is filled in card by card, so that the
+    window goes on between two of them: a run may have a hundred tables and plots.
+
     Signals: `asked(key)`, `asked_again(key, How)` as an older result was measured, `cancelled(key)`.
     """
 
@@ -39,12 +43,48 @@ class EvaluationCards(QScrollArea):
         self._measuring = measuring
         self._project: Project | None = None
         self._run: Run | None = None
-        self.by_key: dict[str, EvaluationCard] = {}
+        self._live: Live | None = None
+        self._cards: dict[str, EvaluationCard] | None = None  # None: not yet made
+        self._unfilled: dict[str, Sequence[Stored]] = {}
+        self._filling = QTimer(self, interval=0)
+        self._filling.timeout.connect(self._fill)
         self._brought = "", 0  # the card that was asked for by name, and where the page was scrolled to
 
+    @property
+    def made(self) -> Mapping[str, EvaluationCard]:
+        """The cards by the keys of their evaluations, if they were made."""
+        return self._cards or {}
+
+    @property
+    def by_key(self) -> Mapping[str, EvaluationCard]:
+        """The same, made now if they were not."""
+        if self._cards is None:
+            self._cards = self._make_all()
+        return self._cards
+
+    def filled(self, key: str) -> EvaluationCard | None:
+        """A card with what was measured before, if there is one of this key."""
+        card = self.by_key.get(key)
+        if card is not None and key in self._unfilled:
+            card.set_results(self._unfilled.pop(key))
+        return card
+
     def show_run(self, project: Project | None, run: Run | None, live: Live | None) -> None:
-        """Make the cards of another run."""
-        self._project, self._run = project, run
+        """There is another run, whose cards are made when they are wanted."""
+        self._project, self._run, self._live = project, run, live
+        self._cards, self._unfilled = None, {}
+        before = self.takeWidget()
+        if before is not None:
+            before.deleteLater()
+        if self.isVisible():
+            _ = self.by_key
+
+    def showEvent(self, event: QShowEvent) -> None:
+        _ = self.by_key
+        super().showEvent(event)
+
+    def _make_all(self) -> dict[str, EvaluationCard]:
+        run, live = self._run, self._live
         content = _Column()
         content.setProperty("plain", True)
         column = QVBoxLayout(content)
@@ -53,25 +93,32 @@ class EvaluationCards(QScrollArea):
         stored, trouble = results_of(run)
         if trouble:
             column.addWidget(text_label(trouble, "error"))
-        self.by_key = {card.key: card for card in self._make(run, live, stored)}
-        for card in self.by_key.values():
+        cards = {card.key: card for card in self._make(run, live, stored)}
+        for card in cards.values():
+            card.set_newest(live.step if live is not None else -1)
             column.addWidget(card)
-        if not self.by_key:
+        if not cards:
             column.addWidget(_empty(run, live), 1)
         column.addStretch()
         self.setWidget(content)
-        newest = live.step if live is not None else -1
-        for key, card in self.by_key.items():
-            card.set_newest(newest)
-            card.set_results(stored.get(key, []))
+        self._unfilled = {key: stored[key] for key in cards if key in stored}
+        self._filling.start()
+        return cards
+
+    def _fill(self) -> None:
+        if self._unfilled:
+            self.filled(next(iter(self._unfilled)))
+        else:
+            self._filling.stop()
 
     def show_newest(self, step: int) -> None:
         """There are weights of this step."""
-        for card in self.by_key.values():
+        for card in self.made.values():
             card.set_newest(step)
 
     def show_results(self, key: str) -> None:
         """The project holds another result of the run."""
+        self._unfilled.pop(key, None)
         self.by_key[key].set_results(results_of(self._run)[0].get(key, []))
         if self._brought == (key, self.verticalScrollBar().value()):
             QTimer.singleShot(0, self, lambda: self.bring(key))  # once it has its height

@@ -51,6 +51,7 @@ from models.catalog import FAMILIES, Recipe
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support
 from widgets.evaluate_page import EvaluatePage
+from widgets.evaluation_card import EvaluationCard
 from widgets.live import Live
 from widgets.report_plots import ReportPlot
 from widgets.settings_form import SettingsForm
@@ -384,7 +385,7 @@ def test_an_evaluation_goes_on_while_another_run_is_shown(
     assert [one.key for one in run.evaluations] == ["slow"]
     assert other.evaluations == []
     page.show_run(project, run, live)
-    assert "ELBO" in texts(page)
+    qtbot.waitUntil(lambda: "ELBO" in texts(page))
 
 
 def test_a_project_that_goes_takes_its_measurements_with_it(
@@ -423,7 +424,7 @@ def test_a_run_without_its_data_shows_what_was_kept(
 ) -> None:
     measure(qtbot, page)
     page.show_run(project, run, None)
-    assert "ELBO" in texts(page)
+    qtbot.waitUntil(lambda: "ELBO" in texts(page))
     assert not part(page, QPushButton, "run-quick").isVisibleTo(page)
     assert not part(page, QPushButton, "run-all").isVisibleTo(page)
 
@@ -437,9 +438,34 @@ def test_results_are_there_after_the_project_was_reopened(
     project.close()
     with Project.open(project.path) as again:
         page.show_run(again, again.runs[run.id], live)
-        assert "−20.50" in texts(page)
+        qtbot.waitUntil(lambda: "−20.50" in texts(page))
         assert len(plots(page)) == 6
         page.show_run(None, None, None)
+
+
+def test_a_page_out_of_sight_makes_no_cards_and_one_in_sight_fills_them_one_by_one(
+    qtbot: QtBot, page: EvaluatePage, project: Project, run: Run, live: Live
+) -> None:
+    measure(qtbot, page)
+    page.hide()
+    page.show_run(None, None, None)
+    page.show_run(project, run, live)
+    assert not page.findChildren(EvaluationCard)
+    page.show()
+    assert len(page.findChildren(EvaluationCard)) == 2
+    assert "ELBO" not in texts(page)  # the window goes on first
+    measured = page.cards.filled("quick")
+    assert measured is not None
+    assert "ELBO" in texts(page)  # whoever needs it has it at once
+    page.hide()
+    page.show_run(None, None, None)
+    page.show_run(project, run, live)
+    page.measure("quick")  # by the palette, for example
+    qtbot.waitUntil(idle(page))
+    page.show()
+    qtbot.waitUntil(lambda: "ELBO" in texts(page))
+    choice = part(page, QComboBox, "results-quick")
+    assert choice.count() == 2  # the newer one too, when what was measured before is filled in
 
 
 def _exported(page: QWidget, report: str, choice: str) -> None:
