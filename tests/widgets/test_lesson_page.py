@@ -121,6 +121,7 @@ def test_a_lesson_is_run_stopped_gone_on_with_tried_and_opened_again(person: Per
     assert tried.checkpoint_steps()[-1] == 80
     person.do("pageLesson")
     person.until(lambda: page.findChild(QPushButton, "try-0").text() == "Look at it")
+    person.until(lambda: not project.modified)  # a save now would take the file from who reads it below
     assert run(["lesson-pictures", str(file), "--project", str(project.path)], lambda album: []) == 0
     assert 0 < file.with_suffix(".png").stat().st_size < 20_000
 
