@@ -62,6 +62,11 @@ class EvaluationCards(QScrollArea):
             self._cards = self._make_all()
         return self._cards
 
+    @property
+    def being_filled(self) -> bool:
+        """Whether what was measured before is still on its way into them."""
+        return bool(self._unfilled)
+
     def filled(self, key: str) -> EvaluationCard | None:
         """A card with what was measured before, if there is one of this key."""
         card = self.by_key.get(key)

@@ -19,7 +19,7 @@ PLAYS = 8  # questions on one channel within one wait: it goes on by itself, and
 
 
 def settle(desk: Desk, quiet: float = QUIET) -> None:
-    """Let the window work until all that its views have asked is answered, and nothing is read, measured or set."""
+    """Let the window work until all that its views have asked is answered, and nothing is read, filled in or set."""
     since = time.monotonic()
     seen: dict[tuple[Live, str], set[int]] = defaultdict(set)
 
@@ -34,7 +34,7 @@ def settle(desk: Desk, quiet: float = QUIET) -> None:
         nonlocal since
         workspace = desk.workspace
         reads = typesetter.busy or any(thread.busy for thread in workspace.findChildren(Background))
-        if reads or any(waits(live) for live in workspace.viewing.findChildren(Live)):
+        if reads or desk.area.evaluate.cards.being_filled or any(waits(live) for live in workspace.viewing.findChildren(Live)):
             since = time.monotonic()
         return time.monotonic() - since > quiet
 
