@@ -34,7 +34,8 @@ def settle(desk: Desk, quiet: float = QUIET) -> None:
         nonlocal since
         workspace = desk.workspace
         reads = typesetter.busy or any(thread.busy for thread in workspace.findChildren(Background))
-        if reads or desk.area.evaluate.cards.being_filled or any(waits(live) for live in workspace.viewing.findChildren(Live)):
+        fills = desk.area.evaluate.cards.being_filled
+        if reads or fills or any(waits(live) for live in workspace.viewing.findChildren(Live)):
             since = time.monotonic()
         return time.monotonic() - since > quiet
 
