@@ -463,8 +463,9 @@ def test_seven_curves_fit_at_1280_by_800_with_the_messages_open_and_are_scrolled
     assert not curves.views[-1].visibleRegion().isEmpty()
     assert curves.views[0].visibleRegion().isEmpty()
     assert max(view.plot.box.height() for view in curves.views) < 2 * curves.views[-1].plot.box.height()
+    hidden = bar.maximum()
     person.do("log")
-    person.until(lambda: bar.maximum() == 0)  # all of them, now that there is room
+    person.until(lambda: bar.maximum() < hidden)  # more of them, now that there is room
 
 
 def test_every_action_has_a_help_text_and_no_two_share_a_shortcut(person: Person) -> None:
