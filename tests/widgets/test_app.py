@@ -79,8 +79,9 @@ def test_an_exception_in_any_thread_is_said_in_the_window(qtbot: QtBot, capsys: 
 
 @pytest.fixture
 def handlers() -> Iterator[None]:
-    """Those of signals are put back."""
-    before = {number: signal.getsignal(number) for number in TOLD}
+    """Signals are heard, which a shell may have had ignored for what it runs in the background; and as before after
+    the test."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in TOLD}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

@@ -162,7 +162,8 @@ def test_whoever_waits_for_a_view_waits_for_all_it_asked_but_not_for_what_plays(
     workspace = QObject()
     workspace.viewing = place  # type: ignore[attr-defined]
     begun = monotonic()
-    settle(SimpleNamespace(workspace=workspace), 0.1)  # type: ignore[arg-type]
+    area = SimpleNamespace(evaluate=SimpleNamespace(cards=SimpleNamespace(being_filled=False)))
+    settle(SimpleNamespace(workspace=workspace, area=area), 0.1)  # type: ignore[arg-type]
     assert done
     assert monotonic() - begun < PATIENCE
     bench.live.setParent(None)
