@@ -76,6 +76,8 @@ class EvaluationCards(QScrollArea):
 
     def show_run(self, project: Project | None, run: Run | None, live: Live | None) -> None:
         """There is another run, whose cards are made when they are wanted."""
+        if run is not self._run:
+            self._brought = "", 0
         self._project, self._run, self._live = project, run, live
         self._cards, self._unfilled = None, {}
         before = self.takeWidget()
@@ -115,6 +117,7 @@ class EvaluationCards(QScrollArea):
             self.filled(next(iter(self._unfilled)))
         else:
             self._filling.stop()
+            self._bring_again()
 
     def show_newest(self, step: int) -> None:
         """There are weights of this step."""
@@ -125,8 +128,8 @@ class EvaluationCards(QScrollArea):
         """The project holds another result of the run."""
         self._unfilled.pop(key, None)
         self.by_key[key].set_results(results_of(self._run)[0].get(key, []))
-        if self._brought == (key, self.verticalScrollBar().value()):
-            QTimer.singleShot(0, self, lambda: self.bring(key))  # once it has its height
+        if self._brought[0] == key:
+            self._bring_again()
 
     def bring(self, key: str) -> None:
         """Scroll to a card; again when results have made it higher, unless a person has looked elsewhere meanwhile."""
@@ -134,6 +137,11 @@ class EvaluationCards(QScrollArea):
             bar = self.verticalScrollBar()
             bar.setValue(self.by_key[key].y())
             self._brought = key, bar.value()
+
+    def _bring_again(self) -> None:
+        key, place = self._brought
+        if place == self.verticalScrollBar().value():
+            QTimer.singleShot(0, self, lambda: self.bring(key))  # once the cards have their heights
 
     def _make(self, run: Run | None, live: Live | None, stored: Mapping[str, Sequence[Stored]]) -> list[EvaluationCard]:
         if run is None:

@@ -14,6 +14,7 @@ from dgm_studio.reports import Table
 from dgm_studio.subject import Subject
 from models.capabilities import TooLarge
 from models.dbn import Dbn, DbnSettings
+from models.discrete_vae import DiscreteVae, DiscreteVaeSettings
 from models.fvbn import Fvbn, FvbnSettings
 from models.nade import Nade, NadeSettings
 from models.rbm import Rbm, RbmSettings
@@ -55,6 +56,24 @@ def of_all(model: nn.Module, spec: DataSpec = SPEC) -> tuple[Any, ...]:
 def test_parameters_in_use_are_those_that_masks_leave(model: Any, stored: int, used: int) -> None:
     torch.manual_seed(0)
     assert of_all(model()) == ("all", "", stored, used)
+
+
+def test_of_a_sum_over_latent_states_a_few_examples_show_all_that_is_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as two hundred do; of the encoder nothing."""
+    looked_at: list[int] = []
+    log_prob = DiscreteVae.log_prob
+    monkeypatch.setattr(DiscreteVae, "log_prob", lambda model, x: (looked_at.append(len(x)), log_prob(model, x))[1])
+    for seed in range(5):
+        torch.manual_seed(seed)
+        model = DiscreteVae(DiscreteVaeSettings(units=3, values=3, hidden=5), SPEC)
+        looked_at.clear()
+        few = of_all(model)
+        assert sum(looked_at) == parameters.FEW
+        with monkeypatch.context() as patched:
+            patched.setattr(parameters, "FEW", 200)
+            assert of_all(model) == few
+        generates = sum(value.numel() for value in model.decoder.parameters())
+        assert 0 < few[3] <= generates < few[2]
 
 
 def test_a_free_energy_is_enough_where_its_normaliser_cannot_be_summed() -> None:

@@ -468,6 +468,22 @@ def test_a_page_out_of_sight_makes_no_cards_and_one_in_sight_fills_them_one_by_o
     assert choice.count() == 2  # the newer one too, when what was measured before is filled in
 
 
+def test_a_card_that_was_asked_for_is_in_sight_when_those_above_are_filled(
+    qtbot: QtBot, page: EvaluatePage, project: Project, run: Run, live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure(qtbot, page, "quick")
+    page.hide()
+    page.show_run(None, None, None)
+    page.show_run(project, run, live)
+    page.resize(700, 300)
+    page.show()
+    bar, cards = page.cards.verticalScrollBar(), page.cards
+    last = list(cards.by_key)[-1]
+    cards.bring(last)
+    qtbot.waitUntil(lambda: not cards.being_filled and bar.maximum() > 0)
+    qtbot.waitUntil(lambda: bar.value() == min(bar.maximum(), cards.by_key[last].y()) > 0)
+
+
 def _exported(page: QWidget, report: str, choice: str) -> None:
     part(page, QPushButton, f"export-{report}").click()
     menu = next(menu for menu in page.findChildren(QMenu) if menu.objectName() == "saveMenu" and menu.isVisible())
