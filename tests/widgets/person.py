@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,6 +87,22 @@ class Person:
 
     def bars(self) -> list[NoticeBar]:
         return [bar for bar in self.window.findChildren(NoticeBar) if not bar.isHidden()]
+
+    def leave_as_killed(self, copy: Path) -> None:
+        """Write to ``copy`` what a process that is killed now would leave: the project and its work folder."""
+        project = self.desk.workspace.project
+        assert project is not None
+        shutil.copy(project.path, copy)
+        work = copy.with_name(f"{copy.name}.work")
+
+        def copied() -> bool:
+            try:
+                shutil.copytree(project.work_folder, work)
+            except shutil.Error:  # a file that was listed has got its final name since: training goes on meanwhile
+                shutil.rmtree(work)
+            return work.exists()
+
+        self.until(copied)
 
     def close(self, window: MainWindow | None = None) -> None:
         window = window or self.window

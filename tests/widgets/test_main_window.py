@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -191,9 +190,8 @@ def test_what_a_crash_left_is_offered_and_recovered(person: Person, tmp_path: Pa
     work = path.with_name(f"{path.name}.work")
     person.until(lambda: any(work.rglob("*")))
     person.qtbot.wait(400)  # the journal is written every quarter of a second
-    copy = tmp_path / path.name  # as a killed process would leave it
-    shutil.copy(path, copy)
-    shutil.copytree(work, copy.with_name(work.name))
+    copy = tmp_path / path.name
+    person.leave_as_killed(copy)
     person.do("stop")
     person.until(lambda: person.phase is Phase.IDLE)
     person.window.open(copy)

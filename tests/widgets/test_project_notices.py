@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from datetime import datetime
 from pathlib import Path
 
@@ -164,8 +163,7 @@ def cut_off(person: Person, tmp_path: Path) -> Path:
     project = project_of(person)
     person.until(lambda: list(project.work_folder.glob("*/checkpoint-*")))
     copy = tmp_path / "projects" / "cut off.dgm"
-    shutil.copy(project.path, copy)
-    shutil.copytree(project.work_folder, copy.with_name(f"{copy.name}.work"))
+    person.leave_as_killed(copy)
     person.do("stop")
     person.until(lambda: person.phase is Phase.IDLE)
     return copy
