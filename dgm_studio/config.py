@@ -75,6 +75,22 @@ def default_data(family: Family) -> DataChoice:
     return DataChoice.model_validate({"source": family.data, "binarization": family.binarization, "other": other})
 
 
+def carried_over(data: DataChoice, before: Family, after: Family) -> DataChoice:
+    """The data of a run of ``before`` for one of ``after``: what was chosen stays, prepared as ``after`` has it where
+    the two differ in that; where nothing was chosen it is the data that ``after`` has of its own."""
+    own = default_data(after)
+    if data == default_data(before):
+        return own
+    first, *second = data.domains
+    if own.other is not None and not second:
+        second = [own.other]
+    domains = (first, *second)[: len(own.domains)]
+    if before.binarization == after.binarization:
+        return of_domains(*domains)
+    prepared = {"binarization": after.binarization, **takes_back("binarization", after.binarization)}
+    return of_domains(*(domain.model_copy(update=prepared) for domain in domains))
+
+
 def takes_back(field: str, value: Any) -> dict[str, Any]:
     """What setting a field of DataChoice takes back: values become bits or levels, whichever is chosen last."""
     if field == "levels" and value != 0:

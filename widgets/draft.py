@@ -8,7 +8,15 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
-from dgm_studio.config import DataChoice, RunConfig, TrainingSettings, default_data, of_domains, takes_back
+from dgm_studio.config import (
+    DataChoice,
+    RunConfig,
+    TrainingSettings,
+    carried_over,
+    default_data,
+    of_domains,
+    takes_back,
+)
 from models import catalog
 from models.catalog import Recipe
 
@@ -69,10 +77,11 @@ class Draft(QObject):
         self._edit(config, text, "")
 
     def set_family(self, key: str) -> None:
-        """Another family, with its own learner, data and settings; steps, batches and seed stay."""
+        """Another family, with its own learner and settings; data that was chosen, steps, batches and seed stay."""
         if key != self.config.family:
-            fresh = default_config(key).model_copy(update={"training": self.config.training})
-            self._edit(fresh, f"family {catalog.family(key).title}", "")
+            data = carried_over(self.config.data, catalog.family(self.config.family), catalog.family(key))
+            kept = {"data": data, "training": self.config.training}
+            self._edit(default_config(key).model_copy(update=kept), f"family {catalog.family(key).title}", "")
 
     def set_learner(self, key: str) -> None:
         """Another way to learn, at its defaults."""

@@ -83,6 +83,23 @@ def test_what_would_fit_is_one_click_away(form: Form) -> None:
     assert form.draft.config.data.binarization == "none"
 
 
+def test_data_that_was_chosen_stays_when_another_family_is(form: Form) -> None:
+    form.choose("gan", source="moons", settings={"examples": 300})
+    chosen = form.draft.config.data
+    form.draft.set_family("vae")
+    form.checked()
+    assert form.draft.config.data == chosen
+    assert not form.problem
+    form.draft.set_family("hmm")
+    form.checked()
+    assert form.problem
+    (remedy,) = form.remedies
+    assert remedy.text() == "Use Dishonest casino"
+    QTest.mouseClick(remedy, Qt.MouseButton.LeftButton)
+    form.checked()
+    assert not form.problem
+
+
 def test_values_that_cannot_become_bits_are_offered_something_else(form: Form, tmp_path: Path) -> None:
     np.save(tmp_path / "table.npy", np.random.default_rng(0).normal(size=(50, 7)))
     form.choose("nade", source="numpy", settings={"path": str(tmp_path / "table.npy")}, binarization="threshold")
