@@ -32,19 +32,19 @@ from widgets.theme import SPACE
 
 class _Name(QLineEdit):
     """A name that ends in an ellipsis where it does not fit, until somebody types. A click selects it, to be typed
-    over."""
-
-    _entered = False  # by the click that is not over yet
-
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        super().focusInEvent(event)
-        self._entered = event.reason() is Qt.FocusReason.MouseFocusReason
+    over; in what was typed since, it is for a place in it."""
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         super().mouseReleaseEvent(event)
-        if self._entered and not self.hasSelectedText():
+        if not self.isModified() and not self.hasSelectedText():
             self.selectAll()
-        self._entered = False
+
+    def show_beginning(self) -> None:
+        """Stand at the first letter; where somebody types, with all of the name to be typed over."""
+        self.setModified(False)
+        self.setCursorPosition(0)
+        if self.hasFocus():
+            self.setSelection(len(self.text()), -len(self.text()))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         option = QStyleOptionFrame()
@@ -88,7 +88,8 @@ class FamilyBox(QComboBox):
             self.addItem(entry.title, entry.key)
             self.setItemData(self.count() - 1, f"{entry.title} {entry.key}", NAMES)
             self.setItemData(self.count() - 1, f"{entry.summary}\n{entry.lecture}", Qt.ItemDataRole.ToolTipRole)
-        self.setLineEdit(_Name())
+        self._name = _Name()
+        self.setLineEdit(self._name)
         completer = _Titles(self.model(), self)
         completer.setCompletionRole(NAMES)
         completer.setFilterMode(Qt.MatchFlag.MatchContains)
@@ -107,7 +108,7 @@ class FamilyBox(QComboBox):
         """Show the family `key`."""
         self.setCurrentIndex(self.findData(key))
         self.setToolTip(self.currentText())
-        self.lineEdit().setCursorPosition(0)
+        self._name.show_beginning()
 
     def showPopup(self) -> None:
         self.view().window().setMinimumWidth(whole(self.view()))
