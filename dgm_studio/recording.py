@@ -280,14 +280,15 @@ class Recorder:
     def _discard(self) -> None:
         self._backlog.drop()
         self._backlog.finish({"discarded": True})
-        if self._was_new:
-            self._project.end_training(self._run)
-            self._project.remove_run(self._run.id)
-        else:
-            self._run.go_back()
-        if self._backlog.folder is not None:
-            self._project.remove_with_next_save(self._backlog.folder)
-        self._project.save()
+        with self._project.saving:  # what it goes back to lies in the file that another save may be replacing
+            if self._was_new:
+                self._project.end_training(self._run)
+                self._project.remove_run(self._run.id)
+            else:
+                self._run.go_back()
+            if self._backlog.folder is not None:
+                self._project.remove_with_next_save(self._backlog.folder)
+            self._project.save()
 
     def _problem(self, text: str) -> None:
         self.problems.append(text)

@@ -87,10 +87,12 @@ class Metrics:
                 result[f"step/{name}"], result[f"value/{name}"] = series.curve()
             return result
 
-    def moved(self, stored: Mapping[str, Item]) -> None:
-        """The stored curves lie in another file now."""
+    def moved(self, before: Mapping[str, Item], after: Mapping[str, Item]) -> None:
+        """What was saved from `before` lies in another file now."""
         with self._lock:
-            self._stored = {path: stored[path] for path in self._stored}
+            self._stored = {
+                path: after[path] if before.get(path) is item else item for path, item in self._stored.items()
+            }
 
     def _loaded(self) -> dict[str, _Series]:
         with self._reading:

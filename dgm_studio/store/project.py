@@ -149,8 +149,7 @@ class Project(Runs):
             self._file.require_unchanged()
             self._file.require_lock()
             remove_stale_temporaries(self.path)
-            self._write(self.path, self.id)
-            self._remove_merged()
+            self._remove(self._write(self.path, self.id))
 
     def save_over(self) -> None:
         """Save although another program has changed or removed the file since it was opened: what it holds now is
@@ -160,8 +159,8 @@ class Project(Runs):
                 return self.save()
             self._file.require_lock()
             with self._file.readable(self.path):
-                self._write(self.path, self.id, over=True)
-            self._remove_merged()
+                merged = self._write(self.path, self.id, over=True)
+            self._remove(merged)
 
     def save_as(self, path: Path, replace: bool = False) -> None:
         """Save under another name and go on there, as a project of its own. Raises ProjectError: "exists" unless
@@ -195,10 +194,10 @@ class Project(Runs):
             self._file.close()
             self.read_only = True
 
-    def _write(self, path: Path, project_id: str, over: bool = False) -> None:
-        """`over`: whatever has taken the file's place."""
+    def _write(self, path: Path, project_id: str, over: bool = False) -> list[Path]:
+        """`over`: whatever has taken the file's place. Returns the folders of sessions that are part of it now."""
         with self.lock:
-            changes = self._changes
+            changes, merged = self._changes, list(self._merged_folders)
             record = self._record.model_copy(
                 update={"id": project_id, "saves": self._record.saves + 1, "order": list(self._runs)}
             )
@@ -225,6 +224,7 @@ class Project(Runs):
                     if run_id in self._runs:
                         after: dict[str, Item] = {place: stored[f"runs/{run_id}/{place}"] for place in before}
                         self._runs[run_id].moved(before, after)
+        return merged
 
     def lasting(self, items: Mapping[str, Item]) -> dict[str, Item]:
         """The same datasets, in memory where their file may go before the next save: those of the work folder.
@@ -255,9 +255,10 @@ class Project(Runs):
         with self.lock:
             self._merged_folders.append(folder)
 
-    def _remove_merged(self) -> None:
+    def _remove(self, folders: list[Path]) -> None:
+        """Only these: other sessions may have been merged while the file was written."""
         with self.lock:
-            folders, self._merged_folders = self._merged_folders, []
+            self._merged_folders = [folder for folder in self._merged_folders if folder not in folders]
         for folder in folders:
             work.remove(folder)
 

@@ -45,7 +45,7 @@ class Recoveries:
         "missing" when there is no such state, "busy" while the run is in training, "damaged".
         """
         project = self._project
-        with project.lock:
+        with project.saving, project.lock:  # not during a save: what the run holds lies in the file that it replaces
             if step is not None and step not in recovery.steps:
                 raise ProjectError(
                     "missing", project.path, f"no whole state of step {step} was left of {recovery.name}."

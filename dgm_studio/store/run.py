@@ -239,7 +239,7 @@ class Run(Described):
             for place, item in self._items.items():
                 if before.get(place) is item:
                     self._items[place] = after[place]
-            self._metrics.moved(_below(after, "metrics/"))
+            self._metrics.moved(_below(before, "metrics/"), _below(after, "metrics/"))
             if self._before is not None:
                 self.remember()
 
