@@ -48,29 +48,32 @@ class Stored:
         return isinstance(self.contents.offset(self.path), int)
 
     def read(self) -> np.ndarray:
-        """The array, freshly read. Raises ProjectError when it is not what was written."""
+        """The array, freshly read. Raises ProjectError when it is not what was written, or cannot be read."""
         try:
             array = np.empty(self.entry.shape, self.entry.dtype)
         except MemoryError:
             text = f"{self.path} takes {self.entry.nbytes / 1e9:.1f} GB, more than there is memory for."
             raise ProjectError("unsafe", self.contents.path, text) from None
         view, filled = fmt.raw(array), 0
-        for chunk in self.chunks():
-            view[filled : filled + len(chunk)] = chunk
-            filled += len(chunk)
+        try:
+            for chunk in self.chunks():
+                view[filled : filled + len(chunk)] = chunk
+                filled += len(chunk)
+        except OSError as error:
+            raise _unreadable(self.contents.path, error) from None
         if fmt.sha256(array) != self.entry.sha256:
             raise ProjectError("damaged", self.contents.path, f"{self.path} differs from what was written.")
         return array
 
     def digest(self) -> str:
-        """The sha256 of the bytes as they are now."""
+        """The sha256 of the bytes as they are now. Raises as `chunks` does."""
         sha = hashlib.sha256()
         for chunk in self.chunks():
             sha.update(chunk)
         return sha.hexdigest()
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes as they are now, in order and complete."""
+        """The bytes as they are now, in order and complete. Raises ProjectError or OSError."""
         offset = self.contents.offset(self.path)
         if isinstance(offset, bytes):
             yield offset
@@ -152,10 +155,14 @@ def known_by(status: os.stat_result) -> Recognition:
 def _status(path: Path) -> os.stat_result:
     try:
         return path.stat()
-    except FileNotFoundError:
-        raise ProjectError("missing", path, "the file was moved or deleted.") from None
     except OSError as error:
-        raise ProjectError("unreadable", path, f"the file cannot be looked at ({error.strerror}).") from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> ProjectError:
+    if isinstance(error, FileNotFoundError):
+        return ProjectError("missing", path, "the file was moved or deleted.")
+    return ProjectError("unreadable", path, f"the file cannot be read ({error.strerror}).")
 
 
 def inspect(path: Path, form: str = fmt.PROJECT) -> Contents:

@@ -152,8 +152,6 @@ def left(folder: Path, project: str) -> Recovery | None:
             found = _read(path, match[1], step)
         except ProjectError as error:
             problems.append(str(error))
-        except OSError as error:
-            problems.append(f"{path.name}: the file cannot be read ({error.strerror}).")
         else:
             parts |= found
             if match[1] == "checkpoint":
@@ -191,7 +189,7 @@ def left(folder: Path, project: str) -> Recovery | None:
 
 
 def _read(path: Path, kind: str, step: int) -> dict[str, Item]:
-    """The datasets of a checkpoint or picture, every byte checked. Raises ProjectError or OSError."""
+    """The datasets of a checkpoint or picture, every byte checked. Raises ProjectError."""
     found: dict[str, Item] = {}
     for place, stored in inspect(path, fmt.WORK).items().items():
         stored.read()

@@ -213,7 +213,7 @@ class Run(Described):
         with self.lock:
             assert self._before is not None, "remember() comes first"
             before = self._before
-            self._items, self._metrics = dict(before.items), Metrics(before.metrics)
+            self._items, self._metrics, self._reports = dict(before.items), Metrics(before.metrics), {}
             words = {"name": self.name, "notes": self.notes, "tags": self.tags}
             self._record = before.record.model_copy(update=words)
             if self.status == "training":
@@ -224,6 +224,7 @@ class Run(Described):
         """Take over all that `other` holds."""
         with self.lock:
             self._record, self._items, self._metrics = other._record, other._items, other._metrics
+            self._reports = {}
             self._project.touch()
 
     # For the project.

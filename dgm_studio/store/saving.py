@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -98,10 +99,13 @@ def replacement(path: Path, items: Mapping[str, Item], form: str) -> Iterator[Re
 
 
 def remove_stale_temporaries(path: Path) -> None:
-    """Remove what a save of `path` that was killed has left. Only for the holder of the lock."""
-    for entry in os.scandir(path.parent):
-        if entry.name.startswith(f"{path.name}.") and entry.name.endswith(TEMPORARY) and entry.is_file():
-            os.unlink(entry)
+    """Remove what a save of `path` that was killed has left. Only for the holder of the lock. What the system does not
+    let go of stays: that keeps nobody from saving."""
+    ours = re.compile(rf"{re.escape(path.name)}\.\d+-\w+{re.escape(TEMPORARY)}")
+    with suppress(OSError):
+        for entry in os.scandir(path.parent):
+            if ours.fullmatch(entry.name) and entry.is_file():
+                os.unlink(entry)
 
 
 def versions() -> dict[str, str]:

@@ -27,7 +27,6 @@ from dgm_studio.store.records import now
 from dgm_studio.store.saving import TEMPORARY, Item, sync_folder, write
 
 JOURNAL = "journal"
-DISMISSED = "dismissed-"
 PART_NAME = re.compile(rf"(checkpoint|frame)-(\d{{1,15}}){re.escape(fmt.PART)}")
 
 Line = dict[str, Any]
@@ -87,7 +86,9 @@ class Session:
         return write(self._part("frame", step), {kind: samples}, fmt.WORK).items()[kind]
 
     def drop_checkpoint(self, step: int) -> None:
-        self._part("checkpoint", step).unlink(missing_ok=True)
+        """Let go of a state. Where the disk does not, it stays until the folder goes."""
+        with suppress(OSError):
+            self._part("checkpoint", step).unlink()
 
     def close(self) -> None:
         os.close(self._journal)
@@ -150,7 +151,7 @@ def _opened(row: bytes) -> Line | None:
 
 def remove(folder: Path) -> None:
     """Remove what a merged session has left, its journal last: until then it can be recognised as merged. Files of
-    anything else stay, and so does what the system does not let go: the next save tries again."""
+    anything else stay, and so does what the system does not let go: a save after the next opening tries again."""
     ours = re.compile(rf"({PART_NAME.pattern})(\..*{re.escape(TEMPORARY)})?")
     with suppress(OSError):
         for path in folder.iterdir():

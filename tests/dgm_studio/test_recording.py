@@ -23,6 +23,7 @@ from dgm_studio.datasets.sources import load
 from dgm_studio.events import Cancelled, Checkpoint, Event, Failed, Finished, Paused, Preview, Progress, Started
 from dgm_studio.recording import Recorder
 from dgm_studio.store import Project, ProjectError, Recovery, Run, saving
+from dgm_studio.store.format import PART
 from dgm_studio.store.recovery import left_in
 from dgm_studio.store.trees import flatten
 from dgm_studio.store.work import Session, read_journal
@@ -407,6 +408,20 @@ def test_a_save_during_training_is_what_discarding_returns_to(project: Project):
     assert same(run.checkpoint(), checkpoint(10).state)
 
 
+def test_what_was_measured_in_a_discarded_training_does_not_stand_for_what_is_measured_later(project: Project):
+    run = project.new_run(CONFIG)
+    record(project, run, STARTED, checkpoint(0), Finished(0, True))
+    recorder = Recorder(project, run)
+    recorder.record(STARTED)
+    run.add_evaluation("likelihood", 5, {"value": 1.0})
+    assert [report.step for report in run.evaluations] == [5]
+    recorder.record(Cancelled(7))
+    recorder.close()
+    assert run.evaluations == []
+    run.add_evaluation("likelihood", 0, {"value": 2.0})
+    assert [(report.step, report.tree["value"]) for report in run.evaluations] == [(0, 2.0)]
+
+
 # When the disk does not take it.
 
 
@@ -545,6 +560,35 @@ def test_the_newest_state_on_the_disk_stays_while_newer_ones_wait_in_memory(
     wait_for(lambda: watched.good)
     assert left_now(project).steps == [80, 90]
     watched.recorder.close()
+
+
+def test_a_disk_that_lets_nothing_be_removed_either_ends_no_recording(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+):
+    run = project.new_run(CONFIG)
+    watched = Watched(project, run, monkeypatch)
+    for step in (10, 20, 30):
+        watched.recorder.record(checkpoint(step))
+        wait_for(lambda: step in run.checkpoint_steps() and not watched.recorder.unwritten)  # noqa: B023
+    unlink = Path.unlink
+
+    def read_only(path: Path, missing_ok: bool = False) -> None:
+        if path.suffix == PART:
+            raise OSError(30, "Read-only file system")
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as mounted, full_disk():
+        mounted.setattr(Path, "unlink", read_only)
+        for step in range(40, 100, 10):
+            watched.recorder.record(checkpoint(step))
+            wait_for(watched.taken)
+        wait_for(lambda: watched.bad)
+    wait_for(lambda: watched.good)
+    watched.recorder.record(Finished(90, False))
+    watched.recorder.close()
+    assert (run.status, run.checkpoint_steps()) == ("finished", [80, 90])
+    assert len(watched.recorder.problems) == 1
+    assert not project.work_folder.exists()
 
 
 def test_lines_that_a_failing_disk_did_not_take_are_written_again(project: Project, monkeypatch: pytest.MonkeyPatch):

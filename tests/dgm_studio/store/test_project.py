@@ -273,13 +273,39 @@ def test_a_link_to_a_project_stays_a_link(project_path: Path, tmp_path: Path):
 
 
 def test_what_a_killed_save_left_is_removed_by_the_next(opened: Project):
-    stale = opened.path.with_name("digits.dgm.1-abc.tmp")
-    other = opened.path.with_name("digits.tmp")
-    stale.write_bytes(b"half")
-    other.write_bytes(b"mine")
+    stale = [opened.path.with_name(f"digits.dgm.1-{what}.tmp") for what in ("0123abcd", "copy", "held")]
+    others = [opened.path.with_name(name) for name in ("digits.tmp", "digits.dgm.mine.tmp", "digits.dgm.b.1-ab.tmp")]
+    for file in (*stale, *others):
+        file.write_bytes(b"half")
     opened.save()
-    assert not stale.exists()
-    assert other.exists()
+    assert not any(file.exists() for file in stale)
+    assert all(file.exists() for file in others)
+
+
+def test_what_a_killed_save_left_and_nobody_can_remove_keeps_nobody_from_saving(
+    opened: Project, monkeypatch: pytest.MonkeyPatch
+):
+    stale = opened.path.with_name("digits.dgm.1-0123abcd.tmp")
+    stale.write_bytes(b"half")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    opened.notes = "new"
+    with monkeypatch.context() as sticky:
+        sticky.setattr(os, "unlink", refuse)
+        opened.save()
+    assert stale.exists()
+    assert not opened.modified
+
+
+def test_what_is_read_of_a_file_that_is_gone_is_said_to_be_missing(opened: Project):
+    (run,) = opened.runs.values()
+    run.checkpoint(20)  # now its places in the file are known
+    opened.path.unlink()
+    with pytest.raises(ProjectError) as caught:
+        run.checkpoint(20)
+    assert caught.value.code == "missing"
 
 
 def test_save_as_makes_a_project_of_its_own(opened: Project, project_bytes: bytes, tmp_path: Path):
