@@ -27,6 +27,7 @@ class Likelihood(nn.Module, ABC):
     """A distribution for each coordinate of an example, given the output of a network."""
 
     outputs: int = 1  # numbers for each coordinate
+    is_density: bool = False  # whatever data it is given: then its logarithm may be above 0
 
     def __init__(self, settings: LikelihoodSettings, spec: DataSpec) -> None:
         super().__init__()
@@ -97,6 +98,8 @@ class Bernoulli(Likelihood):
 
 class Gaussian(Likelihood):
     """x_d | z ~ N(output, σ²) with one σ for all coordinates, learned or not."""
+
+    is_density = True
 
     def __init__(self, settings: LikelihoodSettings, spec: DataSpec) -> None:
         super().__init__(settings, spec)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dgm_studio.evaluations.base import Evaluation, describe, mean_interval
+from dgm_studio.evaluations.base import Evaluation, describe, mean_interval, most_log_prob
 from dgm_studio.reports import Column, Curves, Report, Series, Table
 from dgm_studio.subject import Subject
 from models.capabilities import BoundsEvidence, RefinesPosterior, WeighsEvidence
@@ -96,7 +96,7 @@ def _run(subject: Subject, settings: AmortisationSettings) -> Iterator[float | R
         curves[name] = np.array(places, float), torch.stack(values).mean(1).cpu().numpy()
     evidence = _evidence(subject, x, settings.importance_samples) if isinstance(model, WeighsEvidence) else None
     where = f"{describe(subject.dataset, test)}, the first {len(x)} of them"
-    yield _table(found, evidence, where, settings)
+    yield _table(found, evidence, most_log_prob(subject), where, settings)
     yield _gaps(found, evidence)
     yield _cost(of_encoder, min(of_steps), overtaken, len(x), settings.steps)
     yield _curves(curves, found[ENCODER].mean().item(), settings.steps)
@@ -133,15 +133,17 @@ def _evidence(subject: Subject, x: Tensor, count: int) -> Tensor:
     return torch.stack(parts).logsumexp(0) - math.log(count)
 
 
-def _table(found: Mapping[str, Tensor], evidence: Tensor | None, where: str, settings: AmortisationSettings) -> Table:
+def _table(
+    found: Mapping[str, Tensor], evidence: Tensor | None, most: float, where: str, settings: AmortisationSettings
+) -> Table:
     rows = []
     for name, each in found.items():
-        value, interval = mean_interval(each)
+        value, interval = mean_interval(each, most=most)
         itself = name == ENCODER
         gained, of_gain = (math.nan, (math.nan, math.nan)) if itself else mean_interval(each - found[ENCODER])
         rows.append((name, value, interval, gained, of_gain))
     if evidence is not None:
-        value, interval = mean_interval(evidence)
+        value, interval = mean_interval(evidence, most=most)
         gained, of_gain = mean_interval(evidence - found[ENCODER])
         rows.append(("log p(x), by importance weights", value, interval, gained, of_gain))
     columns = (

@@ -18,8 +18,9 @@ from dgm_studio.reports import NOT_MEASURED, Column, Note, Report, Table
 from dgm_studio.subject import Subject
 from models.capabilities import Samples, SamplesMeans
 from models.distributions import bernoulli
-from models.estimation.measure import Kind, Measure, mean_measure
+from models.estimation.measure import Kind, Measure, ended, mean_measure
 from models.estimation.progress import stage as stage
+from models.likelihoods import Likelihood
 from models.settings import Settings
 from models.spec import DataSpec, Layout, Support
 
@@ -108,11 +109,24 @@ def describe(dataset: Dataset, split: Split, name: str = "test") -> str:
     return f"{dataset.provenance.title}{protocol}, {len(split)} {name} examples"
 
 
-def mean_interval(values: Tensor, least: float = -math.inf) -> tuple[float, tuple[float, float]]:
-    """The mean of per-example values and the ends of its normal 95 % interval. No value can be below `least`: neither
-    can the mean, and the interval ends there, which takes nothing from how often it holds the mean."""
-    measured = mean_measure("", values, Kind.ESTIMATE, "")
-    return measured.value, (max(measured.low, least), measured.high)
+def mean_interval(
+    values: Tensor, least: float = -math.inf, most: float = math.inf
+) -> tuple[float, tuple[float, float]]:
+    """The mean of per-example values and its normal 95 % interval, which ends where values do (`ended`)."""
+    measured = ended(mean_measure("", values, Kind.ESTIMATE, ""), least, most)
+    return measured.value, (measured.low, measured.high)
+
+
+def are_discrete(spec: DataSpec) -> bool:
+    """Whether examples have probabilities, and not densities."""
+    return spec.support in (Support.BITS, Support.LEVELS, Support.SYMBOLS)
+
+
+def most_log_prob(subject: Subject) -> float:
+    """What log p(x) of the model is never above, nor a bound on it: 0 where it is the probability of discrete values,
+    which a Gaussian's density at bits is not."""
+    gaussian = any(isinstance(part, Likelihood) and part.is_density for part in subject.model.modules())
+    return 0.0 if are_discrete(subject.spec) and not gaussian else math.inf
 
 
 def decimals_of(intervals: Iterable[tuple[float, float]], most: int = 4) -> int:

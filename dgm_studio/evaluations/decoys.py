@@ -128,7 +128,7 @@ def _row(name: str, log_p: Tensor | None, samples: Tensor, test: Tensor, how: st
     away, interval = mean_interval(nearest(samples, test), 0.0)
     if log_p is None:
         return name, math.nan, (math.nan, math.nan), away, interval, str(Kind.ESTIMATE), how
-    value, ends = mean_interval(log_p)
+    value, ends = mean_interval(log_p, most=0.0)
     return name, value, ends, away, interval, str(Kind.EXACT), how
 
 

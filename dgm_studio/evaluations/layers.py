@@ -7,13 +7,13 @@ from typing import Any
 
 from torch import Tensor
 
-from dgm_studio.evaluations.base import Evaluation, describe, stage
+from dgm_studio.evaluations.base import Evaluation, describe, most_log_prob, stage
 from dgm_studio.reports import Column, Note, Report, Table
 from dgm_studio.subject import Subject
 from models.capabilities import AddsLayers, Anneals, BoundsFreeEnergy, SumsExactly, TooLarge
 from models.estimation.annealing import annealed_lower_bound
 from models.estimation.likelihood import free_energy_lower_bound
-from models.estimation.measure import Measure
+from models.estimation.measure import Measure, ended
 from models.settings import Settings, setting
 from models.spec import DataSpec
 
@@ -40,7 +40,7 @@ def _run(subject: Subject, settings: LayersSettings) -> Iterator[float | Report]
     measures: list[Measure] = []
     for n in range(1, layers + 1):
         work = _bound(subject, settings, subject.model.with_layers(n), x, where)
-        measures.append((yield from stage(work, (n - 1) / layers, 1 / layers)))
+        measures.append(ended((yield from stage(work, (n - 1) / layers, 1 / layers)), most=most_log_prob(subject)))
     yield _table(measures)
     for n, measure in enumerate(measures):
         if measure.doubt:

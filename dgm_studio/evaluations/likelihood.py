@@ -11,8 +11,17 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from dgm_studio.basis import Basis
-from dgm_studio.evaluations.base import Evaluation, basis_of, describe, diagnosis, stage, training_examples
+from dgm_studio.basis import NOTHING, Basis
+from dgm_studio.evaluations.base import (
+    Evaluation,
+    are_discrete,
+    basis_of,
+    describe,
+    diagnosis,
+    most_log_prob,
+    stage,
+    training_examples,
+)
 from dgm_studio.reports import Column, Curves, Note, Report, Series, Table
 from dgm_studio.subject import Subject
 from dgm_studio.table_texts import cell_text
@@ -43,7 +52,7 @@ from models.estimation.likelihood import (
     pseudo_likelihood,
     weighted_bounds,
 )
-from models.estimation.measure import Check, Kind, Measure, bits_per_dimension, mean_measure
+from models.estimation.measure import Check, Kind, Measure, bits_per_dimension, ended, mean_measure
 from models.estimation.quadrature import quadrature_log_likelihood
 from models.settings import Settings, setting
 from models.spec import DataSpec, Layout, Support
@@ -131,6 +140,7 @@ def _run(subject: Subject, settings: LikelihoodSettings) -> Iterator[float | Rep
     bases: list[Basis] = []
     refused: list[str] = []
     weighted: list[Weighted] = []
+    spec, most = subject.spec, most_log_prob(subject)
     todo = _measurings(subject, settings)
     total, done = sum(task.weight for task in todo), 0
     for task in todo:
@@ -144,18 +154,20 @@ def _run(subject: Subject, settings: LikelihoodSettings) -> Iterator[float | Rep
                 weighted.append(found)
                 found = found.measure
             new = found if isinstance(found, list) else [found]
+            new = [ended(m, most=most) if m.likelihood else m for m in new]
             measures += new
-            bases += [basis_of(m, task.x, task.where, subject.spec.support, task.way) for m in new]
+            rest_on = [basis_of(m, task.x, task.where, spec.support, task.way) for m in new]
+            bases += [replace(b, better=NOTHING) for b in rest_on] if _densities_of_bits(spec, most) else rest_on
         done += task.weight
     density = subject.dataset.density
     if density is not None:
         x = subject.dataset.test.x
         values = density.log_prob(x.double().cpu())
         where = describe(subject.dataset, subject.dataset.test)
-        own = mean_measure("log p(x) under the data's own distribution", values, Kind.EXACT, where)
+        own = ended(mean_measure("log p(x) under the data's own distribution", values, Kind.EXACT, where), most=most)
         measures.append(own)
-        bases.append(replace(basis_of(own, x, where, subject.spec.support), quantity=""))
-    yield _table(subject, measures, bases)
+        bases.append(replace(basis_of(own, x, where, spec.support), quantity=""))
+    yield _table(subject, measures, bases, most)
     for text in refused:
         yield Note("The exact likelihood was not measured", text)
     for measure in measures:
@@ -293,8 +305,9 @@ def _elbo(model: Any, x: Tensor, where: str, generator: torch.Generator) -> Meas
     return (yield from evidence_lower_bound(model, x, where, generator=generator)).elbo
 
 
-def _table(subject: Subject, measures: list[Measure], bases: list[Basis]) -> Table:
-    of_each = "character" if is_text(subject.spec.symbols) else "dimension"
+def _table(subject: Subject, measures: list[Measure], bases: list[Basis], most: float) -> Table:
+    spec = subject.spec
+    of_each = "character" if is_text(spec.symbols) else "dimension"
     length = Column("Code length", "number", f"bits per {of_each}", 3)
     columns = (
         Column("Measure"),
@@ -308,7 +321,7 @@ def _table(subject: Subject, measures: list[Measure], bases: list[Basis]) -> Tab
     for m in measures:
         bits, coded = math.nan, ""
         if m.likelihood:
-            code = bits_per_dimension(m, subject.spec.dimensions)
+            code = bits_per_dimension(m, spec.dimensions)
             coded = f"Code length, 95 % interval: {cell_text(length, (code.low, code.high))} {length.unit}"
             bits = code.value
         said = " ".join(f"{text.rstrip('.')}." for text in (m.protocol, m.note, coded) if text)
@@ -317,16 +330,26 @@ def _table(subject: Subject, measures: list[Measure], bases: list[Basis]) -> Tab
         "Log-likelihood of the test set",
         columns,
         tuple(rows),
-        " ".join(_notes(subject.spec, measures, subject.dataset.density is not None)),
+        " ".join(_notes(spec, measures, subject.dataset.density is not None, most)),
         tuple(bases),
     )
 
 
-def _notes(spec: DataSpec, measures: list[Measure], density_known: bool) -> Iterator[str]:
+def _densities_of_bits(spec: DataSpec, most: float) -> bool:
+    """Whether log p(x), which is never above `most`, is not a probability's although data are discrete."""
+    return are_discrete(spec) and most > 0
+
+
+def _notes(spec: DataSpec, measures: list[Measure], density_known: bool, most: float) -> Iterator[str]:
     if spec.support is Support.UNIT:
         yield (
             "The data are grey values, not bits: under a Bernoulli likelihood these numbers are a cross-entropy, not "
             "the probability of anything, and under a Gaussian one densities; choose a binarisation to compare models."
+        )
+    if _densities_of_bits(spec, most):
+        yield (
+            "The data are bits, and the likelihood is Gaussian: these are densities, not the probability of anything, "
+            "and may be positive; choose a Bernoulli likelihood to compare models."
         )
     if spec.support is Support.REALS:
         yield "The data are real numbers: these are densities, which change with the data's scale and may be positive."

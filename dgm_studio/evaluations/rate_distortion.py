@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dgm_studio.evaluations.base import Evaluation, checksum, describe
+from dgm_studio.evaluations.base import Evaluation, checksum, describe, most_log_prob
 from dgm_studio.powers import indexed
 from dgm_studio.reports import Bars, Column, Note, Points, Report, Series, Table
 from dgm_studio.subject import Subject
 from models.estimation.active_units import ACTIVE
 from models.estimation.likelihood import Bound, evidence_lower_bound, has_bound
+from models.estimation.measure import ended
 from models.settings import Settings, setting
 from models.spec import DataSpec
 
@@ -32,21 +33,21 @@ def _run(subject: Subject, settings: RateDistortionSettings) -> Iterator[float |
     dataset = subject.dataset
     x, where = dataset.test.x.to(subject.device), describe(dataset, dataset.test)
     bound = yield from evidence_lower_bound(subject.model, x, where, settings.draws, subject.generator)
-    yield _table(bound)
+    yield _table(bound, most_log_prob(subject))
     yield _units(bound)
     yield _plane(subject, -bound.reconstruction.value, bound.kl.value)
     if bound.active is not None:
         yield _collapse(bound.active)
 
 
-def _table(bound: Bound) -> Table:
+def _table(bound: Bound, most: float) -> Table:
     columns = (
         Column("Quantity"),
         Column("Mean", "number", "nats per example"),
         Column("95 % interval", "interval", "nats per example"),
         Column("Kind", "kind"),
     )
-    measures = (bound.elbo, bound.reconstruction, bound.kl)
+    measures = (ended(bound.elbo, most=most), ended(bound.reconstruction, most=most), ended(bound.kl, 0.0))
     rows = tuple((m.name, m.value, (m.low, m.high), str(m.kind)) for m in measures)
     return Table("Evidence lower bound and its terms", columns, rows, f"{bound.elbo.protocol}.")
 

@@ -54,6 +54,13 @@ def mean_measure(name: str, values: Tensor, kind: Kind, protocol: str, unit: str
     return Measure(name, mean, mean - half, mean + half, kind, unit, protocol)
 
 
+def ended(measure: Measure, least: float = -math.inf, most: float = math.inf) -> Measure:
+    """The same with an interval that ends where the quantity does: no value of it is below `least` or above `most`, so
+    neither is their mean, and the interval holds it as often as before. An estimate that lies beyond stays in it."""
+    low, high = max(measure.low, min(least, measure.value)), min(measure.high, max(most, measure.value))
+    return replace(measure, low=low, high=high)
+
+
 def wilson(share: float, n: float, z: float = 1.96) -> tuple[float, float]:
     """Wilson's (1927) 95 % interval for a share of n independent events: it stays inside 0…1 and is not empty at its
     ends."""

@@ -15,6 +15,7 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
+from dgm_studio.basis import HIGHER, NOTHING
 from dgm_studio.datasets.base import Dataset, Provenance, Split, joined
 from dgm_studio.datasets.densities import ring
 from dgm_studio.evaluation import (
@@ -52,6 +53,7 @@ from models.energy_network import EnergyNetwork, EnergyNetworkSettings
 from models.rbm import Rbm, RbmSettings
 from models.settings import NoSettings, Settings, SettingsError
 from models.spec import DataSpec, Layout, Support, UnsuitableData
+from models.vae import Vae, VaeSettings
 
 CPU = torch.device("cpu")
 SMALL = 6
@@ -539,6 +541,47 @@ def test_grey_values_are_said_to_be_no_bits() -> None:
     (table,) = reports(likelihood.EVALUATION, _Known(), datasets()["unit"])
     assert isinstance(table, Table)
     assert "not bits" in table.note
+
+
+def nearly_sure() -> Dataset:
+    """Bits that are all 0 but for one, of which the interval of a mean passes where no log-probability is."""
+    bits = datasets()["bits"]
+    x = torch.zeros_like(bits.test.x)
+    x[0, 0, 0, 0] = 1
+    return replace(bits, test=Split(x, bits.test.y))
+
+
+def test_intervals_of_log_probabilities_end_at_0() -> None:
+    for entry, names in (
+        (likelihood.EVALUATION, ("log p(x)", "ELBO")),
+        (rate_distortion.EVALUATION, ("ELBO", "reconstruction E[log p(x|z)]")),
+    ):
+        found = rows(reports(entry, _Known(0.001), nearly_sure())[0])
+        for name in names:
+            low, high = found[name][2]
+            assert low < found[name][1] < high == 0
+        if entry is likelihood.EVALUATION:
+            assert "Code length, 95 % interval: 0.000 … " in found["log p(x)"][-1]
+
+
+def test_densities_of_bits_may_be_positive_and_speak_for_no_model() -> None:
+    dataset = nearly_sure()
+    tables = {}
+    for name in ("Bernoulli", "Gaussian"):
+        torch.manual_seed(0)
+        vae = Vae(VaeSettings(latent=2, hidden=4, likelihood=name, scale=0.05, learn_scale=False), dataset.spec)
+        with torch.no_grad():  # what is decoded is black
+            for value in vae.decoder.parameters():
+                value.zero_()
+        table, *_ = reports(likelihood.EVALUATION, vae, dataset, importance_samples=2, code_examples=0)
+        assert isinstance(table, Table)
+        tables[name] = table
+    of_bits, of_density = (rows(table)["ELBO"] for table in tables.values())
+    assert of_bits[2][1] <= 0 < of_density[2][1]
+    assert "Gaussian" not in tables["Bernoulli"].note
+    assert "densities" in tables["Gaussian"].note
+    assert {basis.better for basis in tables["Bernoulli"].bases} == {HIGHER}
+    assert {basis.better for basis in tables["Gaussian"].bases} == {NOTHING}
 
 
 def test_rate_and_distortion_are_the_two_sides_of_the_bound() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -20,7 +21,7 @@ from models.estimation.likelihood import (
     pseudo_log_likelihood,
     weighted_bounds,
 )
-from models.estimation.measure import Kind, bits_per_dimension, mean_measure
+from models.estimation.measure import Kind, bits_per_dimension, ended, mean_measure
 from models.estimation.progress import finish
 from models.nade import Nade, NadeSettings
 from models.rbm import Rbm, RbmSettings
@@ -230,6 +231,16 @@ def test_sums_over_states_are_those_of_independent_bits() -> None:
     assert total.item() == pytest.approx(logits.exp().log1p().sum().item())
     normalised = log_sum_over_states(4, lambda s: bernoulli_log_prob(s, logits.expand_as(s)).sum(-1), logits)
     assert normalised.item() == pytest.approx(0, abs=1e-12)
+
+
+def test_intervals_end_where_no_value_can_be_but_hold_their_estimate() -> None:
+    found = mean_measure("log p(x)", torch.tensor([-8.0, 0.0, 0.0, 0.0]), Kind.EXACT, "four values")
+    assert found.high > 0
+    assert ended(found, most=0.0) == replace(found, high=0.0)
+    assert ended(found, least=-3.0) == replace(found, low=-3.0)
+    assert ended(found, -100.0, 100.0) == found
+    beyond = replace(found, value=1.0, low=-2.0, high=4.0)
+    assert ended(beyond, most=0.0) == replace(beyond, high=1.0), "an estimate may lie where no value is"
 
 
 def test_measures_carry_their_interval_and_change_sides_as_code_lengths() -> None:
