@@ -190,14 +190,25 @@ def test_only_classifiers_by_features_of_two_domains_are_admitted() -> None:
 
 
 def test_tags_of_near_classes_do_not_hide_one_another(qapp: QApplication) -> None:
-    centres = [QPointF(50, 40), QPointF(52, 38), QPointF(50, 40), QPointF(300, 40), QPointF(51, 75)]
-    places = tag_places(centres, ["first", "second", "third", "alone", "below"])
+    centres = [QPointF(50, 40), QPointF(52, 38), QPointF(50, 40), QPointF(300, 40), QPointF(51, 105)]
+    places = tag_places(centres, ["a longer name", "second", "third", "alone", "below"])
     for number, place in enumerate(places):
         assert not any(place.intersects(other) for other in places[:number])
-        assert place.center().x() == pytest.approx(centres[number].x())
-    assert places[1].center().y() == 38, "the highest stays"
-    assert places[3].center().y() == 40, "what hides nothing stays"
-    assert max(place.bottom() for place in places) < 38 + 5 * 20
+    assert [places[number].center() for number in (3, 4)] == centres[3:], "what hides nothing stays"
+    together = places[0].united(places[1]).united(places[2])
+    assert together.center().x() == pytest.approx(152 / 3, abs=1)
+    assert together.center().y() == pytest.approx(118 / 3, abs=1)
+    assert tag_places(centres[:1], ["a name that needs more room than a row has"])[0].center() == centres[0]
+
+
+def test_tags_of_many_classes_at_one_place_stand_in_rows_in_their_order(qapp: QApplication) -> None:
+    places = tag_places(10 * [QPointF(0, 0)], [str(digit) for digit in range(10)])
+    assert places == sorted(places, key=lambda place: (place.y(), place.x()))
+    rows = {place.y() for place in places}
+    assert 1 < len(rows) < 5
+    assert max(place.right() for place in places) - min(place.left() for place in places) <= 100
+    for number, place in enumerate(places):
+        assert not any(place.intersects(other) for other in places[:number])
 
 
 def test_rings_hide_no_name_of_a_class(show: Show) -> None:

@@ -25,7 +25,7 @@ from dgm_studio.questions.latent import (
     nearest,
 )
 from models.capabilities import Decodes, DecodesOfClass, Encodes, FacesDiscriminator
-from models.spec import DataSpec, Layout
+from models.spec import DataSpec, Layout, Support
 from widgets.explorers.attributes import Attributes
 from widgets.explorers.base import Explorer
 from widgets.explorers.class_grid import ClassGrid
@@ -90,7 +90,8 @@ class LatentMap(Explorer):
         actions = (self._reset, self._random, self._snap, self._pin)
         given = "z, y" if self._of_class else "z"
         generates = not self._encodes or issubclass(live.model_class, FacesDiscriminator)
-        card = Card("Generated", f"x = G({given})") if generates else Card("Decoded", f"p(x | {given})")
+        makes_x = generates and live.spec.support in (Support.UNIT, Support.REALS)  # and no chances of discrete values
+        card = Card("Generated" if generates else "Decoded", f"x = G({given})" if makes_x else f"p(x | {given})")
         self._side = side_card(card, self.outcome, self._datum, self.sliders, actions, self._encodes)
         self.body.addWidget(self._side)
         self.setFocusProxy(self.map)

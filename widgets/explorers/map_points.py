@@ -15,6 +15,7 @@ from widgets.theme import CATEGORICAL, look, px
 
 LINE = 1.6  # px, of rings
 TAG = 18  # px, the height of a tag
+ROW = 100  # px, the longest row of tags that lie at one place: five digits, or one long name
 
 
 @dataclass(frozen=True)
@@ -154,16 +155,43 @@ def draw_tag(painter: QPainter, place: QRectF, text: str, shade: str) -> None:
 
 
 def tag_places(centres: list[QPointF], texts: list[str]) -> list[QRectF]:
-    """Where tags of these texts lie: about their centres, but for those that another would hide, which lie below it."""
+    """Where tags of these texts lie: about their centres, but for those that would hide one another, which stand in
+    rows about the middle of theirs."""
     metrics = QFontMetricsF(_tag_font())
-    places: dict[int, QRectF] = {}
-    for number in sorted(range(len(texts)), key=lambda n: centres[n].y()):
-        width = max(17.0, metrics.horizontalAdvance(texts[number]) + 8)
-        place = QRectF(centres[number].x() - width / 2, centres[number].y() - TAG / 2, width, TAG)
-        while hiding := [other for other in places.values() if other.intersects(place)]:
-            place.moveTop(max(other.bottom() for other in hiding) + 1)
-        places[number] = place
+    widths = [max(17.0, metrics.horizontalAdvance(text) + 8) for text in texts]
+    blocks: list[dict[int, QRectF]] = []
+    for number in range(len(texts)):
+        block = _in_rows([number], centres, widths)
+        while near := [i for i, other in enumerate(blocks) if _meet(block, other)]:
+            together = sorted([*block, *(n for i in near for n in blocks[i])])
+            blocks = [other for i, other in enumerate(blocks) if i not in near]
+            block = _in_rows(together, centres, widths)
+        blocks.append(block)
+    places = {number: place for block in blocks for number, place in block.items()}
     return [places[number] for number in range(len(texts))]
+
+
+def _meet(block: dict[int, QRectF], other: dict[int, QRectF]) -> bool:
+    return any(one.intersects(two) for one in block.values() for two in other.values())
+
+
+def _in_rows(numbers: list[int], centres: list[QPointF], widths: list[float]) -> dict[int, QRectF]:
+    """Tags beside one another, in as many rows as keep these short."""
+    rows: list[list[int]] = [[]]
+    for number in numbers:
+        if rows[-1] and sum(widths[n] + 1 for n in rows[-1]) + widths[number] > ROW:
+            rows.append([])
+        rows[-1].append(number)
+    x, y = (sum(values) / len(numbers) for values in zip(*(centres[n].toTuple() for n in numbers), strict=True))
+    top = y - (len(rows) * (TAG + 1) - 1) / 2
+    places: dict[int, QRectF] = {}
+    for row in rows:
+        left = x - (sum(widths[n] + 1 for n in row) - 1) / 2
+        for number in row:
+            places[number] = QRectF(left, top, widths[number], TAG)
+            left += widths[number] + 1
+        top += TAG + 1
+    return places
 
 
 def _tag_font() -> QFont:
