@@ -159,7 +159,10 @@ def _line(
 ) -> QHBoxLayout:
     line = QHBoxLayout()
     line.setSpacing(2 * SPACE)
+    named = columns[0].format == "text"  # the names take the room; where the first are numbers, all share it
     for i, (cell, column) in enumerate(zip(cells, columns, strict=True)):
+        if i and not named:
+            line.addStretch(1)
         if isinstance(cell, Tag):  # as wide as its word, in a column as wide as the widest
             place = QWidget()
             place.setFixedWidth(cell.minimumWidth())
@@ -170,10 +173,9 @@ def _line(
             inner.addStretch()
             line.addWidget(place)
         else:
-            spread = i == 0 and column.format == "text"
+            spread = named and i == 0
             line.addWidget(cell, int(spread), upright if spread else _side(column) | upright)
-    # takes the room where the first cell stands above the line, or is a number, which stands by the others
-    line.addStretch(0 if columns[0].format == "text" else 1)
+    line.addStretch(0)  # takes the room where the first cell stands above the line
     return line
 
 

@@ -53,6 +53,21 @@ def test_a_table_is_seen_whole_however_narrow_it_is(width: int, qtbot: QtBot) ->
         assert len(edges) == 1, head
 
 
+def test_a_table_that_begins_with_numbers_takes_the_whole_width(qtbot: QtBot) -> None:
+    columns = (Column("Steps", "number", decimals=0), Column("Paths", "number", decimals=0), Column("Kind", "kind"))
+    view = TableView(Table("Measured", columns, ((2.0, 64.0, "exact"), (12.0, 7.0, "exact"))))
+    qtbot.addWidget(view)
+    view.resize(700, 200)
+    view.show()
+    qtbot.wait(10)
+    assert {start for start, _ in spans(view, "Kind")} == {start for start, _ in spans(view, "exact")}
+    assert spans(view, "Kind")[0][1] == 700
+    for head, *cells in (("Steps", "2", "12"), ("Paths", "64", "7")):
+        assert len({spans(view, text)[0][1] for text in (head, *cells)}) == 1, head
+    assert spans(view, "Steps")[0][1] < 100
+    assert 250 < spans(view, "Paths")[0][1] < 450
+
+
 def test_long_words_cost_height_before_they_cost_width(qtbot: QtBot) -> None:
     words = "a measure of which there is much to be said in the first column"
     table = Table(
