@@ -35,7 +35,8 @@ def cell_text(column: Column, cell: Cell) -> str:
 
 
 def to_csv(table: Table) -> str:
-    """Comma-separated values with a head, in full precision; an interval takes two columns."""
+    """Comma-separated values with a head, in full precision; an interval takes two columns. There is no place for title
+    and note."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     head: list[str] = []

@@ -169,8 +169,10 @@ def table_choices(view: QWidget, table: Callable[[], Table], name: str, title: s
     texts = {"CSV": (".csv", to_csv), "Markdown": (".md", to_markdown), "LaTeX": (".tex", to_latex)}
 
     def save() -> None:
+        less = {"CSV": ", without the note"} if table().note else {}  # which readers of CSV would take for a row
         forms = [
-            Form(suffix, form, lambda write=write: write(table()).encode()) for form, (suffix, write) in texts.items()
+            Form(suffix, form + less.get(form, ""), lambda write=write: write(table()).encode())
+            for form, (suffix, write) in texts.items()
         ]
         save_as(view, name, forms)
 

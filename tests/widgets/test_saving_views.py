@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -174,6 +175,20 @@ def test_a_table_is_copied_in_every_form(qtbot: QtBot) -> None:
     assert "| 100 % of σ_x | −1.50 |" in clipboard.text()
     do(view, "copyLaTeX")
     assert r"100 \% of $\sigma$\_x & $-$1.50 \\" in clipboard.text()
+
+
+@pytest.mark.parametrize(("note", "kind"), [("A note.", "CSV, without the note (*.csv)"), ("", "CSV (*.csv)")])
+def test_who_saves_a_table_is_told_that_csv_has_no_place_for_its_note(
+    note: str, kind: str, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = TableView(replace(TABLE, note=note))
+    qtbot.addWidget(view)
+    chosen(monkeypatch, tmp_path / "table", kind)
+    do(view, "saveTable")
+    assert (tmp_path / "table.csv").read_text() == "Measure,Value (nats)\n100 % of σ_x,-1.5\n"
+    chosen(monkeypatch, tmp_path / "table.md", kind)
+    do(view, "saveTable")
+    assert ("A note." in (tmp_path / "table.md").read_text()) == bool(note)
 
 
 def test_samples_are_saved_as_a_sheet_and_each_as_it_is(
