@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 import signal
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication
 
 from dgm_studio import __version__
 from widgets.crash import NativeCrashes, of_native, state_folder
@@ -80,15 +81,15 @@ SIGHUP = getattr(signal, "SIGHUP", None)  # not on Windows
 TOLD = [number for number in (signal.SIGINT, signal.SIGTERM, SIGHUP) if number is not None]
 
 
-def close_when_told(window: QWidget) -> None:
+def close_when_told(close_unasked: Callable[[], object]) -> None:
     """Ctrl+C in the terminal, a terminal that is closed, and a request to terminate, as a session that ends sends it,
-    close the window as a person does: what trains is stopped and kept. The second time they end the process at once,
-    but for the terminal, whose shell says so as well. What is not to be heard (nohup) is not. Python acts on signals
-    between two of its own instructions, so within `Collector.EVERY` when nothing else happens."""
+    close the window as a person does, but without a question: what trains is stopped and kept. The second time they end
+    the process at once, but for the terminal, whose shell says so as well. What is not to be heard (nohup) is not.
+    Python acts on signals between two of its own instructions: within `Collector.EVERY` when nothing else happens."""
 
     def close(number: int, _: FrameType | None) -> None:
         signal.signal(number, signal.SIG_IGN if number == SIGHUP else signal.SIG_DFL)
-        QTimer.singleShot(0, window.close)
+        QTimer.singleShot(0, close_unasked)
 
     for number in TOLD:
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -117,7 +118,7 @@ def main(argv: list[str]) -> int:
     window.show()
     app.setQuitOnLastWindowClosed(False)  # one that was closed while it loads is hidden first, and Qt counts it no more
     window.ended.connect(app.quit)
-    close_when_told(window)
+    close_when_told(window.close_unasked)
     window.appeared.connect(window.load)
     QTimer.singleShot(LOAD_AFTER, window.load)  # a window that starts minimised is not painted
     if len(argv) > 1:

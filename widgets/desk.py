@@ -102,6 +102,7 @@ class Desk(QObject):
         self.undoing = Undoing(actions, places, self)
         RunImport(self.changes, self.workspace.preferences, actions, window)
         self.exports = Exports(self.workspace, self.draft, actions, self.changes.added, window)
+        self.projects.hold = self.exports.hold
         self._connect()
         yield
         self.draft.load(config)

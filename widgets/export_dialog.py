@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QUrl
+from PySide6.QtCore import Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -28,7 +28,7 @@ from models.catalog import Recipe
 from widgets.building import label, scrolled, section
 from widgets.editors import ChoiceBox, IntegerBox
 from widgets.export_thread import ExportThread
-from widgets.notices import Notice, voice
+from widgets.notices import Notice, NoticeBar, voice
 from widgets.run_menus import states_of
 from widgets.status import thousands
 from widgets.theme import SPACE
@@ -38,7 +38,10 @@ INDENT = 26  # px: as far as the text of a checkbox stands from its left edge
 
 
 class ExportDialog(QDialog):
-    """Not modal. `prepare(run, step, samples)` makes the source, in another thread."""
+    """Not modal. `prepare(run, step, samples)` makes the source, in another thread. `ended(whole)` when nothing is
+    written any more: whether all was."""
+
+    ended = Signal(bool)
 
     def __init__(
         self,
@@ -56,6 +59,7 @@ class ExportDialog(QDialog):
         self._run, self._folder, self._prepare, self._chosen = run, folder, prepare, chosen
         self._thread: ExportThread | None = None
         self._exported: Path | None = None
+        self._question: NoticeBar | None = None
         self._boxes: dict[str, QCheckBox] = {}
         self._choices = QWidget()
         column = QVBoxLayout(self._choices)
@@ -157,6 +161,23 @@ class ExportDialog(QDialog):
         """The folder that is written."""
         return self._folder / self._name.text().strip()
 
+    @property
+    def writes(self) -> bool:
+        """Whether something is being written, which closing would call off."""
+        return self._thread is not None
+
+    def ask(self, notice: Notice | None) -> None:
+        """Show this above all, in place of what was asked before."""
+        if self._question is not None:
+            self._question.leave()
+        self._question = NoticeBar(notice) if notice is not None else None
+        if self._question is not None:
+            column = self.layout()
+            assert isinstance(column, QVBoxLayout)
+            column.insertWidget(0, self._question)
+            self.raise_()
+            self.activateWindow()
+
     def _begin_or_go_back(self) -> None:
         if self._pages.currentIndex() == 0:
             self.begin()
@@ -225,6 +246,7 @@ class ExportDialog(QDialog):
         self._thread = None
         self._say(text, role)
         self._follow()
+        self.ended.emit(self._exported is not None)
 
     def _say(self, text: str, role: str) -> None:
         self._report.setProperty("role", role)
@@ -277,9 +299,12 @@ class ExportDialog(QDialog):
         self.stop()
         if self._thread is not None:
             self._thread.leave()  # it is putting the folder in its place
+            self._thread = None
+            self.ended.emit(True)
         super().done(result)
 
     def stop(self) -> None:
         """Call off what is being written, unless all is written and only has to be told."""
         if self._thread is not None and self._thread.call_off():
             self._thread = None
+            self.ended.emit(False)

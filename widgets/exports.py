@@ -55,6 +55,7 @@ class Exports(QObject):
         self._project = workspace.project
         self._folder: Path | None = None
         self._dialogs: list[ExportDialog] = []
+        self._awaited: Callable[[], None] | None = None  # what a person wants done when all is written
         actions.connect({"export": self.show_export, "importWeights": self._choose})
         for signal in (workspace.selected, workspace.runs_changed, workspace.training_changed):
             signal.connect(self._follow)
@@ -70,14 +71,60 @@ class Exports(QObject):
         dialog = ExportDialog(run, folder, self._source, self._remember, self._window)
         self._dialogs.append(dialog)
         dialog.finished.connect(lambda _: self._dialogs.remove(dialog))
+        dialog.ended.connect(self._ended)
         dialog.show()
         return dialog
+
+    def hold(self, what: str, then: Callable[[], None]) -> bool:
+        """Whether an export is being written, which `then` would call off. A person is asked, and decides on `then`."""
+        self._stay()
+        writing = [dialog for dialog in self._dialogs if dialog.writes]
+        if not writing:
+            return False
+
+        def wait() -> None:
+            self._awaited = then
+            writing[0].ask(
+                Notice("info", f"{what}: as soon as all is written.", remedies=(Remedy("Stay", self._stay),))
+            )
+
+        def cancel() -> None:
+            self.call_off()
+            then()
+
+        text, which = ("An export is", "it") if len(writing) == 1 else (f"{len(writing)} exports are", "them")
+        remedies = (
+            Remedy(f"Wait, then: {what}", wait),
+            Remedy(f"Cancel {which}, then: {what}", cancel),
+            Remedy("Stay", self._stay),
+        )
+        writing[0].ask(Notice("warn", f"{text} still being written.", remedies=remedies))
+        return True
+
+    def call_off(self) -> None:
+        """Close the dialogs; nothing is written any more."""
+        for dialog in list(self._dialogs):
+            dialog.done(0)
+
+    def _stay(self) -> None:
+        """Nothing waits for what is written, and nothing is asked."""
+        self._awaited = None
+        for dialog in self._dialogs:
+            dialog.ask(None)
+
+    def _ended(self, whole: bool) -> None:
+        """Do what waited for the last export, if all is written: why it is not is to be read."""
+        if whole and any(dialog.writes for dialog in self._dialogs):
+            return
+        then = self._awaited if whole else None
+        self._stay()
+        if then is not None:
+            then()
 
     def _project_changed(self) -> None:
         if self._workspace.project is not self._project:  # and not only its path: what is being written is called off
             self._project = self._workspace.project
-            for dialog in list(self._dialogs):
-                dialog.done(0)
+            self.call_off()
         self._follow()
 
     def _remember(self, folder: Path) -> None:

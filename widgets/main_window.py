@@ -286,8 +286,15 @@ class MainWindow(QMainWindow):
 
     # The end.
 
+    def close_unasked(self) -> None:
+        """Close it for somebody who can answer no question: an export that is being written is called off."""
+        if self.desk is not None:
+            self.desk.exports.call_off()
+        self.close()
+
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Stop and keep what trains, save, end all threads; the window closes when that is done."""
+        """Stop and keep what trains, save, end all threads; the window closes when that is done. While an export is
+        being written, a person is asked first."""
         if self._may_close and not self._moving_in.is_loading:
             event.accept()
             self.has_ended = True
@@ -295,6 +302,8 @@ class MainWindow(QMainWindow):
             return
         event.ignore()
         if self._may_close or not self.isEnabled():  # it is being closed
+            return
+        if self.desk is not None and self.desk.exports.hold("Quit", self.close):
             return
         self.preferences.geometry = self.saveGeometry()
         if self.desk is None:

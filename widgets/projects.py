@@ -16,13 +16,14 @@ from widgets.workspace import Workspace
 
 
 class Projects(QObject):
-    """The project changes only while nothing trains: what is asked for meanwhile waits until the person has let the
-    training be stopped."""
+    """The project changes only while nothing trains or is exported: what is asked for meanwhile waits until the person
+    has let the training be stopped, and the export be ended."""
 
     def __init__(self, workspace: Workspace, window: QWidget) -> None:
         super().__init__(window)
         self._workspace, self._file, self._window = workspace, workspace.project_file, window
         self._when_stopped: Callable[[], None] | None = None
+        self.hold: Callable[[str, Callable[[], None]], bool] = lambda what, then: False  # see Exports.hold
         workspace.trainer.changed.connect(self._training_changed)
 
     def open(self, path: Path) -> None:
@@ -54,7 +55,9 @@ class Projects(QObject):
         if name:
             chosen = Path(name)  # the dialog has asked whether this may be replaced, but not what a suffix makes of it
             path = chosen if chosen.suffix == ".dgm" else chosen.with_name(f"{chosen.name}.dgm")
-            self._when_idle(lambda: self._file.save_as(path, replace=path == chosen), f"Save as {path.name}")
+            self._when_idle(
+                lambda: self._file.save_as(path, replace=path == chosen), f"Save as {path.name}", leaves=False
+            )
 
     def stop_all(self, then: Callable[[], None]) -> None:
         """Stop and keep what trains, take the rest out of the queue, then do `then`."""
@@ -66,8 +69,10 @@ class Projects(QObject):
         trainer.clear()
         trainer.tell(Order.STOP)
 
-    def _when_idle(self, then: Callable[[], None], what: str) -> None:
-        """Do `then` now, or offer to stop the run that trains first."""
+    def _when_idle(self, then: Callable[[], None], what: str, leaves: bool = True) -> None:
+        """Do `then` now, or offer to stop the run that trains first. `leaves`: the project is then open no more."""
+        if leaves and self.hold(what, lambda: self._when_idle(then, what)):
+            return
         trainer = self._workspace.trainer
         if trainer.phase is Phase.IDLE:
             then()

@@ -160,6 +160,7 @@ def _clear(folder: Path) -> None:
 
 def _put(partial: Path, folder: Path) -> None:
     """Rename the finished folder to its place. What was there goes aside first, and comes back if that fails."""
+    _check(folder)  # once more: somebody may have put something there meanwhile
     if not folder.exists():
         partial.rename(folder)
         return

@@ -94,7 +94,7 @@ def test_a_request_to_terminate_closes_the_window_and_the_second_ends_the_proces
     window = QWidget()
     qtbot.addWidget(window)
     window.show()
-    close_when_told(window)
+    close_when_told(window.close)
     assert window.isVisible()
     os.kill(os.getpid(), number)
     qtbot.waitUntil(lambda: not window.isVisible(), timeout=5 * Collector.EVERY)
@@ -106,5 +106,5 @@ def test_a_window_that_is_to_outlive_its_terminal_does(qtbot: QtBot, handlers: N
     window = QWidget()
     qtbot.addWidget(window)
     signal.signal(TOLD[-1], signal.SIG_IGN)  # as nohup does
-    close_when_told(window)
+    close_when_told(window.close)
     assert signal.getsignal(TOLD[-1]) is signal.SIG_IGN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from models.catalog import FAMILIES, Recipe
 from tests.widgets.person import Person
 from widgets.export_dialog import ExportDialog
 from widgets.export_thread import exporting
+from widgets.notices import NoticeBar
 from widgets.trainer import Phase
 
 FAMILY = next(family for family in FAMILIES if family.data == "digits")
@@ -127,6 +129,106 @@ def test_a_run_is_exported_and_its_weights_come_back(
     exports.take(tmp_path / "text.npz")
     refused = person.bar("text.npz cannot be read as weights")
     assert refused.notice.details == ""  # its sentence says all
+
+
+class Held:
+    """An export that goes on when a test says so."""
+
+    def __init__(self, person: Person, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.go = threading.Event()
+        begun, write = threading.Event(), Weights.write
+
+        def when_told(*given: object) -> list[str]:
+            begun.set()
+            self.go.wait(60)
+            return write(*given)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(Weights, "write", when_told)
+        person.window.open(project_with_a_run(folder))
+        person.until(lambda: person.desk.workspace.run is not None)
+        self.dialog = person.desk.exports.show_export()
+        assert self.dialog is not None
+        for box in self.dialog.findChildren(QCheckBox):
+            box.setChecked(box.objectName() == "export-weights")
+        part(self.dialog, QLineEdit, "exportName").setText("out")
+        part(self.dialog, QPushButton, "startExport").click()
+        person.until(begun.is_set)
+
+    def asked(self) -> dict[str, QPushButton]:
+        """What can be answered to the question in the dialog."""
+        assert self.dialog is not None
+        bars = [bar for bar in self.dialog.findChildren(NoticeBar) if not bar.leaving]
+        return {button.text(): button for bar in bars for button in bar.findChildren(QPushButton, "remedy")}
+
+
+@pytest.fixture
+def held(person: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
+    held = Held(person, tmp_path, monkeypatch)
+    yield held
+    held.go.set()
+
+
+def test_quitting_while_an_export_is_written_asks_and_may_wait_for_it(person: Person, held: Held) -> None:
+    window = person.window
+    window.close()
+    assert list(held.asked()) == ["Wait, then: Quit", "Cancel it, then: Quit", "Stay"]
+    held.asked()["Stay"].click()
+    assert held.asked() == {}
+    assert held.dialog.writes
+    assert window.isEnabled()
+
+    person.do("quit")
+    held.asked()["Wait, then: Quit"].click()
+    assert list(held.asked()) == ["Stay"]
+    assert window.isEnabled()  # one can work on meanwhile
+    target = held.dialog.target
+    held.go.set()
+    person.until(lambda: window.has_ended)
+    assert (target / "export.json").is_file()
+
+
+def test_quitting_may_call_an_export_off(person: Person, held: Held) -> None:
+    target = held.dialog.target
+    person.window.close()
+    held.asked()["Cancel it, then: Quit"].click()
+    assert not person.window.isEnabled()
+    held.go.set()
+    person.until(lambda: person.window.has_ended)
+    assert not target.exists()
+
+
+def test_an_export_that_fails_while_quitting_waits_for_it_is_seen(person: Person, held: Held) -> None:
+    person.window.close()
+    held.asked()["Wait, then: Quit"].click()
+    held.dialog.target.write_text("somebody's file")
+    held.go.set()
+    person.until(lambda: not held.dialog.writes)
+    assert held.dialog.isVisible()
+    assert held.asked() == {}
+    assert "no folder" in part(held.dialog, QLabel, "exportReport").text()
+    assert held.dialog.target.read_text() == "somebody's file"
+    assert person.window.isEnabled()
+
+
+def test_a_request_to_terminate_calls_an_export_off_without_a_question(person: Person, held: Held) -> None:
+    person.window.close()
+    held.asked()["Wait, then: Quit"].click()
+    target = held.dialog.target
+    person.window.close_unasked()
+    assert not person.window.isEnabled()
+    held.go.set()
+    person.until(lambda: person.window.has_ended)
+    assert not target.exists()
+
+
+def test_leaving_a_project_while_an_export_is_written_asks_too(person: Person, held: Held) -> None:
+    person.do("start")
+    held.asked()["Wait, then: Close the project"].click()
+    target = held.dialog.target
+    assert person.desk.workspace.project is not None
+    held.go.set()
+    person.until(lambda: person.desk.workspace.project is None)
+    assert (target / "export.json").is_file()
 
 
 def test_an_import_does_not_draw_between_the_steps_of_a_training_that_began_meanwhile(
