@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QPushButton, QSlider, QVBoxL
 from dgm_studio.datasets.drawn import HEAVIEST, patches, read_drawing, write_drawing
 from widgets.building import label
 from widgets.drawing_pad import DrawingPad
-from widgets.explorers.parts import Choice, button
+from widgets.explorers.parts import Segments, button
 from widgets.theme import SPACE
 
 BRUSHES = {"fine": 1.0, "medium": 3.0, "broad": 6.0}  # diameters in cells
@@ -29,10 +29,10 @@ class DrawingDialog(QDialog):
         self.pad = DrawingPad(read_drawing(text))
         self.pad.changed.connect(self._follow)
         tips = {"fine": "One cell", "medium": "Three cells wide", "broad": "Six cells wide"}
-        self._brush = Choice([(key, key.capitalize(), tips[key]) for key in BRUSHES], "brush")
+        self._brush = Segments([(key, key.capitalize(), tips[key]) for key in BRUSHES], "brush")
         self._brush.choose("medium")
         self._brush.chosen.connect(self._take_brush)
-        self._mode = Choice(
+        self._mode = Segments(
             [
                 ("paint", "Paint", "The left button paints"),
                 ("erase", "Erase", "The left button erases, too"),

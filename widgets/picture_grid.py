@@ -8,7 +8,7 @@ from PySide6.QtGui import QColor, QContextMenuEvent, QImage, QMouseEvent, QPaint
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from widgets.pictures import to_image
-from widgets.saving import Choice, open_menu, sample_choices
+from widgets.saving import Offer, open_menu, sample_offers
 from widgets.theme import look
 
 GAP = 3  # px
@@ -91,11 +91,11 @@ class PictureGrid(QWidget):
             for place in range(self._count)
         ]
 
-    def offers(self) -> list[Choice]:
+    def offers(self) -> list[Offer]:
         """What can be done with the pictures shown."""
         if self._pictures is None or not len(self._pictures):
             return []
-        return sample_choices(self, self.accessibleName() or "samples", self._pictures)
+        return sample_offers(self, self.accessibleName() or "samples", self._pictures)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         open_menu(self, event.globalPos())

@@ -15,7 +15,7 @@ from PySide6.QtGui import QColor, QContextMenuEvent, QFont, QPaintEngine, QPaint
 from PySide6.QtWidgets import QWidget
 
 from dgm_studio.reports import Table
-from widgets.saving import Choice, Sketch, open_menu, picture_choices, table_choices
+from widgets.saving import Offer, Sketch, open_menu, picture_offers, table_offers
 from widgets.status import thousands
 from widgets.theme import look, px
 
@@ -132,11 +132,11 @@ class Plot(pg.PlotWidget):
             axis.setLabel(text) if text else axis.showLabel(False)
             axis.resizeEvent()  # another title may need other lines
 
-    def offers(self) -> list[Choice]:
+    def offers(self) -> list[Offer]:
         """What can be done with the plot as it is now."""
         name = self.title or self.accessibleName() or "plot"
-        values = table_choices(self, self.values, name, "values")[:2] if self.values is not None else []  # only as CSV
-        return [*picture_choices(self, name, self.sketch), *values]
+        values = table_offers(self, self.values, name, "values")[:2] if self.values is not None else []  # only as CSV
+        return [*picture_offers(self, name, self.sketch), *values]
 
     def sketch(self) -> Sketch:
         """The plot as it is now, below its title and legend."""

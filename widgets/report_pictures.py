@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from dgm_studio.reports import Pictures
 from widgets.pictures import to_image
-from widgets.saving import Choice, Form, copy_image, open_menu, png, sample_choices, save_as
+from widgets.saving import Form, Offer, copy_image, open_menu, png, sample_offers, save_as
 from widgets.theme import SPACE, look, px, tabular
 
 SIDES = (40, 64)  # px: a small picture is enlarged by a whole number to about this, so that rows are filled best
@@ -133,16 +133,16 @@ class PictureGroups(QWidget):
                 above = QRect(left - GAP, places.explained, places.picture.width() + 2 * GAP, CAPTION)
                 painter.drawText(above, Qt.AlignmentFlag.AlignCenter, places.heads[member])
 
-    def offers(self) -> list[Choice]:
+    def offers(self) -> list[Offer]:
         """All of it as one picture on white, or each picture as a file, in which pixels are what they are."""
         form = Form(".png", "Picture, PNG", lambda: png(self.picture()))
         return [
-            Choice("savePicture", "Save picture …", lambda: save_as(self, self.report.title, [form])),
-            Choice("copyPicture", "Copy picture", lambda: copy_image(self.picture())),
+            Offer("savePicture", "Save picture …", lambda: save_as(self, self.report.title, [form])),
+            Offer("copyPicture", "Copy picture", lambda: copy_image(self.picture())),
             *(
-                choice
-                for choice in sample_choices(self, self.report.title, self.report.pictures)
-                if choice.key == "saveEach"
+                offer
+                for offer in sample_offers(self, self.report.title, self.report.pictures)
+                if offer.key == "saveEach"
             ),
         ]
 

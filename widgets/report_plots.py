@@ -16,7 +16,7 @@ from dgm_studio.reports import Bars, Curves, HeatMap, Points, Series, StackedBar
 from dgm_studio.table_texts import number
 from widgets.colormaps import rgba, viridis
 from widgets.plots import BELOW_ZERO, Plot, framed, pen
-from widgets.saving import Choice, open_menu
+from widgets.saving import Offer, open_menu
 from widgets.theme import CATEGORICAL, look, px
 
 HEIGHT = 230  # px
@@ -61,7 +61,7 @@ class ReportPlot(QWidget):
         self.plot.title = title
         self.plot.setAccessibleName(title)
 
-    def offers(self) -> list[Choice]:
+    def offers(self) -> list[Offer]:
         return self.plot.offers()
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:

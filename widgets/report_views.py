@@ -26,7 +26,7 @@ from dgm_studio.reports import (
 from dgm_studio.table_texts import cell_text
 from widgets.report_pictures import PictureGroups
 from widgets.report_plots import BarsPlot, CurvesPlot, HeatMapPlot, PointsPlot, ReportPlot, StackedBarsPlot
-from widgets.saving import Choice, copy_text, open_menu, table_choices
+from widgets.saving import Offer, copy_text, open_menu, table_offers
 from widgets.theme import SPACE, look, mixed, px, tabular
 
 NARROWEST = 84  # px that the head of a column may always take
@@ -110,11 +110,11 @@ class TableView(QWidget):
         for part in self.findChildren(QLabel):  # whose own menu would only copy what is selected in it
             part.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
 
-    def offers(self) -> list[Choice]:
+    def offers(self) -> list[Offer]:
         """Copy what is selected, and the table as a file or on the clipboard."""
         selected = [part.selectedText() for part in self.findChildren(QLabel) if part.hasSelectedText()]
-        copy = [Choice("copySelection", "Copy", lambda: copy_text(selected[-1]))] if selected else []
-        return [*copy, *table_choices(self, lambda: self._table, self._table.title)]
+        copy = [Offer("copySelection", "Copy", lambda: copy_text(selected[-1]))] if selected else []
+        return [*copy, *table_offers(self, lambda: self._table, self._table.title)]
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         open_menu(self, event.globalPos())

@@ -13,7 +13,7 @@ from dgm_studio.written import is_text, listed, written
 from models.spec import DataSpec, Layout
 from widgets.picture_grid import PictureGrid
 from widgets.plots import Plot, colour
-from widgets.saving import Choice, Form, copy_text, open_menu, save_as, values_form
+from widgets.saving import Form, Offer, copy_text, open_menu, save_as, values_form
 from widgets.sequence_samples import SequenceSamples
 from widgets.text_samples import TextSamples
 from widgets.theme import CATEGORICAL, look
@@ -88,7 +88,7 @@ class SamplesView(QWidget):
         pictures = samples if samples is None or samples.ndim == 4 else rows_picture(samples)[None]
         self._pictures.show_pictures(pictures)
 
-    def offers(self) -> list[Choice]:
+    def offers(self) -> list[Offer]:
         """What can be done with the samples shown."""
         shown, current = self._shown, self._stack.currentWidget()
         if shown is None:
@@ -97,14 +97,14 @@ class SamplesView(QWidget):
             assert self._text is not None
             assert self._spec is not None
             text = listed(shown, self._spec.symbols)
-            copy = Choice("copyText", "Copy samples", lambda: copy_text(text))
+            copy = Offer("copyText", "Copy samples", lambda: copy_text(text))
             form = Form(".txt", "Text", text.encode)
-            return [Choice("saveSamples", "Save samples …", lambda: save_as(self, "samples", [form])), copy]
-        choices = [] if current is self._sequences else current.offers()
-        if any(choice.key == "saveSamples" for choice in choices):
-            return choices
+            return [Offer("saveSamples", "Save samples …", lambda: save_as(self, "samples", [form])), copy]
+        offers = [] if current is self._sequences else current.offers()
+        if any(offer.key == "saveSamples" for offer in offers):
+            return offers
         forms = [values_form(shown)]
-        return [Choice("saveSamples", "Save samples …", lambda: save_as(self, "samples", forms)), *choices]
+        return [Offer("saveSamples", "Save samples …", lambda: save_as(self, "samples", forms)), *offers]
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         open_menu(self, event.globalPos())

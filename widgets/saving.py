@@ -38,7 +38,7 @@ RUN_NAME = "runName"  # property of what shows a run: the first part of names of
 
 
 @dataclass(frozen=True)
-class Choice:
+class Offer:
     """An entry of the menu. `key` is the objectName of its action."""
 
     key: str
@@ -49,7 +49,7 @@ class Choice:
 class Savable(Protocol):
     """A widget that can be saved."""
 
-    def offers(self) -> Sequence[Choice]:
+    def offers(self) -> Sequence[Offer]:
         """What can be done with what it shows now; nothing before there is something."""
         ...
 
@@ -103,17 +103,17 @@ class Sketch:
 
 def open_menu(view: QWidget, at: QPoint) -> QMenu | None:
     """Show what can be done with `view` (Savable) at a place of the screen."""
-    choices = view.offers()
-    if not choices:
+    offers = view.offers()
+    if not offers:
         return None
     # One for each view, used again: a menu that dies as it closes takes Qt down when its view dies with it.
     menu = view.findChild(QMenu, "saveMenu", Qt.FindChildOption.FindDirectChildrenOnly) or QMenu(view)
     menu.setObjectName("saveMenu")
     menu.clear()
-    for choice in choices:
-        action = menu.addAction(choice.title)
-        action.setObjectName(choice.key)
-        action.triggered.connect(lambda _=False, choice=choice: choice.do())
+    for offer in offers:
+        action = menu.addAction(offer.title)
+        action.setObjectName(offer.key)
+        action.triggered.connect(lambda _=False, offer=offer: offer.do())
     menu.popup(at)
     return menu
 
@@ -128,7 +128,7 @@ def more_button(view: QWidget, what: str) -> QToolButton:
     return button
 
 
-def picture_choices(view: QWidget, name: str, sketch: Callable[[], Sketch], drawing: bool = True) -> list[Choice]:
+def picture_offers(view: QWidget, name: str, sketch: Callable[[], Sketch], drawing: bool = True) -> list[Offer]:
     """For what is drawn: as a picture, and as a drawing (SVG) where that has any sense."""
 
     def save(colours: Callable[[], AbstractContextManager[None]]) -> None:
@@ -141,13 +141,13 @@ def picture_choices(view: QWidget, name: str, sketch: Callable[[], Sketch], draw
             forms.append(Form(".svg", "Drawing, SVG", lambda: data(lambda made: made.svg(name))))
         save_as(view, name, forms)
 
-    choices = [Choice("savePicture", "Save picture …", lambda: save(nullcontext))]
+    offers = [Offer("savePicture", "Save picture …", lambda: save(nullcontext))]
     if look.theme is not LIGHT:
-        choices.append(Choice("saveOnWhite", "Save picture on white …", lambda: save(in_light)))
-    return [*choices, Choice("copyPicture", "Copy picture", lambda: copy_image(sketch().image()))]
+        offers.append(Offer("saveOnWhite", "Save picture on white …", lambda: save(in_light)))
+    return [*offers, Offer("copyPicture", "Copy picture", lambda: copy_image(sketch().image()))]
 
 
-def view_choices(view: QWidget, name: str) -> list[Choice]:
+def view_offers(view: QWidget, name: str) -> list[Offer]:
     """For a whole view as it is seen."""
 
     def image() -> QImage:
@@ -159,12 +159,12 @@ def view_choices(view: QWidget, name: str) -> list[Choice]:
 
     forms = [Form(".png", "Picture, PNG", lambda: png(image()))]
     return [
-        Choice("saveView", "Save picture of the view …", lambda: save_as(view, name, forms)),
-        Choice("copyView", "Copy picture of the view", lambda: copy_image(image())),
+        Offer("saveView", "Save picture of the view …", lambda: save_as(view, name, forms)),
+        Offer("copyView", "Copy picture of the view", lambda: copy_image(image())),
     ]
 
 
-def table_choices(view: QWidget, table: Callable[[], Table], name: str, title: str = "table") -> list[Choice]:
+def table_offers(view: QWidget, table: Callable[[], Table], name: str, title: str = "table") -> list[Offer]:
     """For a table: as a file in any form, or copied in one."""
     texts = {"CSV": (".csv", to_csv), "Markdown": (".md", to_markdown), "LaTeX": (".tex", to_latex)}
 
@@ -177,13 +177,13 @@ def table_choices(view: QWidget, table: Callable[[], Table], name: str, title: s
         save_as(view, name, forms)
 
     copies = [
-        Choice(f"copy{form}", f"Copy {title} as {form}", lambda write=write: copy_text(write(table())))
+        Offer(f"copy{form}", f"Copy {title} as {form}", lambda write=write: copy_text(write(table())))
         for form, (_, write) in texts.items()
     ]
-    return [Choice("saveTable", f"Save {title} …", save), *copies]
+    return [Offer("saveTable", f"Save {title} …", save), *copies]
 
 
-def sample_choices(view: QWidget, name: str, pictures: np.ndarray) -> list[Choice]:
+def sample_offers(view: QWidget, name: str, pictures: np.ndarray) -> list[Offer]:
     """For samples (N, C, H, W): as one sheet, or each as a file, in which pixels are what they are."""
     factor = max(1, -(-SIDE // max(pictures.shape[2:])))
 
@@ -207,9 +207,9 @@ def sample_choices(view: QWidget, name: str, pictures: np.ndarray) -> list[Choic
 
     forms = [Form(".png", "Picture, PNG", lambda: png(sheet())), values_form(pictures)]
     return [
-        Choice("saveSamples", "Save samples …", lambda: save_as(view, name, forms)),
-        Choice("saveEach", "Save each as a file …", save_each),
-        Choice("copyPicture", "Copy picture", lambda: copy_image(sheet())),
+        Offer("saveSamples", "Save samples …", lambda: save_as(view, name, forms)),
+        Offer("saveEach", "Save each as a file …", save_each),
+        Offer("copyPicture", "Copy picture", lambda: copy_image(sheet())),
     ]
 
 

@@ -24,7 +24,7 @@ from widgets.measuring import Job, Measuring
 from widgets.measuring_jobs import effective, job
 from widgets.measuring_jobs import newest_step as step_measured_so
 from widgets.report_views import TableView, text_label
-from widgets.saving import Choice, more_button, table_choices
+from widgets.saving import Offer, more_button, table_offers
 from widgets.status import thousands
 from widgets.theme import SPACE
 from widgets.workspace import Workspace
@@ -37,8 +37,8 @@ class _Whole(QWidget):
         self.hide()
         self.whole = as_table([], {})
 
-    def offers(self) -> list[Choice]:
-        return table_choices(self, lambda: self.whole, "Likelihoods") if self.whole.rows else []
+    def offers(self) -> list[Offer]:
+        return table_offers(self, lambda: self.whole, "Likelihoods") if self.whole.rows else []
 
 
 class LikelihoodPart(Part):

@@ -20,7 +20,7 @@ from dgm_studio.store import Run
 from widgets.building import label
 from widgets.compare.chosen import Chosen
 from widgets.compare.part import Part
-from widgets.saving import Choice, more_button, open_menu, table_choices
+from widgets.saving import Offer, more_button, open_menu, table_offers
 from widgets.theme import SPACE, look, tabular
 from widgets.workspace import Workspace
 
@@ -85,8 +85,8 @@ class SettingsTable(QTableWidget):
         self._fit()
         self._colour()
 
-    def offers(self) -> list[Choice]:
-        return table_choices(self, self.table, "Settings of runs")
+    def offers(self) -> list[Offer]:
+        return table_offers(self, self.table, "Settings of runs")
 
     def table(self) -> Table:
         """What is shown, as a report."""

@@ -15,7 +15,7 @@ from dgm_studio.subject import Question
 from models.spec import DataSpec
 from widgets.live import Live
 from widgets.pacing import SHARE, Pace
-from widgets.saving import Choice, open_menu, view_choices
+from widgets.saving import Offer, open_menu, view_offers
 from widgets.theme import SPACE
 
 HAND_RESTS = 150  # ms after a person's last move until what is dear is kept up to date as usual again
@@ -138,9 +138,9 @@ class Explorer(QWidget):
             followed.stop()
             followed.deleteLater()
 
-    def offers(self) -> list[Choice]:
+    def offers(self) -> list[Offer]:
         """What can be done with the view as a whole; its plots and pictures have menus of their own."""
-        return view_choices(self, self.title)
+        return view_offers(self, self.title)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         open_menu(self, event.globalPos())

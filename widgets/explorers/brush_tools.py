@@ -8,7 +8,7 @@ from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent,
 from PySide6.QtWidgets import QColorDialog, QSizePolicy, QVBoxLayout, QWidget
 
 from models.spec import DataSpec, Support
-from widgets.explorers.parts import Choice, button, row_of
+from widgets.explorers.parts import Segments, button, row_of
 from widgets.explorers.slider_row import SliderRow
 from widgets.theme import SPACE, look, px
 
@@ -24,7 +24,7 @@ class BrushTools(QWidget):
     def __init__(self, side: int, tips: dict[str, str]) -> None:
         """`side`: pixels along the longer side of a picture; `tips`: what each tool does, the first is chosen."""
         super().__init__()
-        self._choice = Choice([(key, TITLES[key], tip) for key, tip in tips.items()], "tool")
+        self._choice = Segments([(key, TITLES[key], tip) for key, tip in tips.items()], "tool")
         self.radius = max(0.5, side / 16)
         self.size_row = SliderRow("Brush", 0.5, max(2.0, side / 4), self.radius, "{:.1f} px", name_width=44)
         self.size_row.setObjectName("brush")

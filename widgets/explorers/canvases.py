@@ -17,7 +17,7 @@ from dgm_studio.subject import Question
 from models.capabilities import DrawsInSteps
 from models.spec import DataSpec, Layout
 from widgets.explorers.base import Explorer
-from widgets.explorers.parts import ANY_CLASS, Caption, Card, Choice, button, check, class_choice, row_of
+from widgets.explorers.parts import ANY_CLASS, Caption, HeadedCard, Segments, button, check, class_choice, row_of
 from widgets.explorers.player import Player
 from widgets.explorers.window_picture import WindowPicture
 from widgets.live import Live
@@ -220,8 +220,8 @@ class CanvasesView(Explorer):
 
     # How it is put together.
 
-    def _canvas_card(self) -> Card:
-        card = Card("Canvas")
+    def _canvas_card(self) -> HeadedCard:
+        card = HeadedCard("Canvas")
         self._at = Caption(name="at")
         self._windows = check(
             "Windows",
@@ -240,7 +240,7 @@ class CanvasesView(Explorer):
     def _side(self) -> QVBoxLayout:
         side = QVBoxLayout()
         side.setSpacing(SPACE)
-        self._source = Choice(
+        self._source = Segments(
             [
                 (NEW, "New", "Drawings from codes of the prior"),
                 (TEST, "Test examples", "Test examples drawn again, from codes of the encoder"),
@@ -255,12 +255,12 @@ class CanvasesView(Explorer):
         row = row_of(Caption("Class"), self._class, stretch=True)
         row.setContentsMargins(0, 0, 0, 0)
         self._class_row.setLayout(row)
-        self._example_card = Card("Example", "and where it looks")
+        self._example_card = HeadedCard("Example", "and where it looks")
         self._example_card.setVisible(False)
         self._reads = Caption(name="reads")
         self._example_card.column.addWidget(self.example, 1)
         self._example_card.column.addWidget(self._reads)
-        drawings = Card("Drawings")
+        drawings = HeadedCard("Drawings")
         again = button("Draw again", "again", "Other drawings", self._again, "N")
         again.setProperty("flat", True)
         drawings.head.addWidget(again)
@@ -274,8 +274,8 @@ class CanvasesView(Explorer):
         side.addWidget(self._example_card, 4)
         return side
 
-    def _strip_card(self) -> Card:
-        card = Card("All steps")
+    def _strip_card(self) -> HeadedCard:
+        card = HeadedCard("All steps")
         card.column.addWidget(self.player)
         card.column.addWidget(self.strip, 1)
         return card

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QWidget
 
 from dgm_studio.questions.codes import Code, CodeWalk, units_that_differ
 from models.spec import DataSpec
-from widgets.explorers.parts import Caption, Card, button, class_choice, row_of
+from widgets.explorers.parts import Caption, HeadedCard, button, class_choice, row_of
 from widgets.explorers.unit_grid import UnitGrid, unit_name
 from widgets.explorers.units_panel import FramedPicture, LayerChoice, signed
 from widgets.picture_grid import PictureGrid
@@ -17,7 +17,7 @@ from widgets.status import thousands
 from widgets.theme import SPACE, look
 
 
-class CodeCard(Card):
+class CodeCard(HeadedCard):
     """The units of the layer that is looked at, and where codes come from.
 
     Signals: `toggled(place)`, a flat index in the layer's state; `pointed()` at another unit; `turned()` to another
@@ -95,7 +95,7 @@ class CodeCard(Card):
         self.exampled.emit(self._class.currentData())
 
 
-class PictureCard(Card):
+class PictureCard(HeadedCard):
     """What the code makes, and the example beside it that the code was inferred from."""
 
     def __init__(self) -> None:
@@ -132,7 +132,7 @@ class PictureCard(Card):
         self._step.setText(text)
 
 
-class UnitCard(Card):
+class UnitCard(HeadedCard):
     """The unit that is pointed at: what it makes at each of its values, the rest as it is. `chosen(value)` when a
     picture is pressed."""
 
@@ -179,7 +179,7 @@ class UnitCard(Card):
             self._caption.setText(f"effect ±{np.abs(self._effect).max():.2g}")
 
 
-class WalkCard(Card):
+class WalkCard(HeadedCard):
     """From the pinned code to the present one, unit by unit. Signals: `pinned()`, `let_go()`; `chosen(h)` when a
     picture is pressed, with the state of the layer that it shows."""
 

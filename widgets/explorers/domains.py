@@ -15,7 +15,7 @@ from widgets.colormaps import blended, diverging, rgba
 from widgets.explorers.base import Explorer
 from widgets.explorers.map_points import PointsItem, class_groups
 from widgets.explorers.map_view import square_around, still_map
-from widgets.explorers.parts import Caption, Card, Choice, ColourBar, check, fill
+from widgets.explorers.parts import Caption, ColourBar, HeadedCard, Segments, check, fill
 from widgets.live import Live
 from widgets.picture_view import PictureView
 from widgets.status import percent, thousands
@@ -48,7 +48,7 @@ class DomainsView(Explorer):
         self.map.addItem(self.rings, ignoreBounds=True)
         self.map.scene().sigMouseMoved.connect(self._point)
         self.map.looked_elsewhere.connect(self._ask_field)
-        card = Card()
+        card = HeadedCard()
         self._card_head(card)
         card.column.addWidget(self.map, 1)
         self._status = Caption(name="domainsStatus")
@@ -206,19 +206,19 @@ class DomainsView(Explorer):
 
     # How it is put together.
 
-    def _card_head(self, card: Card) -> None:
+    def _card_head(self, card: HeadedCard) -> None:
         tip = "Features of both domains, on the two axes along which they vary most together"
         options = [(FEATURES, "Features", tip)]
         if self.live.spec.layout is Layout.POINTS:
             options.append((PLANE, "Plane", "The examples themselves, and what is said of every place"))
-        self._where = Choice(options, "where")
+        self._where = Segments(options, "where")
         self._where.chosen.connect(self._turn)
         self._where.setVisible(len(options) > 1)
         card.head.addWidget(self._where)
         card.head.addStretch(1)
 
-    def _side_card(self) -> Card:
-        card = Card("Domains")
+    def _side_card(self) -> HeadedCard:
+        card = HeadedCard("Domains")
         card.setFixedWidth(px(SIDE))
         first, *second = self.live.dataset.domains
         titles = [domain.provenance.title for domain in (first, *second)]
@@ -228,7 +228,7 @@ class DomainsView(Explorer):
         fill(card.column, self._first_box, self._second_box)
         card.column.addSpacing(SPACE)
         card.column.addWidget(Caption("Colour", heading=True))
-        self._colours = Choice(
+        self._colours = Segments(
             [
                 ("label", "Class", "The label; without one, grey"),
                 ("taken", "Taken for", "The class that the classifier finds most probable"),
@@ -245,7 +245,7 @@ class DomainsView(Explorer):
         ]
         if issubclass(self.live.learner_class, TellsDomains):
             fields.insert(1, (DOMAIN, "Domain", "P(target) by the discriminator, of the features of every place"))
-        self._behind = Choice(fields, "behind", vertical=True)
+        self._behind = Segments(fields, "behind", vertical=True)
         self._behind.chosen.connect(self._switch)
         self._bar = ColourBar(diverging, "1 target", "0.5", "0")
         self._behind.hide()

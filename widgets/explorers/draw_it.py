@@ -21,7 +21,7 @@ from widgets.explorers.draw_parts import Drawing, Seen, among_classes
 from widgets.explorers.latent_map import LatentMap
 from widgets.explorers.map_points import PointGroup, class_groups
 from widgets.explorers.map_view import MapView
-from widgets.explorers.parts import ANY_CLASS, Caption, Card, button, fill
+from widgets.explorers.parts import ANY_CLASS, Caption, HeadedCard, button, fill
 from widgets.live import Live
 from widgets.theme import SPACE, look
 
@@ -73,8 +73,8 @@ class DrawIt(Explorer):
         self._show_landing(None)
         look.changed.connect(self._restyle)
 
-    def _map_card(self) -> Card:
-        card = Card("Where it lands", "q(z | x)" if self._has_bound else "x → z")
+    def _map_card(self) -> HeadedCard:
+        card = HeadedCard("Where it lands", "q(z | x)" if self._has_bound else "x → z")
         self._back = button("Back", "backToCode", "Back to the code of the drawing (Esc)", self._forget_edit)
         self._onward = button(
             "Latent map",

@@ -12,7 +12,7 @@ from dgm_studio.questions.latent import Embedding, nearest
 from models.spec import DataSpec
 from widgets.asking import ask_file
 from widgets.canvas import Canvas
-from widgets.explorers.parts import Caption, Card, button, check, class_choice, fill, row_of
+from widgets.explorers.parts import Caption, HeadedCard, button, check, class_choice, fill, row_of
 from widgets.explorers.slider_row import SliderRow
 from widgets.icons import dress
 from widgets.picture_view import PictureView
@@ -106,7 +106,7 @@ class DrawingTools(QWidget):
         self._canvas.ink = ink
 
 
-class Drawing(Card):
+class Drawing(HeadedCard):
     """A canvas for pictures of `spec`, and its tools, which take more lines where it is `narrow`."""
 
     def __init__(self, title: str, spec: DataSpec, narrow: bool = False) -> None:
@@ -125,7 +125,7 @@ class Drawing(Card):
         self.canvas.load(example)
 
 
-class Seen(Card):
+class Seen(HeadedCard):
     """The picture as the model sees it, its reconstruction, and what its code was changed to."""
 
     def __init__(self, brightest: float, has_bound: bool) -> None:

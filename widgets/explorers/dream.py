@@ -32,7 +32,7 @@ from widgets.explorers.chain_reel import ChainReel
 from widgets.explorers.dream_pages import DreamPages
 from widgets.explorers.dream_tools import MEAN, STATE, ChainTools
 from widgets.explorers.holding import Holding
-from widgets.explorers.parts import Caption, Card
+from widgets.explorers.parts import Caption, HeadedCard
 from widgets.live import Live
 from widgets.pixel_brush import PixelBrush
 from widgets.status import thousands
@@ -299,8 +299,8 @@ class Dream(Explorer):
             self.filters.changed.connect(self._follow_page)
         self.pages.turned.connect(self._follow_page)
 
-    def _chain_card(self) -> Card:
-        card = Card("First chain", "paint to hold pixels")
+    def _chain_card(self) -> HeadedCard:
+        card = HeadedCard("First chain", "paint to hold pixels")
         card.head.addWidget(self.tools.sources)
         self.first.setObjectName("firstChain")
         self.first.setFocusPolicy(Qt.FocusPolicy.ClickFocus)

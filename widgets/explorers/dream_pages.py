@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QStackedLayout, QVBoxLayout, QWidget
 from models.capabilities import BoundsFreeEnergy, HasFilters, HasFreeEnergy, HasHiddenLayers, LearnsInPhases
 from models.spec import DataSpec
 from widgets.explorers.dream_parts import ClassBars, Trace
-from widgets.explorers.parts import Card, Choice
+from widgets.explorers.parts import HeadedCard, Segments
 from widgets.explorers.units_panel import FiltersPanel, UnitsPanel
 from widgets.picture_grid import PictureGrid
 from widgets.theme import SPACE
@@ -38,9 +38,9 @@ class DreamPages(QWidget):
         self.units = UnitsPanel() if issubclass(model, HasHiddenLayers) else None
         self.filters = FiltersPanel() if issubclass(model, (HasFilters, HasHiddenLayers)) else None
         self.traces = _traces(model)
-        chains = Card("Other chains")
+        chains = HeadedCard("Other chains")
         chains.column.addWidget(self.others, 1)
-        self._class_card = Card("Class", "P(class | x) of the first chain")
+        self._class_card = HeadedCard("Class", "P(class | x) of the first chain")
         self._class_card.column.addWidget(self.bars)
         self._class_card.hide()
         made: dict[str, tuple[str, QWidget]] = {CHAINS: ("Chains", _column((chains, 1), (self._class_card, 0)))}
@@ -51,7 +51,7 @@ class DreamPages(QWidget):
             self.filters.chosen.connect(self._go_to_unit)
         if self.traces:
             made[TRACES] = ("Traces", _column(*((trace, 1) for trace in self.traces)))
-        self._choice = Choice([(key, title, TIPS[key]) for key, (title, _) in made.items()], "page")
+        self._choice = Segments([(key, title, TIPS[key]) for key, (title, _) in made.items()], "page")
         self._choice.chosen.connect(self.turn)
         self._choice.setVisible(len(made) > 1)
         self._page_of = {key: page for key, (_, page) in made.items()}

@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QShowEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from dgm_studio.questions.chains import FREE, ChainFrame
-from widgets.explorers.parts import Card
+from widgets.explorers.parts import HeadedCard
 from widgets.plots import Plot, pen
 from widgets.theme import CATEGORICAL, look, px, tabular
 
@@ -20,7 +20,7 @@ TRACED = 4  # chains
 DRAWN_EVERY = 500  # ms, traces
 
 
-class Trace(Card):
+class Trace(HeadedCard):
     """A number of each chain, frame after frame: the first chain in the accent, others muted."""
 
     def __init__(self, title: str, name: str, axis: str, number: Callable[[ChainFrame], np.ndarray | None]) -> None:

@@ -17,7 +17,7 @@ from widgets.explorers.base import Explorer
 from widgets.explorers.ellipse_items import EllipsesItem, WeightBars, ellipses, shade
 from widgets.explorers.map_points import PointGroup, PointsItem, class_groups
 from widgets.explorers.map_view import square_around, still_map
-from widgets.explorers.parts import Caption, Card, Choice, check, fill
+from widgets.explorers.parts import Caption, HeadedCard, Segments, check, fill
 from widgets.explorers.way_bar import WayBar
 from widgets.live import Live
 from widgets.status import percent, thousands
@@ -197,8 +197,8 @@ class EllipsesView(Explorer):
 
     # How it is put together.
 
-    def _map_card(self) -> Card:
-        card = Card()
+    def _map_card(self) -> HeadedCard:
+        card = HeadedCard()
         self._across, self._up = QComboBox(objectName="across"), QComboBox(objectName="up")
         self._across.setAccessibleName("Coordinate across")
         self._up.setAccessibleName("Coordinate up")
@@ -221,8 +221,8 @@ class EllipsesView(Explorer):
         some = self.live.dataset.train.x[:1000].flatten(1)
         return sorted(some.std(0).topk(2).indices.tolist())
 
-    def _side_card(self) -> Card:
-        card = Card("Points")
+    def _side_card(self) -> HeadedCard:
+        card = HeadedCard("Points")
         card.setFixedWidth(px(SIDE))
         options = [
             ("component", "By component", "The colour of the component that is most responsible, at the shown step"),
@@ -231,7 +231,7 @@ class EllipsesView(Explorer):
         ]
         if not self.live.spec.classes:
             del options[1]
-        self._colours = Choice(options, "colours", vertical=True)
+        self._colours = Segments(options, "colours", vertical=True)
         self._colours.chosen.connect(lambda _: self._repaint())
         self._ellipses_box = check("2σ ellipses", "ellipses2", "Visible as their weights", True, self._tick)
         tip = "2σ of the posterior of each mean: how well it is known"

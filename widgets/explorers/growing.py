@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QSizePolicy, QVBoxLayout
 from dgm_studio.questions.completions import Completions
 from models.spec import DataSpec, Support
 from widgets.colormaps import viridis
-from widgets.explorers.parts import Caption, Card, Choice, ColourBar, fill
+from widgets.explorers.parts import Caption, ColourBar, HeadedCard, Segments, fill
 from widgets.explorers.player import Player
 from widgets.picture_view import PictureView
 from widgets.pictures import tile
@@ -55,7 +55,7 @@ class CompletionSheet(PictureView):
         return int(place.y() / height * ROWS) * COLUMNS + int(place.x() / width * COLUMNS)
 
 
-class PixelHeat(Card):
+class PixelHeat(HeadedCard):
     """What the model said of each pixel of one completion: what it expected there, or how surprised it was by what
     stands there."""
 
@@ -73,7 +73,7 @@ class PixelHeat(Card):
             else "E[xₖ | those before k], also where xₖ was known"
         )
         surprise = "−log p(xₖ | those before k) of the value that stands there, in nats"
-        self.choice = Choice([(MEAN, what, tip), (SURPRISE, "Surprise", surprise)], "heat")
+        self.choice = Segments([(MEAN, what, tip), (SURPRISE, "Surprise", surprise)], "heat")
         self.choice.chosen.connect(lambda key: self._refresh())
         self.head.addWidget(self.choice)
         self.view = PictureView(minimum=120)
@@ -157,7 +157,7 @@ class PixelHeat(Card):
         )
 
 
-class GrowingCard(Card):
+class GrowingCard(HeadedCard):
     """The sheet of completions with its player, and what stands below: settings and a note."""
 
     def __init__(self, spec: DataSpec) -> None:

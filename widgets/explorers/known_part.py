@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QPushButton
 from models.spec import DataSpec, Support
 from widgets.canvas import picture_of
 from widgets.explorers.brush_tools import BLACK, DRAW, FREE, KEEP, WHITE, BrushTools, ColourInk, GreyInk
-from widgets.explorers.parts import ANY_CLASS, Card, button, class_choice, row_of
+from widgets.explorers.parts import ANY_CLASS, HeadedCard, button, class_choice, row_of
 from widgets.past import Past
 from widgets.pixel_brush import PixelBrush
 
@@ -52,7 +52,7 @@ class Part:
         return replace(self, known=self.known & ~mask, painted=self.painted & ~mask)
 
 
-class KnownPart(Card):
+class KnownPart(HeadedCard):
     """A picture to paint on, with its tools. `changed` when something else is known; `wanted(label)` asks for an
     example of a class, or of any; `dropped(picture)` brings one from outside, (C, height, width) in 0…1, and
     `refused(why)` says that a file is none."""

@@ -28,7 +28,7 @@ from widgets.explorers.base import Explorer
 from widgets.explorers.landscape_figures import Figures
 from widgets.explorers.landscape_items import PlaneMap, Together
 from widgets.explorers.landscape_layers import LandscapeLayers
-from widgets.explorers.parts import Caption, Card
+from widgets.explorers.parts import Caption, HeadedCard
 from widgets.explorers.turns_panel import TurnsPanel
 from widgets.live import Live
 from widgets.status import thousands
@@ -228,7 +228,7 @@ class LandscapeView(Explorer):
         maps.setSpacing(SPACE // 2)
         maps.addWidget(self.plane, 1)
         maps.addWidget(self.best, 1)
-        card = Card()
+        card = HeadedCard()
         card.column.addLayout(maps, 1)
         self._status = Caption(name="landscapeStatus")
         card.column.addWidget(self._status)
@@ -240,7 +240,7 @@ class LandscapeView(Explorer):
         main.addWidget(self.figures)
         self.body.addLayout(main, 1)
         self.layers.column.setContentsMargins(0, 0, SPACE, 0)
-        self._column = Card()
+        self._column = HeadedCard()
         self._column.column.setContentsMargins(SPACE, SPACE, 0, SPACE)
         self._column.column.addWidget(scrolled(self.layers, "landscapeLayers"))
         self._column.setFixedWidth(px(SIDE))

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 from dgm_studio.questions.optimum import Figure
 from dgm_studio.table_texts import number
 from widgets.building import label
-from widgets.explorers.parts import Card
+from widgets.explorers.parts import HeadedCard
 from widgets.theme import SPACE
 
 NAMES = {
@@ -29,7 +29,7 @@ COLUMNS = ("", "model", "95 % interval", "if q = p", "kind")
 GIVEN_UP = (4, 3, 2)  # columns without which it goes where room is short, in this order
 
 
-class Figures(Card):
+class Figures(HeadedCard):
     """One row for each figure, those of `keys` from the start: maps above them would be laid out again when figures
     come. Its protocol is on the tooltip."""
 

@@ -24,7 +24,17 @@ from models.capabilities import (
 )
 from widgets.colormaps import diverging, viridis
 from widgets.explorers.landscape_items import SAMPLES, WARP, full_density
-from widgets.explorers.parts import ANY_CLASS, Caption, Card, Choice, ColourBar, button, check, class_choice, fill
+from widgets.explorers.parts import (
+    ANY_CLASS,
+    Caption,
+    ColourBar,
+    HeadedCard,
+    Segments,
+    button,
+    check,
+    class_choice,
+    fill,
+)
 from widgets.live import Live
 from widgets.status import percent
 from widgets.theme import DARK, SPACE, look, mixed
@@ -34,7 +44,7 @@ DENSITIES = (Field.DATA, Field.MODEL, Field.ENERGY, Field.ESTIMATE)
 LAYERS = ("data", "samples", "arrows", "warp", "averaged", "optimum", "figures")
 
 
-class LandscapeLayers(Card):
+class LandscapeLayers(HeadedCard):
     """The fields and layers that model, learner and data of a run have, by their capabilities. `switched` when another
     is chosen; `draw_wanted` when a person wants to draw other data."""
 
@@ -47,7 +57,7 @@ class LandscapeLayers(Card):
         self.is_critic = issubclass(live.learner_class, HasCritic)
         self.letter = "f" if self.is_critic else "D"  # of who judges
         self._texts = {key: (text, tip) for key, text, tip in _possible_fields(live)}
-        self._field = Choice([(key, *said) for key, said in self._texts.items()], "field", vertical=True)
+        self._field = Segments([(key, *said) for key, said in self._texts.items()], "field", vertical=True)
         self._field.chosen.connect(self._switch)
         self._bar = ColourBar(viridis, "", "", "")
         fill(self.column, self._field, self._bar)

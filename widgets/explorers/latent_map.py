@@ -33,7 +33,7 @@ from widgets.explorers.film_export import FilmExport
 from widgets.explorers.latent_parts import DatumLine, DimensionSliders, Outcome, side_card
 from widgets.explorers.latent_tools import ToolBench
 from widgets.explorers.map_card import MapCard
-from widgets.explorers.parts import Card
+from widgets.explorers.parts import HeadedCard
 from widgets.explorers.steps import Steps
 from widgets.explorers.traversals import Traversals
 from widgets.explorers.walk import Walk
@@ -91,7 +91,7 @@ class LatentMap(Explorer):
         given = "z, y" if self._of_class else "z"
         generates = not self._encodes or issubclass(live.model_class, FacesDiscriminator)
         makes_x = generates and live.spec.support in (Support.UNIT, Support.REALS)  # and no chances of discrete values
-        card = Card("Generated" if generates else "Decoded", f"x = G({given})" if makes_x else f"p(x | {given})")
+        card = HeadedCard("Generated" if generates else "Decoded", f"x = G({given})" if makes_x else f"p(x | {given})")
         self._side = side_card(card, self.outcome, self._datum, self.sliders, actions, self._encodes)
         self.body.addWidget(self._side)
         self.setFocusProxy(self.map)

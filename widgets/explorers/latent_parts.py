@@ -22,7 +22,7 @@ from dgm_studio.questions.arrays import Bounds
 from dgm_studio.questions.latent import Plane, PriorView
 from widgets.explorers.map_points import PointGroup
 from widgets.explorers.map_view import MapView
-from widgets.explorers.parts import Caption, Card, button, check, fill
+from widgets.explorers.parts import Caption, HeadedCard, button, check, fill
 from widgets.explorers.slider_row import SliderRow
 from widgets.picture_view import PictureView
 from widgets.status import thousands
@@ -237,13 +237,13 @@ def around(plane: Plane, prior: PriorView, data: np.ndarray | None) -> Bounds:
 
 
 def side_card(
-    card: Card,
+    card: HeadedCard,
     outcome: Outcome,
     datum: DatumLine,
     sliders: DimensionSliders,
     actions: tuple[Callable[[], None], Callable[[], None], Callable[[], None], Callable[[], None]],
     encodes: bool,
-) -> Card:
+) -> HeadedCard:
     """Fill `card` with what stands beside the map. `actions`: reset, random, nearest, pin."""
     card.setFixedWidth(px(SIDE))
     if outcome.is_picture:

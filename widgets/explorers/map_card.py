@@ -15,14 +15,14 @@ from widgets.explorers.latent_parts import PlaneChoice, around
 from widgets.explorers.latent_tools import ToolBench
 from widgets.explorers.map_layers import MapLayers
 from widgets.explorers.map_view import MapView
-from widgets.explorers.parts import Caption, Card, class_choice, fill
+from widgets.explorers.parts import Caption, HeadedCard, class_choice, fill
 from widgets.live import Live
 from widgets.status import thousands
 
 MAP_HEIGHT = 210  # px, in a narrow place
 
 
-class MapCard(Card):
+class MapCard(HeadedCard):
     """The prior and encoded data on a plane, above the tools. It does not move the handle, and asks nothing by itself.
     `turned`: a person chose other directions; `switched`: other layers; `class_chosen(label)`."""
 

@@ -40,7 +40,7 @@ class Caption(QLabel):
 UNBOUNDED = 2**24 - 1  # px, that of Qt
 
 
-class Card(QFrame):
+class HeadedCard(QFrame):
     """A rounded panel with a heading and, beside it, a formula. Its parts go into `column`; `head` takes what stands at
     the end of the heading's line."""
 
@@ -68,7 +68,7 @@ class Card(QFrame):
             self._beside.hide()
 
 
-class Choice(QWidget):
+class Segments(QWidget):
     """A few buttons of which one is down. `chosen(key)` is emitted when a person presses another."""
 
     chosen = Signal(str)

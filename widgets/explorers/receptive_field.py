@@ -17,7 +17,7 @@ from models.capabilities import ScoresEach
 from models.spec import DataSpec, Layout
 from widgets.colormaps import viridis
 from widgets.explorers.base import LATE, Explorer
-from widgets.explorers.parts import Caption, Card, Choice, ColourBar, fill
+from widgets.explorers.parts import Caption, ColourBar, HeadedCard, Segments, fill
 from widgets.explorers.slider_row import SliderRow
 from widgets.live import Live
 from widgets.picture_view import PictureView
@@ -76,10 +76,12 @@ class ReceptiveFieldView(Explorer):
         for view in (self.heat, self.sees):
             view.pressed.connect(self._point)
             view.moved.connect(self._point)
-        self._channel = Choice([(str(i), CHANNELS[i], "Whose distribution is looked at") for i in range(3)], "channel")
+        self._channel = Segments(
+            [(str(i), CHANNELS[i], "Whose distribution is looked at") for i in range(3)], "channel"
+        )
         self._channel.chosen.connect(lambda key: self._chosen())
         self._channel.setVisible(channels == 3)
-        self._scale = Choice(
+        self._scale = Segments(
             [
                 (LOGARITHMIC, "Logarithmic", f"Colours over {DECADES} powers of ten"),
                 (LINEAR, "Linear", "Colours in proportion to the influence"),
@@ -239,8 +241,8 @@ class ReceptiveFieldView(Explorer):
     def _say_working(self) -> None:
         self._working.setText(self.working("field"))
 
-    def _heat_card(self) -> Card:
-        card = Card("Influence", "on the marked pixel k")
+    def _heat_card(self) -> HeadedCard:
+        card = HeadedCard("Influence", "on the marked pixel k")
         self._working = Caption(name="working")
         card.head.addWidget(self._working)
         card.column.addWidget(self.heat, 1)
@@ -255,9 +257,9 @@ class ReceptiveFieldView(Explorer):
         column = QVBoxLayout(side)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE)
-        sees = Card("What it sees", "of a test example")
+        sees = HeadedCard("What it sees", "of a test example")
         sees.column.addWidget(self.sees, 1)
-        numbers = Card("Support")
+        numbers = HeadedCard("Support")
         self._seen, self._ahead = Caption(name="seen"), Caption(name="ahead")
         self._ahead.setProperty("role", "error")
         self._reach, self._how = Caption(name="reach"), Caption(name="how")

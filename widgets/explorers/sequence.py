@@ -18,7 +18,7 @@ from models.capabilities import ExplainsSequences
 from models.spec import DataSpec, Layout
 from widgets.colormaps import viridis
 from widgets.explorers.base import Explorer
-from widgets.explorers.parts import ANY_CLASS, Caption, Card, ColourBar, button, class_choice, fill, row_of
+from widgets.explorers.parts import ANY_CLASS, Caption, ColourBar, HeadedCard, button, class_choice, fill, row_of
 from widgets.explorers.sequence_strips import CurveStrip, HeatStrip, Legend, Strip, SymbolStrip
 from widgets.explorers.slider_row import SliderRow
 from widgets.live import Live
@@ -228,8 +228,8 @@ class SequenceView(Explorer):
 
     # How it is put together.
 
-    def _time_card(self) -> Card:
-        card = Card("Observations", "click to change them" if self._symbols else "drag to change them")
+    def _time_card(self) -> HeadedCard:
+        card = HeadedCard("Observations", "click to change them" if self._symbols else "drag to change them")
         self._class = class_choice(self.live.spec)
         self._class.activated.connect(self._another)
         another = button("Another", "another", "Take another test sequence", self._another)
@@ -269,8 +269,8 @@ class SequenceView(Explorer):
         fill(card.column, self._at, self._zooming)
         return card
 
-    def _evidence_card(self) -> Card:
-        card = Card("Evidence", "log p(x)")
+    def _evidence_card(self) -> HeadedCard:
+        card = HeadedCard("Evidence", "log p(x)")
         card.setFixedWidth(px(SIDE))
         self._evidence = Caption(name="evidence")
         self._evidence.setProperty("role", "title")
@@ -279,8 +279,8 @@ class SequenceView(Explorer):
         fill(card.column, self._evidence, self._terms)
         return card
 
-    def _tables_card(self) -> Card:
-        card = Card("Transitions", "from row to column")
+    def _tables_card(self) -> HeadedCard:
+        card = HeadedCard("Transitions", "from row to column")
         card.setFixedWidth(px(SIDE))
         self.transitions = MatrixView("transitions")
         card.column.addWidget(self.transitions, 100)

@@ -17,7 +17,7 @@ from models.spec import DataSpec, Layout
 from widgets.canvas import KEPT, dropped_picture, offers_picture
 from widgets.explorers.base import Explorer, alike
 from widgets.explorers.draw_parts import Drawing
-from widgets.explorers.parts import ANY_CLASS, Caption, Card, Choice, button, fill
+from widgets.explorers.parts import ANY_CLASS, Caption, HeadedCard, Segments, button, fill
 from widgets.explorers.translation_planes import TranslationPlanes
 from widgets.explorers.translation_rows import TranslationRows
 from widgets.live import Live
@@ -48,7 +48,7 @@ class Translate(Explorer):
         self._specs = [domain.spec for domain in live.dataset.domains]
         titles = [domain.provenance.title for domain in live.dataset.domains]
         names = titles if titles[0] != titles[1] else ["First domain", "Second domain"]
-        self._direction = Choice(
+        self._direction = Segments(
             [
                 (THERE, f"{names[0]} → {names[1]}", f"Examples of the first domain ({titles[0]}), there and back"),
                 (BACK, f"{names[1]} → {names[0]}", f"Examples of the second domain ({titles[1]}), there and back"),
@@ -57,7 +57,7 @@ class Translate(Explorer):
         )
         self._direction.chosen.connect(lambda _: self._turn())
         self._next = button("Next examples", "nextExamples", "Other held-out examples (N)", self._other, "N")
-        card = Card()
+        card = HeadedCard()
         self.draw = QPushButton("Your picture", checkable=True)
         self.draw.setObjectName("ownPicture")
         self.draw.setProperty("segment", True)

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from dgm_studio.powers import indexed
 from dgm_studio.questions.latent import Embedding
 from widgets.explorers.latent_tools import LatentTool
-from widgets.explorers.parts import Caption, Choice
+from widgets.explorers.parts import Caption, Segments
 from widgets.explorers.picture_rows import FOOT, MOST_ROWS, PictureRows
 from widgets.theme import SPACE
 
@@ -30,7 +30,7 @@ class Traversals(LatentTool):
         self.grid.resized.connect(self._resized)
         self._rows = 0
         self._shown: list[tuple[int, np.ndarray]] = []  # dimensions and their values, as asked
-        self._scale = Choice(
+        self._scale = Segments(
             [
                 ("prior", "p(z)", "From -3 to 3 standard deviations of p(z) around its mean"),
                 (

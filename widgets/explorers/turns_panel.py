@@ -13,7 +13,7 @@ from dgm_studio.events import Turn
 from dgm_studio.table_texts import number
 from models.learning.base import Quantity
 from widgets.building import label
-from widgets.explorers.parts import Caption, Card, button, row_of
+from widgets.explorers.parts import Caption, HeadedCard, button, row_of
 from widgets.plots import colour, pen
 from widgets.status import thousands
 from widgets.theme import look, px, tabular
@@ -154,7 +154,7 @@ class Diagram(QWidget):
         painter.drawPolygon(QPolygonF([end, end - along * 8 + across * 4, end - along * 8 - across * 4]))
 
 
-class TurnsPanel(Card):
+class TurnsPanel(HeadedCard):
     """Buttons for single steps, and the diagram. `step_wanted(players that move)`. Who judges is called `judge`, a
     discriminator D or a critic f."""
 

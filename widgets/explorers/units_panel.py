@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QComboBox, QGridLayout, QWidget
 
 from dgm_studio.questions.hidden_units import FilterSheet, UnitPictures
 from widgets.colormaps import diverging
-from widgets.explorers.parts import Caption, Card, Choice, button, row_of
+from widgets.explorers.parts import Caption, HeadedCard, Segments, button, row_of
 from widgets.explorers.unit_grid import UnitGrid, unit_name
 from widgets.picture_grid import PictureGrid
 from widgets.picture_view import PictureView
@@ -52,7 +52,7 @@ class LayerChoice(QComboBox):
         self.setVisible(len(shapes) > 1)
 
 
-class UnitsPanel(Card):
+class UnitsPanel(HeadedCard):
     """The hidden units of the first chain, and what the one that is pointed at does.
 
     Signals: `toggled(unit)`; `looked()` at another unit or layer; `held(values)`, a whole layer as it shall be
@@ -77,7 +77,7 @@ class UnitsPanel(Card):
         self.grid = UnitGrid()
         self.grid.chosen.connect(lambda unit: self._look())
         self.grid.toggled.connect(self.toggled)
-        self._what = Choice(
+        self._what = Segments(
             [(STATE, "State", "The states that were drawn"), (MEAN, "Mean", "The mean of their states lately")],
             "unitValue",
         )
@@ -205,7 +205,7 @@ class UnitsPanel(Card):
         self.held.emit(np.full(self.state.size, np.nan, np.float32))
 
 
-class FiltersPanel(Card):
+class FiltersPanel(HeadedCard):
     """What the strongest units of a layer do, as a grid. `changed()` when another layer is looked at, `chosen(unit)`
     when one of the pictures is pressed."""
 

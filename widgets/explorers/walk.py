@@ -13,7 +13,7 @@ from dgm_studio.paths import EASINGS, KeyFrame, Path
 from widgets.editors import DecimalBox
 from widgets.explorers.key_frames import KeyFrameRow
 from widgets.explorers.latent_tools import LatentTool
-from widgets.explorers.parts import Caption, Choice, button, check, fill, row_of
+from widgets.explorers.parts import Caption, Segments, button, check, fill, row_of
 from widgets.explorers.picture_strip import PictureStrip
 from widgets.icons import dress
 from widgets.past import Past
@@ -73,7 +73,7 @@ class Walk(LatentTool):
         self.play = QToolButton(objectName="play")
         self.play.setAccessibleName("Play")
         self.play.clicked.connect(self.toggle)
-        self._choice = Choice(
+        self._choice = Segments(
             [("lerp", "lerp", "Along the straight line"), ("slerp", "slerp", "Along the great arc (White, 2016)")],
             "way",
         )

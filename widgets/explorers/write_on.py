@@ -14,7 +14,7 @@ from dgm_studio.written import is_text, written
 from models.capabilities import Completes, CompletesAtTemperature, PredictsEach
 from models.spec import DataSpec, Layout, Support
 from widgets.explorers.base import Explorer
-from widgets.explorers.parts import Caption, Card, ColourBar, button, fill, row_of
+from widgets.explorers.parts import Caption, ColourBar, HeadedCard, button, fill, row_of
 from widgets.explorers.slider_row import SliderRow, align
 from widgets.explorers.text_views import MOST, Passage, SurpriseText, SymbolBars, shown_as, surprise_colours
 from widgets.live import Live
@@ -226,8 +226,8 @@ class WriteOn(Explorer):
 
     # How it is put together.
 
-    def _beginning_card(self) -> Card:
-        card = Card("Beginning", "the rest is generated")
+    def _beginning_card(self) -> HeadedCard:
+        card = HeadedCard("Beginning", "the rest is generated")
         self._refused = Caption(name="refused")
         self._refused.setProperty("role", "error")
         self._note = Caption(name="beginningNote")
@@ -248,8 +248,8 @@ class WriteOn(Explorer):
         card.column.addLayout(row_of(another, stretch=True))
         return card
 
-    def _next_card(self) -> Card:
-        card = Card("Next character", "p(xₜ | x₁ … xₜ₋₁)")
+    def _next_card(self) -> HeadedCard:
+        card = HeadedCard("Next character", "p(xₜ | x₁ … xₜ₋₁)")
         self._about = Caption(name="nextNote")
         self._about.setWordWrap(True)
         card.column.addWidget(self._about)
@@ -257,8 +257,8 @@ class WriteOn(Explorer):
         card.setVisible(issubclass(self.live.model_class, PredictsEach))
         return card
 
-    def _texts_card(self) -> Card:
-        card = Card("Continuations", "xₜ ~ p(xₜ | x₁ … xₜ₋₁)")
+    def _texts_card(self) -> HeadedCard:
+        card = HeadedCard("Continuations", "xₜ ~ p(xₜ | x₁ … xₜ₋₁)")
         again = button("Draw again", "again", "New continuations of the same beginning", self._again)
         again.setProperty("flat", True)
         card.head.addWidget(again)
