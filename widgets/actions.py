@@ -49,6 +49,8 @@ class Actions:
         action.setCheckable(entry.checkable)
         if entry.shortcut:
             action.setShortcuts([QKeySequence(keys) for keys in entry.shortcut.split()])
+        if entry.everywhere:
+            action.setShortcutContext(Qt.ShortcutContext.ApplicationShortcut)
         shown = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
         action.setToolTip(f"{entry.help} ({shown})" if shown else entry.help)
         action.setStatusTip(entry.help)

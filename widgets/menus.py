@@ -8,7 +8,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Entry:
     """One action. `key` is its objectName; an empty key is a separator. `needs` says what has to be there before it can
-    be done."""
+    be done; `everywhere`, that its shortcut is heard in dialogs as well, which are windows of their own."""
 
     key: str = ""
     text: str = ""
@@ -17,6 +17,7 @@ class Entry:
     icon: str = ""
     checkable: bool = False
     needs: str = ""
+    everywhere: bool = False
 
 
 MENUS: dict[str, tuple[Entry, ...]] = {
@@ -33,6 +34,7 @@ MENUS: dict[str, tuple[Entry, ...]] = {
             "Ctrl+S",
             "save",
             needs="a project that may be written",
+            everywhere=True,
         ),
         Entry(
             "saveAs",
@@ -76,7 +78,14 @@ MENUS: dict[str, tuple[Entry, ...]] = {
         Entry("folder", "Project &folder …", "Choose where new projects are made."),
         Entry(),
         Entry("start", "Start &page", "Close this project and show the start page.", "Ctrl+W", "home"),
-        Entry("quit", "&Quit", "Close the window. A run that trains is stopped and kept.", "Ctrl+Q", "quit"),
+        Entry(
+            "quit",
+            "&Quit",
+            "Close the window. A run that trains is stopped and kept.",
+            "Ctrl+Q",
+            "quit",
+            everywhere=True,
+        ),
     ),
     "&Edit": (
         Entry(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from person import Person
 from PySide6.QtCore import Qt
@@ -12,6 +13,7 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QAbstractSpinBox,
     QComboBox,
+    QDialog,
     QLabel,
     QScrollArea,
     QScrollBar,
@@ -21,6 +23,9 @@ from PySide6.QtWidgets import (
 
 from dgm_studio.presets import presets
 from widgets.actions import lettered
+from widgets.crash import CrashReport
+from widgets.crash_dialog import CrashDialog
+from widgets.import_dialog import ImportDialog
 from widgets.menus import MENUS
 from widgets.trainer import Phase
 
@@ -55,6 +60,31 @@ def nameless(window: QWidget) -> Iterator[str]:
                 chain.append(f"{type(place).__name__}#{place.objectName()}")
                 place = place.parentWidget()
             yield " < ".join(chain)
+
+
+def test_quitting_and_saving_are_heard_in_every_dialog(person: Person) -> None:
+    person.train_a_little()
+    window, heard = person.window, []
+    for key in ("quit", "save"):
+        action = window.actions_[key]
+        person.until(action.isEnabled)
+        action.triggered.disconnect()
+        action.triggered.connect(lambda _=False, key=key: heard.append(key))
+    window.show_preferences()
+    for key in ("export", "recoveries", "shortcuts", "about"):
+        person.do(key)
+    ImportDialog(Path("other.dgm"), [], window).show()
+    CrashDialog(CrashReport("It happened", "", "", "", ""), window).show()
+    dialogs = window.findChildren(QDialog)
+    assert len(dialogs) == 7
+    for dialog in dialogs:
+        dialog.activateWindow()
+        person.until(dialog.isActiveWindow)
+        heard.clear()
+        for key in (Qt.Key.Key_Q, Qt.Key.Key_S):
+            person.qtbot.keyClick(dialog.focusWidget() or dialog, key, Qt.KeyboardModifier.ControlModifier)
+        assert heard == ["quit", "save"], dialog.objectName()
+        dialog.close()
 
 
 def test_whatever_takes_the_focus_has_a_name(person: Person) -> None:
