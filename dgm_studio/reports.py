@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import numpy as np
 
 from dgm_studio.basis import Basis
-from dgm_studio.powers import reindexed
+from dgm_studio.number_texts import reindexed
 
 Tree: TypeAlias = dict[str, Any]
 Cell: TypeAlias = str | float | tuple[float, float]

@@ -18,10 +18,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from dgm_studio.number_texts import thousands
 from widgets.building import label
 from widgets.crash import CrashReport
 from widgets.icons import dress
-from widgets.status import thousands
 from widgets.theme import SPACE
 
 MOST = 20  # reports that one dialog holds

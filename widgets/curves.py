@@ -11,14 +11,13 @@ from PySide6.QtCore import QEvent, QObject, QPointF, QSize, Qt, QTimer
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QScrollArea, QSlider, QVBoxLayout, QWidget
 
 from dgm_studio.modes import PROTOCOL
-from dgm_studio.powers import power
+from dgm_studio.number_texts import duration, power, thousands
 from widgets.building import frameless, label
 from widgets.curve_plot import HELD_OUT, LEAST, TRAINING, CurvePlot
 from widgets.history import History
 from widgets.plots import END, HALF_FIGURE
 from widgets.readout import Readout
 from widgets.saving import more_button
-from widgets.status import duration, thousands
 from widgets.step_axis import StepAxis
 from widgets.theme import SPACE, look, px
 

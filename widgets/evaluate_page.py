@@ -13,6 +13,7 @@ from shiboken6 import isValid
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.evaluation import Fraction, Result, admitted
 from dgm_studio.events import Snapshot
+from dgm_studio.number_texts import thousands
 from dgm_studio.state import WEIGHTS, learner_tensors
 from dgm_studio.store.project import Project
 from dgm_studio.store.run import Run
@@ -22,7 +23,6 @@ from widgets.evaluation_cards import EvaluationCards
 from widgets.live import Live
 from widgets.measuring import How, Job, Measuring
 from widgets.state_choice import LOOKED_AT, StateChoice
-from widgets.status import thousands
 from widgets.theme import SPACE
 
 

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from dgm_studio.evaluation import Evaluation, Fraction, Result
-from dgm_studio.powers import typeset
+from dgm_studio.number_texts import duration, percent, thousands, typeset
 from dgm_studio.reports import Report
 from dgm_studio.result_changes import changes
 from models.settings import name_of
@@ -26,7 +26,6 @@ from widgets.kept_results import Stored
 from widgets.measuring import How, Measuring
 from widgets.report_column import Others, ReportColumn
 from widgets.report_views import text_label
-from widgets.status import duration, percent, thousands
 from widgets.theme import SPACE, tabular
 
 

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from dgm_studio.exporting.whole import PARTS, Exported, Part, Source
 from dgm_studio.files import file_name
+from dgm_studio.number_texts import thousands
 from dgm_studio.store import Run
 from models.catalog import Recipe
 from widgets.building import label, scrolled, section
@@ -30,7 +31,6 @@ from widgets.editors import ChoiceBox, IntegerBox
 from widgets.export_thread import ExportThread
 from widgets.notices import Notice, NoticeBar, voice
 from widgets.run_menus import states_of
-from widgets.status import thousands
 from widgets.theme import SPACE
 
 MOST_SAMPLES = 10_000

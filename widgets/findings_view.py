@@ -19,12 +19,11 @@ from PySide6.QtWidgets import (
 )
 
 from dgm_studio.config import RunConfig
-from dgm_studio.powers import typeset
+from dgm_studio.number_texts import thousands, typeset
 from dgm_studio.store.records import Noted
 from dgm_studio.treatment import begins_anew, title_of, treated
 from widgets.building import empty, label, scrolled
 from widgets.icons import dress
-from widgets.status import thousands
 from widgets.theme import SPACE
 
 HIGHEST = 300  # px that findings may take of the page; what is more is scrolled to

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from dgm_studio.powers import bytes_text
+from dgm_studio.number_texts import bytes_text
 from models import catalog
 from widgets.actions import Actions
 from widgets.building import label

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dgm_studio.evaluation import Result
+from dgm_studio.number_texts import thousands
 from dgm_studio.reports import Points, Series
 from dgm_studio.store.errors import ProjectError
 from dgm_studio.store.project import Project
 from dgm_studio.store.run import Run, StoredEvaluation
-from widgets.status import thousands
 
 
 @dataclass(frozen=True)

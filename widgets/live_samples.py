@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from dgm_studio.events import Preview
 from dgm_studio.inference import Answer
+from dgm_studio.number_texts import thousands
 from dgm_studio.shown import beside, heading
 from dgm_studio.state import preview
 from dgm_studio.store import Run
@@ -19,7 +20,6 @@ from widgets.pacing import Pace
 from widgets.readout import Readout
 from widgets.samples_view import SamplesView
 from widgets.saving import more_button
-from widgets.status import thousands
 from widgets.workspace import Workspace
 
 CHANNEL = "train/samples"

@@ -8,10 +8,10 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
+from dgm_studio.number_texts import thousands
 from widgets.icons import dress
 from widgets.moments import Marks, Moments
 from widgets.readout import Readout
-from widgets.status import thousands
 from widgets.theme import CATEGORICAL, SPACE, look, mixed
 
 DEMANDED, BEST = CATEGORICAL[5], CATEGORICAL[1]

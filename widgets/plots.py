@@ -14,9 +14,9 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QContextMenuEvent, QFont, QPaintEngine, QPainter, QRegion, QTextDocument
 from PySide6.QtWidgets import QWidget
 
+from dgm_studio.number_texts import thousands
 from dgm_studio.reports import Table
 from widgets.saving import Offer, Sketch, open_menu, picture_offers, table_offers
-from widgets.status import thousands
 from widgets.theme import look, px
 
 pg.setConfigOptions(antialias=True)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject
 
+from dgm_studio.number_texts import thousands
 from dgm_studio.store import Project, Recovery
 from widgets.notices import Notice, Remedy
 from widgets.projects import Projects
 from widgets.run_changes import RunChanges
-from widgets.status import thousands
 from widgets.times import at
 from widgets.workspace import Workspace
 

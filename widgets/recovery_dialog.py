@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from dgm_studio.number_texts import thousands
 from dgm_studio.store import Project, Recovery
 from widgets.background import Problem
 from widgets.building import Card, empty, label, scrolled, section
 from widgets.editors import ChoiceBox
 from widgets.run_changes import RunChanges
-from widgets.status import thousands
 from widgets.theme import SPACE
 from widgets.times import at
 from widgets.workspace import Workspace

@@ -12,12 +12,11 @@ from typing import TypeVar
 from PySide6.QtCore import QObject, Signal
 
 from dgm_studio.config import RunConfig
-from dgm_studio.powers import bytes_text
+from dgm_studio.number_texts import bytes_text, thousands
 from dgm_studio.store import Project, Recovery, Run, branch, duplicate, import_runs, look_at_unfamiliar
 from widgets.background import Problem
 from widgets.notices import Notice, Remedy
 from widgets.run_edits import Deletion
-from widgets.status import thousands
 from widgets.workspace import Workspace
 
 T = TypeVar("T")

@@ -14,6 +14,7 @@ from dgm_studio import device as devices
 from dgm_studio.config import DataChoice, RunConfig
 from dgm_studio.datasets import sources
 from dgm_studio.events import Finding
+from dgm_studio.number_texts import thousands
 from dgm_studio.store import Run
 from dgm_studio.training import Order
 from dgm_studio.treatment import begins_anew, state_for, title_of, treated
@@ -24,7 +25,6 @@ from widgets.drawing_dialog import show_drawing
 from widgets.header import Header
 from widgets.notices import Notice, Remedy
 from widgets.run_changes import RunChanges
-from widgets.status import thousands
 from widgets.trainer import Phase
 from widgets.workspace import Workspace
 

@@ -6,11 +6,10 @@ from collections.abc import Callable
 
 from PySide6.QtWidgets import QMenu, QWidget
 
-from dgm_studio.powers import bytes_text
+from dgm_studio.number_texts import bytes_text, thousands
 from dgm_studio.store import Run
 from widgets.actions import Actions
 from widgets.run_changes import RunChanges
-from widgets.status import thousands
 from widgets.workspace import Workspace
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtWidgets import QLineEdit, QListWidgetItem, QMenu, QPlainTextEdit, QVBoxLayout, QWidget
 
+from dgm_studio.number_texts import thousands
 from dgm_studio.store import Run
 from dgm_studio.store.records import read_tags
 from widgets.actions import Actions
 from widgets.building import Card, ElidedField, label, section
 from widgets.run_list import ID, RunList
-from widgets.status import thousands
 from widgets.theme import SPACE
 from widgets.trainer import Phase
 from widgets.workspace import Workspace

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PySide6.QtWidgets import QComboBox, QWidget
 
-from widgets.status import thousands
+from dgm_studio.number_texts import thousands
 
 LOOKED_AT = -1  # stands for the step of the weights that are looked at
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QToolButton, QWidget
 
-from dgm_studio.powers import bytes_text
-from dgm_studio.powers import thousands as thousands  # for all that writes counts
+from dgm_studio.number_texts import bytes_text, duration, rate, thousands
 from widgets.building import Card
 from widgets.icons import dress
 from widgets.notices import Log, Notice
@@ -19,32 +18,6 @@ if TYPE_CHECKING:
     from dgm_studio.events import Progress  # torch comes with it, and the window is up before torch is
 
 FADE_AFTER = 8000  # ms that a message stays in the line; the log keeps it
-
-
-def percent(share: float, decimals: int = 0) -> str:
-    """A share of 1, with a space that does not break."""
-    return f"{100 * share:.{decimals}f}\u00a0%"
-
-
-def duration(seconds: float) -> str:
-    """A time as a person says it: 1.4 s, 48 s, 3 min 20 s, 2 h 5 min."""
-    if seconds == float("inf"):
-        return "—"
-    if 0 < seconds < 0.05:
-        return "under 0.1 s"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{thousands(whole // 3600)} h {whole % 3600 // 60} min"
-
-
-def rate(steps_per_second: float) -> str:
-    """Steps per second, with figures that matter."""
-    return f"{thousands(steps_per_second) if steps_per_second >= 10 else format(steps_per_second, '.2g')} it/s"
 
 
 class StatusLine(Card):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from PySide6.QtCore import QObject
 
 from dgm_studio.events import Cancelled, Failed, Finished
+from dgm_studio.number_texts import thousands
 from dgm_studio.store import Run
 from widgets.notices import Notice, Remedy
-from widgets.status import thousands
 from widgets.workspace import Workspace
 
 

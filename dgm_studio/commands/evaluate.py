@@ -19,7 +19,7 @@ from dgm_studio.commands.projects import config_of, data_of, recipe_of, run_of, 
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.evaluation import Fraction, Measured, Result, Unmeasured, admitted
 from dgm_studio.evaluation import evaluate as measure
-from dgm_studio.powers import typeset
+from dgm_studio.number_texts import typeset
 from dgm_studio.reports import Note, Pictures, Report, Table
 from dgm_studio.store import Run
 from dgm_studio.table_texts import cell_text

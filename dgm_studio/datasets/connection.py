@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Callable
 
 from dgm_studio import __version__
-from dgm_studio.powers import bytes_text
+from dgm_studio.number_texts import bytes_text
 
 BLOCK = 2**16
 WAITING = 16  # blocks that have arrived and are not yet written

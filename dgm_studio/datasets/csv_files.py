@@ -22,7 +22,7 @@ from dgm_studio.datasets.files import (
     within,
 )
 from dgm_studio.datasets.values import CLASSES, LARGEST, classes, examples, symbol_names
-from dgm_studio.powers import bytes_text
+from dgm_studio.number_texts import bytes_text
 from models.settings import setting
 
 LINE = 2**21  # bytes a line may have

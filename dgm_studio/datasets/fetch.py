@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from dgm_studio.datasets.base import BadData, Report
 from dgm_studio.datasets.connection import LOOK, Line, Unreachable
 from dgm_studio.datasets.files import reading
-from dgm_studio.powers import bytes_text
+from dgm_studio.number_texts import bytes_text
 
 PATIENCE = 15.0  # seconds in which something must arrive
 ROOM = 2**24  # bytes that are left free on the disk

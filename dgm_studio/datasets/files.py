@@ -20,7 +20,7 @@ import numpy as np
 
 from dgm_studio.datasets import memory
 from dgm_studio.datasets.base import BadData, Report
-from dgm_studio.powers import bytes_text
+from dgm_studio.number_texts import bytes_text
 from models.settings import Settings, setting
 
 LIMIT = 2**31  # bytes that a data set may take in memory as float32

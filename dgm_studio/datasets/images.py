@@ -19,7 +19,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from dgm_studio.datasets.base import BadData, Provenance, RawData, Report, Source
 from dgm_studio.datasets.files import FileSettings, check_size, existing
 from dgm_studio.datasets.values import CLASSES, examples
-from dgm_studio.powers import bytes_text
+from dgm_studio.number_texts import bytes_text
 from models.settings import setting
 
 FORMATS = {

@@ -23,7 +23,7 @@ from dgm_studio.datasets.files import (
     reading,
 )
 from dgm_studio.datasets.selection import ArraySettings, Entry, read_selected
-from dgm_studio.powers import bytes_text
+from dgm_studio.number_texts import bytes_text
 
 MAX_ARRAYS = 1000
 AXES = 32

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from dgm_studio.datasets.base import PARTS, Dataset, Split
-from dgm_studio.powers import thousands
+from dgm_studio.number_texts import thousands
 from models.spec import Layout, Support
 
 

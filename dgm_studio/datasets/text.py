@@ -16,7 +16,7 @@ import numpy as np
 
 from dgm_studio.datasets.base import PARTS, BadData, Provenance, RawData, Report, Source
 from dgm_studio.datasets.files import BLOCK, PathSettings, check_size, existing, opened, reading, within
-from dgm_studio.powers import bytes_text
+from dgm_studio.number_texts import bytes_text
 from models.settings import Settings, setting
 from models.spec import Layout, Support
 

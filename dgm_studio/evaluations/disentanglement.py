@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dgm_studio.datasets.base import Split
 from dgm_studio.evaluations.base import Evaluation, chunks, describe, training_examples
-from dgm_studio.powers import indexed
+from dgm_studio.number_texts import indexed
 from dgm_studio.reports import NOT_MEASURED, Column, HeatMap, Note, Report, Table
 from dgm_studio.subject import Subject
 from models.capabilities import Encodes

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 
 from dgm_studio.evaluations.base import Evaluation
-from dgm_studio.powers import indexed
+from dgm_studio.number_texts import indexed
 from dgm_studio.reports import Note, Pictures, Report
 from dgm_studio.state import as_bytes
 from dgm_studio.subject import Subject

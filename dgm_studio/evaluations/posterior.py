@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, describe
-from dgm_studio.powers import indexed
+from dgm_studio.number_texts import indexed
 from dgm_studio.reports import Column, Points, Report, Series, Table
 from dgm_studio.subject import Subject
 from models.capabilities import HasExactPosterior

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dgm_studio.evaluations.base import Evaluation, checksum, describe, most_log_prob
-from dgm_studio.powers import indexed
+from dgm_studio.number_texts import indexed
 from dgm_studio.reports import Bars, Column, Note, Points, Report, Series, Table
 from dgm_studio.subject import Subject
 from models.estimation.active_units import ACTIVE

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dgm_studio.powers import power, signed
+from dgm_studio.number_texts import power, signed
 
 _NUMBER = r"[+\-−]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"
 _FORM = re.compile(rf"(?P<sign>[<>])\s*(?P<bound>{_NUMBER})|(?P<middle>{_NUMBER})\s*±\s*(?P<around>{_NUMBER})")

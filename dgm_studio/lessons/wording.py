@@ -7,7 +7,7 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 
 from dgm_studio.lessons.expressions import Expression
-from dgm_studio.powers import signed
+from dgm_studio.number_texts import signed
 
 _ENDS = {"min": ("smaller", "smallest"), "max": ("larger", "largest")}
 _OPERATORS: dict[type[ast.operator], str] = {ast.Add: "plus", ast.Sub: "minus", ast.Mult: "times"}

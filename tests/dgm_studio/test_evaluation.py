@@ -44,7 +44,7 @@ from dgm_studio.evaluations import (
 )
 from dgm_studio.evaluations.base import mean_interval, stage
 from dgm_studio.events import Snapshot
-from dgm_studio.powers import indexed
+from dgm_studio.number_texts import indexed
 from dgm_studio.reports import Bars, Note, Pictures, Points, Report, Table, from_tree, to_tree
 from dgm_studio.subject import Subject
 from models.capabilities import Elbo, TooLarge

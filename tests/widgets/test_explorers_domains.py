@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from torch import Generator
 
 from dgm_studio.datasets.base import Dataset, Provenance, Split, joined
+from dgm_studio.number_texts import percent
 from dgm_studio.questions.domains import AskDomains, AskPlane, principal_plane, turned_like
 from models.domain_network import DomainNetwork, DomainNetworkSettings
 from models.learning.domain_adversarial import DomainAdversarial, DomainAdversarialSettings
@@ -21,7 +22,6 @@ from models.spec import DataSpec, Layout, Support
 from widgets.explorers.domains import CLASSES, DOMAIN, DomainsView
 from widgets.explorers.map_points import dots, tag_places
 from widgets.plots import colour
-from widgets.status import percent
 
 PATIENCE = 20_000  # ms
 NAMES = ("left", "right")

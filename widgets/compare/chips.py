@@ -15,12 +15,12 @@ from PySide6.QtWidgets import (
     QWidgetAction,
 )
 
+from dgm_studio.number_texts import thousands
 from dgm_studio.store import Run
 from models import catalog
 from widgets.building import Flow, label
 from widgets.compare.chosen import Chosen
 from widgets.icons import dress
-from widgets.status import thousands
 from widgets.theme import SPACE, look
 from widgets.workspace import Workspace
 

@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QSlider, QWidget
 
 from dgm_studio.modes import QUANTITIES as OF_MODES
+from dgm_studio.number_texts import thousands
 from dgm_studio.store import Run
 from models import catalog
 from models.learning.base import Quantity
@@ -21,7 +22,6 @@ from widgets.curves import significant
 from widgets.history import Curve, History, Series
 from widgets.readout import Readout
 from widgets.saving import more_button
-from widgets.status import thousands
 from widgets.step_axis import StepAxis
 from widgets.theme import SPACE
 from widgets.workspace import Workspace

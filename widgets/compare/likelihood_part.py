@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, 
 from dgm_studio.comparison.likelihoods import Entry, Group, as_table, entries_of, grouped, newest_step, tables
 from dgm_studio.evaluation import evaluation
 from dgm_studio.evaluations.likelihood import EVALUATION, has_likelihood
+from dgm_studio.number_texts import thousands
 from dgm_studio.reports import Table
 from dgm_studio.store import Run
 from models import catalog
@@ -25,7 +26,6 @@ from widgets.measuring_jobs import effective, job
 from widgets.measuring_jobs import newest_step as step_measured_so
 from widgets.report_views import TableView, text_label
 from widgets.saving import Offer, more_button, table_offers
-from widgets.status import thousands
 from widgets.theme import SPACE
 from widgets.workspace import Workspace
 

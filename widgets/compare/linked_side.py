@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
+from dgm_studio.number_texts import thousands
 from dgm_studio.store import Run
 from widgets.background import Problem
 from widgets.building import empty, label
@@ -14,7 +15,6 @@ from widgets.explorers.base import Explorer
 from widgets.live import Live
 from widgets.opened_run import OpenedRun
 from widgets.readout import Readout
-from widgets.status import thousands
 from widgets.theme import SPACE
 from widgets.viewing import Viewing
 

@@ -8,10 +8,10 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel, QWidget
 
 from dgm_studio.evaluation import Fraction, Result
+from dgm_studio.number_texts import thousands
 from widgets.building import label
 from widgets.evaluation_card import Progress
 from widgets.measuring import Job, Measuring
-from widgets.status import thousands
 
 
 class Strip(Progress):

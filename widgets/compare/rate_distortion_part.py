@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
 from dgm_studio.comparison.rates import RatePoint, as_table, iso_values, planes, points_of
 from dgm_studio.evaluation import evaluation
 from dgm_studio.evaluations.rate_distortion import EVALUATION
+from dgm_studio.number_texts import thousands
 from dgm_studio.reports import Table
 from dgm_studio.store import Run
 from dgm_studio.table_texts import number
@@ -28,7 +29,6 @@ from widgets.measuring_jobs import job
 from widgets.plots import Plot, framed, pen
 from widgets.readout import Readout
 from widgets.saving import more_button
-from widgets.status import thousands
 from widgets.theme import SPACE, look
 from widgets.workspace import Workspace
 

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from dgm_studio.datasets.base import Dataset
+from dgm_studio.number_texts import duration, percent, thousands
 from dgm_studio.shown import beside
 from dgm_studio.store import Run
 from models import catalog
@@ -32,7 +33,6 @@ from widgets.compare.part import Part
 from widgets.icons import dress
 from widgets.readout import Readout
 from widgets.samples_view import SamplesView
-from widgets.status import duration, percent, thousands
 from widgets.theme import SPACE
 from widgets.workspace import Workspace
 

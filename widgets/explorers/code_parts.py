@@ -6,6 +6,7 @@ import numpy as np
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QWidget
 
+from dgm_studio.number_texts import thousands
 from dgm_studio.questions.codes import Code, CodeWalk, units_that_differ
 from models.spec import DataSpec
 from widgets.explorers.parts import Caption, HeadedCard, button, class_choice, row_of
@@ -13,7 +14,6 @@ from widgets.explorers.unit_grid import UnitGrid, unit_name
 from widgets.explorers.units_panel import FramedPicture, LayerChoice, signed
 from widgets.picture_grid import PictureGrid
 from widgets.picture_view import PictureView
-from widgets.status import thousands
 from widgets.theme import SPACE, look
 
 

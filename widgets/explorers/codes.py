@@ -8,6 +8,7 @@ import numpy as np
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from dgm_studio.inference import Answer
+from dgm_studio.number_texts import thousands
 from dgm_studio.questions.chains import Anatomy, AskAnatomy
 from dgm_studio.questions.codes import Code, CodeOfExample, DrawCode, LookAtCode, WalkOver, toggled
 from models.capabilities import DrawsDownwards
@@ -17,7 +18,6 @@ from widgets.explorers.code_parts import CodeCard, PictureCard, UnitCard, WalkCa
 from widgets.explorers.parts import ANY_CLASS
 from widgets.live import Live
 from widgets.past import Past
-from widgets.status import thousands
 from widgets.theme import SPACE
 
 UNDO = 100

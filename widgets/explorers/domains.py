@@ -8,6 +8,7 @@ import numpy as np
 from PySide6.QtWidgets import QLabel, QWidget
 
 from dgm_studio.inference import Answer
+from dgm_studio.number_texts import percent, thousands
 from dgm_studio.questions.domains import AskDomains, AskPlane, DomainMap, PlaneField, turned_like
 from models.capabilities import Classifies, ExtractsFeatures, TellsDomains
 from models.spec import DataSpec, Layout
@@ -18,7 +19,6 @@ from widgets.explorers.map_view import square_around, still_map
 from widgets.explorers.parts import Caption, ColourBar, HeadedCard, Segments, check, fill
 from widgets.live import Live
 from widgets.picture_view import PictureView
-from widgets.status import percent, thousands
 from widgets.theme import CATEGORICAL, SPACE, look, px
 
 SIDE = 220  # px, the column beside the map

@@ -10,7 +10,7 @@ from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from dgm_studio.inference import Answer
-from dgm_studio.powers import indexed
+from dgm_studio.number_texts import indexed
 from dgm_studio.questions.drawing import Land, Landing
 from dgm_studio.questions.examples import SomeExamples
 from dgm_studio.questions.latent import AskPrior, Decode, Embed, Embedding, Plane, PriorView

@@ -12,6 +12,7 @@ from PySide6.QtGui import QHideEvent
 from PySide6.QtWidgets import QWidget
 
 from dgm_studio.inference import Answer
+from dgm_studio.number_texts import thousands
 from dgm_studio.questions.chains import (
     FREE,
     Advance,
@@ -35,7 +36,6 @@ from widgets.explorers.holding import Holding
 from widgets.explorers.parts import Caption, HeadedCard
 from widgets.live import Live
 from widgets.pixel_brush import PixelBrush
-from widgets.status import thousands
 
 CHAINS = 16
 LOOK_EVERY = 0.2  # seconds between pictures of what the chosen unit does

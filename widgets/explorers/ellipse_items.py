@@ -8,7 +8,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPolygonF
 from PySide6.QtWidgets import QWidget
 
-from dgm_studio.powers import indexed
+from dgm_studio.number_texts import indexed
 from widgets.plots import colour, pen
 from widgets.theme import CATEGORICAL, look, px, tabular
 

@@ -9,7 +9,7 @@ from PySide6.QtCore import QSignalBlocker
 from PySide6.QtWidgets import QComboBox, QWidget
 
 from dgm_studio.inference import Answer
-from dgm_studio.powers import indexed
+from dgm_studio.number_texts import indexed, percent, thousands
 from dgm_studio.questions.components import AskPoints, AskWay, PlanePoints, Way
 from models.capabilities import HasComponents, KeepsFrames
 from models.spec import DataSpec, Layout
@@ -20,7 +20,6 @@ from widgets.explorers.map_view import square_around, still_map
 from widgets.explorers.parts import Caption, HeadedCard, Segments, check, fill
 from widgets.explorers.way_bar import WayBar
 from widgets.live import Live
-from widgets.status import percent, thousands
 from widgets.theme import SPACE, look, px
 
 SIDE = 220  # px, the column beside the map

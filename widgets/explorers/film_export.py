@@ -11,11 +11,11 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QWidget
 
 from dgm_studio.animation import PER_SECOND, Film, NotWritten, write
+from dgm_studio.number_texts import thousands
 from dgm_studio.questions.films import DecodeFilm
 from widgets.asking import ask_where
 from widgets.explorers.base import Explorer
 from widgets.explorers.walk import FORMATS, Walk
-from widgets.status import thousands
 
 
 class FilmWriter(QObject):

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from dgm_studio.events import Turn
 from dgm_studio.inference import Answer
+from dgm_studio.number_texts import thousands
 from dgm_studio.questions.landscapes import AskLandscape, DataPoints, Field, Landscape
 from dgm_studio.questions.optimum import AskGap, AskOptimum, Optimum
 from models.capabilities import (
@@ -31,7 +32,6 @@ from widgets.explorers.landscape_layers import LandscapeLayers
 from widgets.explorers.parts import Caption, HeadedCard
 from widgets.explorers.turns_panel import TurnsPanel
 from widgets.live import Live
-from widgets.status import thousands
 from widgets.theme import SPACE, look, px
 
 SIDE = 196  # px, the column of layers

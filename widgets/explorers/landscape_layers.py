@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QCheckBox
 
+from dgm_studio.number_texts import percent
 from dgm_studio.questions.landscapes import WEIGHTED_DRAWS, Field, Landscape, Warped
 from dgm_studio.questions.optimum import CELLS
 from models.capabilities import (
@@ -36,7 +37,6 @@ from widgets.explorers.parts import (
     fill,
 )
 from widgets.live import Live
-from widgets.status import percent
 from widgets.theme import DARK, SPACE, look, mixed
 
 NOTHING = "nothing"

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from dgm_studio.powers import indexed
+from dgm_studio.number_texts import indexed, thousands
 from dgm_studio.questions.arrays import Bounds
 from dgm_studio.questions.latent import Plane, PriorView
 from widgets.explorers.map_points import PointGroup
@@ -25,7 +25,6 @@ from widgets.explorers.map_view import MapView
 from widgets.explorers.parts import Caption, HeadedCard, button, check, fill
 from widgets.explorers.slider_row import SliderRow
 from widgets.picture_view import PictureView
-from widgets.status import thousands
 from widgets.theme import SPACE, look, px
 
 PRINCIPAL = -1  # stands for the principal plane where a dimension is chosen

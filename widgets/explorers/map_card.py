@@ -7,6 +7,7 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout
 
+from dgm_studio.number_texts import thousands
 from dgm_studio.questions.latent import Embedding, Plane, PriorView
 from models.capabilities import DecodesOfClass, Encodes
 from models.spec import Layout
@@ -17,7 +18,6 @@ from widgets.explorers.map_layers import MapLayers
 from widgets.explorers.map_view import MapView
 from widgets.explorers.parts import Caption, HeadedCard, class_choice, fill
 from widgets.live import Live
-from widgets.status import thousands
 
 MAP_HEIGHT = 210  # px, in a narrow place
 

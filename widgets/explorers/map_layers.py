@@ -8,6 +8,7 @@ import numpy as np
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QWidget
 
+from dgm_studio.number_texts import percent
 from dgm_studio.questions.aggregate import HOLE, Aggregate, AskAggregate
 from dgm_studio.questions.latent import DecodeGrid, Embedding, Plane, PriorDensity, Sheet
 from dgm_studio.subject import Question
@@ -17,7 +18,6 @@ from widgets.explorers.map_points import class_groups
 from widgets.explorers.map_sheets import contours, density_image, manifold_image, profile
 from widgets.explorers.map_view import MapView
 from widgets.explorers.parts import check
-from widgets.status import percent
 from widgets.theme import SPACE, look
 
 SHARES = (0.5, 0.9, 0.95)  # of the prior's mass, that its lines hold

@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor, QHideEvent, QKeyEvent, QPainter, QPen, QShowEv
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from dgm_studio.inference import Answer
-from dgm_studio.powers import power
+from dgm_studio.number_texts import power
 from dgm_studio.questions.receptive import Field, ReceptiveField, Way
 from models.capabilities import ScoresEach
 from models.spec import DataSpec, Layout

@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QScrollBar, QVBoxLayout, QWidget
 
 from dgm_studio.inference import Answer
-from dgm_studio.powers import SUPERSCRIPTS, indexed
+from dgm_studio.number_texts import SUPERSCRIPTS, indexed, thousands
 from dgm_studio.questions.examples import SomeExamples
 from dgm_studio.questions.sequences import ExplainedSequence, ExplainSequence
 from dgm_studio.sequence_pictures import symbols_in
@@ -23,7 +23,6 @@ from widgets.explorers.sequence_strips import CurveStrip, HeatStrip, Legend, Str
 from widgets.explorers.slider_row import SliderRow
 from widgets.live import Live
 from widgets.matrix_view import MatrixView
-from widgets.status import thousands
 from widgets.theme import SPACE, px
 
 SIDE = 232  # px, the column of the learned tables

@@ -6,7 +6,7 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from dgm_studio.powers import typeset
+from dgm_studio.number_texts import typeset
 from widgets.plots import colour
 from widgets.theme import SPACE, look, px, tabular
 

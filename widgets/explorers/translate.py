@@ -10,6 +10,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QWidget
 
 from dgm_studio.inference import Answer
+from dgm_studio.number_texts import thousands
 from dgm_studio.questions.examples import SomeExamples
 from dgm_studio.questions.translations import AskTranslations, TranslatePicture, Translations
 from models.capabilities import Translates
@@ -21,7 +22,6 @@ from widgets.explorers.parts import ANY_CLASS, Caption, HeadedCard, Segments, bu
 from widgets.explorers.translation_planes import TranslationPlanes
 from widgets.explorers.translation_rows import TranslationRows
 from widgets.live import Live
-from widgets.status import thousands
 from widgets.theme import look
 
 COLUMNS = 8

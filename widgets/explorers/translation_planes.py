@@ -8,7 +8,7 @@ import numpy as np
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from dgm_studio.datasets.base import Dataset
-from dgm_studio.powers import indexed
+from dgm_studio.number_texts import indexed
 from dgm_studio.questions.translations import Translations
 from widgets.explorers.map_points import PointGroup, PointsItem, class_groups
 from widgets.explorers.map_view import MapView, still_map

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from dgm_studio.powers import indexed
+from dgm_studio.number_texts import indexed
 from dgm_studio.questions.latent import Embedding
 from widgets.explorers.latent_tools import LatentTool
 from widgets.explorers.parts import Caption, Segments

@@ -10,12 +10,12 @@ from PySide6.QtGui import QColor, QHideEvent, QPainter, QPainterPath, QPaintEven
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from dgm_studio.events import Turn
+from dgm_studio.number_texts import thousands
 from dgm_studio.table_texts import number
 from models.learning.base import Quantity
 from widgets.building import label
 from widgets.explorers.parts import Caption, HeadedCard, button, row_of
 from widgets.plots import colour, pen
-from widgets.status import thousands
 from widgets.theme import look, px, tabular
 
 DISCRIMINATOR, GENERATOR = "discriminator", "generator"

@@ -9,8 +9,8 @@ from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QSizePolicy, QToolTip, QWidget
 
+from dgm_studio.number_texts import thousands
 from widgets.pictures import to_image
-from widgets.status import thousands
 from widgets.theme import look
 
 SMALLEST, LARGEST = 8, 30  # px of a cell

@@ -7,13 +7,13 @@ from PySide6.QtCore import QRectF, Signal
 from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QComboBox, QGridLayout, QWidget
 
+from dgm_studio.number_texts import percent, thousands
 from dgm_studio.questions.hidden_units import FilterSheet, UnitPictures
 from widgets.colormaps import diverging
 from widgets.explorers.parts import Caption, HeadedCard, Segments, button, row_of
 from widgets.explorers.unit_grid import UnitGrid, unit_name
 from widgets.picture_grid import PictureGrid
 from widgets.picture_view import PictureView
-from widgets.status import percent, thousands
 from widgets.theme import SPACE, look
 
 LATELY = 0.05  # share of the newest frame in the mean of a unit's states

@@ -8,6 +8,7 @@ from PySide6.QtGui import QHideEvent, QTextCursor
 from PySide6.QtWidgets import QPlainTextEdit, QScrollArea, QVBoxLayout, QWidget
 
 from dgm_studio.inference import Answer
+from dgm_studio.number_texts import thousands
 from dgm_studio.questions.examples import SomeExamples
 from dgm_studio.questions.texts import Continuations, GoOn, NextSymbol, Overlaps
 from dgm_studio.written import is_text, written
@@ -18,7 +19,6 @@ from widgets.explorers.parts import Caption, ColourBar, HeadedCard, button, fill
 from widgets.explorers.slider_row import SliderRow, align
 from widgets.explorers.text_views import MOST, Passage, SurpriseText, SymbolBars, shown_as, surprise_colours
 from widgets.live import Live
-from widgets.status import thousands
 from widgets.theme import SPACE
 
 FRAME = 33  # ms

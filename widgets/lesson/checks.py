@@ -14,7 +14,7 @@ from dgm_studio.lessons.format import Check, Lesson
 from dgm_studio.lessons.outcome import Checked
 from dgm_studio.lessons.predictions import Prediction, Spread, told
 from dgm_studio.lessons.wording import worded
-from dgm_studio.powers import signed
+from dgm_studio.number_texts import signed
 from widgets.building import Card, label
 from widgets.lesson.marks import Mark, Sign
 from widgets.theme import SPACE, look, mixed

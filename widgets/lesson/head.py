@@ -7,13 +7,13 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QToolButto
 
 from dgm_studio.lessons.format import Lesson
 from dgm_studio.lessons.reading import FOLDER
+from dgm_studio.number_texts import duration, percent
 from widgets.building import label
 from widgets.editors import IntegerBox
 from widgets.icons import dress
 from widgets.lesson.marks import Mark, Sign, minutes
 from widgets.lesson.runner import Runner
 from widgets.readout import Readout
-from widgets.status import duration, percent
 from widgets.theme import SPACE, px
 
 MOST_SEEDS = 20

@@ -17,12 +17,12 @@ from dgm_studio.lessons.format import Lesson, LessonError
 from dgm_studio.lessons.found import SEED, Found
 from dgm_studio.lessons.pace import Pace, kept_seconds
 from dgm_studio.lessons.plan import Job, Measure, Train, jobs, run_name
+from dgm_studio.number_texts import thousands
 from dgm_studio.store import Run
 from dgm_studio.training import Order
 from widgets import measuring
 from widgets.measuring import How, Measuring
 from widgets.measuring_jobs import job as to_measure
-from widgets.status import thousands
 from widgets.trainer import Phase
 from widgets.workspace import Workspace
 

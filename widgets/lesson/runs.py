@@ -14,12 +14,12 @@ from dgm_studio.lessons.entries import Try
 from dgm_studio.lessons.format import Lesson, LessonError
 from dgm_studio.lessons.found import Found
 from dgm_studio.lessons.settings_titles import title_of
+from dgm_studio.number_texts import thousands
 from dgm_studio.store import Run
 from models.catalog import UnknownKey
 from models.settings import SettingsError
 from widgets.building import label
 from widgets.lesson.marks import Mark, Sign
-from widgets.status import thousands
 from widgets.theme import SPACE
 from widgets.workspace import Workspace
 

@@ -12,6 +12,7 @@ from PySide6.QtCore import QTimer
 from dgm_studio.datasets import sources
 from dgm_studio.evaluation import EVALUATIONS
 from dgm_studio.help_pages import listed
+from dgm_studio.number_texts import thousands
 from dgm_studio.presets import Preset, presets
 from models import catalog
 from models.settings import name_of, names_of
@@ -19,7 +20,6 @@ from widgets.explorers.catalog import EXPLORERS
 from widgets.palette.items import Item
 from widgets.palette.offers import of_menu, of_presets
 from widgets.settings_form import SettingsForm
-from widgets.status import thousands
 
 if TYPE_CHECKING:
     from widgets.desk import Desk

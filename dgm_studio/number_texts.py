@@ -1,4 +1,4 @@
-"""Numbers and formulas in the signs that a book has."""
+"""Numbers and formulas as a person reads them: counts, sizes, shares and times, in the signs that a book has."""
 
 from __future__ import annotations
 
@@ -23,10 +23,36 @@ def thousands(number: float) -> str:
 def bytes_text(count: float) -> str:
     """So many bytes in a unit that keeps the number small: 524 kB, 1.2 MB."""
     for unit in ("bytes", "kB", "MB", "GB", "TB"):
-        if count < 1000 or unit == "TB":
-            return f"{count:.0f} {unit}" if unit == "bytes" or count >= 10 else f"{count:.1f} {unit}"
+        if round(count) < 1000 or unit == "TB":
+            return f"{count:.0f} {unit}" if unit == "bytes" or round(count, 1) >= 10 else f"{count:.1f} {unit}"
         count /= 1000
     raise AssertionError
+
+
+def percent(share: float, decimals: int = 0) -> str:
+    """A share of 1, with a space that does not break."""
+    return f"{100 * share:.{decimals}f}\u00a0%"
+
+
+def duration(seconds: float) -> str:
+    """A time as a person says it: 1.4 s, 48 s, 3 min 20 s, 2 h 5 min."""
+    if seconds == float("inf"):
+        return "—"
+    if 0 < seconds < 0.05:
+        return "under 0.1 s"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{thousands(whole // 3600)} h {whole % 3600 // 60} min"
+
+
+def rate(steps_per_second: float) -> str:
+    """Steps per second, with figures that matter."""
+    return f"{thousands(steps_per_second) if steps_per_second >= 10 else format(steps_per_second, '.2g')} it/s"
 
 
 def _grouped(number: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dgm_studio.powers import indexed, reindexed, thousands, typeset
+from dgm_studio.number_texts import bytes_text, duration, indexed, reindexed, thousands, typeset
 from dgm_studio.reports import Note, from_tree, to_tree
 
 T, S = "\N{NARROW NO-BREAK SPACE}", "\N{NO-BREAK SPACE}"
@@ -31,6 +31,37 @@ def test_numbers_of_a_sentence_are_typeset_and_all_else_stays(text: str, typed: 
 
 def test_counts_have_thin_spaces() -> None:
     assert [thousands(n) for n in (7, 1439, 1234567)] == ["7", f"1{T}439", f"1{T}234{T}567"]
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (9960, "10 kB"),
+        (524_288, "524 kB"),
+        (999_600, "1.0 MB"),
+        (5e15, "5000 TB"),
+    ],
+)
+def test_sizes_have_a_unit_that_keeps_the_number_small(count: float, text: str) -> None:
+    assert bytes_text(count) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0.0 s"),
+        (0.01, "under 0.1 s"),
+        (1.44, "1.4 s"),
+        (59.6, "1 min 0 s"),
+        (7503, "2 h 5 min"),
+        (float("inf"), "—"),
+    ],
+)
+def test_times_are_said_as_a_person_says_them(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
 
 
 def test_coordinates_of_older_results_have_the_names_of_today() -> None:
