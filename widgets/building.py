@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPalette
+from PySide6.QtGui import QFontMetrics, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import (
     QDialog,
     QFrame,
@@ -70,6 +70,21 @@ def label(text: str = "", role: str = "", name: str = "", wrap: bool = False, el
     result.setWordWrap(wrap)
     result.setFont(tabular(result.font()))
     return result
+
+
+def folded(text: str, metrics: QFontMetrics, width: int) -> str:
+    """The text with its lines broken between words where they would be wider, in pixels."""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        now, *words = line.split(" ")
+        for word in words:
+            if metrics.horizontalAdvance(f"{now} {word}") > width:
+                lines.append(now)
+                now = word
+            else:
+                now += f" {word}"
+        lines.append(now)
+    return "\n".join(lines)
 
 
 def section(text: str) -> QLabel:

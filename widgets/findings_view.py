@@ -22,11 +22,12 @@ from dgm_studio.config import RunConfig
 from dgm_studio.number_texts import thousands, typeset
 from dgm_studio.store.records import Noted
 from dgm_studio.treatment import begins_anew, title_of, treated
-from widgets.building import empty, label, scrolled
+from widgets.building import empty, folded, label, scrolled
 from widgets.icons import dress
 from widgets.theme import SPACE
 
 HIGHEST = 300  # px that findings may take of the page; what is more is scrolled to
+WIDEST = 200  # px of a line on a button: more would not fit the page at its narrowest
 
 
 class FindingsView(QWidget):
@@ -136,7 +137,11 @@ class FindingCard(QFrame):
         column.addWidget(self.measured)
         self.buttons: list[QPushButton] = []
         for way, changes in ways.items():
-            button = QPushButton(typeset(title_of(way, changes)))
+            title = typeset(title_of(way, changes))
+            button = QPushButton(title)
+            button.ensurePolished()
+            button.setText(folded(title, button.fontMetrics(), WIDEST))
+            button.setAccessibleName(title)
             button.setObjectName("findingWay")
             begin = "begins anew" if begins_anew(changes) else "goes on from the newest kept state of this one"
             button.setToolTip(f"Train a run that {begin}, with this changed.")

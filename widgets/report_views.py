@@ -24,6 +24,7 @@ from dgm_studio.reports import (
     Table,
 )
 from dgm_studio.table_texts import cell_text
+from widgets.building import folded
 from widgets.report_pictures import PictureGroups
 from widgets.report_plots import BarsPlot, CurvesPlot, HeatMapPlot, PointsPlot, ReportPlot, StackedBarsPlot
 from widgets.saving import Offer, copy_text, open_menu, table_offers
@@ -189,19 +190,7 @@ def _above(cell: QLabel) -> QLabel:
 def _fold(head: QLabel, width: int) -> None:
     """Break the lines of a column's head so that it is about as wide as what is below it."""
     head.ensurePolished()
-    measure = head.fontMetrics().horizontalAdvance
-    folded: list[str] = []
-    for line in head.text().split("\n"):
-        words = line.split(" ")
-        now = words[0]
-        for word in words[1:]:
-            if measure(f"{now} {word}") > width:
-                folded.append(now)
-                now = word
-            else:
-                now += f" {word}"
-        folded.append(now)
-    head.setText("\n".join(folded))
+    head.setText(folded(head.text(), head.fontMetrics(), width))
 
 
 def _width(label: QLabel) -> int:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from person import Person
-from PySide6.QtWidgets import QCheckBox, QLabel
+from PySide6.QtWidgets import QCheckBox, QLabel, QScrollArea
 
 from dgm_studio.events import Finding
 from dgm_studio.store import Run
@@ -82,7 +82,7 @@ def test_a_button_branches_from_the_newest_state_with_what_may_help_and_trains_t
     workspace = person.desk.workspace
     workspace.training_changed.emit()
     (button,) = findings(person).cards[-1].buttons
-    assert button.text() == "Branch with a quarter of the KL weight"
+    assert button.accessibleName() == "Branch with a quarter of the KL weight"
     button.click()
     person.until(lambda: person.phase is Phase.TRAINING)
     branch = workspace.run
@@ -93,6 +93,19 @@ def test_a_button_branches_from_the_newest_state_with_what_may_help_and_trains_t
     person.until(lambda: person.step > run.checkpoint_steps()[-1])
     person.do("stop")
     person.until(lambda: person.phase is Phase.IDLE)
+
+
+def test_a_finding_is_seen_whole_however_long_the_names_of_its_ways_are(person: Person) -> None:
+    run = trained(person)
+    way = "a quarter of the KL weight, a third of the learning rate and twice as many hidden units"
+    run.keep_finding(20, replace(COLLAPSE, changes={way: {"kl_weight": 0.25}}))
+    person.window.resize(1280, 800)
+    person.desk.workspace.training_changed.emit()
+    (button,) = findings(person).cards[-1].buttons
+    person.until(button.isVisible)
+    assert button.text().replace("\n", " ") == f"Branch with {way}"
+    area = findings(person).findChild(QScrollArea, "findingsScroll")
+    person.until(lambda: 0 < area.widget().width() <= area.viewport().width())
 
 
 def test_what_changes_a_network_begins_anew_and_what_the_family_cannot_learn_by_is_not_offered(person: Person) -> None:

@@ -233,6 +233,7 @@ class CanvasesView(Explorer):
         card.head.addWidget(self._at)
         card.head.addWidget(self._windows)
         self._writes = Caption(name="writes")
+        self._writes.setWordWrap(True)
         card.column.addWidget(self.canvas, 1)
         card.column.addWidget(self._writes)
         return card
@@ -258,6 +259,7 @@ class CanvasesView(Explorer):
         self._example_card = HeadedCard("Example", "and where it looks")
         self._example_card.setVisible(False)
         self._reads = Caption(name="reads")
+        self._reads.setWordWrap(True)
         self._example_card.column.addWidget(self.example, 1)
         self._example_card.column.addWidget(self._reads)
         drawings = HeadedCard("Drawings")
