@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-SUPERSCRIPTS = str.maketrans("-−0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+from models.signs import raised
+
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 THIN = "\N{NARROW NO-BREAK SPACE}"
 _POWER = re.compile(r"(\d+(?:\.\d+)?)[eE]([+-]?\d+)")
@@ -12,7 +13,6 @@ _INDEX = re.compile(r"\bz(\d+)\b")
 _NEGATIVE = re.compile(r"(?<![\w.)\]-])-(?=\d)")
 _WHOLE = re.compile(r"(?<![\w.,])(?:\d{1,3}(?:,\d{3})+|\d{5,})(?!\w|,\d)")
 _PERCENT = re.compile(r"(?<=\d) ?%")
-_RAISED = re.compile(r"(?<=\d)\^(\d+)\b")
 
 
 def thousands(number: float) -> str:
@@ -61,12 +61,11 @@ def _grouped(number: int) -> str:
 
 
 def typeset(text: str) -> str:
-    """A sentence with its numbers as a book has them: −0.06, 12 345, 5 % and 2¹⁰, of which no line breaks one. What
+    """A sentence with its numbers as a book has them: −0.06, 12 345 and 5 %, of which no line breaks one. What
     stands between letters and digits, as in a checksum, stays as it is."""
     text = _NEGATIVE.sub("−", text)
     text = _WHOLE.sub(lambda found: _grouped(int(found[0].replace(",", ""))), text)
-    text = _PERCENT.sub("\N{NO-BREAK SPACE}%", text)
-    return _RAISED.sub(lambda found: found[1].translate(SUPERSCRIPTS), text)
+    return _PERCENT.sub("\N{NO-BREAK SPACE}%", text)
 
 
 def reindexed(text: str) -> str:
@@ -88,7 +87,7 @@ def signed(text: str) -> str:
     """A formula as typed, with a true minus sign, a dot for times, and 10⁻⁶ instead of 1e-6."""
 
     def written(found: re.Match[str]) -> str:
-        ten = f"10{str(int(found[2])).translate(SUPERSCRIPTS)}"
+        ten = raised(10, int(found[2]))
         return ten if found[1] == "1" else f"{found[1]} × {ten}"
 
     return _POWER.sub(written, text).replace("-", "−").replace("*", "·")

@@ -12,12 +12,13 @@ from torch.utils.checkpoint import checkpoint
 
 from models.capabilities import Elbo, PosteriorDraw, TooLarge
 from models.concrete import Bits, Categories, DiscreteUnits
-from models.estimation.enumeration import LIMIT, power
+from models.estimation.enumeration import LIMIT
 from models.estimation.progress import finish
 from models.family import Family
 from models.likelihoods import LikelihoodSettings, check_likelihood, chosen_likelihood
 from models.networks import Activation, flat, mlp
 from models.settings import setting
+from models.signs import raised
 from models.spec import DataSpec
 
 SUMMED = 2**23  # coordinates of examples under states, that a gradient is taken through
@@ -160,7 +161,7 @@ class DiscreteVae(nn.Module):
         total = self.values ** self.code_shape[0]
         if total * x.numel() > SUMMED:
             raise TooLarge(
-                f"The bound is a sum over {power(self.values, self.code_shape[0])} states of the code for each of "
+                f"The bound is a sum over {raised(self.values, self.code_shape[0])} states of the code for each of "
                 f"{len(x)} examples. Use fewer units, or fewer values of each."
             )
         posterior, h = self._posterior(x), self._states(0, total)
@@ -178,7 +179,7 @@ class DiscreteVae(nn.Module):
         units, total = self.code_shape[0], self.values ** self.code_shape[0]
         if total > 2**LIMIT:
             raise TooLarge(
-                f"log p(x) is a sum over {power(self.values, units)} states of the code; up to {power(2, LIMIT)} are "
+                f"log p(x) is a sum over {raised(self.values, units)} states of the code; up to {raised(2, LIMIT)} are "
                 "summed exactly. Use fewer units, or fewer values of each."
             )
         together = max(1, CELLS // x.numel())

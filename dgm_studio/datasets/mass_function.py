@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 
 from dgm_studio.datasets.base import Provenance, RawData, Report, Source
 from models.settings import Settings, setting
+from models.signs import raised
 from models.spec import Layout, Support
 
 
@@ -84,7 +85,7 @@ def _load(chosen: MassFunctionSettings, report: Report) -> RawData:
     p = drawn(chosen.bits, chosen.concentration, chosen.mass_seed)
     x = p.sample(chosen.examples, Generator().manual_seed(chosen.seed))
     steps = (
-        f"probabilities of 2^{chosen.bits} states: Dirichlet, concentration {chosen.concentration:g}, "
+        f"probabilities of {raised(2, chosen.bits)} states: Dirichlet, concentration {chosen.concentration:g}, "
         f"seed {chosen.mass_seed}",
         f"{chosen.examples} independent draws, seed {chosen.seed}",
     )

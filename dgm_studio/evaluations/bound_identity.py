@@ -14,9 +14,9 @@ from dgm_studio.reports import Column, Part, Report, StackedBars, Table
 from dgm_studio.subject import Subject
 from dgm_studio.table_texts import number
 from models.capabilities import EnumeratesLatent, ScoresExactly, TooLarge
-from models.estimation.enumeration import power
 from models.estimation.latent_enumeration import best_factorial, bound, divergence, factorial_log_prob
 from models.settings import Settings, setting
+from models.signs import raised
 from models.spec import DataSpec
 
 MOST = 12  # latent bits, whose states meet every example, for every Q
@@ -41,7 +41,7 @@ def _run(subject: Subject, settings: BoundIdentitySettings) -> Iterator[float | 
     if len(states) > 2**MOST:
         raise TooLarge(
             f"Every state of all latent bits is looked at for each example, and here are {len(states)}; up to "
-            f"{power(2, MOST)} can be. Use at most {MOST} hidden units in all."
+            f"{raised(2, MOST)} can be. Use at most {MOST} hidden units in all."
         )
     test = subject.dataset.test
     x = test.x[: settings.examples].cpu().double()

@@ -16,6 +16,7 @@ from models.capabilities import RunsChain
 from models.estimation.enumeration import CHUNK, all_states
 from models.estimation.measure import Kind
 from models.settings import Settings, setting
+from models.signs import raised
 from models.spec import DataSpec
 
 MOMENTS = (
@@ -73,8 +74,8 @@ def _run(subject: Subject, settings: ExpectationsSettings) -> Iterator[float | R
     )
     note = (
         f"Root mean square over all E[x_i] and E[x_i x_j] of {n} chains that began without data, against sums over all "
-        f"2^{spec.dimensions} states; beside it what as many independent draws from the model itself are wrong by, in "
-        f"closed form."
+        f"{raised(2, spec.dimensions)} states; beside it what as many independent draws from the model itself are "
+        f"wrong by, in closed form."
     )
     yield Table("Expectations by the chain", columns, rows, note)
     places, errors = np.log10([k for k, _ in found[1:]]), np.log10([error for _, error in found[1:]])

@@ -15,6 +15,7 @@ from models.capabilities import HasFreeEnergy, ScoresExactly, SumsExactly
 from models.estimation.enumeration import LIMIT, all_states
 from models.estimation.measure import Kind
 from models.settings import NoSettings
+from models.signs import raised
 from models.spec import DataSpec, Support
 
 AT_ONCE = 2048  # states that a model scores together
@@ -90,7 +91,7 @@ def _sums(log_p: Tensor, log_partition: float | None, bits: int) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for name, values, protocol in each:
         total = values.logsumexp(0)
-        rows.append((name, total.exp().item(), total.item(), str(Kind.EXACT), f"2^{bits} states; {protocol}"))
+        rows.append((name, total.exp().item(), total.item(), str(Kind.EXACT), f"{raised(2, bits)} states; {protocol}"))
     note = "Probabilities sum to 1, but for rounding: the model computes in 32 bits, the sum is in 64."
     return Table("Sums over all states", columns, tuple(rows), note)
 
@@ -122,7 +123,7 @@ def _divergences(subject: Subject, log_q: Tensor) -> Iterator[Report]:
         p, q = log_p.exp(), log_q.exp()
         values = (kl(log_p, log_q), kl(log_q, log_p), 0.5 * (p - q).abs().sum().item())
         entropies = (_entropy(log_p), _entropy(log_q))
-        rows.append((name, *values, *entropies, str(Kind.EXACT), f"2^{bits} states; {protocol}"))
+        rows.append((name, *values, *entropies, str(Kind.EXACT), f"{raised(2, bits)} states; {protocol}"))
     if rows:
         yield Table("Divergence from the data, over all states", columns, tuple(rows))
         yield probability_curve(targets[0][0], targets[0][1].exp(), log_q.exp())

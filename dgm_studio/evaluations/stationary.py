@@ -15,6 +15,7 @@ from models.capabilities import ListsTransitions, RunsChain, ScoresExactly
 from models.estimation.enumeration import all_states
 from models.estimation.measure import Kind
 from models.settings import Settings, setting
+from models.signs import raised
 from models.spec import DataSpec, Support
 
 LARGEST = 10  # bits: a matrix of 2^20 probabilities
@@ -71,7 +72,7 @@ def _run(subject: Subject, settings: StationarySettings) -> Iterator[float | Rep
         row("training examples", target, 0.0, Kind.EXACT, describe(dataset, dataset.train, "training"))
     if isinstance(model, ScoresExactly):
         of_model = model.log_prob(states).double().cpu().exp()
-        row("the model's own P(x)", of_model, 0.0, Kind.EXACT, f"2^{bits} states")
+        row("the model's own P(x)", of_model, 0.0, Kind.EXACT, f"{raised(2, bits)} states")
     n = settings.chains
     draws = rest.multinomial(n, replacement=True, generator=torch.Generator().manual_seed(0))
     as_good = 0.5 * (torch.bincount(draws, minlength=2**bits).double() / n - rest).abs().sum().item()
@@ -92,8 +93,9 @@ def _run(subject: Subject, settings: StationarySettings) -> Iterator[float | Rep
         Column("Protocol", "detail"),
     )
     second = torch.linalg.eigvals(transitions).abs().sort(descending=True).values[1].item()
+    number = raised(2, bits)
     note = (
-        f"π solves π = π T for the matrix T of all 2^{bits} × 2^{bits} transitions. The second largest eigenvalue of T "
+        f"π solves π = π T for the matrix T of all {number} × {number} transitions. The second largest eigenvalue of T "
         f"is {second:.4f}: what is left of a start falls by this factor with each transition, in the end."
     )
     yield Table("Where the chain comes to rest", columns, tuple(rows), note)

@@ -13,9 +13,9 @@ from torch.utils.checkpoint import checkpoint
 
 from models.capabilities import TooLarge
 from models.estimation.progress import finish
+from models.signs import raised
 
 LIMIT = 20  # bits; their 2^20 states take about a second for some hundred units
-_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 CHUNK = 2**14  # states looked at together
 ENTRIES = 2**23  # numbers held at once, where each of these states meets each of many examples
 
@@ -23,13 +23,8 @@ ENTRIES = 2**23  # numbers held at once, where each of these states meets each o
 def require_enumerable(bits: int, what: str, remedy: str = "") -> None:
     """Raise TooLarge, with a sentence on `what` and one on the `remedy`, when 2^bits states are too many to visit."""
     if bits > LIMIT:
-        states, most = power(2, bits), power(2, LIMIT)
+        states, most = raised(2, bits), raised(2, LIMIT)
         raise TooLarge(f"{what} is a sum over {states} states; up to {most} are summed exactly. {remedy}".rstrip())
-
-
-def power(base: int, exponent: int) -> str:
-    """For a sentence: 2¹⁰."""
-    return f"{base}{str(exponent).translate(_RAISED)}"
 
 
 def all_states(bits: int, like: Tensor, chunk: int = CHUNK) -> Iterator[Tensor]:

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from models.capabilities import TooLarge
-from models.estimation.enumeration import all_states, power
+from models.estimation.enumeration import all_states
+from models.signs import raised
 
 MOST = 16  # bits of an example and of its latent state together
 POINTS = 180  # on a circle: once round, sums over them are exact to rounding, as the field is smooth and periodic
@@ -136,8 +137,8 @@ def _latent_states(model: Any, bits: int) -> Tensor:
     hidden = states.shape[1]
     if bits + hidden > MOST:
         raise TooLarge(
-            f"Every example meets every latent state, which makes {power(2, bits + hidden)} pairs here; up to "
-            f"{power(2, MOST)} are looked at. Use at most {max(1, MOST - bits)} hidden units in all."
+            f"Every example meets every latent state, which makes {raised(2, bits + hidden)} pairs here; up to "
+            f"{raised(2, MOST)} are looked at. Use at most {max(1, MOST - bits)} hidden units in all."
         )
     return states
 

@@ -18,7 +18,6 @@ T, S = "\N{NARROW NO-BREAK SPACE}", "\N{NO-BREAK SPACE}"
         ("of 1,439 codes and 100000 draws", f"of 1439 codes and 100{T}000 draws"),
         ("draws 100000, cells 64, 2,000, seed 0", f"draws 100{T}000, cells 64, 2000, seed 0"),
         ("fewer than 10 for 2%, 95 % interval", f"fewer than 10 for 2{S}%, 95{S}% interval"),
-        ("up to 2^64 states, 2^D of them", "up to 2⁶⁴ states, 2^D of them"),
         ("(27c901eab38a), torch 2.13.0, 2026-11-27", "(27c901eab38a), torch 2.13.0, 2026-11-27"),
         ("Theis et al., 2015; σ = 0.00708123", "Theis et al., 2015; σ = 0.00708123"),
         ("index-code, k-1, x[0,1]", "index-code, k-1, x[0,1]"),

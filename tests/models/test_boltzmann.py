@@ -30,7 +30,6 @@ from models.capabilities import (
     TooLarge,
 )
 from models.estimation.annealing import annealed_log_partition, reverse_log_prob
-from models.estimation.enumeration import power
 from models.estimation.progress import finish
 from models.learning.contrastive_divergence import (
     ContrastiveDivergence,
@@ -41,6 +40,7 @@ from models.learning.contrastive_divergence import (
 from models.learning.maximum_likelihood import MaximumLikelihood, MaximumLikelihoodSettings
 from models.learning.mean_field_pcd import MeanFieldPcd, MeanFieldPcdSettings
 from models.rbm import Rbm, RbmSettings
+from models.signs import raised
 from models.spec import Batch, DataSpec, Layout, Support, UnsuitableData
 
 SHAPE = (1, 2, 2)
@@ -157,7 +157,7 @@ def test_sums_visit_only_units_that_do_not_sum_out(d: int, m: int, r: bool, s: b
 )
 def test_too_many_units_are_refused_with_the_limit(d: int, m: int, r: bool, s: bool, states: int) -> None:
     model = make(r, s, m, spec=DataSpec((d,), Support.BITS, Layout.VECTOR))
-    with pytest.raises(TooLarge, match=rf"{d} visible and {m} hidden units .* {power(2, states)} states; up to 2²⁰"):
+    with pytest.raises(TooLarge, match=rf"{d} visible and {m} hidden units .* {raised(2, states)} states; up to 2²⁰"):
         model.log_partition()
 
 

@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from models.capabilities import TooLarge
 from models.distributions import bernoulli_log_prob
-from models.estimation.enumeration import CHUNK, LIMIT, all_states, log_probabilities, log_sum_over_states, power
+from models.estimation.enumeration import CHUNK, LIMIT, all_states, log_probabilities, log_sum_over_states
 from models.estimation.likelihood import (
     evidence_lower_bound,
     exact_log_likelihood,
@@ -25,6 +25,7 @@ from models.estimation.measure import Kind, bits_per_dimension, ended, mean_meas
 from models.estimation.progress import finish
 from models.nade import Nade, NadeSettings
 from models.rbm import Rbm, RbmSettings
+from models.signs import raised
 from models.spec import DataSpec, Layout, Support
 from models.vae import Vae, VaeSettings
 
@@ -191,7 +192,7 @@ def test_the_progress_of_an_exact_likelihood_rises_to_one(monkeypatch: pytest.Mo
 
 def test_what_cannot_be_enumerated_is_refused_with_its_size() -> None:
     large = Rbm(RbmSettings(hidden=32), DataSpec((40,), Support.BITS, Layout.VECTOR))
-    with pytest.raises(TooLarge, match=f"2³² states; up to {power(2, LIMIT)}"):
+    with pytest.raises(TooLarge, match=f"2³² states; up to {raised(2, LIMIT)}"):
         finish(exact_log_likelihood(large, torch.zeros(2, 40), "none"))
 
 

@@ -10,11 +10,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QScrollBar, QVBoxLayout, QWidget
 
 from dgm_studio.inference import Answer
-from dgm_studio.number_texts import SUPERSCRIPTS, indexed, thousands
+from dgm_studio.number_texts import indexed, thousands
 from dgm_studio.questions.examples import SomeExamples
 from dgm_studio.questions.sequences import ExplainedSequence, ExplainSequence
 from dgm_studio.sequence_pictures import symbols_in
 from models.capabilities import ExplainsSequences
+from models.signs import raised
 from models.spec import DataSpec, Layout
 from widgets.colormaps import viridis
 from widgets.explorers.base import Explorer
@@ -299,4 +300,4 @@ def _probability(log: float) -> str:
         return f"{math.exp(log):.3f}"
     exponent = math.floor(log / math.log(10))
     mantissa = math.exp(log - exponent * math.log(10))
-    return f"{mantissa:.1f} × 10{str(exponent).translate(SUPERSCRIPTS)}"
+    return f"{mantissa:.1f} × {raised(10, exponent)}"
