@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from models.learning.base import Quantity
 
 TRAINING, HELD_OUT = CATEGORICAL[0], CATEGORICAL[1]
+BEST = 6  # px, half of what the mark of the best value takes
+NOTHING_FITS = (0, 1e-9)  # a range of values, in place of which another is taken with the first of them
 LEAST = 44  # px, the height of a plot: six of them, and a notice above, fit a window of 800
 
 
@@ -51,7 +53,7 @@ class CurvePlot(Plot):
         self._range = pg.PlotCurveItem(antialias=False)  # between the lowest and highest value of each bucket
         self._mean, self._held = pg.PlotCurveItem(), pg.PlotCurveItem()
         self._alone = pg.ScatterPlotItem(size=6, symbol="o", pen=None)  # a curve of one point is no line
-        self._best = pg.ScatterPlotItem(size=9, symbol="o")
+        self._best = pg.ScatterPlotItem(size=2 * BEST - 3, symbol="o")
         self._perfect = pg.InfiniteLine(angle=0, movable=False)  # what a perfect sampler scores, where that is known
         self._perfect.hide()
         self._cross = pg.InfiniteLine(angle=90, movable=False)
@@ -71,6 +73,7 @@ class CurvePlot(Plot):
         ):
             self.addItem(item, ignoreBounds=True)
         self.box.disableAutoRange()
+        self.box.setYRange(*NOTHING_FITS)
         self.box.setMouseEnabled(x=True, y=False)
         self.box.sigRangeChangedManually.connect(lambda _: self.zoomed.emit(True))
         self.getAxis("left").setWidth(52)
@@ -88,7 +91,7 @@ class CurvePlot(Plot):
             self._axis, self._log_values = axis, log_values and positive
             self._name()
             self.setLogMode(axis.logarithmic, self._log_values)
-            self.box.setYRange(0, 1e-9)  # nothing fits: the range is taken anew
+            self.box.setYRange(*NOTHING_FITS)
             self.mark(self._marked)
         buckets = max(64, self.width() // 2)
         first = max(span[0], 1) if axis.logarithmic else span[0]
@@ -181,7 +184,9 @@ class CurvePlot(Plot):
         size = max(abs(low), abs(high))
         room = max(high - low, (1e-6 if high > low else 0.5) * size, 1e-12)  # one value alone needs no microscope
         if low < bottom or high > top or room < 0.6 * (top - bottom):
-            self.box.setYRange(low - 0.08 * room, high + 0.12 * room, padding=0)
+            # beyond the values as much as the mark of the best needs, in a low plot too
+            edge = min(BEST / max(self.box.height() - 2 * BEST, 1), 0.3)
+            self.box.setYRange(low - max(edge, 0.08) * room, high + max(edge, 0.12) * room, padding=0)
 
     def _colour(self) -> None:
         self._range.setPen(pen(TRAINING, 1, 0.3))

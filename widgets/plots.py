@@ -26,6 +26,7 @@ APART = 14  # px at least from one figure of a vertical axis to the next
 MOST_FIGURES = 10  # on a vertical axis, however high it is
 HALF_FIGURE = 6  # px: what stands above the highest tick of a vertical axis
 END = 14  # px: what a figure at the end of a horizontal axis takes beyond it; longer ones are left out
+FULLEST = [(0, 0.8), (2, 0.5), (4, 0.4), (6, 0.2)]  # (figures, share of a horizontal axis): more is no longer apart
 START = 2  # px that letters of a title beside the plot reach out of its place
 BELOW_ZERO = 0.03  # of an axis that has nothing negative on it
 DESCENT = 3  # px that letters of the title below reach out of its place
@@ -110,7 +111,7 @@ class Plot(pg.PlotWidget):
             axis.setVisible(axes)
         if axes:
             self.plotItem.layout.setContentsMargins(START, HALF_FIGURE, END, DESCENT)
-            self._sides[1].setStyle(hideOverlappingLabels=END)
+            self._sides[1].setStyle(hideOverlappingLabels=END, textFillLimits=FULLEST)
         look.changed.connect(self.restyle)
         self.restyle()
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import QPointF
+from PySide6.QtGui import QPainter, QPixmap
 from PySide6.QtWidgets import QCheckBox
 from pytestqt.qtbot import QtBot
 
 from dgm_studio.events import Progress
 from dgm_studio.modes import PERFECT
 from models.learning.base import Quantity
+from widgets.curve_plot import CurvePlot
 from widgets.curves import Curves, significant
 from widgets.history import History, Series
-from widgets.plots import even
+from widgets.plots import Plot, even
 from widgets.step_axis import StepAxis
 
 
@@ -363,3 +366,37 @@ def test_curves_are_equally_high_though_only_the_last_names_the_axis(
         return [view.plot.box.height() for view in curves.views]
 
     qtbot.waitUntil(lambda: max(heights()) - min(heights()) < 8)
+
+
+@pytest.mark.parametrize("goal", ["higher", "lower"])
+def test_the_mark_of_the_best_is_seen_whole_in_a_low_plot(goal: str, qtbot: QtBot) -> None:
+    plot = CurvePlot(Quantity("elbo", "Evidence bound", "nats", goal=goal))
+    qtbot.addWidget(plot)
+    plot.resize(320, 60)
+    plot.show()
+    qtbot.waitUntil(lambda: 20 < plot.box.height() < 60)
+    values = np.linspace(0.0, 1.0, 9)
+    plot.show_history(History({"valid/elbo": (np.arange(9), values)}), (0, 8), 0.0, StepAxis(), False)
+    (bottom, top), height = plot.box.viewRange()[1], plot.box.height()
+    beyond = (top - 1.0 if goal == "higher" else 0.0 - bottom) / (top - bottom) * height
+    assert beyond >= plot._best.opts["size"] / 2
+
+
+@pytest.mark.parametrize("end", [1.4, 1.7, 1.9, 2.3, 12.0, 170.0])
+@pytest.mark.parametrize("width", [200, 260, 290, 420])
+def test_figures_of_a_horizontal_axis_stand_apart(width: int, end: float, qtbot: QtBot) -> None:
+    plot = Plot()
+    qtbot.addWidget(plot)
+    plot.resize(width, 200)
+    plot.show()
+    qtbot.waitUntil(lambda: plot.box.width() > 100)
+    plot.setXRange(-end, end, padding=0)
+    picture = QPixmap(width, 200)
+    with QPainter(picture) as painter:
+        painter.setFont(plot.getAxis("bottom").style["tickFont"])
+        _, _, figures = plot.getAxis("bottom").generateDrawSpecs(painter)
+        room = [(place.center().x(), painter.fontMetrics().horizontalAdvance(text)) for place, _, text in figures]
+    room.sort()
+    assert len(room) > 1
+    for (x, wide), (after, wider) in pairwise(room):
+        assert after - x - (wide + wider) / 2 > 4

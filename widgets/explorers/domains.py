@@ -130,7 +130,7 @@ class DomainsView(Explorer):
             said.append(f"domains told apart {percent((told[0].mean() + told[1].mean()) / 2, 1)}")
         if self._where.key == FEATURES:
             said.append(f"axes hold {percent(found.explained)} of the variance")
-        self._status.setText("  ·  ".join(said))
+        self._status.setText("\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}·  ".join(said))  # no line begins with a dot
         self._status.setToolTip("Counted on the held-out examples that are shown. Domains told apart: ½ means alike.")
 
     def _look_around(self) -> None:

@@ -89,6 +89,8 @@ class PictureRows(QWidget):
                 painter.setPen(QPen(QColor(theme.accent if near else theme.border), 2 if near else 1))
                 painter.drawRect(at.adjusted(-1, -1, 0, 0))
         painter.setPen(QColor(theme.muted))
+        font.setPixelSize(px(10))  # columns may be no wider than what they are
+        painter.setFont(font)
         below = len(self.pictures) * cell
         for column, text in enumerate(self.foot):
             width = max(cell, WORD)

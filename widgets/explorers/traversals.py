@@ -32,11 +32,11 @@ class Traversals(LatentTool):
         self._shown: list[tuple[int, np.ndarray]] = []  # dimensions and their values, as asked
         self._scale = Segments(
             [
-                ("prior", "p(z)", "From -3 to 3 standard deviations of p(z) around its mean"),
+                ("prior", "p(z)", "From −3 to 3 standard deviations of p(z) around its mean"),
                 (
                     "posterior",
                     "q(z|x)",
-                    "From -3 to 3 standard deviations of q(z | x), averaged over the data, around the handle",
+                    "From −3 to 3 standard deviations of q(z | x), averaged over the data, around the handle",
                 ),
             ],
             "traversalScale",
@@ -107,7 +107,8 @@ class Traversals(LatentTool):
         self.grid.labels = [(indexed("z", d), "" if kl is None else f"KL {kl[d]:.2f}") for d, _ in self._shown]
         self.grid.marks = [int(np.abs(values - self.z[d]).argmin()) for d, values in self._shown]
         around = self._scale.key == "posterior" and self._has_spread
-        self.grid.foot = [f"{step:+g}" if step else ("here" if around else "mean") for step in STEPS]
+        middle = "here" if around else "mean"
+        self.grid.foot = [f"{step:+g}".replace("-", "−") if step else middle for step in STEPS]
         self.grid.show_rows(x.reshape(-1, len(STEPS), *x.shape[1:]))
 
     def _pick(self, row: int, column: int) -> None:
