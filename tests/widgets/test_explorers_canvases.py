@@ -80,7 +80,7 @@ def test_canvases_and_windows_are_the_models(bench: Bench, qtbot: QtBot) -> None
     assert np.allclose(view.canvas.window_shown, drawn.written[5, 1], atol=1e-6)
     x, y, stride, blur = drawn.written[5, 1].tolist()
     assert said(view, "writes") == (
-        f"Writes at column {x + 1:.1f}, row {y + 1:.1f}: 3×3 places, {stride:.1f} pixels apart, σ {blur:.2f}"
+        f"Writes at column {x + 1:.1f}, row {y + 1:.1f}: 3×3 places, {stride:.1f} px apart, σ\u00a0{blur:.2f}"
     )
     assert said(view, "at") == f"step 2 of {STEPS}"
 

@@ -211,6 +211,14 @@ def test_tags_of_many_classes_at_one_place_stand_in_rows_in_their_order(qapp: QA
         assert not any(place.intersects(other) for other in places[:number])
 
 
+def test_tags_that_stand_in_rows_keep_the_order_of_their_classes_on_the_map(qapp: QApplication) -> None:
+    centres = [QPointF(30, 0), QPointF(10, 2), QPointF(20, 1), QPointF(12, 40), QPointF(0, 39)]
+    places = tag_places(centres, list("abcde"))
+    assert sorted(range(3), key=lambda n: places[n].x()) == [1, 2, 0]
+    assert places[4].x() < places[3].x()
+    assert len({place.y() for place in places[:3]}) == 1 < len({place.y() for place in places})
+
+
 def test_rings_hide_no_name_of_a_class(show: Show) -> None:
     _, view = show(joined(points(0, 0.0), points(1, 1.0)))
     assert view.rings.zValue() < view.map.points.zValue()

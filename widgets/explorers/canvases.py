@@ -293,6 +293,5 @@ def _where(verb: str, window: np.ndarray | None, size: int) -> str:
     if window is None:
         return f"{verb} at the whole image." if verb == "Looks" else f"{verb} on the whole image."
     x, y, stride, blur = window.tolist()
-    return (
-        f"{verb} at column {x + 1:.1f}, row {y + 1:.1f}: {size}×{size} places, {stride:.1f} pixels apart, σ {blur:.2f}"
-    )
+    where = f"{verb} at column {x + 1:.1f}, row {y + 1:.1f}"
+    return f"{where}: {size}×{size} places, {stride:.1f} px apart, σ\N{NO-BREAK SPACE}{blur:.2f}"

@@ -176,9 +176,9 @@ def _meet(block: dict[int, QRectF], other: dict[int, QRectF]) -> bool:
 
 
 def _in_rows(numbers: list[int], centres: list[QPointF], widths: list[float]) -> dict[int, QRectF]:
-    """Tags beside one another, in as many rows as keep these short."""
+    """Tags beside one another in as many rows as keep these short, in the order of their centres."""
     rows: list[list[int]] = [[]]
-    for number in numbers:
+    for number in sorted(numbers, key=lambda n: centres[n].y()):
         if rows[-1] and sum(widths[n] + 1 for n in rows[-1]) + widths[number] > ROW:
             rows.append([])
         rows[-1].append(number)
@@ -187,7 +187,7 @@ def _in_rows(numbers: list[int], centres: list[QPointF], widths: list[float]) ->
     places: dict[int, QRectF] = {}
     for row in rows:
         left = x - (sum(widths[n] + 1 for n in row) - 1) / 2
-        for number in row:
+        for number in sorted(row, key=lambda n: centres[n].x()):
             places[number] = QRectF(left, top, widths[number], TAG)
             left += widths[number] + 1
         top += TAG + 1
