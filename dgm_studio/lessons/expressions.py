@@ -15,16 +15,11 @@ _BINARY: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
-    ast.Pow: operator.pow,
+    ast.Pow: math.pow,  # which has no complex roots
 }
-_FUNCTIONS: dict[str, Callable[..., float]] = {
-    "abs": abs,
-    "log": math.log,
-    "exp": math.exp,
-    "sqrt": math.sqrt,
-    "min": min,
-    "max": max,
-}
+_OF_ONE: dict[str, Callable[[float], float]] = {"abs": abs, "log": math.log, "exp": math.exp, "sqrt": math.sqrt}
+_OF_SOME: dict[str, Callable[[list[float]], float]] = {"min": min, "max": max}
+_FUNCTIONS = (*_OF_ONE, *_OF_SOME)
 _LONGEST = 500  # characters
 
 
@@ -44,7 +39,7 @@ class Expression:
         """The figure; NaN where it is not defined (the logarithm of a negative number, say)."""
         try:
             return float(_value(self.tree, values))
-        except (ValueError, ZeroDivisionError, OverflowError, TypeError):  # a negative root is complex
+        except (ValueError, ZeroDivisionError, OverflowError):
             return math.nan
 
     @classmethod
@@ -72,8 +67,12 @@ def _check(node: ast.expr, found: dict[Value, None]) -> None:
         case ast.BinOp(op=sign) if type(sign) in _BINARY:
             _check(node.left, found)
             _check(node.right, found)
-        case ast.Call(func=ast.Name(id=name), keywords=[]) if name in _FUNCTIONS and node.args:
-            for argument in node.args:
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in _FUNCTIONS:
+            if name in _OF_ONE and len(arguments) != 1:
+                raise BadExpression(f"{ast.unparse(node)!r}: {name} is of one figure")
+            if name in _OF_SOME and len(arguments) < 2:
+                raise BadExpression(f"{ast.unparse(node)!r}: {name} is of two figures or more")
+            for argument in arguments:
                 _check(argument, found)
         case _:
             what = ast.unparse(node)
@@ -92,5 +91,8 @@ def _value(node: ast.expr, values: Mapping[Value, float]) -> float:
         case ast.BinOp(left=left, op=sign, right=right):
             return _BINARY[type(sign)](_value(left, values), _value(right, values))
         case ast.Call(func=ast.Name(id=name), args=arguments):
-            return _FUNCTIONS[name](*(_value(argument, values) for argument in arguments))
+            figures = [_value(argument, values) for argument in arguments]
+            if name in _OF_ONE:
+                return _OF_ONE[name](figures[0])
+            return math.nan if any(map(math.isnan, figures)) else _OF_SOME[name](figures)  # which pass over a NaN
     raise AssertionError(f"{ast.dump(node)} was not checked")

@@ -300,7 +300,10 @@ def test_expressions_are_arithmetic_and_nothing_else() -> None:
     assert figure.of({("a", "x"): 3.0, ("b", "y"): 2 * math.e}) == pytest.approx(3 + 9)
     assert math.isnan(Expression.read("log(a.x)").of({("a", "x"): -1.0}))
     assert math.isnan(Expression.read("1 / a.x").of({("a", "x"): 0.0}))
-    calls = ("a", "a.b.c", "a.b()", "f(a.b)")
+    assert math.isnan(Expression.read("abs(a.x ** 0.5)").of({("a", "x"): -1.0}))
+    for extreme in ("min(a.x, b.y)", "max(a.x, b.y)", "max(b.y, a.x)"):  # what was not measured is not passed over
+        assert math.isnan(Expression.read(extreme).of({("a", "x"): 1.0, ("b", "y"): math.nan}))
+    calls = ("a", "a.b.c", "a.b()", "f(a.b)", "log(a.b, 2)", "abs(a.b, a.c)", "abs()", "min(a.b)", "max(*a.b)")
     for text in (*calls, "a.b if 1 else 2", "[a.b]", "'text'", "True", "a.b and a.c", "1 +", ""):
         with pytest.raises(BadExpression):
             Expression.read(text)
