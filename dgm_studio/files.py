@@ -1,10 +1,11 @@
-"""Files that are whole or not there."""
+"""Files that are whole or not there, and names of files."""
 
 from __future__ import annotations
 
 import os
 import re
 from pathlib import Path
+from secrets import token_hex
 
 
 class NotWritten(OSError):
@@ -13,7 +14,7 @@ class NotWritten(OSError):
 
 def put(path: Path, data: bytes) -> None:
     """Write a file that is whole or not there: beside its place first, then put there. Raises OSError."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{token_hex(4)}.part")
     try:
         with open(partial, "xb") as file:
             file.write(data)
@@ -30,6 +31,12 @@ def write_file(path: Path, data: bytes) -> None:
         put(path, data)
     except OSError as error:
         raise NotWritten(f"{path} was not written: {error.strerror or error}. Choose another place.") from error
+
+
+def short_path(path: Path) -> str:
+    """A path as a person says it: ~ for the folder that is theirs."""
+    home = Path.home()
+    return str("~" / path.relative_to(home)) if path.is_relative_to(home) else str(path)
 
 
 def file_name(*parts: str) -> str:

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from dgm_studio.files import short_path
 from dgm_studio.lessons.reading import lessons, unreadable
 from dgm_studio.presets import Preset
 from widgets.building import Card, Flow, empty, headed, label, scrolled, section
@@ -193,7 +194,7 @@ class StartPage(QWidget):
         row.addWidget(cover)
         text = QVBoxLayout()
         text.setSpacing(0)
-        for role, words in (("strong", path.stem), ("small", str(path.parent).replace(str(Path.home()), "~"))):
+        for role, words in (("strong", path.stem), ("small", short_path(path.parent))):
             line = Readout(role=role)
             line.set_text(words)
             text.addWidget(line)

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
@@ -55,7 +55,7 @@ class Exported:
 
     folder: Path
     files: tuple[str, ...]
-    notes: tuple[tuple[str, str], ...] = field(default=())
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 def parts_of(keys: Iterable[str]) -> list[Part]:
@@ -140,9 +140,14 @@ def _describe(source: Source, folder: Path, files: Sequence[str], notes: Sequenc
         "step": source.step,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "notes": [{"part": key, "text": text} for key, text in notes],
-        "files": {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files},
+        "files": {name: _sha256(folder / name) for name in files},
     }
     (folder / REPORT).write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:  # in parts: weights may be gigabytes
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _clear(folder: Path) -> None:

@@ -58,6 +58,7 @@ def test_what_was_chosen_counts_at_once_and_is_there_at_the_next_start(
         names = ("preferTheme", "preferFont", "preferStill", "keepEvery", "preferDevice")
         assert {name for name in names if dialog.findChild(QWidget, name).isVisible()} == visible
     assert dialog.findChild(QLabel, "noPreference").isVisible()
+    assert list(PREFERENCES) == [row.name.replace("&", "") for _, rows in dialog._groups for row, _ in rows]
     for name in PREFERENCES:  # where the palette leads to
         dialog.find(name)
         assert not dialog.findChild(QLabel, "noPreference").isVisible(), name

@@ -15,8 +15,6 @@ from widgets.palette.view import Palette
 if TYPE_CHECKING:
     from widgets.main_window import MainWindow
 
-Offer = Callable[[], Iterable[Item]]
-
 
 class Finder(QObject):
     """Opens the palette. Parts of the window add what they have by `offers`: functions that are asked when it opens."""
@@ -25,7 +23,7 @@ class Finder(QObject):
         super().__init__(window)
         self._window = window
         self._palette: Palette | None = None
-        self.offers: list[Offer] = []
+        self.offers: list[Callable[[], Iterable[Item]]] = []
         window.actions_.connect({"palette": self.toggle})
 
     @property

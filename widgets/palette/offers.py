@@ -9,6 +9,7 @@ from pathlib import Path
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu
 
+from dgm_studio.files import short_path
 from dgm_studio.lessons.format import Lesson
 from dgm_studio.lessons.reading import lessons
 from dgm_studio.presets import Preset
@@ -23,6 +24,7 @@ PREFERENCES = {
     "Motion": "animation",
     "New projects in": "folder",
     "Keep a state every": "checkpoint seconds",
+    "Room for the history of a run": "states moments budget",
     "Device": "cpu gpu cuda automatic",
 }
 LEFT_OUT = frozenset({"palette", "recent"})  # actions that would lead here, and what is listed by itself
@@ -83,7 +85,7 @@ def of_lessons(do: Callable[[Lesson], None]) -> Iterator[Item]:
 def of_projects(paths: Iterable[Path], do: Callable[[Path], None]) -> Iterator[Item]:
     """Projects that were open lately."""
     for path in paths:
-        folder = str(path.parent).replace(str(Path.home()), "~", 1)
+        folder = short_path(path.parent)
         yield Item(
             "Recent project",
             path.stem,
