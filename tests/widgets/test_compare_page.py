@@ -179,7 +179,7 @@ def test_a_person_compares_runs(person: Person, page: ComparePage) -> None:
     plane = show(page, "plane")
     assert isinstance(plane, RateDistortionPart)
     person.until(lambda: len(plane.table().rows) == 4)
-    assert "nade: no evidence lower bound" in texts(page)
+    assert "nade: without a bound on log p(x)" in texts(page)
     assert plane.plot.values() == plane.table()
     spot = plane.plot.box.mapViewToScene(QPointF(1.0, 20.0))
     plane.plot._hover(spot)

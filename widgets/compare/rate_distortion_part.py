@@ -32,6 +32,7 @@ from widgets.saving import more_button
 from widgets.theme import SPACE, look
 from widgets.workspace import Workspace
 
+BOUND = "a bound on log p(x) in terms of rate and distortion"
 NEAR = 14  # px from a point that still means it
 LINES = 10  # of constant ELBO, about
 
@@ -177,6 +178,7 @@ class RateDistortionPart(Part):
         self._planes.setObjectName("planes")
         self._planes.setAccessibleName("Test examples")
         self._planes.setToolTip("Points that were measured on other test examples stand on another plane.")
+        self._planes.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self._planes.activated.connect(lambda _: self._draw())
         self._said = label("", "muted", "planeSaid", wrap=True)
         head = QHBoxLayout()
@@ -288,13 +290,14 @@ class RateDistortionPart(Part):
         self._compute.setVisible(bool(missing))
         self._compute.setEnabled(not self.strip.open)
         points = self._shown()
-        said = f"{len(points)} states of {len({p.run for p in points})} runs." if points else ""
+        states, of = len(points), len({p.run for p in points})
+        said = f"{states} state{'s' if states > 1 else ''} of {of} run{'s' if of > 1 else ''}."
         if not bounded:
-            said = "None of these runs has an evidence lower bound."
+            said = f"None of these runs has {BOUND}."
         elif not points:
             said = "Nothing was measured yet."
         if others and bounded:
-            said += f" {', '.join(others)}: no evidence lower bound, so no rate and distortion."
+            said += f" {', '.join(others)}: without {BOUND}."
         self._said.setText(said)
 
     def _measure(self) -> None:
