@@ -55,8 +55,8 @@ class Recorder:
     curves, every picture, and checkpoints: the newest two, the best (by the learner's first quantity that has a goal,
     on held-out data), those that were demanded, and a history as large as `room` allows. If they come faster than the
     disk takes them, the first, the demanded and the newest are written. The closing event merges all of it into the
-    project and saves; Cancelled instead puts the run back to what it was before the session or at the last save, and
-    removes it when it had no state then. So does bad input before training starts.
+    project and saves; Cancelled instead puts the run back to what it was before the session or, if that is later, at
+    the last save, and removes one that had no state before the session. So does bad input before training starts.
 
     While the disk takes nothing (because it is full, say), the training goes on: everything is in the run in memory,
     and writing is tried again (Backlog). `report` is called with a sentence when that begins, and with the reason if

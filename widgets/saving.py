@@ -128,18 +128,17 @@ def more_button(view: QWidget, what: str) -> QToolButton:
     return button
 
 
-def picture_offers(view: QWidget, name: str, sketch: Callable[[], Sketch], drawing: bool = True) -> list[Offer]:
-    """For what is drawn: as a picture, and as a drawing (SVG) where that has any sense."""
+def picture_offers(view: QWidget, name: str, sketch: Callable[[], Sketch]) -> list[Offer]:
+    """For what is drawn: as a picture, and as a drawing (SVG)."""
 
     def save(colours: Callable[[], AbstractContextManager[None]]) -> None:
         def data(of: Callable[[Sketch], bytes]) -> bytes:
             with colours():
                 return of(sketch())
 
-        forms = [Form(".png", "Picture, PNG", lambda: data(lambda made: made.png()))]
-        if drawing:
-            forms.append(Form(".svg", "Drawing, SVG", lambda: data(lambda made: made.svg(name))))
-        save_as(view, name, forms)
+        picture = Form(".png", "Picture, PNG", lambda: data(lambda made: made.png()))
+        drawing = Form(".svg", "Drawing, SVG", lambda: data(lambda made: made.svg(name)))
+        save_as(view, name, [picture, drawing])
 
     offers = [Offer("savePicture", "Save picture …", lambda: save(nullcontext))]
     if look.theme is not LIGHT:

@@ -42,7 +42,7 @@ DTYPES: dict[str, Any] = {
 _ITEMSIZE = {name: np.dtype(name).itemsize for name in DTYPES}
 MAX_RANK = 8
 MAX_MANIFEST = 16 * 2**20  # bytes; about 100 000 datasets, as in hundreds of runs
-HEADER = 128  # bytes: less than HDF5 takes to describe any dataset
+LEAST_HEADER = 128  # bytes: less than HDF5 takes to describe any dataset
 MAX_DOCUMENT = 32 * 2**20  # bytes of one JSON text
 MAX_MEMORY = 192 * 2**20  # bytes that a JSON text may take when it is read: "[" is 50 times as long in memory
 
@@ -168,7 +168,7 @@ def read_manifest(data: bytes, file: Path, size: int) -> tuple[dict[str, Entry],
     versions = value.get("versions")
     if not isinstance(versions, dict):
         raise ProjectError("manifest", file, "the manifest does not say what wrote it.")
-    if len(value["datasets"]) * HEADER > size - len(data):  # before time is spent on each
+    if len(value["datasets"]) * LEAST_HEADER > size - len(data):  # before time is spent on each
         raise ProjectError("unsafe", file, "the manifest lists more datasets than the file has room for.")
     entries = {path: _entry(path, item, file) for path, item in value["datasets"].items()}
     return entries, {str(key): str(item) for key, item in versions.items()}

@@ -156,6 +156,7 @@ def _inspect(files: Sequence[Path], form: str) -> None:
         except MemoryError:
             text = f"looking at it took more than {MEMORY // 2**20} MiB of memory. It was not opened, and is as it was."
             print(json.dumps(["unsafe", text]))
+            return  # one sentence is enough, and is all that is read
 
 
 def _walk(file: Path) -> None:

@@ -60,21 +60,15 @@ class Runs(ABC):
             return name
         return next(f"{name}-{n}" for n in range(2, len(taken) + 3) if f"{name}-{n}" not in taken)
 
-    def new_run(self, config: RunConfig, name: str = "", parent: tuple[str, int] | None = None) -> Run:
-        """A run that has yet to be trained. `parent`: the run and step it branches from."""
+    def new_run(self, config: RunConfig, name: str = "") -> Run:
+        """A run that has yet to be trained, called after its family where no name is given."""
         with self.lock:
             taken = self._names()
             if not name:
                 name = next(
                     f"{config.family}-{n}" for n in range(1, len(taken) + 2) if f"{config.family}-{n}" not in taken
                 )
-            record = RunRecord(
-                name=name,
-                status="new",
-                created=now(),
-                config=config.model_dump(mode="json"),
-                parent=parent,
-            )
+            record = RunRecord(name=name, status="new", created=now(), config=config.model_dump(mode="json"))
             return self.add_run(Run(self, new_id(), record, {}))
 
     def add_run(self, run: Run) -> Run:

@@ -34,7 +34,7 @@ from dgm_studio.store.reading import Contents, Stored, inspect, locate_together
 Item = np.ndarray | Stored  # one dataset: in memory, or a place in a file
 
 TEMPORARY = ".tmp"
-HEADER = 320  # bytes: about what HDF5 needs to describe one
+USUAL_HEADER = 320  # bytes: about what HDF5 needs to describe one dataset
 STRUCTURE = 1024  # bytes: more than HDF5 needs to describe one dataset and its share of groups
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -134,7 +134,7 @@ def _lay_out(path: Path, entries: Mapping[str, Entry], form: str) -> dict[str, i
     plain.set_fill_time(h5d.FILL_TIME_NEVER)
     plain.set_obj_track_times(False)
     offsets: dict[str, int] = {}
-    block = max(2048, len(entries) * HEADER // 8)
+    block = max(2048, len(entries) * USUAL_HEADER // 8)
     with h5py.File(path, "x", libver=("v110", "v110"), locking=False, meta_block_size=block) as file:
         _reserve(path, sum(entry.nbytes + STRUCTURE for entry in entries.values()) + 64 * STRUCTURE)
         groups: dict[str, Any] = {"": file.id}

@@ -22,7 +22,7 @@ from dgm_studio.config import MAX_STEPS, RunConfig, TrainingSettings, default_da
 from dgm_studio.datasets.sources import load
 from dgm_studio.events import Cancelled, Checkpoint, Event, Failed, Finished, Paused, Preview, Progress, Started
 from dgm_studio.recording import Recorder
-from dgm_studio.store import Project, ProjectError, Recovery, Run, saving
+from dgm_studio.store import Project, ProjectError, Recovery, Run, branch, saving
 from dgm_studio.store.format import PART
 from dgm_studio.store.recovery import left_in
 from dgm_studio.store.trees import flatten
@@ -278,9 +278,11 @@ def test_the_newest_two_states_and_the_best_stay(project: Project):
 
 def test_a_state_that_another_run_branched_from_stays(project: Project):
     run = project.new_run(CONFIG)
-    project.new_run(CONFIG, parent=(run.id, 10))
-    record(project, run, STARTED, *[checkpoint(step) for step in (0, 10, 20, 30)], Finished(30, False))
-    assert run.checkpoint_steps() == [10, 20, 30]
+    record(project, run, STARTED, checkpoint(0), checkpoint(10), Finished(10, True))
+    branch(project, run, 10)
+    go_on = Started(10, 100, "CPU", 1)
+    record(project, run, go_on, *[checkpoint(step) for step in (20, 30, 40)], Finished(40, False))
+    assert run.checkpoint_steps() == [10, 30, 40]
 
 
 def in_files(recorder: Recorder) -> list[int]:

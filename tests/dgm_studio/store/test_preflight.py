@@ -117,6 +117,19 @@ def test_a_look_that_takes_too_much_memory_is_ended(project_path: Path, monkeypa
     assert "memory" in str(error)
 
 
+def test_several_parts_of_a_training_that_take_too_much_memory_are_one_error(
+    project_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for step in (1, 2):
+        part = fmt.work_folder(project_path) / "session" / f"checkpoint-{step}{fmt.PART}"
+        part.parent.mkdir(parents=True, exist_ok=True)
+        write(part, flatten(state(step)), fmt.WORK)
+    instead(monkeypatch, f"bytearray({2 * module.MEMORY}) if form == 'dgm-studio work' else sys.exit()")
+    error = refusal(project_path)
+    assert (error.code, error.path) == ("unsafe", fmt.work_folder(project_path))
+    assert "memory" in str(error)
+
+
 def test_a_look_that_cannot_begin_is_no_fault_of_the_file(project_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "_COMMAND", ["/nowhere"])
     assert refusal(project_path).code == "unreadable"

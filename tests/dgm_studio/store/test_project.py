@@ -18,7 +18,7 @@ import torch
 from stored_project import CONFIG, everything, fill, plain, state
 
 from dgm_studio.config import RunConfig
-from dgm_studio.store import Project, ProjectError, check, migrations, reading, saving
+from dgm_studio.store import Project, ProjectError, branch, check, migrations, reading, saving
 from dgm_studio.store import format as fmt
 from dgm_studio.store.reading import Stored
 from dgm_studio.store.trees import flatten
@@ -30,16 +30,16 @@ def test_all_of_a_project_comes_back_as_it_was(tmp_path: Path):
         run = project.new_run(CONFIG, name="first")
         fill(run)
         run.provenance = {"data": {"title": "Digits"}}
-        branch = project.new_run(CONFIG, parent=(run.id, 10))
-        branch.notes = "smaller rate"
+        other = branch(project, run, 10)
+        other.notes = "smaller rate"
         assert project.modified
         project.save()
         assert not project.modified
         before = everything(project)
     with Project.open(tmp_path / "a.dgm") as again:
         assert everything(again) == before
-        assert list(again.runs) == [run.id, branch.id]
-        assert again.runs[branch.id].parent == (run.id, 10)
+        assert list(again.runs) == [run.id, other.id]
+        assert again.runs[other.id].parent == (run.id, 10)
         assert again.runs[run.id].provenance == {"data": {"title": "Digits"}}
         assert plain(again.runs[run.id].checkpoint()) == plain(state(20))
         assert plain(again.runs[run.id].checkpoint(10)) == plain(state(10))
