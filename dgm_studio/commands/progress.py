@@ -68,7 +68,6 @@ class _Bar:
 
     def __init__(self, console: Console, deadline: float | None) -> None:
         self._deadline = deadline
-        self._metrics: dict[str, float] = {}
         steps = TextColumn("{task.completed:.0f} s") if deadline else MofNCompleteColumn()
         rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
         details = TextColumn("{task.description}", markup=False, table_column=rest)

@@ -18,7 +18,6 @@ class Found:
     """Looks into a project, or into none."""
 
     def __init__(self, project: Project | None) -> None:
-        self._project = project
         self._runs: dict[str, list[Run]] = {}
         for run in project.runs.values() if project is not None else ():
             if run.config is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from widgets import start_page
 from widgets.building import Card
 from widgets.lesson.article import parts
 from widgets.lesson.checks import CheckCard, IntervalStrip
+from widgets.lesson.head import MOST_SEEDS, Head
 from widgets.lesson.marks import Mark, minutes
 from widgets.lesson_page import LessonPage
 from widgets.report_plots import CurvesPlot
@@ -273,6 +275,15 @@ def test_the_axis_of_a_check_has_all_that_is_drawn_on_it(qtbot: QtBot) -> None:
     assert low < -1 < 0 < Spread.of([1.0, 2.0, 3.0]).high < high
     strip.show_spreads(Spread.of([float("nan")]), None)
     assert strip.isHidden()
+
+
+def test_a_lesson_has_as_many_seeds_as_it_asks_for(qtbot: QtBot) -> None:
+    head, lesson = Head(), read_lesson(TINY)
+    qtbot.addWidget(head)
+    for seeds in (50, 1):
+        head.show_lesson(replace(lesson, seeds=seeds))
+        assert head.seeds.value() == seeds
+    assert head.seeds.maximum() == MOST_SEEDS
 
 
 @pytest.mark.parametrize(("seeds", "says"), [(0, "about 5 s"), (1, "about 5 s"), (20, "about 1 min")])

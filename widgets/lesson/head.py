@@ -16,7 +16,7 @@ from widgets.lesson.runner import Runner
 from widgets.readout import Readout
 from widgets.theme import SPACE, px
 
-MOST_SEEDS = 20
+MOST_SEEDS = 20  # that can be chosen, unless a lesson itself asks for more
 SOON = 10  # s, below which no seconds are counted
 
 
@@ -112,6 +112,7 @@ class Head(QWidget):
         self._lesson = lesson
         self.title.setText(lesson.title)
         self._reload.setVisible(lesson.path.parent != FOLDER)
+        self.seeds.setRange(1, max(MOST_SEEDS, lesson.seeds))
         self.seeds.setValue(lesson.seeds)
         self._describe()
 
