@@ -27,6 +27,14 @@ def array(value: Tensor) -> np.ndarray:
     return value.to("cpu", dtype, copy=True).numpy()
 
 
+def cell_centres(bounds: Bounds, columns: int, rows: int) -> np.ndarray:
+    """Centres of rows × columns cells over `bounds`, row by row from the lower edge: (rows * columns, 2)."""
+    left, bottom, right, top = bounds
+    x = left + (np.arange(columns) + 0.5) * (right - left) / columns
+    y = bottom + (np.arange(rows) + 0.5) * (top - bottom) / rows
+    return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+
+
 def seeded(subject: Subject, seed: int) -> Generator:
     """Randomness that is the same at each asking."""
     return Generator(subject.device).manual_seed(seed)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dgm_studio.questions.arrays import Bounds, array, tensor
+from dgm_studio.questions.arrays import Bounds, array, cell_centres, tensor
 from dgm_studio.questions.examples import spread_out
 from dgm_studio.subject import Subject
 from models.capabilities import TellsDomains
@@ -86,11 +86,8 @@ class AskPlane:
     resolution: int = 96
 
     def __call__(self, subject: Subject) -> PlaneField:
-        left, bottom, right, top = self.bounds
         n = self.resolution
-        x = left + (np.arange(n) + 0.5) * (right - left) / n
-        y = bottom + (np.arange(n) + 0.5) * (top - bottom) / n
-        places = tensor(subject, np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2))
+        places = tensor(subject, cell_centres(self.bounds, n, n))
         if self.of == "domain":
             values: np.ndarray = array(_of_second(subject, places)).reshape(n, n)
         else:

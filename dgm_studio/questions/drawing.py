@@ -23,7 +23,7 @@ CLOUD = 200  # draws that show a posterior
 
 
 @dataclass(frozen=True)
-class Bounds:
+class EvidenceBounds:
     """Lower bounds on log p(x) of one picture, in nats."""
 
     reconstruction: float  # E_q[log p(x | z)], the mean of DRAWS draws
@@ -45,7 +45,7 @@ class Landing:
     mean: np.ndarray  # (L,) of q(z | x)
     covariance: np.ndarray | None  # (L, L) of q(z | x) where that is a normal, else None
     cloud: np.ndarray  # (CLOUD, L) draws of q(z | x); (0, L) where that is a single point
-    bounds: Bounds | None  # None for a model without one
+    bounds: EvidenceBounds | None  # None for a model without one
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Land:
         )
 
 
-def _bounds(subject: Subject, x: Tensor) -> Bounds | None:
+def _bounds(subject: Subject, x: Tensor) -> EvidenceBounds | None:
     """Of x (1, *event)."""
     model = subject.model
     if not isinstance(model, BoundsEvidence):
@@ -87,7 +87,7 @@ def _bounds(subject: Subject, x: Tensor) -> Bounds | None:
         log_weights = model.log_weights(x, WEIGHTS, seeded(subject, 1))
         weighted = float(log_weights.logsumexp(0)[0]) - math.log(WEIGHTS)
     error = float(elbo.value.std()) / math.sqrt(DRAWS)
-    return Bounds(float(elbo.reconstruction.mean()), float(elbo.kl.mean()), error, weighted)
+    return EvidenceBounds(float(elbo.reconstruction.mean()), float(elbo.kl.mean()), error, weighted)
 
 
 @dataclass(frozen=True)

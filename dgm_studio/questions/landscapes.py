@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dgm_studio.questions.arrays import Bounds, array, seeded, tensor
+from dgm_studio.questions.arrays import Bounds, array, cell_centres, seeded, tensor
 from dgm_studio.questions.examples import spread_out
 from dgm_studio.subject import Subject
 from models.capabilities import (
@@ -124,11 +124,8 @@ class AskLandscape:
 
     def _field(self, subject: Subject, field: Field) -> np.ndarray:
         """The density, the discriminator's P(real), or the critic's score, at cell centres."""
-        left, bottom, right, top = self.bounds
         n = WEIGHTED_RESOLUTION if field is Field.ESTIMATE else self.resolution
-        x = left + (np.arange(n) + 0.5) * (right - left) / n
-        y = bottom + (np.arange(n) + 0.5) * (top - bottom) / n
-        points = tensor(subject, np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2))
+        points = tensor(subject, cell_centres(self.bounds, n, n))
         if field is Field.DISCRIMINATOR:
             values = _discriminator(subject).discriminate(points, *self._as_class(points))
         elif field is Field.CRITIC:

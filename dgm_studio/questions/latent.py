@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dgm_studio.questions.arrays import Bounds, array, seeded, tensor
+from dgm_studio.questions.arrays import Bounds, array, cell_centres, seeded, tensor
 from dgm_studio.questions.examples import SplitName, split_of, spread_out
 from dgm_studio.questions.parts import by_parts
 from dgm_studio.subject import InParts, Parts, Subject
@@ -229,13 +229,8 @@ class DecodeGrid(InParts):
 
 
 def grid(plane: Plane, z: np.ndarray, bounds: Bounds, columns: int, rows: int) -> np.ndarray:
-    """Centres of rows × columns cells over `bounds` (left, bottom, right, top), lifted into the space at z:
-    (rows * columns, L), row by row from the lower edge."""
-    left, bottom, right, top = bounds
-    x = left + (np.arange(columns) + 0.5) * (right - left) / columns
-    y = bottom + (np.arange(rows) + 0.5) * (top - bottom) / rows
-    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    return plane.lift(points, z)
+    """Centres of cells over `bounds` as `cell_centres` has them, lifted into the space at z: (rows * columns, L)."""
+    return plane.lift(cell_centres(bounds, columns, rows), z)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QColorDialog, QGridLayout, QToolButton, QVBoxLayout, QWidget
 
-from dgm_studio.questions.drawing import DRAWS, WEIGHTS, Bounds
+from dgm_studio.questions.drawing import DRAWS, WEIGHTS, EvidenceBounds
 from dgm_studio.questions.latent import Embedding, nearest
 from models.spec import DataSpec
 from widgets.asking import ask_file
@@ -167,7 +167,7 @@ class Seen(HeadedCard):
         self._edited_caption.setVisible(picture is not None)
         self.edited.show_picture(None if picture is None else picture / self._brightest)
 
-    def show_bounds(self, bounds: Bounds | None) -> None:
+    def show_bounds(self, bounds: EvidenceBounds | None) -> None:
         if bounds is None:
             self.terms.setText("ELBO = E[log p(x | z)] − KL, in nats, appears when something is drawn.")
             return
