@@ -19,11 +19,17 @@ for _name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_H
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from pytestqt.qtbot import QtBot  # noqa: E402
 
 # its failures show their values; here, because tests outside tests/models import it too, and may come first
 pytest.register_assert_rewrite("contract")
 
-PATIENCE = 2.0  # seconds that a thread which was told to end has for it
+PATIENCE = (
+    60.0  # seconds for what is about to happen, as for the end of a thread that was told to: a busy machine takes long
+)
+
+for _wait in (QtBot.waitUntil, QtBot.waitSignal, QtBot.waitSignals, QtBot.waitExposed, QtBot.waitActive):
+    _wait.__kwdefaults__["timeout"] = round(1000 * PATIENCE)  # 5 s of pytest-qt's own
 
 
 def pytest_collection_finish() -> None:

@@ -75,7 +75,7 @@ def record(project: Project, run: Run, *events: Event) -> Recorder:
     return recorder
 
 
-def wait_for(condition: Any, seconds: float = 10.0) -> None:
+def wait_for(condition: Any, seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never happened"
@@ -248,7 +248,7 @@ def test_bad_input_to_a_run_that_has_gone_on_is_kept_with_its_sentence(project: 
 def test_what_comes_is_in_the_run_before_it_is_written(project: Project, monkeypatch: pytest.MonkeyPatch):
     hold = threading.Event()
     append = Session.append
-    monkeypatch.setattr(Session, "append", lambda self, lines: (hold.wait(10), append(self, lines))[1])
+    monkeypatch.setattr(Session, "append", lambda self, lines: (hold.wait(60), append(self, lines))[1])
     run = project.new_run(CONFIG)
     recorder = Recorder(project, run)
     started = time.perf_counter()
@@ -256,7 +256,7 @@ def test_what_comes_is_in_the_run_before_it_is_written(project: Project, monkeyp
         recorder.record(progress(step))
         recorder.record(preview(step + 10))
         recorder.record(checkpoint(step + 10))
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 50  # nothing waited for the disk
     assert len(run.metrics["elbo"][0]) == 1000
     assert len(run.frame_steps()) == 100
     hold.set()
@@ -340,7 +340,7 @@ def test_a_history_of_states_stays_as_far_as_there_is_room(project: Project):
 def test_states_that_are_demanded_are_not_lost_to_newer_ones(project: Project, monkeypatch: pytest.MonkeyPatch):
     hold = threading.Event()
     append = Session.append
-    monkeypatch.setattr(Session, "append", lambda self, lines: (hold.wait(10), append(self, lines))[1])
+    monkeypatch.setattr(Session, "append", lambda self, lines: (hold.wait(60), append(self, lines))[1])
     run = project.new_run(CONFIG)
     recorder = Recorder(project, run, room=10**6)
     for event in (STARTED, progress(0), checkpoint(0), *[checkpoint(step) for step in (1, 2)]):

@@ -112,7 +112,7 @@ def test_pdflatex_sets_a_table_with_every_sign(tmp_path: Path) -> None:
     text = "\n".join((r"\documentclass{article}", r"\usepackage{booktabs}", r"\begin{document}", to_latex(HARD)))
     (tmp_path / "table.tex").write_text(text + r"\end{document}", encoding="utf-8")
     command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "table.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
     if "booktabs.sty' not found" in done.stdout:
         pytest.skip("needs booktabs")
     assert done.returncode == 0, done.stdout[-2000:]

@@ -36,7 +36,7 @@ def test_garbage_is_collected_from_a_timer_and_nowhere_else(qtbot: QtBot, collec
         knots.append(weakref.ref(knot))
     del knot
     assert any(ref() is not None for ref in knots)
-    qtbot.waitUntil(lambda: all(ref() is None for ref in knots), timeout=5 * Collector.EVERY)
+    qtbot.waitUntil(lambda: all(ref() is None for ref in knots))
 
 
 def test_until_it_has_settled_the_collector_looks_at_the_youngest_alone(
@@ -97,7 +97,7 @@ def test_a_request_to_terminate_closes_the_window_and_the_second_ends_the_proces
     close_when_told(window.close)
     assert window.isVisible()
     os.kill(os.getpid(), number)
-    qtbot.waitUntil(lambda: not window.isVisible(), timeout=5 * Collector.EVERY)
+    qtbot.waitUntil(lambda: not window.isVisible())
     # of a terminal both the system and the shell may tell
     assert signal.getsignal(number) is (signal.SIG_IGN if number == SIGHUP else signal.SIG_DFL)
 

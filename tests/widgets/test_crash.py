@@ -60,7 +60,7 @@ def test_an_exception_is_told_from_whatever_thread_or_slot(
     worker.wait()
     QTimer.singleShot(0, lambda: fail("in a slot"))
     sys.excepthook(ArithmeticError, ArithmeticError(f"of {Path.home()}/secret"), None)
-    qtbot.waitUntil(lambda: len(shown) == 4, timeout=10_000)
+    qtbot.waitUntil(lambda: len(shown) == 4)
     assert {report.text for report in shown} == {"in a thread.", "in a Qt thread.", "in a slot.", "of ~/secret."}
     for report in shown:
         assert f"DGM Studio {__version__}" in report.details

@@ -133,7 +133,7 @@ def test_answers_on_another_views_channels_are_ignored(bench: Bench, probe: Prob
 
 def test_a_question_is_pending_until_it_is_answered_or_forgotten(bench: Bench, qtbot: QtBot) -> None:
     live, held = bench.live, Event()
-    live.ask("held", lambda subject: held.wait(5))
+    live.ask("held", lambda subject: held.wait(60))
     first = live.ask("next", lambda subject: 1)
     second = live.ask("next", lambda subject: 2)  # in place of the first
     live.ask("gone", lambda subject: 3)

@@ -243,6 +243,7 @@ def test_points_are_generated_among_samples(show_map: ShowMap, qtbot: QtBot) -> 
 def test_zooming_by_hand_is_respected_until_reset(show_map: ShowMap, qtbot: QtBot) -> None:
     bench, view = show_map()
     qtbot.waitUntil(lambda: view.card.embedding is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: not bench.live.pending, timeout=PATIENCE)
     qtbot.wait(50)  # what was answered has its room
     wheel(view.map.viewport(), on_map(view, 0, 0), 240)
     chosen = view.map.bounds()

@@ -27,6 +27,7 @@ def begin(person: Person) -> Run:
     person.until(lambda: person.phase is Phase.TRAINING)
     run = person.desk.workspace.run
     assert run is not None
+    person.desk.workspace.trainer.extend(10**6)  # it trains on until it is stopped
     return run
 
 

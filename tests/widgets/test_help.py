@@ -97,7 +97,7 @@ text.selectAll()
 text.copy()
 assert application.clipboard().text() == "copied"
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=240)
     assert done.returncode == 0, done.stderr
 
 

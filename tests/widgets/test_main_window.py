@@ -6,6 +6,7 @@ import gc
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from weakref import ref
 
@@ -22,10 +23,12 @@ from dgm_studio.config import DataChoice
 from dgm_studio.events import Failed
 from dgm_studio.presets import presets
 from dgm_studio.store import Project, preflight
+from dgm_studio.store.work import JOURNAL, read_journal, read_metrics
 from models.learning.base import Quantity
 from widgets.history import History
 from widgets.main_window import MainWindow
 from widgets.menus import MENUS
+from widgets.patience import settle
 from widgets.preferences import Preferences, thumbnail_file
 from widgets.theme import look
 from widgets.trainer import Phase
@@ -183,13 +186,20 @@ def test_discarding_a_continued_training_shows_the_run_as_it_was(person: Person)
     person.until(lambda: workspace.viewing.live is not None and workspace.viewing.live.step == before)
 
 
+def journaled(work: Path) -> Iterator[np.ndarray]:
+    """The steps of curves that are in a work folder."""
+    for journal in work.glob(f"*/{JOURNAL}"):
+        curves = [read_metrics(line) for line in read_journal(journal) if "metrics" in line]
+        for key in {key for curve in curves for key in curve}:
+            yield np.concatenate([curve[key][0] for curve in curves if key in curve])
+
+
 def test_what_a_crash_left_is_offered_and_recovered(person: Person, tmp_path: Path) -> None:
     person.click_card()
     person.until(lambda: person.phase is Phase.TRAINING and person.step > 20)
     path = person.desk.workspace.project.path  # type: ignore[union-attr]
     work = path.with_name(f"{path.name}.work")
-    person.until(lambda: any(work.rglob("*")))
-    person.qtbot.wait(400)  # the journal is written every quarter of a second
+    person.until(lambda: any(len(steps) > 10 for steps in journaled(work)))
     copy = tmp_path / path.name
     person.leave_as_killed(copy)
     person.do("stop")
@@ -447,6 +457,7 @@ def test_everything_fits_at_1280_by_800(person: Person) -> None:
 
 def test_seven_curves_fit_at_1280_by_800_with_the_messages_open_and_are_scrolled_through(person: Person) -> None:
     person.train_a_little()
+    settle(person.desk)  # the run is read and shown as it was kept, which would take the place of these curves
     person.do("log")
     curves = person.desk.area.train.curves
     quantities = [Quantity(f"q{number}", f"Quantity {number}") for number in range(7)]

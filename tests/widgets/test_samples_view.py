@@ -141,9 +141,11 @@ def test_points_at_rest_are_not_drawn_again(qtbot: QtBot) -> None:
     restless = []
     for width in range(262, 276):
         view.resize(width, 535)
-        qtbot.wait(25)
-        moves.clear()
-        qtbot.wait(25)
+        for _ in range(100):  # a busy machine may take more than one look until it is painted
+            moves.clear()
+            qtbot.wait(25)
+            if len(moves) <= 1:
+                break
         restless += [width] * (len(moves) > 1)
     assert restless == []
 

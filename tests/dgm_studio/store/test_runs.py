@@ -262,7 +262,7 @@ def test_a_run_in_training_is_duplicated_as_far_as_it_is_kept(project: Project):
 
 
 def wait_until(recorder: Recorder, run: Run, step: int) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while recorder._states or step not in run.checkpoint_steps() or recorder._frames:
         assert time.monotonic() < end
         time.sleep(0.002)
