@@ -121,6 +121,11 @@ class CurvePlot(Plot):
         marked += [perfect] if perfect is not None and len(drawn.y) else []
         self._fit(np.concatenate([drawn.y, held.mean_y, marked]))
 
+    def forget(self) -> None:
+        """Be as it was made, with the range of one that shows nothing."""
+        self.hide_cross()
+        self.box.setYRange(0, 1, padding=0)
+
     @property
     def training(self) -> Series:
         return self._history.series.get(self.quantity.key, Series())

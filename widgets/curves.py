@@ -57,6 +57,12 @@ class QuantityView(QWidget):
         column.addLayout(head)
         column.addWidget(self.plot, 1)
 
+    def forget(self) -> None:
+        """Be as it was made: another run is to be shown."""
+        self._values.setMinimumWidth(0)
+        self.plot.setToolTip("")
+        self.plot.forget()
+
     def show_values(self, step: float | None) -> None:
         """Name the values at `step`, or the newest and the best."""
         plot = self.plot
@@ -163,9 +169,9 @@ class Curves(QWidget):
         look.changed.connect(self.draw)
 
     def show_quantities(self, quantities: Sequence[Quantity]) -> None:
-        """One plot for each, in this order, on one axis; of those that the run reports, once it has reported any."""
+        """From the next history on, one plot for each, in this order, on one axis; of those that the run reports, once
+        it has reported any."""
         self._quantities = tuple(quantities)
-        self._build(self._quantities[:FEW])
 
     def _build(self, quantities: Sequence[Quantity]) -> None:
         for view in self.views:
@@ -203,8 +209,10 @@ class Curves(QWidget):
             self._plots.setStretch(place, max(1, round(room / len(below) + height)))
 
     def show_history(self, history: History | None) -> None:
-        """Draw the curves of a run; `changed` after something was added to them."""
+        """Draw the curves of a run, None while they are read; `changed` after something was added to them."""
         self._history, self._zoomed, self._end = history, False, 0.0
+        for view in self.views:
+            view.forget()
         self.draw()
         self._spent = self._in_all()  # the first values do not wait for what it cost to show the run
 
@@ -244,7 +252,11 @@ class Curves(QWidget):
 
     def _reported(self, history: History) -> list[Quantity]:
         """The quantities with values; the first few while there are none. A learner may know one and the same objective
-        by several names, of which a run reports one."""
+        by several names, of which a run reports one. While a run is read, the plots stay that there are of its learner:
+        making them takes longest of all, and as a rule it reports the same."""
+        if self._history is None:
+            there = [view.plot.quantity for view in self.views]
+            return there if set(there) <= set(self._quantities) else []
         filled = {key.removeprefix("valid/") for key, series in history.series.items() if series}
         return [q for q in self._quantities if q.key in filled] or list(self._quantities[:FEW])
 

@@ -75,9 +75,9 @@ class TrainPage(QWidget):
         self._shown(run.id)
 
     def _shown(self, run_id: str) -> None:
-        view = self._workspace.shown.get(run_id)
-        if self._run is None or self._run.id != run_id or view is None:
+        if self._run is None or self._run.id != run_id:
             return
+        view = self._workspace.shown.of(run_id)
         self.curves.show_history(view.history)
         begun = view.history is None or bool(view.history.series)  # None while it is read
         begun = begun or view.preview is not None or self._workspace.trainer.trains(run_id)

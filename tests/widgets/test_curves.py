@@ -18,7 +18,7 @@ from dgm_studio.events import Progress
 from dgm_studio.modes import PERFECT
 from models.learning.base import Quantity
 from widgets.curve_plot import CurvePlot
-from widgets.curves import Curves, significant
+from widgets.curves import Curves, QuantityView, significant
 from widgets.history import History, Series
 from widgets.plots import Plot, even
 from widgets.step_axis import StepAxis
@@ -148,6 +148,7 @@ def test_each_quantity_has_a_plot_with_its_own_values(curves: Curves) -> None:
 
 def test_quantities_that_a_run_does_not_report_take_no_room_and_come_when_it_does(curves: Curves) -> None:
     curves.show_quantities((*QUANTITIES, Quantity("other", "Another")))
+    curves.show_history(History())
     assert len(curves.views) == 3, "nothing is known of a run that has not begun"
     steps = np.arange(5)
     history = History({"rate": (steps, np.ones(5, np.float32))})
@@ -157,6 +158,43 @@ def test_quantities_that_a_run_does_not_report_take_no_room_and_come_when_it_doe
     curves.show_history(history)
     assert [view.plot.objectName() for view in curves.views] == ["curve-elbo", "curve-rate"]
     assert curves.views[-1].plot.box.linkedView(0) is curves.views[0].plot.box
+
+
+def test_plots_stay_for_another_run_that_reports_the_same_and_show_it_as_new_ones_would(
+    curves: Curves, qtbot: QtBot
+) -> None:
+    views, steps = list(curves.views), np.arange(5)
+    views[0].plot.box.setXRange(2, 3)
+    curves._zoom(True)
+    curves.show_quantities(QUANTITIES)
+    curves.show_history(None)  # it is being read
+    assert curves.views == views
+    assert not views[0].plot.training
+    new = Curves()
+    qtbot.addWidget(new)
+    new.resize(curves.size())
+    new.show_quantities(QUANTITIES)
+    for widget in (curves, new):
+        widget.show_history(History({one.key: (steps, 2.0 + 1e-3 * steps) for one in QUANTITIES}))
+    assert curves.views == views
+    low, high = views[0].plot.box.viewRange()[0]
+    assert low <= 0
+    assert high >= 4
+    for view, other in zip(views, new.views, strict=True):
+        assert view.plot.box.viewRange()[1] == pytest.approx(other.plot.box.viewRange()[1])
+        assert view._values.minimumWidth() == other._values.minimumWidth()
+
+
+def test_plots_of_another_learner_are_made_once(curves: Curves, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    begin = QuantityView.__init__
+    monkeypatch.setattr(QuantityView, "__init__", lambda view, one: (made.append(one.key), begin(view, one))[1])
+    quantities = [Quantity(f"q{number}", f"Quantity {number}") for number in range(6)]
+    curves.show_quantities(quantities)
+    curves.show_history(None)  # it is being read
+    assert curves.views == []
+    curves.show_history(History({one.key: (np.arange(5), np.ones(5)) for one in quantities[1:]}))
+    assert made == ["q1", "q2", "q3", "q4", "q5"]
 
 
 def test_values_below_zero_stay_linear_when_values_are_logarithmic(curves: Curves) -> None:
