@@ -56,7 +56,8 @@ def test_what_was_noticed_in_a_stored_run_is_shown_when_it_is_selected(person: P
     person.until(lambda: not said(person))
     page = person.desk.area.train
     page_of = page._stack.currentWidget
-    assert "This run has not been trained" in [part.text() for part in page_of().findChildren(QLabel)]
+    untrained = "This run has not been trained"  # which is known once it is read
+    person.until(lambda: untrained in [part.text() for part in page_of().findChildren(QLabel)])
     assert not page.samples.isVisible()
     assert person.window.actions_["continue"].isEnabled()  # as the page says
     workspace.select(run_again := workspace.project.runs[run.id])
