@@ -120,6 +120,27 @@ def test_the_end_of_a_training_is_saved_by_itself_once_there_is_room(person: Per
     assert stored(person, run).checkpoint_steps() == run.checkpoint_steps()
 
 
+def test_what_is_measured_while_the_disk_is_full_is_kept_and_saved_once_there_is_room(
+    person: Person, disk: FullDisk
+) -> None:
+    person.train_a_little()
+    run, page = person.desk.workspace.run, person.desk.area.evaluate
+    assert run is not None
+    person.do("pageEvaluate")
+    person.until(lambda: page.measurable)
+    page.measure("likelihood")
+    person.until(lambda: page.busy)
+    disk.full = True
+    person.until(lambda: not page.busy)
+    person.window.close()
+    person.bar("stays open: your last changes are not on the disk")
+    assert [kept.key for kept in run.evaluations] == ["likelihood"]
+    disk.full = False
+    person.until(lambda: not person.bars())
+    assert person.window.isEnabled()
+    assert [kept.key for kept in stored(person, run).evaluations] == ["likelihood"]
+
+
 def test_a_window_that_could_not_be_closed_stays_and_says_no_longer_why_when_that_is_over(
     person: Person, disk: FullDisk
 ) -> None:
