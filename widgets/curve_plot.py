@@ -124,7 +124,7 @@ class CurvePlot(Plot):
     def forget(self) -> None:
         """Be as it was made, with the range of one that shows nothing."""
         self.hide_cross()
-        self.box.setYRange(0, 1, padding=0)
+        self.box.setYRange(*NOTHING_FITS)
 
     @property
     def training(self) -> Series:
