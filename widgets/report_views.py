@@ -30,7 +30,9 @@ from widgets.report_plots import BarsPlot, CurvesPlot, HeatMapPlot, PointsPlot, 
 from widgets.saving import Offer, copy_text, open_menu, table_offers
 from widgets.theme import SPACE, look, mixed, px, tabular
 
-NARROWEST = 84  # px that the head of a column may always take
+NARROWEST = 84  # px that the head of a column may always take, and where there are MANY columns
+NARROWER = 60
+MANY = 8
 FIRST = 180  # px in which the words of the first column may be broken into lines
 KIND_ROLES = {"exact": "good", "lower bound": "accent", "upper bound": "warn", "estimate": "muted"}
 
@@ -81,8 +83,9 @@ class TableView(QWidget):
         for row in table.rows:
             cells = zip(table.columns, row, strict=True)
             lines.append([self._cell(column, cell) for column, cell in cells if column.format != "detail"])
+        least = px(NARROWEST if len(columns) < MANY else NARROWER)
         for head, *same in zip(*lines, strict=True):
-            _fold(head, max([px(NARROWEST), *map(_width, same)]))
+            _fold(head, max([least, *map(_width, same)]))
         # Not a grid: one that has cells over several columns misjudges how tall wrapped text is.
         widths = [max(_width(cell) for cell in same) for same in zip(*lines, strict=True)]
         if len(widths) > 1 and columns[0].format == "text":
@@ -160,10 +163,10 @@ def _line(
 ) -> QHBoxLayout:
     line = QHBoxLayout()
     line.setSpacing(2 * SPACE)
-    named = columns[0].format == "text"  # the names take the room; where the first are numbers, all share it
+    named = columns[0].format == "text"  # names take the room; all share it where the first are numbers, or stand above
     for i, (cell, column) in enumerate(zip(cells, columns, strict=True)):
-        if i and not named:
-            line.addStretch(1)
+        if i:
+            line.addStretch(0)
         if isinstance(cell, Tag):  # as wide as its word, in a column as wide as the widest
             place = QWidget()
             place.setFixedWidth(cell.minimumWidth())
@@ -176,7 +179,6 @@ def _line(
         else:
             spread = named and i == 0
             line.addWidget(cell, int(spread), upright if spread else _side(column) | upright)
-    line.addStretch(0)  # takes the room where the first cell stands above the line
     return line
 
 

@@ -68,6 +68,18 @@ def test_a_table_that_begins_with_numbers_takes_the_whole_width(qtbot: QtBot) ->
     assert 250 < spans(view, "Paths")[0][1] < 450
 
 
+def test_a_table_whose_names_stand_above_takes_the_whole_width(qtbot: QtBot) -> None:
+    view = TableView(TABLE)
+    qtbot.addWidget(view)
+    view.resize(view._wide - 8, 200)
+    view.show()
+    qtbot.wait(10)
+    assert spans(view, "log p(x)")[0][0] == 0
+    assert spans(view, "lower bound")[0][1] == view.width()
+    assert len({end for text in ("Value nats per example", "−16.11", "−16.00") for _, end in spans(view, text)}) == 1
+    assert spans(view, "−16.11")[0][0] > 0
+
+
 def test_long_words_cost_height_before_they_cost_width(qtbot: QtBot) -> None:
     words = "a measure of which there is much to be said in the first column"
     table = Table(
