@@ -34,7 +34,14 @@ NARROWEST = 84  # px that the head of a column may always take, and where there 
 NARROWER = 60
 MANY = 8
 FIRST = 180  # px in which the words of the first column may be broken into lines
-KIND_ROLES = {"exact": "good", "lower bound": "accent", "upper bound": "warn", "estimate": "muted"}
+KIND_ROLES = {
+    "exact": "good",
+    "lower bound": "accent",
+    "upper bound": "warn",
+    "estimate": "muted",
+    "yes": "good",  # an estimate has converged
+    "no": "warn",
+}
 
 
 def text_label(text: str, role: str = "", selectable: bool = True) -> QLabel:

@@ -18,6 +18,7 @@ from dgm_studio.evaluations.base import (
     stage,
     training_examples,
 )
+from dgm_studio.number_texts import signed
 from dgm_studio.reports import Cell, Column, Note, Points, Report, Series, Table
 from dgm_studio.subject import Subject
 from models.capabilities import ScoresExactly
@@ -107,7 +108,7 @@ def _run(subject: Subject, settings: DecoySettings) -> Iterator[float | Report]:
             wide,
             remembered(memory, n, loose, generator),
             test,
-            f"the same with probability {loose:.4g}, the best for validation examples",
+            f"the same with probability {signed(f'{loose:.4g}')}, the best for validation examples",
         ),
         _row(DATA, None, valid[:n], test, "validation examples"),
     ]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+import torch
 from PySide6.QtWidgets import QLabel, QScrollArea
 from pytestqt.qtbot import QtBot
 
+from dgm_studio.evaluations.base import diagnosis
 from dgm_studio.reports import Column, Table
-from widgets.report_views import TableView
+from models.estimation.measure import Check, Kind, mean_measure
+from widgets.report_views import TableView, Tag
 from widgets.sideways import Sideways
 
 TABLE = Table(
@@ -114,3 +119,20 @@ def test_a_table_too_wide_for_its_place_scrolls_and_leaves_the_page_as_wide_as_i
     qtbot.wait(10)
     assert place.horizontalScrollBar().maximum() == 0
     assert place.height() < lower
+
+
+def test_what_has_not_converged_stands_out(qtbot: QtBot) -> None:
+    rows = (("annealed", "yes", "seen so"), ("weighed", "no", "seen otherwise"))
+    view = TableView(Table("Have the estimates converged?", diagnosis_columns(), rows))
+    qtbot.addWidget(view)
+    of_word = {tag.text(): tag.styleSheet() for tag in view.findChildren(Tag)}
+    assert set(of_word) == {"yes", "no"}
+    assert of_word["yes"] != of_word["no"] != Tag("no", "muted").styleSheet()
+
+
+def diagnosis_columns() -> tuple[Column, ...]:
+    """As the evaluations make them, of an estimate that has something to converge."""
+    checked = replace(mean_measure("estimate", torch.zeros(2), Kind.ESTIMATE, ""), checks=(Check("", "", "", True),))
+    (table,) = diagnosis([checked])
+    assert isinstance(table, Table)
+    return table.columns
