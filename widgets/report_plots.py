@@ -23,6 +23,7 @@ HEIGHT = 230  # px
 CLOUD_HEIGHT = 340  # px
 AXIS = 56  # px that an axis takes with its figures and its title
 LABELLED_BARS = 16  # more labels would overlap
+LINES_APART = 20  # px, at least, from one line of equal sums to the next
 FEW = 50  # points that are still told apart one by one
 MOST_POINTS = 5000  # drawn of a series: a cloud looks the same beyond it
 
@@ -229,12 +230,17 @@ class PointsPlot(ReportPlot):
         """Lines and their labels follow the visible range and the theme."""
         (left, right), (bottom, top) = self.plot.box.viewRange()
         margin = 0.01 * (right - left)
+        step = self._report.iso[1] - self._report.iso[0] if len(self._iso) > 1 else 1.0
+        apart = self.plot.box.height() * step / (top - bottom)  # px
+        every = next((n for n in (1, 2, 5, 10) if n * apart >= LINES_APART), 20)
         for value, line, text in self._iso:
+            seen = round(value / step) % every == 0
+            line.setVisible(seen)
             line.setData([left, right], [value - left, value - right])
             line.setPen(pen(look.theme.muted, 1, 0.5, dashed=True))
             text.setColor(QColor(look.theme.muted))
             x = right - margin
-            text.setVisible(bottom < value - x < top - 0.06 * (top - bottom))
+            text.setVisible(seen and bottom < value - x < top - 0.06 * (top - bottom))
             text.setPos(x, value - x)
 
 

@@ -38,6 +38,21 @@ def test_one_point_on_a_plane_of_one_scale_is_seen_with_what_is_around_it(qtbot:
     assert bottom < 24.7 < top
 
 
+def test_figures_of_constant_sums_stand_apart_however_small_their_steps_are(qtbot: QtBot) -> None:
+    point = Series("step 60", np.array([6.0]), np.array([12.3]))
+    sums = tuple(0.5 * (36 + i) for i in range(-10, 11))
+    view = PointsPlot(Points("Plane", "rate", "distortion", (point,), "", sums, "−ELBO", square=True))
+    qtbot.addWidget(view)
+    view.resize(300, 300)
+    view.show()
+    qtbot.waitUntil(lambda: view.plot.width() > 200)
+    box = view.plot.box
+    places = sorted(box.mapViewToScene(text.pos()).y() for _, _, text in view._iso if text.isVisible())
+    assert len(places) > 2
+    assert min(np.diff(places)) >= 20
+    assert [line.isVisible() for _, line, text in view._iso if text.isVisible()] == [True] * len(places)
+
+
 def test_an_axis_of_what_is_never_negative_has_no_room_for_a_negative_figure() -> None:
     assert framed(np.array([0.0, 10.0]), 0.2, 0.15) == pytest.approx((-0.345, 11.5))
     assert framed(np.array([4.0, 6.0]), 0.2, 0.15) == pytest.approx((3.7, 6.3))
