@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from PySide6.QtCore import QEvent, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import (
@@ -70,6 +72,11 @@ def label(text: str = "", role: str = "", name: str = "", wrap: bool = False, el
     result.setWordWrap(wrap)
     result.setFont(tabular(result.font()))
     return result
+
+
+def listed(parts: Iterable[str]) -> str:
+    """Parts with dots between them, of which none begins a line where the text is broken into lines."""
+    return "\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}·  ".join(parts)
 
 
 def folded(text: str, metrics: QFontMetrics, width: int) -> str:

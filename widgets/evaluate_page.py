@@ -18,6 +18,7 @@ from dgm_studio.state import WEIGHTS, learner_tensors
 from dgm_studio.store.project import Project
 from dgm_studio.store.run import Run
 from models.catalog import Recipe
+from widgets.building import listed
 from widgets.evaluation_card import EvaluationCard, Progress
 from widgets.evaluation_cards import EvaluationCards
 from widgets.live import Live
@@ -251,4 +252,4 @@ class EvaluatePage(QWidget):
         protocol = f", {live.spec.protocol}" if live.spec.protocol else ""
         examples = f"{thousands(len(live.dataset.test))} test examples"
         weights = f"step {thousands(step)}" if step >= 0 else "no weights yet"
-        self._heading.setText(f"{run.name}  ·  {weights}  ·  {live.dataset.provenance.title}{protocol}  ·  {examples}")
+        self._heading.setText(listed((run.name, weights, f"{live.dataset.provenance.title}{protocol}", examples)))

@@ -12,6 +12,7 @@ from dgm_studio.number_texts import percent, thousands
 from dgm_studio.questions.domains import AskDomains, AskPlane, DomainMap, PlaneField, turned_like
 from models.capabilities import Classifies, ExtractsFeatures, TellsDomains
 from models.spec import DataSpec, Layout
+from widgets.building import listed
 from widgets.colormaps import blended, diverging, rgba
 from widgets.explorers.base import Explorer
 from widgets.explorers.map_points import PointsItem, class_groups
@@ -130,7 +131,7 @@ class DomainsView(Explorer):
             said.append(f"domains told apart {percent((told[0].mean() + told[1].mean()) / 2, 1)}")
         if self._where.key == FEATURES:
             said.append(f"axes hold {percent(found.explained)} of the variance")
-        self._status.setText("\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}·  ".join(said))  # no line begins with a dot
+        self._status.setText(listed(said))
         self._status.setToolTip("Counted on the held-out examples that are shown. Domains told apart: ½ means alike.")
 
     def _look_around(self) -> None:
