@@ -201,11 +201,11 @@ class Project(Runs):
             record = self._record.model_copy(
                 update={"id": project_id, "saves": self._record.saves + 1, "order": list(self._runs)}
             )
-            inner = {run_id: run.items() for run_id, run in self._runs.items()}
+            saved = {run_id: run.kept() for run_id, run in self._runs.items()}
             items: dict[str, Item] = {ABOUT: fmt.document(record.model_dump(mode="json")), **self._other}
-            for run_id, run in self._runs.items():
-                items[f"runs/{run_id}/config"] = fmt.document(run.record.model_dump(mode="json"))
-                items.update({f"runs/{run_id}/{place}": item for place, item in inner[run_id].items()})
+            for run_id, kept in saved.items():
+                items[f"runs/{run_id}/config"] = fmt.document(kept.record.model_dump(mode="json"))
+                items.update({f"runs/{run_id}/{place}": item for place, item in kept.items.items()})
         with replacement(path, items, fmt.PROJECT) as new:
             replaces = path == self.path and not over
             if replaces:
@@ -220,10 +220,11 @@ class Project(Runs):
                 self._saved_changes = changes
                 self._record = record.model_copy(update={"notes": self._record.notes})
                 self._other = {place: stored[place] for place in self._other}
-                for run_id, before in inner.items():
+                for run_id, kept in saved.items():
                     if run_id in self._runs:
-                        after: dict[str, Item] = {place: stored[f"runs/{run_id}/{place}"] for place in before}
-                        self._runs[run_id].moved(before, after)
+                        self._runs[run_id].moved(
+                            kept, {place: stored[f"runs/{run_id}/{place}"] for place in kept.items}
+                        )
         return merged
 
     def lasting(self, items: Mapping[str, Item]) -> dict[str, Item]:

@@ -38,11 +38,16 @@ class StoredEvaluation:
 
 @dataclass(frozen=True)
 class Kept:
-    """A run as it was at some moment."""
+    """A run as it was at some moment, and what `go_back` would have returned to then."""
 
     record: RunRecord
-    items: dict[str, Item]
-    metrics: dict[str, Item]
+    items: dict[str, Item]  # every dataset but the record, by its place within the run
+    before: Kept | None = None
+
+    def moved(self, saved: Kept, stored: Mapping[str, Item]) -> Kept:
+        """The same, where what was `saved` lies as `stored` now."""
+        items = {place: stored[place] if saved.items.get(place) is item else item for place, item in self.items.items()}
+        return Kept(self.record, items)
 
 
 class Run(Described):
@@ -52,10 +57,13 @@ class Run(Described):
     def __init__(self, project: Runs, run_id: str, record: RunRecord, items: Mapping[str, Item]) -> None:
         """`items`: datasets by their place within the run."""
         super().__init__(project, run_id, record)
+        self._hold(items)
+        self._before: Kept | None = None  # training
+
+    def _hold(self, items: Mapping[str, Item]) -> None:
         self._items = {place: item for place, item in items.items() if not place.startswith("metrics/")}
         self._metrics = Metrics(_below(items, "metrics/"))
         self._reports: dict[str, StoredEvaluation] = {}
-        self._before: Kept | None = None  # training
 
     @property
     def nbytes(self) -> int:
@@ -201,9 +209,8 @@ class Run(Described):
         return sizes
 
     def remember(self) -> None:
-        """Note what `go_back` returns to: the run as it is now or, if that is later, as it was last saved."""
-        with self.lock:
-            self._before = Kept(self._record, dict(self._items), self._metrics.items())
+        """Note what `go_back` returns to: the run as it is now or, from the next save on, as it was saved."""
+        self._before = self.kept()
 
     def forget(self) -> None:
         self._before = None
@@ -213,7 +220,7 @@ class Run(Described):
         with self.lock:
             assert self._before is not None, "remember() comes first"
             before = self._before
-            self._items, self._metrics, self._reports = dict(before.items), Metrics(before.metrics), {}
+            self._hold(before.items)
             words = {"name": self.name, "notes": self.notes, "tags": self.tags}
             self._record = before.record.model_copy(update=words)
             if self.status == "training":
@@ -234,15 +241,21 @@ class Run(Described):
         with self.lock:
             return {**self._items, **{f"metrics/{place}": item for place, item in self._metrics.items().items()}}
 
-    def moved(self, before: Mapping[str, Item], after: Mapping[str, Item]) -> None:
-        """What was saved from `before` lies in a new file now; what changed meanwhile stays as it is."""
+    def kept(self) -> Kept:
+        """The run as it is now."""
+        with self.lock:
+            return Kept(self._record, self.items(), self._before)
+
+    def moved(self, saved: Kept, stored: Mapping[str, Item]) -> None:
+        """What was `saved` lies as `stored` in a new file now; what changed meanwhile stays as it is."""
         with self.lock:
             for place, item in self._items.items():
-                if before.get(place) is item:
-                    self._items[place] = after[place]
-            self._metrics.moved(_below(before, "metrics/"), _below(after, "metrics/"))
+                if saved.items.get(place) is item:
+                    self._items[place] = stored[place]
+            self._metrics.moved(_below(saved.items, "metrics/"), _below(stored, "metrics/"))
             if self._before is not None:
-                self.remember()
+                began_before = self._before is saved.before  # the training: what was saved is the later of the two
+                self._before = (saved if began_before else self._before).moved(saved, stored)
 
     def _put(self, prefix: str, datasets: Mapping[str, Item]) -> None:
         self._items.update({prefix + place: item for place, item in datasets.items()})

@@ -154,3 +154,38 @@ def test_a_training_that_ends_during_a_save_stays_in_the_work_folder_until_its_o
         (recovery,) = again.recoveries
         run = again.recover(recovery)
         assert (run.status, len(run.metrics["elbo"][0])) == ("finished", 40)
+
+
+def test_a_training_that_begins_during_a_save_and_is_discarded_leaves_the_run_as_it_was(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with Project.open(path) as project:
+        (run,) = project.runs.values()
+        recorder = Recorder(project, run)
+        give(recorder, Started(10, 100, "CPU", 1), progress(10), Finished(20, True))  # no state of step 20 is kept
+        recorder.close()
+        recorders: list[Recorder] = []
+
+        def begin() -> None:
+            recorders.append(Recorder(project, run))
+            give(recorders[0], Started(10, 100, "CPU", 1))  # from the newest state: later values go
+
+        project.notes = "to be saved"
+        saved_while(project, begin, lambda: recorders, monkeypatch)
+        give(recorders[0], progress(10), Cancelled(20))
+        recorders[0].close()
+        assert (run.status, run.checkpoint_steps(), len(run.metrics["elbo"][0])) == ("stopped", [10], 20)
+    check(path)
+
+
+def test_discarding_returns_to_what_was_saved_and_not_to_what_came_while_it_was(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with Project.open(path) as project:
+        run, recorder = trained_on(project)
+        saved_while(project, lambda: recorder.record(progress(30)), lambda: True, monkeypatch)
+        assert len(run.metrics["elbo"][0]) == 40
+        recorder.record(Cancelled(40))
+        recorder.close()
+        assert (run.checkpoint_steps(), len(run.metrics["elbo"][0])) == ([10, 30], 30)
+    check(path)
