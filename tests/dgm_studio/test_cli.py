@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -105,7 +106,7 @@ def test_a_run_says_where_it_is_kept_and_can_be_checked(command: Command) -> Non
     assert out.rstrip().endswith(str(kept.resolve()) + ".")
     code, out, err = command("check", str(kept))
     assert (code, err) == (0, "")
-    assert "checkpoints at 0, 5" in out
+    assert re.search(r"checkpoints at 0, (\d, )*5, ", out)  # those between are kept where steps take long
 
 
 def test_a_second_run_joins_the_project(answer: Any, copied: str) -> None:
