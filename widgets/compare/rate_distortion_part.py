@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF
+from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor, QMouseEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
 
@@ -185,7 +185,6 @@ class RateDistortionPart(Part):
         head.setSpacing(SPACE)
         head.addWidget(self._said, 1)
         self._form = HowForm(EVALUATION, measuring, "compare-plane")
-        head.addWidget(self._planes)
         head.addWidget(self._form.toggle)
         head.addWidget(self._compute)
         head.addWidget(more_button(self.plot, "this plot"))
@@ -197,6 +196,7 @@ class RateDistortionPart(Part):
             "On a dashed line the ELBO is constant; towards the lower left it is higher. A star is the newest state."
         )
         self.column.addLayout(head)
+        self.column.addWidget(self._planes, 0, Qt.AlignmentFlag.AlignLeft)
         self.column.addWidget(self._form)
         self.column.addWidget(self.strip)
         self.column.addWidget(self._trouble)
@@ -249,7 +249,7 @@ class RateDistortionPart(Part):
         for plane in known:
             runs = [run.name for run in self.chosen.runs if any(p.plane == plane for p in self._points.get(run.id, []))]
             self._planes.addItem(f"test examples of {', '.join(runs)}", plane)
-        self._planes.setMaximumWidth(30 * SPACE)
+        self._planes.setMaximumWidth(80 * SPACE)
         self._planes.setVisible(len(known) > 1)
         if before in known:
             self._planes.setCurrentIndex(known.index(before))
