@@ -210,7 +210,7 @@ def test_a_run_that_trains_is_live_and_what_lacks_is_measured_in_the_background(
     curves = show(page, "curves")
     assert isinstance(curves, CurvesPart)
     person.until(lambda: len([line for line in curves.plot.lines if line.series]) == 2)
-    workspace.continue_run(new, 2000)
+    workspace.continue_run(new, 10**6)  # until it is stopped
     person.until(lambda: person.phase is Phase.TRAINING)
     line = lambda: next(line for line in curves.plot.lines if line.name == "new")  # noqa: E731
     person.until(lambda: line().training is not None and len(line().training) > 30)  # type: ignore[arg-type]

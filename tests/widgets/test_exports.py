@@ -77,7 +77,7 @@ def test_a_run_is_exported_and_its_weights_come_back(
 
     def slowly(*given: object) -> list[str]:
         begun.set()
-        go.wait(30)
+        go.wait(240)
         try:
             return weights(*given)  # type: ignore[arg-type]
         finally:
@@ -140,7 +140,7 @@ class Held:
 
         def when_told(*given: object) -> list[str]:
             begun.set()
-            self.go.wait(60)
+            self.go.wait(240)
             return write(*given)  # type: ignore[arg-type]
 
         monkeypatch.setattr(Weights, "write", when_told)
@@ -239,7 +239,7 @@ def test_an_import_does_not_draw_between_the_steps_of_a_training_that_began_mean
     person.until(lambda: person.desk.workspace.run is not None)
     workspace, go = person.desk.workspace, threading.Event()
     load = workspace.data.load
-    monkeypatch.setattr(workspace.data, "load", lambda *given: load(*given) if go.wait(30) else None)
+    monkeypatch.setattr(workspace.data, "load", lambda *given: load(*given) if go.wait(240) else None)
     runs = len(workspace.project.runs)
     person.desk.exports.take(tmp_path / "first.safetensors")
     person.desk.control.train_draft()  # files are not kept waiting either: it is added

@@ -73,15 +73,18 @@ def test_a_lesson_is_run_stopped_gone_on_with_tried_and_opened_again(person: Per
     assert page.contents.isVisible()  # a person wants it
 
     def stop_in_the_second() -> None:
-        job = page.runner.job
-        if job is not None and job.run == "long" and person.phase is Phase.TRAINING:
+        """In a pause, before which it has not come far: it would have ended soon."""
+        active = workspace.trainer.active
+        if active is not None and "Forty" in active.name and person.phase is Phase.LOADING:
+            workspace.trainer.tell(Order.PAUSE)
+        if active is not None and "Forty" in active.name and person.phase is Phase.PAUSED:
             page.runner.stop()
 
-    page.runner.changed.connect(stop_in_the_second)
+    workspace.trainer.changed.connect(stop_in_the_second)
     person.qtbot.mouseClick(page.head.button, Qt.MouseButton.LeftButton)
     assert page.head.button.text() == "Stop"
     person.until(lambda: page.runner.lesson is None)
-    page.runner.changed.disconnect(stop_in_the_second)
+    workspace.trainer.changed.disconnect(stop_in_the_second)
     assert [run.status for run in project.runs.values()] == ["finished", "stopped"]
     person.until(lambda: page.survey.marks.get("walk") is Mark.BEGUN)
     assert page.standing is not None
