@@ -42,7 +42,7 @@ class Gate:
 
     def __call__(self, subject: Subject) -> str:
         self.entered.set()
-        assert self.leave.wait(20)
+        assert self.leave.wait(60)
         return "gate"
 
 
@@ -72,12 +72,12 @@ class Asker:
         """Keep the thread inside a question until the gate is let go."""
         gate = Gate()
         self.inference.ask("gate", gate)
-        assert gate.entered.wait(20)
+        assert gate.entered.wait(60)
         return gate
 
     def close(self) -> None:
         self.inference.close()
-        self._thread.join(20)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
 
@@ -169,7 +169,7 @@ def test_standing_questions_fill_the_gaps_and_none_is_forgotten(asker: Asker) ->
         asker.inference.publish(weights(step))
         asker.inference.ask("gate", following := Gate())
         gate.leave.set()
-        assert following.entered.wait(20)
+        assert following.entered.wait(60)
         gate = following
         asker.inference.publish(weights(step + 10))
     gate.leave.set()
@@ -331,7 +331,7 @@ class TestGivingWay:
         asker.inference.publish(weights(1))
         long = Long()
         asker.inference.ask("a", long)
-        assert long.entered.wait(20)
+        assert long.entered.wait(60)
         asker.inference.ask("a", lambda subject: "newer")
         answers = asker.until(lambda answers: answers)
         assert [answer.value for answer in answers] == ["newer"]
@@ -340,13 +340,13 @@ class TestGivingWay:
         asker.inference.publish(weights(1))
         forgotten, last = Long(), Long()
         asker.inference.ask("a", forgotten)
-        assert forgotten.entered.wait(20)
+        assert forgotten.entered.wait(60)
         asker.inference.forget("a")
-        assert forgotten.left.wait(20)
+        assert forgotten.left.wait(60)
         asker.inference.ask("a", last)
-        assert last.entered.wait(20)
+        assert last.entered.wait(60)
         asker.inference.close()
-        assert last.left.wait(20)
+        assert last.left.wait(60)
         assert not asker.answers
 
     def test_neither_newer_weights_nor_other_channels_stop_it(self, asker: Asker) -> None:
@@ -397,7 +397,7 @@ class ThreeParts(InParts):
         return seen
 
     def go_on(self, part: int) -> None:
-        assert self.gates[part].entered.wait(20)
+        assert self.gates[part].entered.wait(60)
         self.gates[part].leave.set()
 
 
@@ -409,7 +409,7 @@ class TestInParts:
         long = ThreeParts()
         serial = asker.inference.ask("long", long)
         for part in range(3):
-            assert long.gates[part].entered.wait(20)
+            assert long.gates[part].entered.wait(60)
             asker.inference.publish(weights(10 + part))
             asker.inference.ask(f"short {part}", seen_weight)
             long.go_on(part)
@@ -422,7 +422,7 @@ class TestInParts:
         asker.inference.publish(weights(1))
         first, second = ThreeParts(), ThreeParts()
         asker.inference.ask("first", first)
-        assert first.gates[0].entered.wait(20)
+        assert first.gates[0].entered.wait(60)
         asker.inference.ask("second", second)
         for part in range(3):
             assert not second.gates[0].entered.is_set()
@@ -436,13 +436,13 @@ class TestInParts:
         asker.inference.publish(weights(1))
         long = ThreeParts()
         asker.inference.ask("long", long)
-        assert long.gates[0].entered.wait(20)
+        assert long.gates[0].entered.wait(60)
         if how == "forgotten":
             asker.inference.forget("long")
         else:
             asker.inference.ask("long", seen_weight)
         long.go_on(0)
-        assert long.closed.wait(20)
+        assert long.closed.wait(60)
         assert not long.gates[1].entered.is_set()
         asker.inference.ask("end", seen_weight)
         answers = asker.until(lambda a: "end" in channels(a))
@@ -453,7 +453,7 @@ class TestInParts:
         long = ThreeParts()
         asker.inference.ask("long", long, standing=True)
         for part in range(3):
-            assert long.gates[part].entered.wait(20)
+            assert long.gates[part].entered.wait(60)
             asker.inference.publish(weights(2 + part))
             long.go_on(part)
         answers = asker.until(lambda a: len(a) == 2)

@@ -252,9 +252,9 @@ def test_a_pause_ends_by_an_order_from_another_thread(order: Order, end: Event) 
 
     thread = threading.Thread(target=drive)
     thread.start()
-    assert waits.wait(20)
+    assert waits.wait(60)
     run.tell(order)
-    thread.join(20)
+    thread.join(60)
     assert closing(seen) == end
 
 

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QPushButton
 from widgets.explorers.latent_map import LatentMap
 
 ShowMap = Callable[..., tuple[Bench, LatentMap]]
-PATIENCE = 20_000  # ms
+PATIENCE = 60_000  # ms
 
 
 def has_outcome(view: LatentMap) -> bool:

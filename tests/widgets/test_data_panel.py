@@ -24,7 +24,7 @@ from widgets.editors import ChoiceBox
 from widgets.settings_form import SettingsForm
 from widgets.text_samples import TextSamples
 
-PATIENCE = 20_000  # ms
+PATIENCE = 60_000  # ms
 
 
 class Form:

@@ -57,7 +57,7 @@ from widgets.report_plots import ReportPlot
 from widgets.settings_form import SettingsForm
 from widgets.theme import DARK, LIGHT, look
 
-PATIENCE = 30_000  # ms: the first model that is built without values imports for seconds
+PATIENCE = 60_000  # ms: the first model that is built without values imports for seconds
 
 XY = Series("a", np.array([0.0, 1.0]), np.array([1.0, 3.0]))
 EVERY_TYPE: tuple[Report, ...] = (

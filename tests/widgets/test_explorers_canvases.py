@@ -17,7 +17,7 @@ from models.draw import Draw, DrawSettings
 from widgets.explorers.canvases import CanvasesView
 from widgets.picture_grid import PictureGrid
 
-PATIENCE = 20_000  # ms
+PATIENCE = 60_000  # ms
 STEPS = 3
 
 

@@ -26,7 +26,7 @@ from widgets.explorers.unit_grid import UnitGrid
 from widgets.explorers.units_panel import UnitsPanel
 from widgets.pixel_brush import PixelBrush
 
-PATIENCE = 20_000  # ms
+PATIENCE = 60_000  # ms
 NAN = np.nan  # a unit that is free
 
 

@@ -21,7 +21,7 @@ from models.vae import Vae
 from widgets.explorers.codes import Codes
 from widgets.explorers.unit_grid import UnitGrid
 
-PATIENCE = 20_000  # ms
+PATIENCE = 60_000  # ms
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from widgets.explorers.complete import CompleteIt
 from widgets.explorers.growing import SURPRISE
 from widgets.pixel_brush import PixelBrush
 
-PATIENCE = 20_000  # ms
+PATIENCE = 60_000  # ms
 
 
 def press(view: QWidget, name: str) -> None:

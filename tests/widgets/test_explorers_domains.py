@@ -23,7 +23,7 @@ from widgets.explorers.domains import CLASSES, DOMAIN, DomainsView
 from widgets.explorers.map_points import dots, tag_places
 from widgets.plots import colour
 
-PATIENCE = 20_000  # ms
+PATIENCE = 60_000  # ms
 NAMES = ("left", "right")
 
 

@@ -31,7 +31,7 @@ from widgets.explorers.latent_map import LatentMap
 from widgets.explorers.slider_row import SliderRow
 from widgets.pixel_brush import PixelBrush, brushed_pixels
 
-PATIENCE = 20_000  # ms
+PATIENCE = 60_000  # ms
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from models.spec import Batch, DataSpec, Layout, Support
 from widgets.explorers.ellipse_items import ellipses
 from widgets.explorers.ellipses import EllipsesView, coordinates
 
-PATIENCE = 20_000  # ms
+PATIENCE = 60_000  # ms
 Show = Callable[..., tuple[Bench, EllipsesView]]
 
 

@@ -33,7 +33,7 @@ from widgets.explorers.landscape_figures import Figures
 from widgets.explorers.landscape_items import WARP, WarpItem, arrow_lines, cells_path, opacity_levels, quadrilaterals
 from widgets.explorers.turns_panel import STAGES
 
-PATIENCE = 20_000  # ms
+PATIENCE = 60_000  # ms
 PARTS = ("train", "valid", "test")
 
 

@@ -18,7 +18,7 @@ from models.fvbn import Fvbn, FvbnSettings
 from models.spec import Support
 from widgets.explorers.receptive_field import ReceptiveFieldView
 
-PATIENCE = 20_000  # ms
+PATIENCE = 60_000  # ms
 
 
 def opened(bench: Bench, qtbot: QtBot) -> ReceptiveFieldView:

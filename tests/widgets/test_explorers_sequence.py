@@ -22,7 +22,7 @@ from models.vae import Vae
 from widgets.explorers.sequence import SequenceView
 from widgets.explorers.sequence_strips import CurveStrip, SymbolStrip
 
-PATIENCE = 20_000  # ms
+PATIENCE = 60_000  # ms
 
 
 def opened(source: str, length: int, qtbot: QtBot) -> Iterator[tuple[Bench, SequenceView]]:

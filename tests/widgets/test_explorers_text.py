@@ -24,7 +24,7 @@ from models.spec import DataSpec, Layout, Support
 from widgets.explorers.text_views import shown_as
 from widgets.explorers.write_on import COUNT, WriteOn
 
-PATIENCE = 20_000  # ms
+PATIENCE = 60_000  # ms
 SYMBOLS = ("\n", " ", "a", "b", "c")
 SPEC = DataSpec((20,), Support.SYMBOLS, Layout.SEQUENCE, len(SYMBOLS), symbols=SYMBOLS)
 

@@ -22,7 +22,7 @@ from models.vae import Vae
 from widgets.explorers.translate import Translate
 from widgets.explorers.translation_planes import TranslationPlanes
 
-PATIENCE = 20_000  # ms
+PATIENCE = 60_000  # ms
 IMAGES = joined(pictures(), pictures((3, 8, 8)))
 Show = Callable[[Dataset], tuple[Bench, Translate]]
 

@@ -122,7 +122,7 @@ def test_a_page_is_there_at_once_and_its_equations_when_they_are_set(
     go_on = threading.Event()
 
     def set_later(latex: str, display: bool) -> Equation:
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         assert threading.current_thread() is not threading.main_thread()
         return typeset(latex, display)
 
@@ -133,7 +133,7 @@ def test_a_page_is_there_at_once_and_its_equations_when_they_are_set(
     assert f"It is {name}, not \\nonsense." in shown.text.toPlainText()
     assert f"y + {name}" in shown.text.toPlainText()
     assert typesetter.busy  # what takes pictures waits for it
-    with qtbot.waitSignal(shown.text.completed, timeout=20_000):
+    with qtbot.waitSignal(shown.text.completed, timeout=60_000):
         go_on.set()
     text = shown.text.document().toRawText()
     assert text.count(OBJECT) == 2

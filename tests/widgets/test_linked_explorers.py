@@ -32,7 +32,7 @@ from widgets.explorers.receptive_field import ReceptiveFieldView
 from widgets.explorers.sequence import SequenceView
 from widgets.explorers.translate import BACK, Translate
 
-PATIENCE = 20_000  # ms
+PATIENCE = 60_000  # ms
 Pair = Callable[..., tuple[Any, Any]]
 
 

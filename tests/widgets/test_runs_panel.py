@@ -25,7 +25,7 @@ from widgets.run_list import SOUGHT, TAGS, RunList
 from widgets.run_menus import states_of
 from widgets.trainer import Phase
 
-PATIENCE = 30_000  # ms
+PATIENCE = 60_000  # ms
 CONFIG = RunConfig(
     family="vae",
     learner="reparameterized-elbo",

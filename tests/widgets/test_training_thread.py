@@ -48,7 +48,7 @@ from widgets.preferences import Preferences
 from widgets.trainer import Phase
 from widgets.training_thread import Job, TrainingThread
 
-PATIENCE = 30_000  # ms
+PATIENCE = 60_000  # ms
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ def test_what_cannot_be_kept_is_said(qtbot: QtBot, project: Project, monkeypatch
     assert run.checkpoint_steps()[-1] == 20  # in memory, to be saved again
 
 
-def test_snapshots_go_to_whoever_watches(qtbot: QtBot, project: Project) -> None:
+def test_snapshots_go_to_whoever_watches(qtbot: QtBot, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     class Line:
         def __init__(self) -> None:
             self.steps: list[int] = []
@@ -217,7 +217,9 @@ def test_snapshots_go_to_whoever_watches(qtbot: QtBot, project: Project) -> None
     line = Line()
     made, _ = job(project, config(200))
     watched = Watched(qtbot, made)
-    watched.thread.prepared.connect(lambda _: watched.thread.watch(line))  # type: ignore[arg-type]
+    watching = threading.Event()
+    at_step(monkeypatch, config(), lambda *_: watching.wait(60))
+    watched.thread.prepared.connect(lambda _: (watched.thread.watch(line), watching.set()))  # type: ignore[arg-type]
     watched.thread.happened.connect(lambda _: watched.thread.want_snapshot())
     watched.run()
     assert line.steps == sorted(line.steps)
@@ -428,7 +430,7 @@ def test_a_view_that_closes_with_events_on_their_way_hurts_nobody(
 
 
 def test_a_line_that_the_window_deletes_while_it_is_published_to(qtbot: QtBot, project: Project) -> None:
-    wanted = config(100_000)
+    wanted = config(10**7)
     made, _ = job(project, wanted)
     watched = Watched(qtbot, made)
     recipe = Recipe.read(wanted.family, wanted.learner, wanted.model, wanted.learning)
@@ -490,7 +492,7 @@ def test_results_are_delivered_in_order_and_nothing_after_the_end(qtbot: QtBot) 
     assert not background.busy
     done = threading.Event()
     background.submit(done.set, lambda _: got.append(-1))
-    assert done.wait(20)
+    assert done.wait(60)
     background.close()  # the result is on its way
     QApplication.processEvents()
     assert len(got) == 1000

@@ -63,7 +63,7 @@ def test_curves_that_are_being_read_keep_nobody_waiting(project_path: Path, monk
 
     def slowly(stored: Stored) -> np.ndarray:
         begun.set()
-        assert go.wait(20)
+        assert go.wait(60)
         return read(stored)
 
     with Project.open(project_path) as project:
@@ -73,13 +73,13 @@ def test_curves_that_are_being_read_keep_nobody_waiting(project_path: Path, monk
         reader = threading.Thread(target=lambda: found.append(run.metrics))
         saver = threading.Thread(target=lambda: found.append(run.items()))  # as a save does
         reader.start()
-        assert begun.wait(20)
+        assert begun.wait(60)
         saver.start()
-        saver.join(20)
+        saver.join(60)
         assert not saver.is_alive(), "it holds the lock that the window asks for the names of runs with"
         assert list(project.runs) == [run.id]
         go.set()
-        reader.join(20)
+        reader.join(60)
         assert len(found) == 2
 
 
