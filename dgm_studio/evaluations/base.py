@@ -122,11 +122,15 @@ def are_discrete(spec: DataSpec) -> bool:
     return spec.support in (Support.BITS, Support.LEVELS, Support.SYMBOLS)
 
 
+def gives_densities(subject: Subject) -> bool:
+    """Whether p(x | z) of the model is a density wherever data lie: a Gaussian's is one at bits too."""
+    return any(isinstance(part, Likelihood) and part.is_density for part in subject.model.modules())
+
+
 def most_log_prob(subject: Subject) -> float:
-    """What log p(x) of the model is never above, nor a bound on it: 0 where it is the probability of discrete values,
-    which a Gaussian's density at bits is not."""
-    gaussian = any(isinstance(part, Likelihood) and part.is_density for part in subject.model.modules())
-    return 0.0 if are_discrete(subject.spec) and not gaussian else math.inf
+    """What log p(x) of the model is never above, nor a bound on it: 0 where it is the probability of discrete
+    values."""
+    return 0.0 if are_discrete(subject.spec) and not gives_densities(subject) else math.inf
 
 
 def decimals_of(intervals: Iterable[tuple[float, float]], most: int = 4) -> int:

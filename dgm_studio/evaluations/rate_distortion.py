@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dgm_studio.evaluations.base import Evaluation, checksum, describe, most_log_prob
+from dgm_studio.evaluations.base import Evaluation, checksum, describe, gives_densities, most_log_prob
 from dgm_studio.number_texts import indexed
 from dgm_studio.reports import Bars, Column, Note, Points, Report, Series, Table
 from dgm_studio.subject import Subject
@@ -16,7 +16,7 @@ from models.estimation.active_units import ACTIVE
 from models.estimation.likelihood import Bound, evidence_lower_bound, has_bound
 from models.estimation.measure import ended
 from models.settings import Settings, setting
-from models.spec import DataSpec
+from models.spec import DataSpec, Support
 
 MEANING_OF_ACTIVE = f"variance over test examples of the posterior mean > {ACTIVE:g} (Burda et al., 2016)"
 
@@ -86,6 +86,8 @@ def _collapse(active: Tensor) -> Note:
 
 def _plane(subject: Subject, distortion: float, rate: float) -> Points:
     examples = checksum(subject.dataset.test.x)
+    support = subject.spec.support
+    scored = f"densities at {support}" if support is not Support.REALS and gives_densities(subject) else str(support)
     negative = distortion + rate
     step = _round(max(abs(negative), 1.0) / 20)
     near = round(negative / step)
@@ -100,7 +102,7 @@ def _plane(subject: Subject, distortion: float, rate: float) -> Points:
         iso,
         "−ELBO",
         square=True,
-        plane=f"rate-distortion {subject.spec.support} {examples}",
+        plane=f"rate-distortion {scored} {examples}",
     )
 
 

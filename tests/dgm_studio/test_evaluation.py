@@ -50,6 +50,7 @@ from dgm_studio.subject import Subject
 from models.capabilities import Elbo, TooLarge
 from models.catalog import FAMILIES, Recipe, UnknownKey, family, learning
 from models.energy_network import EnergyNetwork, EnergyNetworkSettings
+from models.likelihoods import LikelihoodName
 from models.rbm import Rbm, RbmSettings
 from models.settings import NoSettings, Settings, SettingsError
 from models.spec import DataSpec, Layout, Support, UnsuitableData
@@ -606,6 +607,16 @@ def test_planes_are_shared_on_the_same_test_examples_only() -> None:
         for data in (one, one, other)
     ]
     assert planes[0] == planes[1] != planes[2]
+
+
+def test_densities_stand_on_another_plane_than_probabilities_of_the_same_examples() -> None:
+    def plane(name: LikelihoodName, data: str) -> str:
+        vae = Vae(VaeSettings(latent=2, hidden=4, likelihood=name), datasets()[data].spec)
+        found = reports(rate_distortion.EVALUATION, vae, datasets()[data], draws=1)
+        return next(report for report in found if isinstance(report, Points)).plane
+
+    assert plane("Bernoulli", "bits") == plane("automatic", "bits") != plane("Gaussian", "bits")
+    assert plane("Gaussian", "points") == plane("automatic", "points")
 
 
 def test_a_model_that_ignores_its_code_is_called_collapsed() -> None:
