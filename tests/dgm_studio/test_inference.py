@@ -65,7 +65,7 @@ class Asker:
     def until(self, holds: Callable[[list[Answer]], Any]) -> list[Answer]:
         """Wait until `holds(answers)`; the answers so far."""
         with self._arrived:
-            assert self._arrived.wait_for(lambda: holds(self.answers), 20), self.answers
+            assert self._arrived.wait_for(lambda: holds(self.answers), 60), self.answers
             return list(self.answers)
 
     def busy(self) -> Gate:

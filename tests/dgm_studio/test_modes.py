@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
+from dgm_studio import modes
 from dgm_studio.config import DataChoice, RunConfig, TrainingSettings
 from dgm_studio.datasets.base import Dataset
 from dgm_studio.datasets.sources import load
@@ -39,15 +40,20 @@ class Learner(torch.nn.Module):
         return density.means[mode].float() + density.sigma * torch.randn(n, 2, generator=generator)
 
 
+@pytest.fixture(autouse=True)
+def _however_busy_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(modes, "PATIENCE", 60.0)
+
+
 def counted(learner: Any, data: Dataset = RING) -> dict[str, float]:
     counter = ModeCounter(learner, data, CPU)
     return {key: value.item() for key, value in counter.measure()} if counter.possible else {}
 
 
-@pytest.mark.parametrize("modes", [3, 8])
-def test_modes_and_good_samples_are_counted_beside_a_perfect_sampler(modes: int) -> None:
-    found = counted(Learner(modes))
-    assert found[MODES] == modes
+@pytest.mark.parametrize("number", [3, 8])
+def test_modes_and_good_samples_are_counted_beside_a_perfect_sampler(number: int) -> None:
+    found = counted(Learner(number))
+    assert found[MODES] == number
     assert found[QUALITY] == pytest.approx(perfect_quality(2), abs=0.01)
     assert found[PERFECT + MODES] == 8
     assert found[PERFECT + QUALITY] == pytest.approx(0.9889, abs=1e-4)
@@ -67,8 +73,10 @@ def test_the_perfect_sampler_is_named_once() -> None:
     assert second == {MODES, QUALITY}
 
 
-def test_slow_samplers_and_data_without_modes_are_left_alone() -> None:
-    assert counted(Learner(2, seconds=0.1)) == {}
+def test_slow_samplers_and_data_without_modes_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(modes, "PATIENCE", 0.05)
+        assert counted(Learner(2, seconds=0.1)) == {}
     assert counted(Learner(2), load(DataChoice(source="moons", settings={"examples": 300}))) == {}
     assert counted(Learner(2), load(DataChoice(source="drawn", settings={"examples": 300}))) == {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -99,6 +100,9 @@ def test_looking_at_a_run_does_not_change_it(family: str, learner: str, data: st
     inference.ask("all", question, standing=True)
     try:
         watched = final(TrainingSession(config(family, learner, n), dataset, checkpoint_seconds=0), busy)
+        end = time.monotonic() + 60
+        while not said and time.monotonic() < end:  # it may have had no turn yet
+            time.sleep(0.001)
     finally:
         inference.close()
         thread.join()
