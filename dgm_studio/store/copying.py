@@ -19,8 +19,8 @@ from models.settings import SettingsError
 
 
 def duplicate(project: Project, run: Run) -> Run:
-    """A full copy of what `run` has kept so far. Raises ProjectError("damaged") where that cannot be read; only what a
-    training session has not saved yet is."""
+    """A full copy of what `run` has kept so far. Raises ProjectError: "missing" for a run that was removed, "damaged"
+    where it cannot be read; only what a training session has not saved yet is."""
     with project.saving:
         record, items = _whole(project, run)
         return project.add_run(Run(project, new_id(), record, project.lasting(items)))
@@ -30,8 +30,8 @@ def branch(project: Project, run: Run, step: int, config: RunConfig | None = Non
     """A run that goes on from the state that `run` keeps of `step`. It holds a copy of that state, and of the curves
     and pictures up to it. With `config` it goes on by other settings of the learner and the training.
 
-    Raises ProjectError("missing") where no such state is kept, and SettingsError when `config` asks for another model,
-    learner or data, which the state would not fit.
+    Raises ProjectError("missing") where no such state is kept, or the run was removed, and SettingsError when `config`
+    asks for another model, learner or data, which the state would not fit.
     """
     if config is not None:
         _require_fitting(run, config)
@@ -66,8 +66,11 @@ def import_runs(project: Project, path: Path, run_ids: Iterable[str]) -> list[Ru
 
 
 def _whole(project: Project, run: Run) -> tuple[RunRecord, dict[str, Item]]:
-    """All of a run at one moment, as that of a new run that nobody trains."""
+    """All of a run at one moment, as that of a new run that nobody trains. Raises ProjectError("missing") for one that
+    was removed, and so is in no file that is saved."""
     with project.lock:
+        if project.all_runs.get(run.id) is not run:
+            raise ProjectError("missing", project.path, f"{run.name} is no longer part of the project.")
         record, items, trained = run.record, run.items(), bool(run.checkpoint_steps())
     changes: dict[str, Any] = {"merged": None}  # sessions belong to the run that they trained
     if record.status == "training":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import threading
 import time
@@ -15,7 +16,7 @@ import torch
 from dgm_studio.config import RunConfig
 from dgm_studio.events import Cancelled, Checkpoint, Event, Finished, Progress, Started
 from dgm_studio.recording import Recorder
-from dgm_studio.store import Project, ProjectError, Run, check, saving
+from dgm_studio.store import Project, ProjectError, Run, branch, check, duplicate, saving
 
 CONFIG = RunConfig(family="vae", learner="reparameterized-elbo")
 
@@ -189,3 +190,122 @@ def test_discarding_returns_to_what_was_saved_and_not_to_what_came_while_it_was(
         recorder.close()
         assert (run.checkpoint_steps(), len(run.metrics["elbo"][0])) == ([10, 30], 30)
     check(path)
+
+
+def test_a_run_that_was_removed_is_not_copied(path: Path):
+    with Project.open(path) as project:
+        (run,) = project.runs.values()
+        project.remove_run(run.id)
+        project.save()
+        for copy in (duplicate, lambda project, run: branch(project, run, 10)):
+            with pytest.raises(ProjectError, match="no longer part") as caught:
+                copy(project, run)
+            assert caught.value.code == "missing"
+        assert not project.runs
+
+
+class Crowd:
+    """Threads that do what they like to one project, each by its own seed, until those that train are through."""
+
+    TRAININGS = 12  # of each of two threads
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.failures: list[BaseException] = []
+        self._over = threading.Event()
+
+    def act(self) -> None:
+        doing = (self._save, self._copy, self._read)
+        others = [threading.Thread(target=self._again_and_again, args=(what, n)) for n, what in enumerate(doing)]
+        trainers = [threading.Thread(target=self._guarded, args=(self._train, random.Random(n))) for n in (10, 11)]
+        for thread in (*others, *trainers):
+            thread.start()
+        for thread in trainers:
+            thread.join()
+        self._over.set()
+        for thread in others:
+            thread.join()
+
+    def _again_and_again(self, what: Callable[[random.Random], None], seed: int) -> None:
+        chance = random.Random(seed)
+        while not self._over.is_set():
+            self._guarded(what, chance)
+            time.sleep(0.01 * chance.random())
+
+    def _guarded(self, what: Callable[[random.Random], None], chance: random.Random) -> None:
+        try:
+            what(chance)
+        except BaseException as error:
+            self.failures.append(error)
+            self._over.set()
+
+    def _train(self, chance: random.Random) -> None:
+        mine: list[Run] = []
+        for _ in range(self.TRAININGS):
+            mine = [run for run in mine if run.id in self.project.all_runs]  # one that was discarded may be gone
+            if not mine or chance.random() < 0.3:
+                mine.append(self.project.new_run(CONFIG))
+            run = chance.choice(mine)
+            step = max(run.checkpoint_steps(), default=0)
+            recorder = Recorder(self.project, run)
+            give(recorder, Started(step, 10_000, "CPU", 1), *([] if run.checkpoint_steps() else [state(0)]))
+            for _ in range(chance.randrange(5)):
+                give(recorder, progress(step), state(step + 10))
+                step += 10
+                time.sleep(0.02 * chance.random())
+            give(recorder, Cancelled(step) if chance.random() < 0.5 else Finished(step, True))
+            recorder.close()
+
+    def _save(self, chance: random.Random) -> None:
+        self.project.notes = str(chance.random())
+        self.project.save()
+
+    def _copy(self, chance: random.Random) -> None:
+        runs = [run for run in self.project.runs.values() if run.checkpoint_steps()]
+        if not runs or len(self.project.runs) > 20:
+            return
+        run = chance.choice(runs)
+        try:
+            if chance.random() < 0.5:
+                duplicate(self.project, run)
+            else:
+                branch(self.project, run, (run.checkpoint_steps() or [0])[-1])
+        except ProjectError as error:
+            if error.code != "missing":  # its state, or all of it, was discarded
+                raise
+
+    def _read(self, chance: random.Random) -> None:
+        runs = list(self.project.runs.values())
+        if not runs:
+            return
+        run = chance.choice(runs)
+        try:
+            require_whole(run)
+        except ProjectError as error:
+            if error.code != "missing" and run.id in self.project.all_runs:
+                raise
+
+
+def require_whole(run: Run) -> None:
+    for step in run.checkpoint_steps():
+        kept = run.checkpoint(step)
+        assert kept["step"] == step
+        assert torch.equal(kept["model"]["w"], torch.full((100,), float(step)))
+    for steps, values in run.metrics.values():
+        assert np.array_equal(steps.astype(np.float32), values)
+
+
+def test_trainings_saves_copies_and_readers_at_once_lose_nothing(path: Path):
+    with Project.open(path) as project:
+        crowd = Crowd(project)
+        crowd.act()
+        assert not crowd.failures, crowd.failures
+        project.save()
+        kept = {run.id: run.checkpoint_steps() for run in project.runs.values()}
+        for run in project.runs.values():
+            require_whole(run)
+        assert not project.work_folder.exists()
+    check(path)
+    with Project.open(path) as again:
+        assert {run.id: run.checkpoint_steps() for run in again.runs.values()} == kept
+        assert again.recoveries == []
