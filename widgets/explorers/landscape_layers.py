@@ -39,6 +39,7 @@ from widgets.explorers.parts import (
 from widgets.live import Live
 from widgets.theme import DARK, SPACE, look, mixed
 
+FAINT = 0.15  # difference of lightness below which a colour is outlined
 NOTHING = "nothing"
 DENSITIES = (Field.DATA, Field.MODEL, Field.ENERGY, Field.ESTIMATE)
 LAYERS = ("data", "samples", "arrows", "warp", "averaged", "optimum", "figures")
@@ -242,7 +243,8 @@ def swatch(shade: str) -> QIcon:
         picture.fill(Qt.GlobalColor.transparent)
         with QPainter(picture) as painter:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.setPen(Qt.PenStyle.NoPen)
+            faint = abs(QColor(shade).lightnessF() - QColor(look.theme.panel).lightnessF()) < FAINT
+            painter.setPen(QColor(look.theme.muted) if faint else Qt.PenStyle.NoPen)
             painter.setBrush(QColor(shade))
             painter.drawEllipse(2, 2, 8, 8)
         icon.addPixmap(picture)
