@@ -45,12 +45,13 @@ def test_figures_of_constant_sums_stand_apart_however_small_their_steps_are(qtbo
     qtbot.addWidget(view)
     view.resize(300, 300)
     view.show()
-    qtbot.waitUntil(lambda: view.plot.width() > 200)
-    box = view.plot.box
-    places = sorted(box.mapViewToScene(text.pos()).y() for _, _, text in view._iso if text.isVisible())
-    assert len(places) > 2
-    assert min(np.diff(places)) >= 20
-    assert [line.isVisible() for _, line, text in view._iso if text.isVisible()] == [True] * len(places)
+
+    def places() -> list[float]:
+        return sorted(view.plot.box.mapViewToScene(text.pos()).y() for _, _, text in view._iso if text.isVisible())
+
+    qtbot.waitUntil(lambda: len(places()) > 2)
+    assert min(np.diff(places())) >= 20
+    assert all(line.isVisible() for _, line, text in view._iso if text.isVisible())
 
 
 def test_an_axis_of_what_is_never_negative_has_no_room_for_a_negative_figure() -> None:
