@@ -119,7 +119,11 @@ def held(path: Path) -> Lock:
 
 def if_writable(path: Path) -> Lock:
     """The lock of the project at `path`; not ours where saving would be against a write protection or impossible."""
-    if not path.stat().st_mode & 0o222 or not os.access(path, os.W_OK):
+    try:
+        protected = not path.stat().st_mode & 0o222 or not os.access(path, os.W_OK)
+    except OSError as error:  # it went meanwhile, or its disk did
+        return Lock(lock_path(path), notice=f"Changes cannot be saved here: {error.strerror}.")
+    if protected:
         return Lock(lock_path(path), notice="The file is write-protected. Changes can be saved under another name.")
     try:
         require_room(path)

@@ -62,6 +62,15 @@ def test_a_lock_is_had_by_one_and_by_the_next_when_it_is_released(tmp_path: Path
     second.release()
 
 
+def test_a_project_that_is_gone_is_free_for_nobody(opened: Project):
+    with Project.open(opened.path) as reader:
+        assert reader.holder
+        opened.path.unlink()
+        assert not reader.free_to_write()
+    assert not locks.if_writable(opened.path.with_name("never.dgm")).mine
+    assert sorted(path.name for path in opened.path.parent.iterdir()) == ["digits.dgm.lock"]
+
+
 def test_a_window_that_lost_its_lock_does_not_remove_that_of_the_next(tmp_path: Path):
     path = tmp_path / "a.lock"
     first = take(path)
