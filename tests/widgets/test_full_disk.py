@@ -9,6 +9,7 @@ from person import PATIENCE, Person
 from dgm_studio import backlog, recording
 from dgm_studio.store import Project, Run
 from widgets import project_file
+from widgets.settings_form import SettingsForm
 from widgets.trainer import Phase
 
 WAITING = "cannot be written to the disk"
@@ -127,7 +128,10 @@ def test_what_is_measured_while_the_disk_is_full_is_kept_and_saved_once_there_is
     run, page = person.desk.workspace.run, person.desk.area.evaluate
     assert run is not None
     person.do("pageEvaluate")
-    person.until(lambda: page.measurable)
+    person.until(lambda: page.measurable and page.findChild(SettingsForm, "form-likelihood") is not None)
+    form = page.findChild(SettingsForm, "form-likelihood")
+    form.set_value("code_temperatures", 2)  # it takes long otherwise
+    form.set_value("importance_samples", 3)
     page.measure("likelihood")
     person.until(lambda: page.busy)
     disk.full = True
