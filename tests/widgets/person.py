@@ -18,7 +18,7 @@ from widgets.notices import Log, NoticeBar
 from widgets.preferences import Preferences
 from widgets.trainer import Phase
 
-PATIENCE = 60_000  # ms
+PATIENCE = 240_000  # ms: what a machine measures in seconds takes a busy one minutes
 
 
 class Person:
