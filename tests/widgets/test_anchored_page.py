@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from person import Person
+from person import PATIENCE, Person
 from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
@@ -60,16 +60,16 @@ def reader(qtbot: QtBot) -> Reader:
 def test_what_changes_above_does_not_move_what_is_read(reader: Reader, height: int) -> None:
     reader.scroll(5 * SIDE)
     reader.become(1, height)
-    assert reader.seen_at(5) == 0
+    reader.qtbot.waitUntil(lambda: reader.seen_at(5) == 0, timeout=PATIENCE)
     reader.scroll(reader.area.verticalScrollBar().value() + 30)  # read on: block 6 begins in the upper half
     reader.become(0, height)
-    assert reader.seen_at(6) == SIDE - 30
+    reader.qtbot.waitUntil(lambda: reader.seen_at(6) == SIDE - 30, timeout=PATIENCE)
 
 
 def test_a_block_that_is_seen_in_part_grows_upwards(reader: Reader) -> None:
     reader.scroll(5 * SIDE - 60)
     reader.become(4, 3 * SIDE)
-    assert reader.seen_at(5) == 60
+    reader.qtbot.waitUntil(lambda: reader.seen_at(5) == 60, timeout=PATIENCE)
 
 
 def test_what_changes_below_moves_nothing(reader: Reader) -> None:
@@ -83,10 +83,10 @@ def test_a_page_that_is_short_for_a_moment_comes_back_to_its_place(reader: Reade
     reader.scroll(8 * SIDE)  # its end
     reader.become(2, 0)
     reader.become(3, 0)
-    assert reader.area.verticalScrollBar().value() == 6 * SIDE
+    reader.qtbot.waitUntil(lambda: reader.area.verticalScrollBar().value() == 6 * SIDE, timeout=PATIENCE)
     reader.become(3, SIDE)
     reader.become(2, 2 * SIDE)
-    assert reader.seen_at(8) == 0
+    reader.qtbot.waitUntil(lambda: reader.seen_at(8) == 0, timeout=PATIENCE)
 
 
 def test_a_text_whose_lines_break_elsewhere_is_as_far_down(qtbot: QtBot) -> None:
@@ -120,6 +120,5 @@ def test_results_that_come_above_leave_the_text_of_a_lesson_where_it_is(person: 
     before = read.mapTo(sheet.viewport(), QPoint()).y()
     height = article.height()
     article.show_reports(dict.fromkeys(sheet.figures, (curves,)))
-    person.until(lambda: article.height() > height + 200)
-    person.qtbot.wait(50)
-    assert read.mapTo(sheet.viewport(), QPoint()).y() == before
+    # all is laid out in several turns, and the place is held once more after each
+    person.until(lambda: article.height() > height + 200 and read.mapTo(sheet.viewport(), QPoint()).y() == before)
