@@ -76,8 +76,8 @@ def default_data(family: Family) -> DataChoice:
 
 
 def carried_over(data: DataChoice, before: Family, after: Family) -> DataChoice:
-    """The data of a run of ``before`` for one of ``after``: what was chosen stays, prepared as ``after`` has it where
-    the two differ in that; where nothing was chosen it is the data that ``after`` has of its own."""
+    """The data of a run of `before` for one of `after`: what was chosen stays, prepared as `after` has it where the two
+    differ in that; where nothing was chosen it is the data that `after` has of its own."""
     own = default_data(after)
     if data == default_data(before):
         return own

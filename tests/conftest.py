@@ -24,9 +24,8 @@ from pytestqt.qtbot import QtBot  # noqa: E402
 # its failures show their values; here, because tests outside tests/models import it too, and may come first
 pytest.register_assert_rewrite("contract")
 
-PATIENCE = (
-    60.0  # seconds for what is about to happen, as for the end of a thread that was told to: a busy machine takes long
-)
+# seconds for what is about to happen, as for the end of a thread that was told to: a busy machine takes long
+PATIENCE = 60.0
 
 for _wait in (QtBot.waitUntil, QtBot.waitSignal, QtBot.waitSignals, QtBot.waitExposed, QtBot.waitActive):
     _wait.__kwdefaults__["timeout"] = round(1000 * PATIENCE)  # 5 s of pytest-qt's own

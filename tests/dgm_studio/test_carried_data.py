@@ -21,9 +21,7 @@ def test_where_nothing_was_chosen_a_family_has_its_own_data() -> None:
 
 def test_what_was_chosen_stays() -> None:
     assert over(MOONS, "vae", "gan") == MOONS
-    assert (
-        over(PICTURES, "vae", "hmm") == PICTURES
-    )  # which cannot learn it: the form says so, and offers what would fit
+    assert over(PICTURES, "vae", "hmm") == PICTURES  # it does not fit: the form says so, and offers what would
 
 
 def test_it_is_prepared_as_the_new_family_has_it() -> None:

@@ -89,7 +89,7 @@ class Person:
         return [bar for bar in self.window.findChildren(NoticeBar) if not bar.isHidden()]
 
     def leave_as_killed(self, copy: Path) -> None:
-        """Write to ``copy`` what a process that is killed now would leave: the project and its work folder."""
+        """Write to `copy` what a process that is killed now would leave: the project and its work folder."""
         project = self.desk.workspace.project
         assert project is not None
         shutil.copy(project.path, copy)

@@ -121,7 +121,7 @@ def test_results_that_come_above_leave_the_text_of_a_lesson_where_it_is(person: 
     height = article.height()
     article.show_reports(dict.fromkeys(sheet.figures, (curves,)))
 
-    def held() -> bool:  # all is laid out in several turns; blocks share out the height to a pixel without a word
+    def held() -> bool:  # it was once found a pixel off, for a reason that is not known; results move it by hundreds
         return abs(read.mapTo(sheet.viewport(), QPoint()).y() - before) <= 2
 
     person.until(lambda: article.height() > height + 200 and held())
